@@ -1,0 +1,36 @@
+"""nas: hardware-aware search for small convolutional networks. The public API, lazily loaded."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.architecture import Architecture as Architecture
+    from nas.costs import Cost as Cost
+    from nas.costs import cost as cost
+    from nas.errors import NasError as NasError
+    from nas.onnx_model import to_onnx as to_onnx
+    from nas.references import reference as reference
+    from nas.space import SearchSpace as SearchSpace
+    from nas.torch_module import build as build
+
+_HOME = {
+    "Architecture": "architecture",
+    "Cost": "costs",
+    "NasError": "errors",
+    "SearchSpace": "space",
+    "Target": "latency",
+    "build": "torch_module",
+    "calibrate": "latency",
+    "cost": "costs",
+    "reference": "references",
+    "search": "study",
+    "to_onnx": "onnx_model",
+    "__version__": "_version",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'nas' has no attribute {name!r}")
+    return getattr(import_module(f"nas.{_HOME[name]}"), name)

@@ -1,0 +1,184 @@
+"""`Architecture`: the single currency between the parts of the program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+from nas.blocks import Block, block_graph
+from nas.errors import NasError, one_of
+from nas.graph import Graph, Node, Shape
+
+FORMAT = 1
+Rows = tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A network, fully resolved: explicit channel counts, nothing left to choose.
+
+    `stem`, the `stages` and `head` are rows applied one after the other to an input of
+    (`channels`, `resolution`, `resolution`). `name` is a label and takes no part in equality.
+    """
+
+    resolution: int
+    stem: Rows
+    stages: tuple[Rows, ...]
+    head: Rows
+    channels: int = 3
+    name: str = field(default="", compare=False)
+
+    @property
+    def input_shape(self) -> Shape:
+        return (self.channels, self.resolution, self.resolution)
+
+    @property
+    def classes(self) -> int:
+        """The number of outputs."""
+        return self.graph().output_shape[0]
+
+    def rows(self) -> Iterator[Block]:
+        """Every row in order: stem, stages, head."""
+        yield from self.stem
+        for stage in self.stages:
+            yield from stage
+        yield from self.head
+
+    def named_rows(self) -> Iterator[tuple[str, Block]]:
+        """Every row with its path, such as `stages.2.0`: the prefix of its parameters' names."""
+        for i, row in enumerate(self.stem):
+            yield f"stem.{i}", row
+        for s, stage in enumerate(self.stages):
+            for i, row in enumerate(stage):
+                yield f"stages.{s}.{i}", row
+        for i, row in enumerate(self.head):
+            yield f"head.{i}", row
+
+    def row_graphs(self) -> Iterator[tuple[str, Graph]]:
+        """Every row's path and graph. Errors: `ShapeError`, naming the row."""
+        shape = self.input_shape
+        for path, row in self.named_rows():
+            graph = block_graph(row, shape)
+            yield path, graph
+            shape = graph.output_shape
+
+    def graph(self) -> Graph:
+        """The whole network as one graph; node names are paths such as `stages.2.0.expand`."""
+        nodes = [Node("input", "input", (), self.input_shape)]
+        last = 0
+        for path, graph in self.row_graphs():
+            offset = len(nodes) - 1
+            for node in graph.nodes[1:]:
+                inputs = tuple(last if i == 0 else i + offset for i in node.inputs)
+                nodes.append(node._replace(name=f"{path}.{node.name}", inputs=inputs))
+            last = last if graph.output == 0 else graph.output + offset
+        return Graph(tuple(nodes), last)
+
+    @property
+    def hash(self) -> str:
+        """64 hexadecimal digits, equal exactly for networks that compute with the same graph.
+
+        Stable across processes; settings that change nothing in the graph do not change it.
+        """
+        digest = sha256(repr(self.input_shape).encode())
+        shape = self.input_shape
+        for row in self.rows():
+            part, shape = _row_digest(row, shape)
+            digest.update(part)
+        return digest.hexdigest()
+
+    def renamed(self, name: str) -> Architecture:
+        """The same network under another label."""
+        return replace(self, name=name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; see `from_dict`."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "channels": self.channels,
+            "resolution": self.resolution,
+            "stem": [_row_to_dict(row) for row in self.stem],
+            "stages": [[_row_to_dict(row) for row in stage] for stage in self.stages],
+            "head": [_row_to_dict(row) for row in self.head],
+        }
+
+    def to_json(self, indent: int | None = None) -> str:
+        """JSON text that `from_json` reads back to an equal value."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    @classmethod
+    def from_dict(cls, data: object) -> Architecture:
+        """Reads `to_dict`'s form strictly. Errors: `NasError` naming the key and the rule."""
+        keys = {"format", "name", "channels", "resolution", "stem", "stages", "head"}
+        if not isinstance(data, dict):
+            raise NasError(f"an architecture must be a JSON object, not {type(data).__name__}")
+        for key in data:
+            if key not in keys:
+                raise one_of("key of an architecture", key, keys)
+        for key in ("resolution", "stem", "stages", "head"):
+            if key not in data:
+                raise NasError(f"an architecture needs the key '{key}'")
+        if data.get("format", FORMAT) != FORMAT:
+            raise NasError(f"architecture format {data['format']!r}: this version reads {FORMAT}")
+        if not isinstance(data["stages"], list):
+            raise NasError("'stages' must be a list of lists of rows")
+        arch = cls(
+            resolution=_positive(data["resolution"], "resolution"),
+            stem=_rows(data["stem"], "stem"),
+            stages=tuple(_rows(s, f"stages.{i}") for i, s in enumerate(data["stages"])),
+            head=_rows(data["head"], "head"),
+            channels=_positive(data.get("channels", 3), "channels"),
+            name=str(data.get("name", "")),
+        )
+        for _ in arch.row_graphs():  # shapes are checked here, at the edge
+            pass
+        return arch
+
+    @classmethod
+    def from_json(cls, text: str) -> Architecture:
+        """Reads `to_json`'s text. Errors: `NasError` for bad JSON, keys, settings or shapes."""
+        try:
+            data = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise NasError(f"not an architecture: invalid JSON: {error}") from None
+        return cls.from_dict(data)
+
+
+@lru_cache(maxsize=1 << 15)
+def _row_digest(row: Block, shape: Shape) -> tuple[bytes, Shape]:
+    graph = block_graph(row, shape)
+    if graph.output == 0:
+        return b"", graph.output_shape
+    plain = [node._replace(name="") for node in graph.nodes[1:]]
+    text = repr([tuple(node) for node in plain]) + repr(graph.output)
+    return sha256(text.encode()).digest(), graph.output_shape
+
+
+def _row_to_dict(row: Block) -> dict[str, Any]:
+    return {"kind": row.kind, **dict(row.settings)}
+
+
+def _rows(data: object, where: str) -> Rows:
+    if not isinstance(data, list):
+        raise NasError(f"'{where}' must be a list of rows, not {type(data).__name__}")
+    rows = []
+    for i, row in enumerate(data):
+        if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
+            raise NasError(f"{where}.{i}: a row must be an object with a 'kind', not {row!r:.60}")
+        settings = {k: v for k, v in row.items() if k != "kind"}
+        try:
+            rows.append(Block(row["kind"], **settings))
+        except NasError as error:
+            raise NasError(f"{where}.{i}: {error}") from None
+    return tuple(rows)
+
+
+def _positive(value: object, key: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise NasError(f"'{key}' must be a whole number of at least 1, not {value!r}")
+    return value

@@ -1,0 +1,207 @@
+"""The registry of block kinds, and `Block`: one row of an architecture.
+
+A block is one function that writes nodes:
+
+    @block("fire")
+    def fire(net, x, *, out: int, squeeze: int, stride: int = 1): ...
+
+Its keyword arguments are its settings; annotations and defaults are what a row is checked against.
+A second, optional function beside it says how the choices of a search space become settings:
+
+    @fire.layer
+    def _(layer, *, squeeze: float = 0.125): return {"squeeze": layer.keep(squeeze * layer.out)}
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import UnionType
+from typing import Any, ClassVar, NamedTuple, get_args, get_type_hints
+
+from nas.errors import NasError, ShapeError, one_of
+from nas.graph import Builder, Graph, Shape
+
+Value = int | float | str | bool | None
+Settings = dict[str, Value]
+
+
+def make_divisible(value: float, divisor: int = 8) -> int:
+    """Rounds a channel count to a multiple of `divisor`, not below 90% of it (MobileNetV2's rule)."""
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+class Layer(NamedTuple):
+    """Where a layer stands in a search space: what a block's `layer` function may look at."""
+
+    in_channels: int
+    out: int
+    stride: int
+    prune: float
+    divisor: int
+
+    def round(self, channels: float) -> int:
+        """`channels` as a legal channel count of the space."""
+        return make_divisible(channels, self.divisor)
+
+    def keep(self, channels: float) -> int:
+        """What the pruning ratio leaves of `channels`, as a legal channel count."""
+        return make_divisible(channels * (1 - self.prune), self.divisor)
+
+
+class Parameter(NamedTuple):
+    """A setting of a block: its types and its default (`inspect.Parameter.empty`: none)."""
+
+    types: tuple[type, ...]
+    default: Any
+
+    def accepts(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return bool in self.types
+        return isinstance(value, self.types) or (isinstance(value, int) and float in self.types)
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
+    hints = get_type_hints(function)
+    found = {}
+    for name, p in inspect.signature(function).parameters.items():
+        if p.kind is p.KEYWORD_ONLY:
+            hint = hints.get(name, int)
+            types = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+            found[name] = Parameter(types, p.default)
+    return found
+
+
+class BlockKind:
+    """A registered block function with its settings and its view of a search space."""
+
+    def __init__(self, name: str, function: Callable[..., int]) -> None:
+        self.name = name
+        self.function = function
+        self.parameters = _parameters(function)
+        self.layer(_hidden_layer if "hidden" in self.parameters else _plain_layer)
+
+    def layer(self, function: Callable[..., Settings]) -> Callable[..., Settings]:
+        """Registers how a space's choices become this block's settings (see the module's text)."""
+        self._layer, self._layer_choices = function, _parameters(function)
+        return function
+
+    @property
+    def choices(self) -> dict[str, Parameter]:
+        """What a space may choose for this block besides kind, width, depth, stride and pruning."""
+        fixed = {"out", "stride", "hidden"}
+        passed = {k: p for k, p in self.parameters.items() if k not in fixed}
+        return passed | self._layer_choices
+
+    def resolve(self, layer: Layer, choices: Mapping[str, Value]) -> Block:
+        """The explicit row for a layer of a search space; `choices` are names of `self.choices`."""
+        own = self._layer_choices
+        settings: Settings = {k: v for k, v in choices.items() if k not in own}
+        settings |= {"out": layer.out, "stride": layer.stride}
+        settings |= self._layer(layer, **{k: v for k, v in choices.items() if k in own})
+        return Block(self.name, **settings)
+
+    def canonical(self, settings: Mapping[str, object]) -> tuple[tuple[str, Value], ...]:
+        """The settings checked, sorted and without those that equal their default."""
+        kept: list[tuple[str, Value]] = []
+        for name, value in sorted(settings.items()):
+            parameter = self.parameters.get(name)
+            if parameter is None:
+                raise one_of(f"setting of block '{self.name}'", name, self.parameters)
+            if not parameter.accepts(value):
+                allowed = " or ".join(t.__name__ for t in parameter.types)
+                raise NasError(f"block '{self.name}': {name}={value!r} must be of type {allowed}")
+            if value != parameter.default:
+                kept.append((name, value))  # type: ignore[arg-type]
+        for name, parameter in self.parameters.items():
+            if parameter.default is inspect.Parameter.empty and name not in settings:
+                raise NasError(f"block '{self.name}': setting '{name}' is missing")
+        return tuple(kept)
+
+
+def _hidden_layer(layer: Layer, *, expansion: float = 6.0) -> Settings:
+    return {"hidden": layer.keep(expansion * layer.in_channels)}
+
+
+def _plain_layer(layer: Layer) -> Settings:
+    return {"out": layer.keep(layer.out)}
+
+
+KINDS: dict[str, BlockKind] = {}
+
+
+def block(name: str) -> Callable[[Callable[..., int]], BlockKind]:
+    """Registers a block function `(net, x, *, settings…) -> node` under `name`."""
+
+    def register(function: Callable[..., int]) -> BlockKind:
+        if name in KINDS:
+            raise NasError(f"block name '{name}' is taken by {KINDS[name].function.__module__}")
+        KINDS[name] = BlockKind(name, function)
+        return KINDS[name]
+
+    return register
+
+
+def kind(name: str) -> BlockKind:
+    """The registered kind. Errors: `NasError` with the nearest name."""
+    try:
+        return KINDS[name]
+    except KeyError:
+        raise one_of("block", name, KINDS) from None
+
+
+class Block:
+    """One row of an architecture: a kind and its settings, explicit and immutable.
+
+    Interned: equal rows are the same object, so rows compare and hash at the cost of a pointer,
+    which is what makes memoised costs cheap.
+    """
+
+    __slots__ = ("kind", "settings")
+    kind: str
+    settings: tuple[tuple[str, Value], ...]
+    _interned: ClassVar[dict[tuple[str, tuple[tuple[str, Value], ...]], Block]] = {}
+
+    def __new__(cls, kind_name: str, /, **settings: Value) -> Block:
+        canonical = kind(kind_name).canonical(settings)
+        key = (kind_name, canonical)
+        found = cls._interned.get(key)
+        if found is None:
+            found = super().__new__(cls)
+            object.__setattr__(found, "kind", kind_name)
+            object.__setattr__(found, "settings", canonical)
+            found = cls._interned.setdefault(key, found)
+        return found
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Block is immutable: {name}")
+
+    def __reduce__(self) -> tuple[Callable[..., Block], tuple[str, Settings]]:
+        return _restore, (self.kind, dict(self.settings))
+
+    def __repr__(self) -> str:
+        return f"Block({', '.join([repr(self.kind), *(f'{k}={v!r}' for k, v in self.settings)])})"
+
+    def get(self, name: str) -> Value:
+        """The value of a setting, its default where the row does not give it."""
+        value: Value = dict(self.settings).get(name, KINDS[self.kind].parameters[name].default)
+        return value
+
+
+def _restore(kind_name: str, settings: Settings) -> Block:
+    return Block(kind_name, **settings)
+
+
+@lru_cache(maxsize=1 << 15)
+def block_graph(row: Block, input_shape: Shape) -> Graph:
+    """The graph of one row for an input shape: a pure function, memoised.
+
+    Errors: `ShapeError`, naming the row, where the row cannot take that shape.
+    """
+    net = Builder(input_shape)
+    try:
+        return net.finish(KINDS[row.kind].function(net, 0, **dict(row.settings)))
+    except ShapeError as error:
+        raise ShapeError(f"{row} on input {input_shape}: {error}") from None

@@ -1,0 +1,99 @@
+"""Graph to cost: parameters, multiply-adds, peak activation memory and weight bytes.
+
+Convolution and linear layers count as multiply-adds, SE and classifier included; bias, norm,
+activation, pooling and element-wise operations do not. That is what the mobile-vision literature
+calls FLOPs (MobileNetV2 = 300M).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from nas.architecture import Architecture
+from nas.blocks import Block, block_graph
+from nas.graph import Graph, Node, Shape
+
+BYTES_PER_VALUE = 4  # float32
+
+
+class Cost(NamedTuple):
+    """Costs of one network for one image, as integers.
+
+    params: weights, biases and norm scales and shifts (running statistics are no parameters).
+    macs: multiply-adds.
+    peak_bytes: the most activation memory alive at once, float32, executing node after node.
+    """
+
+    params: int
+    macs: int
+    peak_bytes: int
+
+    @property
+    def weight_bytes(self) -> int:
+        """The parameters in float32. An exported file is a little smaller: it folds the norms."""
+        return self.params * BYTES_PER_VALUE
+
+
+def node_cost(node: Node, input_shape: Shape) -> tuple[int, int]:
+    """(parameters, multiply-adds) of one node, given the shape of its first input."""
+    op, c = node.op, node.shape[0]
+    if op == "conv":
+        weights = c * (input_shape[0] // node.groups) * node.kernel[0] * node.kernel[1]
+        params = weights + (c if node.bias else 0) + (2 * c if node.norm else 0)
+        return params, weights * node.shape[1] * node.shape[2]
+    if op == "linear":
+        weights = c * input_shape[0] * input_shape[1] * input_shape[2]
+        return weights + (c if node.bias else 0), weights
+    return (2 * c if node.norm else 0), 0
+
+
+def graph_cost(graph: Graph) -> Cost:
+    """The cost of a graph. A tensor is alive from the node that makes it to its last reader."""
+    nodes = graph.nodes
+    params = macs = live = peak = 0
+    last_use = [0] * len(nodes)
+    for i, node in enumerate(nodes):
+        for j in node.inputs:
+            last_use[j] = i
+    last_use[graph.output] = len(nodes)
+    sizes = []
+    for i, node in enumerate(nodes):
+        op, (c, h, w), inputs = node.op, node.shape, node.inputs
+        size = c * h * w
+        sizes.append(size)
+        live += size
+        if live > peak:
+            peak = live
+        for j in inputs:
+            if last_use[j] == i:
+                live -= sizes[j]
+                last_use[j] = -1
+        if op == "conv" or op == "linear" or node.norm:
+            p, m = node_cost(node, nodes[inputs[0]].shape)
+            params += p
+            macs += m
+    return Cost(params, macs, peak * BYTES_PER_VALUE)
+
+
+@lru_cache(maxsize=1 << 15)
+def block_cost(row: Block, input_shape: Shape) -> tuple[int, int, int, Shape]:
+    """(parameters, multiply-adds, peak bytes, output shape) of one row, memoised."""
+    graph = block_graph(row, input_shape)
+    return *graph_cost(graph), graph.output_shape
+
+
+def cost(arch: Architecture) -> Cost:
+    """The cost of an architecture: a sum (for the peak: a maximum) of memoised lookups per row.
+
+    Between two rows only one tensor is alive, so the peak of the whole is the largest of a row.
+    """
+    params = macs = peak = 0
+    shape = arch.input_shape
+    for row in arch.rows():
+        p, m, b, shape = block_cost(row, shape)
+        params += p
+        macs += m
+        if b > peak:
+            peak = b
+    return Cost(params, macs, peak)

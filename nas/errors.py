@@ -1,0 +1,26 @@
+"""The errors that a user can cause: one line each: the value, the rule, what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class NasError(ValueError):
+    """A mistake of the user's. The command line prints it as one line and exits with 2."""
+
+
+class ShapeError(NasError):
+    """An operation was given a shape that it cannot take."""
+
+
+def one_of(what: str, value: object, allowed: Iterable[str]) -> NasError:
+    """The error for a `value` that is none of the `allowed`, with the nearest one if any is near.
+
+    >>> str(one_of("block", "fir", ["fire", "ghost"]))
+    "block 'fir' is unknown; did you mean 'fire'? (one of: fire, ghost)"
+    """
+    names = sorted(allowed)
+    near = get_close_matches(str(value), names, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ";"
+    return NasError(f"{what} {value!r} is unknown{hint} (one of: {', '.join(names)})")

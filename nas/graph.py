@@ -1,0 +1,286 @@
+"""A network as plain data: nodes of primitive operations with inferred, checked shapes.
+
+A network is written once, with a `Builder`; costs, latency kernels, the torch module and the ONNX
+model are all read off the resulting `Graph`. This module needs neither torch nor onnx.
+
+Shapes are (channels, height, width). One `conv` node is convolution + norm + activation, because
+that is the one kernel that a runtime executes for it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nas.errors import ShapeError, one_of
+
+Shape = tuple[int, int, int]
+Size = int | tuple[int, int]
+
+ACTIVATIONS = ("relu", "relu6", "hswish", "hsigmoid", "sigmoid", "silu")
+
+
+class Node(NamedTuple):
+    """One operation: its inputs (indices of earlier nodes), its output shape and its attributes."""
+
+    op: str
+    name: str
+    inputs: tuple[int, ...]
+    shape: Shape
+    kernel: tuple[int, int] = (1, 1)
+    stride: int = 1
+    padding: tuple[int, int] = (0, 0)
+    groups: int = 1
+    norm: bool = False
+    act: str | None = None
+    bias: bool = False
+    start: int = 0
+    ceil: bool = False
+
+
+class Graph(NamedTuple):
+    """Nodes in execution order. Node 0 is the input; `output` is the index of the result."""
+
+    nodes: tuple[Node, ...]
+    output: int
+
+    @property
+    def input_shape(self) -> Shape:
+        return self.nodes[0].shape
+
+    @property
+    def output_shape(self) -> Shape:
+        return self.nodes[self.output].shape
+
+
+def _pair(size: Size) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+class Builder:
+    """Writes a `Graph`, one call a node. Every call takes and returns node indices.
+
+    Errors: `ShapeError`, naming the operation and the shapes, as soon as a node cannot be.
+    """
+
+    def __init__(self, input_shape: Shape) -> None:
+        if min(input_shape) < 1:
+            raise ShapeError(f"input: shape {input_shape} has a dimension below 1")
+        self._nodes: list[Node] = [Node("input", "input", (), input_shape)]
+        self._names: dict[str, int] = {}
+
+    def shape(self, x: int) -> Shape:
+        """The (channels, height, width) of node `x`."""
+        return self._nodes[x].shape
+
+    def channels(self, x: int) -> int:
+        """The number of channels of node `x`."""
+        return self._nodes[x].shape[0]
+
+    def finish(self, output: int) -> Graph:
+        """The graph whose result is node `output`."""
+        return Graph(tuple(self._nodes), output)
+
+    def conv(
+        self,
+        x: int,
+        out: int,
+        *,
+        kernel: Size = 1,
+        stride: int = 1,
+        padding: Size | None = None,
+        groups: int = 1,
+        norm: bool = True,
+        act: str | None = "relu",
+        bias: bool | None = None,
+        name: str = "conv",
+    ) -> int:
+        """Convolution, then batch norm (if `norm`), then activation: one kernel of the runtime.
+
+        Unless given, `padding` is k//2 and `bias` is present exactly where there is no norm.
+        """
+        shape = self._nodes[x].shape
+        k = (kernel, kernel) if isinstance(kernel, int) else kernel
+        p = (k[0] // 2, k[1] // 2) if padding is None else _pair(padding)
+        if groups < 1 or shape[0] % groups or out % groups:
+            raise ShapeError(
+                f"conv: groups={groups} must divide the channels of {shape} and the {out} outputs"
+            )
+        if act is not None and act not in ACTIVATIONS:
+            raise one_of("activation", act, ACTIVATIONS)
+        if bias is None:
+            bias = not norm
+        result = self._window("conv", shape, out, k, stride, p)
+        return self._add("conv", name, (x,), result, k, stride, p, groups, norm, act, bias)
+
+    def depthwise(
+        self,
+        x: int,
+        *,
+        kernel: Size = 3,
+        stride: int = 1,
+        act: str | None = "relu",
+        name: str = "depthwise",
+    ) -> int:
+        """Depthwise convolution + norm + activation: one filter a channel."""
+        c = self._nodes[x].shape[0]
+        return self.conv(x, c, kernel=kernel, stride=stride, groups=c, act=act, name=name)
+
+    def maxpool(
+        self, x: int, *, kernel: Size = 3, stride: int = 2, padding: Size = 1, ceil: bool = False
+    ) -> int:
+        """Max pooling; `ceil` rounds the output size up."""
+        return self._pool("maxpool", x, kernel, stride, padding, ceil)
+
+    def avgpool(self, x: int, *, kernel: Size = 3, stride: int = 2, padding: Size = 1) -> int:
+        """Average pooling; padded zeros count in the average."""
+        return self._pool("avgpool", x, kernel, stride, padding, False)
+
+    def _pool(self, op: str, x: int, kernel: Size, stride: int, padding: Size, ceil: bool) -> int:
+        shape, k, p = self._nodes[x].shape, _pair(kernel), _pair(padding)
+        if 2 * p[0] > k[0] or 2 * p[1] > k[1]:
+            raise ShapeError(f"{op}: padding {p} is more than half the kernel {k}, input {shape}")
+        result = self._window(op, shape, shape[0], k, stride, p, ceil)
+        return self._add(op, op, (x,), result, k, stride, p, ceil=ceil)
+
+    def gap(self, x: int) -> int:
+        """Global average pooling: (C, H, W) to (C, 1, 1)."""
+        return self._add("gap", "gap", (x,), (self._nodes[x].shape[0], 1, 1))
+
+    def linear(
+        self, x: int, out: int, *, bias: bool = True, act: str | None = None, name: str = "linear"
+    ) -> int:
+        """Flatten, then a fully connected layer and an activation: (C, H, W) to (out, 1, 1)."""
+        if out < 1:
+            raise ShapeError(f"linear: {out} outputs from {self._nodes[x].shape}; at least 1")
+        if act is not None and act not in ACTIVATIONS:
+            raise one_of("activation", act, ACTIVATIONS)
+        return self._add("linear", name, (x,), (out, 1, 1), act=act, bias=bias)
+
+    def add(self, *xs: int, act: str | None = None) -> int:
+        """Element-wise sum of equal shapes, then an activation."""
+        shape = self._nodes[xs[0]].shape
+        for x in xs[1:]:
+            if self._nodes[x].shape != shape:
+                raise ShapeError(f"add: {shape} and {self._nodes[x].shape} differ")
+        return self._add("add", "add", xs, shape, act=act)
+
+    def multiply(self, x: int, gate: int) -> int:
+        """Element-wise product; each dimension of `gate` equals that of `x` or is 1."""
+        shape, other = self._nodes[x].shape, self._nodes[gate].shape
+        if any(g not in (1, s) for s, g in zip(shape, other, strict=True)):
+            raise ShapeError(f"multiply: {other} does not broadcast to {shape}")
+        return self._add("multiply", "multiply", (x, gate), shape)
+
+    def concat(self, *xs: int) -> int:
+        """Concatenation of channels; height and width must be equal."""
+        shapes = [self._nodes[x].shape for x in xs]
+        for shape in shapes[1:]:
+            if shape[1:] != shapes[0][1:]:
+                raise ShapeError(f"concat: {shapes[0]} and {shape} differ in height or width")
+        return self._add("concat", "concat", xs, (sum(s[0] for s in shapes), *shapes[0][1:]))
+
+    def split(self, x: int, *sizes: int) -> tuple[int, ...]:
+        """Consecutive ranges of channels; the `sizes` must add up to the channels of `x`."""
+        shape = self._nodes[x].shape
+        if sum(sizes) != shape[0] or min(sizes) < 1:
+            raise ShapeError(
+                f"split: {sizes} must be positive and add up to the channels of {shape}"
+            )
+        starts = [sum(sizes[:i]) for i in range(len(sizes))]
+        return tuple(self._slice(x, a, n) for a, n in zip(starts, sizes, strict=True))
+
+    def crop(self, x: int, channels: int) -> int:
+        """The first `channels` channels; `x` itself where that is all of them."""
+        shape = self._nodes[x].shape
+        if not 1 <= channels <= shape[0]:
+            raise ShapeError(f"crop: {channels} channels of {shape}")
+        return x if channels == shape[0] else self._slice(x, 0, channels)
+
+    def _slice(self, x: int, start: int, channels: int) -> int:
+        shape = (channels, *self._nodes[x].shape[1:])
+        return self._add("slice", "slice", (x,), shape, start=start)
+
+    def shuffle(self, x: int, groups: int) -> int:
+        """Channel shuffle (ShuffleNet): channels as (groups, n) become (n, groups)."""
+        shape = self._nodes[x].shape
+        if groups < 1 or shape[0] % groups:
+            raise ShapeError(f"shuffle: groups={groups} must divide the channels of {shape}")
+        return self._add("shuffle", "shuffle", (x,), shape, groups=groups)
+
+    def activate(
+        self, x: int, act: str | None = "relu", *, norm: bool = False, name: str = "activate"
+    ) -> int:
+        """A norm and an activation of their own, for pre-activation networks."""
+        if act is not None and act not in ACTIVATIONS:
+            raise one_of("activation", act, ACTIVATIONS)
+        return self._add("activate", name, (x,), self._nodes[x].shape, norm=norm, act=act)
+
+    def squeeze_excite(
+        self, x: int, reduced: int, *, act: str = "relu", gate: str = "hsigmoid"
+    ) -> int:
+        """Squeeze-and-excitation (Hu 2018): x times gate(conv(act(conv(gap(x)))))."""
+        squeezed = self.conv(self.gap(x), reduced, norm=False, act=act, name="se_reduce")
+        weights = self.conv(squeezed, self.channels(x), norm=False, act=gate, name="se_expand")
+        return self.multiply(x, weights)
+
+    def _window(
+        self,
+        op: str,
+        shape: Shape,
+        out: int,
+        k: tuple[int, int],
+        stride: int,
+        p: tuple[int, int],
+        ceil: bool = False,
+    ) -> Shape:
+        if out < 1 or stride < 1 or k[0] < 1 or k[1] < 1:
+            raise ShapeError(f"{op}: {out} channels, kernel {k}, stride {stride}: each at least 1")
+        h, w = shape[1] + 2 * p[0] - k[0], shape[2] + 2 * p[1] - k[1]
+        if h < 0 or w < 0:
+            raise ShapeError(f"{op}: kernel {k} with padding {p} is larger than its input {shape}")
+        if not ceil:
+            return (out, h // stride + 1, w // stride + 1)
+        # torch's rule: the last window must start inside the input or its leading padding.
+        rows, cols = -(-h // stride) + 1, -(-w // stride) + 1
+        rows -= (rows - 1) * stride >= shape[1] + p[0]
+        cols -= (cols - 1) * stride >= shape[2] + p[1]
+        return (out, rows, cols)
+
+    def _fresh(self, name: str) -> str:
+        n = self._names[name] = self._names.get(name, 0) + 1
+        return name if n == 1 else f"{name}{n}"
+
+    def _add(
+        self,
+        op: str,
+        name: str,
+        inputs: tuple[int, ...],
+        shape: Shape,
+        kernel: tuple[int, int] = (1, 1),
+        stride: int = 1,
+        padding: tuple[int, int] = (0, 0),
+        groups: int = 1,
+        norm: bool = False,
+        act: str | None = None,
+        bias: bool = False,
+        start: int = 0,
+        ceil: bool = False,
+    ) -> int:
+        self._nodes.append(
+            Node(
+                op,
+                self._fresh(name),
+                inputs,
+                shape,
+                kernel,
+                stride,
+                padding,
+                groups,
+                norm,
+                act,
+                bias,
+                start,
+                ceil,
+            )
+        )
+        return len(self._nodes) - 1

@@ -1,0 +1,206 @@
+"""Graph to ONNX, written directly: norms folded into convolutions, named input and output.
+
+Nothing here needs torch: with a module, its state is read by parameter name; without one the
+weights are random, which is all that a latency measurement needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from nas.architecture import Architecture
+from nas.graph import Graph, Node, Shape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPSET = 17
+IR_VERSION = 8
+BATCH_NORM_EPS = 1e-5
+
+Array = npt.NDArray[np.float32]
+State = Mapping[str, Array]
+
+
+def to_onnx(
+    arch: Architecture,
+    module: nn.Module | None = None,
+    *,
+    dynamic_batch: bool = False,
+    metadata: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> onnx.ModelProto:
+    """An ONNX model: input `image` (N, C, H, W) float32, output `logits` (N, classes).
+
+    With `module` (of `nas.build`) its weights, otherwise random ones of `seed`. N is 1 unless
+    `dynamic_batch`. The architecture's JSON is always among the model's metadata.
+    """
+    state = None
+    if module is not None:
+        state = {k: v.detach().cpu().numpy() for k, v in module.state_dict().items()}
+    model = graph_to_onnx(arch.graph(), state, dynamic_batch=dynamic_batch, seed=seed)
+    helper.set_model_props(model, {"architecture": arch.to_json(), **(metadata or {})})
+    return model
+
+
+def graph_to_onnx(
+    graph: Graph, state: State | None = None, *, dynamic_batch: bool = False, seed: int = 0
+) -> onnx.ModelProto:
+    """The model of any graph. `state` holds arrays under torch's parameter names."""
+    writer = _Writer(graph, state, np.random.default_rng(seed))
+    for i in range(1, len(graph.nodes)):
+        writer.node(i)
+    batch: int | str = "batch" if dynamic_batch else 1
+    result = graph.nodes[graph.output]
+    writer.op("Flatten", [writer.names[graph.output]], "logits", axis=1)
+    features = result.shape[0] * result.shape[1] * result.shape[2]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, *graph.input_shape])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, features])
+    body = helper.make_graph(writer.nodes, "network", [image], [logits], writer.weights)
+    model = helper.make_model(
+        body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="hw-nas"
+    )
+    model.ir_version = IR_VERSION
+    return model
+
+
+class _Writer:
+    """Collects ONNX nodes and initialisers; `names[i]` is the tensor of graph node i."""
+
+    def __init__(self, graph: Graph, state: State | None, rng: np.random.Generator) -> None:
+        self.graph, self.state, self.rng = graph, state, rng
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.names: list[str] = ["image"]
+
+    def op(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
+        return output
+
+    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
+        self.weights.append(numpy_helper.from_array(value, name))
+        return name
+
+    def node(self, index: int) -> None:
+        """Writes one graph node with its norm and its activation."""
+        node = self.graph.nodes[index]
+        shape = self.graph.nodes[node.inputs[0]].shape
+        inputs = [self.names[i] for i in node.inputs]
+        name = node.name
+        match node.op:
+            case "conv":
+                x = self._conv(node, inputs, shape)
+            case "linear":
+                x = self._linear(node, inputs, shape)
+            case "maxpool":
+                x = self.op("MaxPool", inputs, name, ceil_mode=int(node.ceil), **_window(node))
+            case "avgpool":
+                x = self.op("AveragePool", inputs, name, count_include_pad=1, **_window(node))
+            case "gap":
+                x = self.op("GlobalAveragePool", inputs, name)
+            case "add":
+                x = inputs[0]
+                for i, other in enumerate(inputs[1:]):
+                    x = self.op("Add", [x, other], name if i == 0 else f"{name}.{i}")
+            case "multiply":
+                x = self.op("Mul", inputs, name)
+            case "concat":
+                x = self.op("Concat", inputs, name, axis=1)
+            case "slice":
+                bounds = {"starts": node.start, "ends": node.start + node.shape[0], "axes": 1}
+                parts = [self.constant(f"{name}.{k}", np.array([v])) for k, v in bounds.items()]
+                x = self.op("Slice", inputs + parts, name)
+            case "shuffle":
+                x = self._shuffle(node, inputs)
+            case "activate":
+                x = self._norm(node, inputs[0]) if node.norm else inputs[0]
+            case op:
+                raise AssertionError(f"no ONNX for operation {op}")
+        self.names.append(self._activation(node, x))
+
+    def _read(self, name: str, shape: tuple[int, ...], spread: float, mean: float = 0.0) -> Array:
+        if self.state is not None:
+            return np.asarray(self.state[name], dtype=np.float32)
+        return (mean + spread * self.rng.standard_normal(shape)).astype(np.float32)
+
+    def _norm_terms(self, node: Node) -> tuple[Array, Array]:
+        """Scale and shift of an inference-mode batch norm."""
+        c = node.shape[0]
+        if self.state is None:  # a new network's norm does nothing; only its kernel is wanted
+            return np.ones(c, np.float32), np.zeros(c, np.float32)
+        gamma, beta, mean, var = (
+            np.asarray(self.state[f"{node.name}.norm.{k}"], np.float64)
+            for k in ("weight", "bias", "running_mean", "running_var")
+        )
+        scale = gamma / np.sqrt(var + BATCH_NORM_EPS)
+        return scale.astype(np.float32), (beta - mean * scale).astype(np.float32)
+
+    def _conv(self, node: Node, inputs: list[str], shape: Shape) -> str:
+        dims = (node.shape[0], shape[0] // node.groups, *node.kernel)
+        weight = self._read(f"{node.name}.conv.weight", dims, (2 / np.prod(dims[1:])) ** 0.5)
+        bias = np.zeros(node.shape[0], np.float32)
+        if node.bias:
+            bias = self._read(f"{node.name}.conv.bias", bias.shape, 0.0)
+        if node.norm:
+            scale, shift = self._norm_terms(node)
+            weight, bias = weight * scale[:, None, None, None], bias * scale + shift
+        inputs = [*inputs, self.constant(f"{node.name}.weight", weight)]
+        if node.bias or node.norm:
+            inputs.append(self.constant(f"{node.name}.bias", bias))
+        return self.op("Conv", inputs, node.name, group=node.groups, **_window(node))
+
+    def _linear(self, node: Node, inputs: list[str], shape: Shape) -> str:
+        features = shape[0] * shape[1] * shape[2]
+        weight = self._read(f"{node.name}.linear.weight", (node.shape[0], features), 0.01)
+        x = self.op("Flatten", inputs, f"{node.name}.flatten", axis=1)
+        inputs = [x, self.constant(f"{node.name}.weight", weight)]
+        if node.bias:
+            bias = self._read(f"{node.name}.linear.bias", (node.shape[0],), 0.0)
+            inputs.append(self.constant(f"{node.name}.bias", bias))
+        return self.op("Gemm", inputs, node.name, transB=1)
+
+    def _norm(self, node: Node, x: str) -> str:
+        scale, shift = (t[None, :, None, None] for t in self._norm_terms(node))
+        x = self.op("Mul", [x, self.constant(f"{node.name}.scale", scale)], f"{node.name}.mul")
+        return self.op("Add", [x, self.constant(f"{node.name}.shift", shift)], node.name)
+
+    def _shuffle(self, node: Node, inputs: list[str]) -> str:
+        c, h, w = node.shape
+        split = self.constant(
+            f"{node.name}.split", np.array([0, node.groups, c // node.groups, h, w])
+        )
+        merge = self.constant(f"{node.name}.merge", np.array([0, c, h, w]))
+        x = self.op("Reshape", [*inputs, split], f"{node.name}.grouped")
+        x = self.op("Transpose", [x], f"{node.name}.swapped", perm=[0, 2, 1, 3, 4])
+        return self.op("Reshape", [x, merge], node.name)
+
+    def _activation(self, node: Node, x: str) -> str:
+        name = f"{node.name}.{node.act}"
+        match node.act:
+            case None:
+                return x
+            case "relu6":
+                bounds = [self.constant(f"{name}.{v}", np.float32(v)) for v in (0, 6)]
+                return self.op("Clip", [x, *bounds], name)
+            case "hsigmoid":
+                return self.op("HardSigmoid", [x], name, alpha=1 / 6, beta=0.5)
+            case "silu":
+                gate = self.op("Sigmoid", [x], f"{name}.gate")
+                return self.op("Mul", [x, gate], name)
+            case act:
+                op = {"relu": "Relu", "hswish": "HardSwish", "sigmoid": "Sigmoid"}[act]
+                return self.op(op, [x], name)
+
+
+def _window(node: Node) -> dict[str, Any]:
+    return {
+        "kernel_shape": list(node.kernel),
+        "strides": [node.stride] * 2,
+        "pads": [*node.padding, *node.padding],
+    }

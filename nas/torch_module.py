@@ -1,0 +1,200 @@
+"""Graph to torch: an `nn.Module` with readable parameter names.
+
+`build(arch).stages[2][0].expand.conv.weight` is the weight of the convolution called `expand` in
+the first row of the third stage.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from nas.architecture import Architecture, Rows
+from nas.blocks import block_graph
+from nas.graph import Graph, Node, Shape
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "hswish": nn.Hardswish,
+    "hsigmoid": nn.Hardsigmoid,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+}
+
+
+class Add(nn.Module):
+    """Sum of its inputs."""
+
+    def forward(self, *xs: Tensor) -> Tensor:
+        total = xs[0]
+        for x in xs[1:]:
+            total = total + x
+        return total
+
+
+class Multiply(nn.Module):
+    """Product of a tensor and a gate."""
+
+    def forward(self, x: Tensor, gate: Tensor) -> Tensor:
+        return x * gate
+
+
+class Concat(nn.Module):
+    """Concatenation of channels."""
+
+    def forward(self, *xs: Tensor) -> Tensor:
+        return torch.cat(xs, dim=1)
+
+
+class Slice(nn.Module):
+    """The channels from `start` on, `channels` of them."""
+
+    def __init__(self, start: int, channels: int) -> None:
+        super().__init__()
+        self.start, self.channels = start, channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.narrow(1, self.start, self.channels)
+
+    def extra_repr(self) -> str:
+        return f"start={self.start}, channels={self.channels}"
+
+
+class GraphModule(nn.Module):
+    """Executes a graph node by node; every operation is a submodule under its node's name."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.output = graph.output
+        self._plan: list[tuple[str, tuple[int, ...]]] = []
+        self._free: list[tuple[int, ...]] = []
+        last_use = {j: i for i, node in enumerate(graph.nodes) for j in node.inputs}
+        for i, node in enumerate(graph.nodes[1:], start=1):
+            self.add_module(node.name, _operation(node, graph.nodes[node.inputs[0]].shape))
+            self._plan.append((node.name, node.inputs))
+            unused = {j for j in node.inputs if last_use[j] == i and j != graph.output}
+            self._free.append(tuple(unused))
+
+    def forward(self, x: Tensor) -> Tensor:
+        values: list[Tensor | None] = [x]
+        for (name, inputs), free in zip(self._plan, self._free, strict=True):
+            values.append(self._modules[name](*[values[i] for i in inputs]))  # type: ignore[misc]
+            for i in free:
+                values[i] = None
+        result = values[self.output]
+        assert result is not None
+        return result
+
+
+class Network(nn.Module):
+    """The module of an architecture: `stem`, `stages` and `head` of `GraphModule` rows.
+
+    Takes (N, channels, H, W) and gives (N, classes).
+    """
+
+    def __init__(self, arch: Architecture) -> None:
+        super().__init__()
+        shape = arch.input_shape
+
+        def part(rows: Rows) -> nn.Sequential:
+            nonlocal shape
+            modules = []
+            for row in rows:
+                graph = block_graph(row, shape)
+                modules.append(GraphModule(graph))
+                shape = graph.output_shape
+            return nn.Sequential(*modules)
+
+        self.stem = part(arch.stem)
+        self.stages = nn.Sequential(*[part(stage) for stage in arch.stages])
+        self.head = part(arch.head)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.stages(self.stem(x))).flatten(1)
+
+
+def build(arch: Architecture, seed: int | None = None) -> Network:
+    """A freshly initialised module: He initialisation by fan-out, the classifier N(0, 0.01).
+
+    With a `seed` the weights are reproducible and torch's global generator is left as it was.
+    """
+    if seed is None:
+        return _initialise(Network(arch))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _initialise(Network(arch))
+
+
+def _initialise(network: Network) -> Network:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.01)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    return network
+
+
+def _operation(node: Node, input_shape: Shape) -> nn.Module:
+    """The submodule of one node; a convolution with norm or activation is a small Sequential."""
+    c, padding = node.shape[0], node.padding
+    core: OrderedDict[str, nn.Module] = OrderedDict()
+    match node.op:
+        case "conv":
+            core["conv"] = nn.utils.skip_init(
+                nn.Conv2d,
+                input_shape[0],
+                c,
+                node.kernel,
+                node.stride,
+                padding,
+                groups=node.groups,
+                bias=node.bias,
+            )
+        case "linear":
+            features = input_shape[0] * input_shape[1] * input_shape[2]
+            core["flatten"] = nn.Flatten()
+            core["linear"] = nn.utils.skip_init(nn.Linear, features, c, bias=node.bias)
+            core["unflatten"] = nn.Unflatten(1, (c, 1, 1))
+        case "maxpool":
+            return nn.MaxPool2d(node.kernel, node.stride, padding, ceil_mode=node.ceil)
+        case "avgpool":
+            return nn.AvgPool2d(node.kernel, node.stride, padding)
+        case "gap":
+            return nn.AdaptiveAvgPool2d(1)
+        case "add":
+            core["add"] = Add()
+        case "multiply":
+            return Multiply()
+        case "concat":
+            return Concat()
+        case "slice":
+            return Slice(node.start, c)
+        case "shuffle":
+            return nn.ChannelShuffle(node.groups)
+        case "activate":
+            pass
+        case op:
+            raise AssertionError(f"no torch module for operation {op}")
+    if node.norm:
+        core["norm"] = nn.BatchNorm2d(c)
+    if node.act is not None:
+        core["act"] = ACTIVATIONS[node.act]()
+    return Chain(core)
+
+
+class Chain(nn.Sequential):
+    """Sequential whose first module may take several inputs."""
+
+    def forward(self, *xs: Tensor) -> Tensor:
+        modules = list(self)
+        x: Tensor = modules[0](*xs) if modules else xs[0]
+        for module in modules[1:]:
+            x = module(x)
+        return x
