@@ -186,7 +186,7 @@ class _Writer:
             case None:
                 return x
             case "relu6":
-                bounds = [self.constant(f"{name}.{v}", np.float32(v)) for v in (0, 6)]
+                bounds = [self.constant(f"{name}.{v}", np.array(v, np.float32)) for v in (0, 6)]
                 return self.op("Clip", [x, *bounds], name)
             case "hsigmoid":
                 return self.op("HardSigmoid", [x], name, alpha=1 / 6, beta=0.5)

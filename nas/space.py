@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
-from pydantic import ValidationError
 
 from nas.architecture import Architecture
 from nas.blocks import Block, Layer, Value, kind
 from nas.errors import NasError, one_of
 from nas.resources import shipped
 from nas.space_settings import SpaceSettings
+from nas.validation import validated
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -60,20 +60,7 @@ class SearchSpace:
         """From the plain data of `to_dict`. Errors: `NasError` naming `source`, key and rule."""
         if not isinstance(data, dict):
             raise NasError(f"{source}: must be a mapping of settings, not {type(data).__name__}")
-        try:
-            return cls(SpaceSettings.model_validate(data))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            key = ".".join(str(part) for part in first["loc"])
-            rule = first["msg"].removeprefix("Value error, ")
-            if first["type"] == "extra_forbidden":
-                rule = "unknown setting"
-            given = (
-                ""
-                if first["type"] in ("missing", "value_error")
-                else f", not {first['input']!r:.60}"
-            )
-            raise NasError(f"{source}: {f'{key}: ' if key else ''}{rule}{given}") from None
+        return cls(validated(SpaceSettings, data, source))
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain data; `from_dict` reads them back."""
@@ -97,6 +84,15 @@ class SearchSpace:
     def distributions(self) -> dict[str, BaseDistribution]:
         """The options as Optuna's distributions: evenly spaced numbers are ordered ones."""
         return {name: _distribution(values) for name, values in self.options.items()}
+
+    def snap(self, params: Params) -> dict[str, Any]:
+        """The assignment in the options' own values: a sampler's steps may be off by rounding."""
+        return {
+            name: value
+            if value in self.options[name]
+            else min(self.options[name], key=lambda option: abs(option - value))
+            for name, value in params.items()
+        }
 
     def sample_params(self, rng: np.random.Generator) -> dict[str, Value]:
         """One value of each option, uniformly."""

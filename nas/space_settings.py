@@ -7,9 +7,7 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
@@ -20,6 +18,7 @@ from pydantic import (
 
 from nas.blocks import Layer, Value, block_graph, kind
 from nas.errors import NasError, one_of
+from nas.validation import Settings
 
 T = TypeVar("T")
 
@@ -44,11 +43,7 @@ Scalar = StrictBool | StrictInt | StrictFloat | StrictStr | None
 Choices = dict[str, Choice[Scalar]]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StemSettings(_Settings):
+class StemSettings(Settings):
     """The first convolution."""
 
     width: Choice[Count]
@@ -57,14 +52,14 @@ class StemSettings(_Settings):
     act: str | None = "relu"
 
 
-class HeadSettings(_Settings):
+class HeadSettings(Settings):
     """The last 1x1 convolution, before global pooling and the classifier."""
 
     width: Choice[Count]
     act: str | None = "relu"
 
 
-class StageSettings(_Settings):
+class StageSettings(Settings):
     """One stage: `stride` is that of its first layer; `choices` add to those of the space."""
 
     block: Choice[str]
@@ -74,7 +69,7 @@ class StageSettings(_Settings):
     choices: Choices = {}
 
 
-class SpaceSettings(_Settings):
+class SpaceSettings(Settings):
     """The whole file. Widths are multiples of `divisor`, as pruned channel counts will be."""
 
     name: str

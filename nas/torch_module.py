@@ -7,6 +7,7 @@ the first row of the third stage.
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +114,8 @@ class Network(nn.Module):
         self.head = part(arch.head)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.stages(self.stem(x))).flatten(1)
+        logits: Tensor = self.head(self.stages(self.stem(x)))
+        return logits.flatten(1)
 
 
 def build(arch: Architecture, seed: int | None = None) -> Network:
@@ -141,13 +143,19 @@ def _initialise(network: Network) -> Network:
     return network
 
 
+def _uninitialised(kind: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
+    """Memory only: `build` initialises once, so torch's own initialisation would be thrown away."""
+    module: nn.Module = nn.utils.skip_init(kind, *args, **kwargs)  # type: ignore[no-untyped-call]
+    return module
+
+
 def _operation(node: Node, input_shape: Shape) -> nn.Module:
     """The submodule of one node; a convolution with norm or activation is a small Sequential."""
     c, padding = node.shape[0], node.padding
     core: OrderedDict[str, nn.Module] = OrderedDict()
     match node.op:
         case "conv":
-            core["conv"] = nn.utils.skip_init(
+            core["conv"] = _uninitialised(
                 nn.Conv2d,
                 input_shape[0],
                 c,
@@ -160,7 +168,7 @@ def _operation(node: Node, input_shape: Shape) -> nn.Module:
         case "linear":
             features = input_shape[0] * input_shape[1] * input_shape[2]
             core["flatten"] = nn.Flatten()
-            core["linear"] = nn.utils.skip_init(nn.Linear, features, c, bias=node.bias)
+            core["linear"] = _uninitialised(nn.Linear, features, c, bias=node.bias)
             core["unflatten"] = nn.Unflatten(1, (c, 1, 1))
         case "maxpool":
             return nn.MaxPool2d(node.kernel, node.stride, padding, ceil_mode=node.ceil)

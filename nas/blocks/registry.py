@@ -28,7 +28,7 @@ Settings = dict[str, Value]
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:
-    """Rounds a channel count to a multiple of `divisor`, not below 90% of it (MobileNetV2's rule)."""
+    """Rounds channels to a multiple of `divisor`, not below 90% of them (MobileNetV2's rule)."""
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
 

@@ -1,0 +1,86 @@
+"""Studies: a search that is stored as it goes and can always be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from nas.budget import parse_budgets
+from nas.errors import one_of
+from nas.latency import Target
+from nas.proxies import PROXIES
+from nas.space import SearchSpace
+from nas.study.candidates import Candidates
+from nas.study.driver import Driver, Progress, Report
+from nas.study.samplers import check_sampler
+from nas.study.settings import StudySettings
+from nas.study.storage import Storage
+from nas.study.study import Record, Study
+from nas.validation import validated
+
+__all__ = ["Driver", "Progress", "Record", "Study", "begin", "search"]
+
+
+class Options(TypedDict, total=False):
+    """What a study may be given beyond target, budgets and space."""
+
+    name: str | None
+    storage: str | None
+    sampler: str
+    proxies: Sequence[str]
+    trials: int
+    seed: int
+
+
+def begin(
+    target: str | Path,
+    budgets: Sequence[str] = (),
+    space: str | Path = "mobile",
+    **options: Unpack[Options],
+) -> Study:
+    """A new, stored study without trials, after everything that could be wrong was checked.
+
+    `name` is made of target and budgets unless given. Errors: `NasError` for an unknown name, a
+    budget that cannot be met, or a place that cannot be written.
+    """
+    loaded, device, limits = SearchSpace.load(space), Target.load(target), parse_budgets(budgets)
+    data = {
+        "space": loaded.to_dict(),
+        "target": str(target) if Path(target).suffix else device.name,
+        "target_checksum": device.checksum,
+        "budgets": [budget.text for budget in limits],
+        **{key: value for key, value in options.items() if key not in ("name", "storage")},
+    }
+    settings = validated(StudySettings, data, "search")
+    check_sampler(settings.sampler)
+    for proxy in settings.proxies:
+        if proxy not in PROXIES:
+            raise one_of("proxy", proxy, PROXIES)
+    Candidates(loaded, device, limits).check(settings.seed)
+    place = Storage(options.get("storage"))
+    name = options.get("name") or _free_name(place, [loaded.name, device.name, *settings.budgets])
+    return Study.create(name, settings, place)
+
+
+def search(
+    target: str | Path,
+    budgets: Sequence[str] = (),
+    space: str | Path = "mobile",
+    report: Report = lambda progress: None,
+    **options: Unpack[Options],
+) -> Study:
+    """Begins a study and runs all of its trials; see `begin`. `Study.load(name)` finds it again."""
+    study = begin(target, budgets, space, **options)
+    Driver(study, report=report).run(study.settings.trials)
+    return study
+
+
+def _free_name(storage: Storage, words: Sequence[str]) -> str:
+    """The words as a name, numbered where it is taken."""
+    text = "-".join(words).lower()
+    stem = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "-" for c in text)
+    taken, n = set(storage.names()), 1
+    while (name := stem if n == 1 else f"{stem}-{n}") in taken:
+        n += 1
+    return name

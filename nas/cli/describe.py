@@ -1,0 +1,137 @@
+"""`nas describe`, `nas targets` and `nas spaces`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli.options import JsonOption, StorageOption
+
+if TYPE_CHECKING:
+    from nas.architecture import Architecture
+
+DEFAULT_TARGET = "cpu"
+
+
+def describe(
+    arch: Annotated[
+        str,
+        typer.Argument(metavar="ARCH", help="A JSON file, a reference network's name or a study."),
+    ],
+    target: Annotated[
+        str | None,
+        typer.Option(help="Device to predict for. Default: the study's, otherwise cpu."),
+    ] = None,
+    resolution: Annotated[
+        int | None, typer.Option(help="Input size of a reference network. Default: 224.")
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Describe a network: its totals and its layers."""
+    from nas.cli.tables import interval, layers_table, show
+    from nas.describe import describe as describe_architecture
+    from nas.latency import Target
+
+    found, default = _find(arch, resolution, storage)
+    device = Target.load(target or default)
+    facts = describe_architecture(found, device)
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    show(
+        f"{facts['name']}: {found.resolution} px, {facts['macs'] / 1e6:.1f} MMACs, "
+        f"{facts['params'] / 1e6:.3f} Mparams ({facts['weight_bytes'] / 1e6:.2f} MB in float32), "
+        f"peak activations {facts['peak_bytes'] / 1e6:.2f} MB",
+        f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
+        f"{facts['latency_ms']:.2f} ms, 90% interval {interval(*facts['latency_interval_ms'])}",
+        layers_table(found, device),
+    )
+
+
+def _find(name: str, resolution: int | None, storage: str | None) -> tuple[Architecture, str]:
+    """The architecture of that name and the target that goes with it."""
+    from nas.architecture import Architecture
+    from nas.errors import NasError, one_of
+    from nas.references import reference, reference_names
+    from nas.study import Study
+    from nas.study.storage import SUFFIX, locate
+
+    if name in reference_names():
+        return reference(name, resolution=resolution or 224), DEFAULT_TARGET
+    if resolution is not None:
+        raise NasError(f"--resolution {resolution}: only a reference network's can be chosen")
+    place, study_name = locate(name, storage)
+    if study_name in place.names():
+        study = Study.load(name, storage)
+        best = study.record()
+        arch = best.arch.renamed(f"{study.name}-{best.trial}")
+        return arch, study.settings.target
+    path = Path(name)
+    if path.suffix == SUFFIX or not (path.exists() or path.suffix == ".json"):
+        raise one_of("network", name, [*reference_names(), *place.names()])
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise NasError(f"{path}: {reason}") from None
+    try:
+        return Architecture.from_json(text), DEFAULT_TARGET
+    except NasError as error:
+        raise NasError(f"{path}: {error}") from None
+
+
+def list_targets() -> None:
+    """List the devices whose latency can be predicted."""
+    from nas.cli.tables import show, table
+    from nas.latency import Target, target_names
+
+    rows = []
+    for name in target_names():
+        facts = Target.load(name).metadata
+        error, noise = facts.error, facts.noise
+        rows.append(
+            (
+                name,
+                ", ".join(facts.aliases),
+                facts.provenance,
+                facts.device,
+                facts.runtime,
+                facts.precision,
+                facts.date,
+                f"{error.mape:.1%}" if error else "–",
+                f"{error.mape_mobile:.1%}" if error and error.mape_mobile is not None else "–",
+                f"{noise:.1%}" if noise is not None else "–",
+            )
+        )
+    columns = ("target", "alias", "provenance", "device", "runtime", "precision", "date")
+    show(
+        table((*columns, "error", "mobile", "noise"), rows, left=7),
+        "error: mean absolute error of predictions for networks that were left out of the fit, "
+        "and that of the mobile ones among them; noise: that of the measurement itself",
+    )
+
+
+def list_spaces() -> None:
+    """List the shipped search spaces."""
+    from statistics import median
+
+    from nas.cli.tables import show, table
+    from nas.costs import block_cost, cost
+    from nas.extremes import largest, smallest
+    from nas.space import SearchSpace, space_names
+
+    rows = []
+    for name in space_names():
+        space = SearchSpace.load(name)
+        low = smallest(space, lambda row, shape: block_cost(row, shape)[1]).value
+        high = largest(space, lambda row, shape: block_cost(row, shape)[1]).value
+        middle = median(cost(space.sample(seed)).macs for seed in range(300))
+        sizes = "–".join(str(f(space.settings.resolution)) for f in (min, max))
+        macs = [f"{value / 1e6:.1f}" for value in (low, middle, high)]
+        rows.append((name, space.settings.about, sizes, f"{space.size:.1e}", *macs))
+    columns = ("space", "about", "px", "networks", "min MMACs", "median", "max")
+    show(table(columns, rows, left=2))

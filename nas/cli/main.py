@@ -1,0 +1,77 @@
+"""The command `nas`: its commands, and how a mistake becomes one line and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from nas._version import __version__
+from nas.cli import describe, measure, search, studies
+from nas.errors import NasError
+
+app = typer.Typer(
+    name="nas",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"nas {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def nas(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Find the most accurate small CNN for a device and a budget.
+
+    FLOPs are multiply-adds, as in the mobile-vision literature (MobileNetV2 = 300M).
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command()(search.search)
+app.command()(search.resume)
+app.command("studies")(studies.list_studies)
+app.command()(studies.show)
+app.command()(studies.export)
+app.command()(describe.describe)
+app.command("targets")(describe.list_targets)
+app.command("spaces")(describe.list_spaces)
+app.command()(measure.measure)
+
+
+def main() -> None:
+    """Runs the command line. Exit codes: 0 done, 2 the user's mistake, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False)
+    except (NasError, TyperException) as error:
+        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        _fail(message, 2)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        # What reads us has closed; the interpreter's last flush must not complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", 2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"nas: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,99 @@
+"""`nas search` and `nas resume`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli.options import StorageOption, StudyArgument
+
+if TYPE_CHECKING:
+    from nas.study import Study
+
+DEFAULT_TRIALS = 1000
+
+
+def search(
+    target: Annotated[
+        str, typer.Option(help="Device whose latency counts; see `nas targets`.")
+    ] = "cpu",
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Upper limit, repeatable: 300MFLOPs (multiply-adds), 8ms, 4Mparams, "
+            "2MB (peak activation memory), 5MBweights."
+        ),
+    ] = None,
+    space: Annotated[
+        str, typer.Option(help="A shipped space (see `nas spaces`) or a YAML file.")
+    ] = "mobile",
+    trials: Annotated[int, typer.Option(help="Candidates to score.")] = DEFAULT_TRIALS,
+    sampler: Annotated[str, typer.Option(help="nsga2, tpe or random.")] = "nsga2",
+    seed: Annotated[int, typer.Option(help="Makes it reproducible.")] = 0,
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study. Default: space, target and budgets.")
+    ] = None,
+    storage: StorageOption = None,
+) -> None:
+    """Search for the best networks within budget. Ctrl-C is safe: `nas resume` goes on."""
+    from nas.study import begin
+
+    begun = begin(
+        target,
+        budget or (),
+        space,
+        name=study,
+        storage=storage,
+        sampler=sampler,
+        trials=trials,
+        seed=seed,
+    )
+    _run(begun, trials, storage)
+
+
+def resume(
+    study: StudyArgument,
+    trials: Annotated[
+        int | None,
+        typer.Option(help="More candidates to score. Default: what is left of the study's."),
+    ] = None,
+    storage: StorageOption = None,
+) -> None:
+    """Go on with a study where it stopped."""
+    from nas.errors import NasError
+    from nas.study import Study
+
+    begun = Study.load(study, storage)
+    done = len(begun.trials())
+    if trials is not None and trials < 1:
+        raise NasError(f"--trials {trials}: must be at least 1")
+    goal = begun.settings.trials if trials is None else done + trials
+    if goal <= done:
+        typer.echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
+    _run(begun, goal, storage)
+
+
+def _run(study: Study, goal: int, storage: str | None) -> None:
+    from nas.cli.progress import progress_display
+    from nas.cli.tables import print_best
+    from nas.study import Driver
+
+    with progress_display(study) as report:
+        ended = Driver(study, report=report).run(goal)
+    where = f" --storage {storage}" if storage else ""
+    done = len(study.trials())
+    if done:
+        print_best(study)
+    if ended == "interrupted":
+        typer.echo(f"interrupted: all {done} finished trials are kept")
+    elif ended == "exhausted":
+        typer.echo("every proposal was a network seen before: the space seems to be exhausted")
+    if done:
+        typer.echo(f"export the best:  nas export {study.name}{where} --output best.onnx")
+    more = "" if ended == "interrupted" else f" --trials {study.settings.trials}"
+    typer.echo(f"go on searching:  nas resume {study.name}{where}{more}")
+    sys.stdout.flush()
+    if ended == "interrupted":
+        raise typer.Exit(130)

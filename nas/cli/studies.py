@@ -1,0 +1,116 @@
+"""`nas studies`, `nas show` and `nas export`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.options import JsonOption, StorageOption, StudyArgument
+
+if TYPE_CHECKING:
+    from nas.study import Study
+
+
+def list_studies(storage: StorageOption = None) -> None:
+    """List the studies that are kept here."""
+    from nas.cli.tables import show, table
+    from nas.errors import NasError
+    from nas.study import Study
+    from nas.study.storage import Storage
+
+    rows: list[tuple[object, ...]] = []
+    place = Storage(storage)
+    for name in place.names():
+        try:
+            study = Study.load(name, storage)
+        except NasError as error:
+            rows.append((name, str(error), "", "", "", ""))
+            continue
+        s, records = study.settings, study.records()
+        best = f"{max(r.score for r in records):.3f}" if records else "–"
+        trials = f"{len(study.trials())}/{s.trials}"
+        rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
+    if not rows:
+        typer.echo(f"no studies in {place}; begin one: nas search --target cpu --budget 300MFLOPs")
+        return
+    show(table(("study", "space", "target", "budgets", "trials", "best score"), rows, left=4))
+
+
+def show(study: StudyArgument, storage: StorageOption = None, as_json: JsonOption = False) -> None:
+    """Show a study: its Pareto front, and its best network."""
+    from nas.cli.tables import layers_table, print_best
+    from nas.cli.tables import show as show_parts
+    from nas.study import Study
+
+    loaded = Study.load(study, storage)
+    if as_json:
+        typer.echo(json.dumps(_as_dict(loaded)))
+        return
+    best = loaded.record()
+    print_best(loaded)
+    show_parts(
+        f"\nTrial {best.trial}, the best, layer by layer", layers_table(best.arch, loaded.target)
+    )
+
+
+def _as_dict(study: Study) -> dict[str, Any]:
+    records = study.records()
+    return {
+        "study": study.name,
+        "space": study.space.name,
+        "target": study.target.name,
+        "budgets": list(study.settings.budgets),
+        "trials": len(study.trials()),
+        "feasible": len(records),
+        "best": study.record().to_dict() if records else None,
+        "pareto": [record.to_dict() for record in study.pareto()],
+    }
+
+
+def export(
+    study: StudyArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The ONNX file to write.")],
+    trial: Annotated[int | None, typer.Option(help="A trial's number. Default: the best.")] = None,
+    export_format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    dynamic_batch: Annotated[bool, typer.Option(help="Let the batch size vary.")] = False,
+    storage: StorageOption = None,
+) -> None:
+    """Write a study's best network, or one trial's, as ONNX."""
+    from nas._version import __version__
+    from nas.cli.tables import interval
+    from nas.errors import one_of
+    from nas.study import Study
+
+    if export_format != "onnx":
+        raise one_of("export format", export_format, ["onnx"])
+    loaded = Study.load(study, storage)
+    record = loaded.record(trial)
+    import onnx
+    import torch
+
+    from nas.export import export_onnx, initialised
+
+    arch = record.arch.renamed(f"{loaded.name}-{record.trial}")
+    metadata = {
+        "study": loaded.name,
+        "trial": str(record.trial),
+        "target": loaded.settings.target,
+        "budgets": json.dumps(loaded.settings.budgets),
+        "versions": json.dumps(
+            {"hw-nas": __version__, "torch": torch.__version__, "onnx": onnx.__version__}
+        ),
+        "weights": "untrained",
+    }
+    module = initialised(arch, loaded.settings.seed)
+    difference = export_onnx(arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata)
+    size = output.stat().st_size / 1e6
+    typer.echo(
+        f"{output}: trial {record.trial}, {record.macs / 1e6:.1f} MMACs, "
+        f"{record.params / 1e6:.2f} Mparams, {record.resolution} px, "
+        f"{record.latency_ms:.2f} ms ({interval(*record.latency_interval_ms)}), {size:.2f} MB"
+    )
+    typer.echo(f"largest difference between onnxruntime and torch: {difference:.2g}")
+    typer.echo("the weights are untrained: the file is the architecture, ready to be measured")

@@ -1,0 +1,51 @@
+"""An architecture's totals and its layers, as plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nas.architecture import Architecture
+from nas.blocks import block_graph
+from nas.costs import cost, graph_cost
+from nas.latency import Target
+
+
+def layers(arch: Architecture, target: Target) -> list[dict[str, Any]]:
+    """One entry a row: shapes (C, H, W), costs, and the row's share of the predicted latency."""
+    entries = []
+    shape = arch.input_shape
+    for (name, row), latency_ms in zip(arch.named_rows(), target.rows_ms(arch), strict=True):
+        graph = block_graph(row, shape)
+        params, macs, peak_bytes = graph_cost(graph)
+        entries.append(
+            {
+                "name": name,
+                "kind": row.kind,
+                "settings": dict(row.settings),
+                "input_shape": list(shape),
+                "shape": list(graph.output_shape),
+                "params": params,
+                "macs": macs,
+                "peak_bytes": peak_bytes,
+                "latency_ms": latency_ms,
+            }
+        )
+        shape = graph.output_shape
+    return entries
+
+
+def describe(arch: Architecture, target: Target) -> dict[str, Any]:
+    """Totals and layers; the latency is predicted for `target`, with its interval."""
+    total, latency = cost(arch), target.predict(arch)
+    return {
+        "name": arch.name or arch.hash[:12],
+        "target": target.name,
+        "resolution": arch.resolution,
+        "params": total.params,
+        "macs": total.macs,
+        "peak_bytes": total.peak_bytes,
+        "weight_bytes": total.weight_bytes,
+        "latency_ms": latency.ms,
+        "latency_interval_ms": [latency.low_ms, latency.high_ms],
+        "layers": layers(arch, target),
+    }

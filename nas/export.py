@@ -1,0 +1,68 @@
+"""Export to ONNX, verified: what is written computes what the torch module computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import nn
+
+from nas.architecture import Architecture
+from nas.errors import NasError
+from nas.files import write_whole
+from nas.onnx_model import to_onnx
+from nas.torch_module import Network, build
+
+TOLERANCE = 1e-4
+_IMAGES = 4
+
+
+def initialised(arch: Architecture, seed: int = 0) -> Network:
+    """An untrained module, ready for inference: its norms have seen one batch of noise.
+
+    Without that, the activations of a deep untrained network grow out of float32's precision.
+    """
+    module = build(arch, seed=seed)
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.momentum = None  # a plain average instead of a moving one
+    with torch.no_grad():
+        module.train()(_noise(arch, 2 * _IMAGES, seed))
+    return module.eval()
+
+
+def export_onnx(
+    arch: Architecture,
+    path: Path,
+    module: nn.Module,
+    *,
+    dynamic_batch: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> float:
+    """Writes the module as ONNX and returns its largest difference from torch.
+
+    The difference is that of the outputs on noise, relative to the largest output where that is
+    above 1. Errors: `NasError` where it exceeds 1e-4 (nothing is written then) or the file cannot
+    be written.
+    """
+    model = to_onnx(arch, module, dynamic_batch=dynamic_batch, metadata=metadata)
+    data = model.SerializeToString()
+    images = _noise(arch, _IMAGES, seed=1)
+    with torch.no_grad():
+        expected = module(images).numpy()
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    batches = [images.numpy()] if dynamic_batch else np.split(images.numpy(), _IMAGES)
+    found = np.concatenate([session.run(None, {"image": batch})[0] for batch in batches])
+    difference = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
+    if not difference <= TOLERANCE:
+        raise NasError(f"the ONNX model differs from torch by {difference:.2g}, over {TOLERANCE}")
+    write_whole(path, data)
+    return difference
+
+
+def _noise(arch: Architecture, images: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(images, *arch.input_shape, generator=generator)

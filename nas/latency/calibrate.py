@@ -1,0 +1,87 @@
+"""`calibrate`: a target for a device of which only a few whole-network latencies are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import numpy as np
+
+from nas.architecture import Architecture
+from nas.errors import NasError
+from nas.latency.device_model import NAMES, Sample, Vector, cross_validate, fit
+from nas.latency.kernels import Kernel, row_kernels
+from nas.latency.metadata import Error, Metadata
+from nas.latency.predictor import Predictor
+from nas.latency.target import Target
+
+
+def network_kernels(arch: Architecture) -> tuple[Kernel, ...]:
+    """The kernels of a network, row by row as they are predicted."""
+    return tuple(
+        kernel
+        for (_, graph), row in zip(arch.row_graphs(), arch.rows(), strict=True)
+        for kernel in row_kernels(row, graph.input_shape)
+    )
+
+
+def calibrate(
+    name: str, measured: Iterable[tuple[Architecture, float]], base: Target, *, device: str = ""
+) -> Target:
+    """A new target from the latencies in ms of a few networks and a device that resembles it.
+
+    The base's coefficients, all scaled by one factor, are the prior; the networks move them as far
+    as they are evidence. The error is that of leaving each network out. Errors: `NasError` for
+    fewer than three networks or a latency that is not positive.
+    """
+    samples = []
+    for arch, latency_ms in measured:
+        if not 0 < latency_ms < float("inf"):
+            raise NasError(f"calibrate: latency of {arch.name!r} must be above 0, not {latency_ms}")
+        samples.append(Sample(network_kernels(arch), float(latency_ms)))
+    if len(samples) < 3:
+        raise NasError(f"calibrate: {len(samples)} networks; at least 3 are needed")
+    value_bytes = base.metadata.value_bytes
+    predicted = [base.constant_ms + sum(map(base.kernel_ms, s.kernels)) for s in samples]
+    ratio = np.median([s.latency_ms / p for s, p in zip(samples, predicted, strict=True)])
+    prior = scaled(base.predictor, float(ratio))
+    errors = cross_validate(samples, [str(i) for i in range(len(samples))], value_bytes, prior)
+    metadata = Metadata(
+        name=name,
+        device=device or name,
+        provenance="calibrated",
+        runtime=base.metadata.runtime,
+        precision=base.metadata.precision,
+        threads=base.metadata.threads,
+        date=datetime.now(UTC).date().isoformat(),
+        sources=[f"{len(samples)} latencies given to calibrate", f"prior: {base.name}"],
+        error=error_of(errors, "leave one network out"),
+        coefficients=fit(samples, value_bytes, prior),
+    )
+    return Target(metadata, Predictor(metadata.coefficients, {}, value_bytes))
+
+
+def scaled(predictor: Predictor, slower: float) -> dict[str, float]:
+    """The coefficients of a device that takes `slower` times as long for everything."""
+    times = {"constant", "launch", "copy_launch"}
+    return {
+        name: predictor.coefficients[name] * (slower if name in times else 1 / slower)
+        for name in NAMES
+    }
+
+
+def error_of(logs: Vector, method: str, mobile: Vector | None = None) -> Error:
+    """The summary of log (predicted / measured) ratios of networks that were left out."""
+    return Error(
+        method=method,
+        networks=len(logs),
+        rows=len(logs),
+        mape=mape(logs),
+        mape_mobile=None if mobile is None else mape(mobile),
+        interval_factor=round(float(np.exp(max(np.quantile(np.abs(logs), 0.9), 0.005))), 4),
+    )
+
+
+def mape(logs: Vector) -> float:
+    """The mean absolute relative error, as a fraction, rounded."""
+    return round(float(np.abs(np.expm1(logs)).mean()), 4)

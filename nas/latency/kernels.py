@@ -1,0 +1,134 @@
+"""Graph to kernels: the fused operations that an inference runtime executes for it.
+
+What every runtime fuses is fused here: norms and clamping activations into their convolution, and
+a residual addition into the convolution that makes one of its terms. Smooth activations (h-swish,
+SiLU) are kernels of their own. A `Kernel` is plain data, so equal work is an equal kernel.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import NamedTuple
+
+from nas.blocks import Block, block_graph
+from nas.graph import Graph, Node, Shape
+
+EPILOGUES = (None, "relu", "relu6", "sigmoid", "hsigmoid")
+OPS = (
+    "conv",
+    "pointwise",
+    "depthwise",
+    "grouped",
+    "linear",
+    "maxpool",
+    "avgpool",
+    "gap",
+    "add",
+    "multiply",
+    "concat",
+    "slice",
+    "shuffle",
+    "activate",
+    "norm",
+)
+
+
+class Kernel(NamedTuple):
+    """One operation of a runtime. `inputs` are the shapes of the tensors that it reads.
+
+    `residual`: a tensor of the output's shape is added before the activation; it is not among the
+    inputs. `norm` kernels scale and shift, then activate.
+    """
+
+    op: str
+    inputs: tuple[Shape, ...]
+    output: Shape
+    size: tuple[int, int] = (1, 1)
+    stride: int = 1
+    groups: int = 1
+    act: str | None = None
+    residual: bool = False
+
+    @property
+    def weights(self) -> int:
+        """The number of weights, biases left out."""
+        if self.op in ("conv", "pointwise", "depthwise", "grouped"):
+            return self.output[0] * (self.inputs[0][0] // self.groups) * prod(self.size)
+        return self.output[0] * prod(self.inputs[0]) if self.op == "linear" else 0
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds."""
+        return self.weights * self.output[1] * self.output[2]
+
+    @property
+    def moved(self) -> int:
+        """The elements read and written, weights included; times the precision it is bytes."""
+        written = prod(self.output)
+        if self.op == "slice":
+            return 2 * written
+        return sum(map(prod, self.inputs)) + written * (1 + self.residual) + self.weights
+
+
+def kernels(graph: Graph) -> tuple[Kernel, ...]:
+    """The kernels of a graph, in execution order."""
+    nodes = graph.nodes
+    readers: list[list[int]] = [[] for _ in nodes]
+    for i, node in enumerate(nodes):
+        for j in node.inputs:
+            readers[j].append(i)
+    found: list[Kernel] = []
+    owner: dict[int, int] = {}  # the convolution nodes that may still absorb: their kernels' index
+    for i, node in enumerate(nodes[1:], 1):
+        absorber = _absorber(node, nodes, readers, owner, graph.output)
+        if absorber is None:
+            owner[i] = len(found)
+            found.append(_kernel(node, nodes))
+        else:
+            owner[i] = at = owner[absorber]
+            found[at] = found[at]._replace(residual=found[at].residual or node.op == "add")
+        if node.act in EPILOGUES:
+            found[owner[i]] = found[owner[i]]._replace(act=node.act)
+        else:
+            found.append(Kernel("activate", (node.shape,), node.shape, act=node.act))
+    return tuple(k for k in found if k.op != "activate" or k.act is not None)
+
+
+@lru_cache(maxsize=1 << 15)
+def row_kernels(row: Block, input_shape: Shape) -> tuple[Kernel, ...]:
+    """The kernels of one row of an architecture, memoised. No runtime's fusion is lost: every
+    addition stands in the row of its convolution."""
+    return kernels(block_graph(row, input_shape))
+
+
+def _absorber(
+    node: Node, nodes: tuple[Node, ...], readers: list[list[int]], owner: dict[int, int], output: int
+) -> int | None:
+    """The convolution whose kernel computes `node` as well, if there is one."""
+    if node.op not in ("add", "activate") or len(node.inputs) > 2:
+        return None
+    for j in sorted(node.inputs, reverse=True):  # the last to be executed has the other term ready
+        producer = nodes[j]
+        alone = len(readers[j]) == 1 and j != output
+        if producer.op == "conv" and producer.act is None and alone and j in owner:
+            return j
+    return None
+
+
+def _kernel(node: Node, nodes: tuple[Node, ...]) -> Kernel:
+    inputs = tuple(nodes[j].shape for j in node.inputs)
+    op = node.op
+    if op == "conv":
+        op = _conv_kind(node, inputs[0])
+    elif op == "activate" and node.norm:
+        op = "norm"
+    return Kernel(op, inputs, node.shape, node.kernel, node.stride, node.groups)
+
+
+def _conv_kind(node: Node, shape: Shape) -> str:
+    if node.groups == shape[0] > 1:
+        return "depthwise"
+    if node.groups > 1:
+        return "grouped"
+    return "pointwise" if node.kernel == (1, 1) else "conv"

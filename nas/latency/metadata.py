@@ -1,0 +1,116 @@
+"""What is known about a target: its YAML file, read strictly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+
+from nas.errors import NasError
+from nas.latency.device_model import BYTES, NAMES
+
+Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Error(_Strict):
+    """How far predictions are off, on networks that the fit had not seen.
+
+    Mean absolute relative errors as fractions; nine out of ten latencies lie between the
+    prediction divided by `interval_factor` and multiplied by it.
+    """
+
+    method: str
+    networks: Annotated[int, Field(ge=0)]
+    rows: Annotated[int, Field(ge=0)]
+    mape: Fraction
+    mape_mobile: Fraction | None = None
+    interval_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)]
+
+
+class Metadata(_Strict):
+    """A target's YAML file.
+
+    `noise` is the measurement's own relative error; `coefficients` are the device model's and
+    `corrections` those of `nas.latency.predictor`, fitted to the table of that `table_sha256`.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    device: str
+    aliases: list[str] = []
+    provenance: Literal["measured", "calibrated"]
+    runtime: str
+    precision: Literal["fp32", "fp16", "int8"]
+    threads: Annotated[int, Field(ge=1)] | None = None
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    sources: list[str]
+    notes: str = ""
+    error: Error | None = None
+    noise: Fraction | None = None
+    table_sha256: str | None = None
+    coefficients: dict[str, Positive] = {}
+    corrections: dict[str, list[Finite]] = {}
+
+    @property
+    def value_bytes(self) -> int:
+        """The size of one number."""
+        return BYTES[self.precision]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Metadata:
+        if self.provenance == "calibrated" or self.coefficients:
+            for name in NAMES:
+                if name not in self.coefficients:
+                    raise ValueError(f"coefficients: '{name}' is missing")
+            for name in self.coefficients:
+                if name not in NAMES:
+                    raise ValueError(f"coefficients: '{name}' is not one of: {', '.join(NAMES)}")
+        if self.provenance == "calibrated" and self.error is None:
+            raise ValueError("error: a calibrated target must state it")
+        return self
+
+    def to_yaml(self) -> str:
+        """The text of the file."""
+        data = self.model_dump(mode="json", exclude_defaults=True)
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Reads a target's YAML. Errors: `NasError` naming file, key and rule."""
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise NasError(f"target {path}: {reason}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise NasError(f"target {path}: invalid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise NasError(f"target {path}: must be a mapping, not {type(data).__name__}")
+    try:
+        found = Metadata.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        rule = first["msg"].removeprefix("Value error, ")
+        given = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r:.60}"
+        raise NasError(f"target {path}: {f'{key}: ' if key else ''}{rule}{given}") from None
+    if found.name != path.stem:
+        raise NasError(f"target {path}: name: must be that of the file, not {found.name!r}")
+    return found
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML's safe loader, in C where there is one; dates stay text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
+    for first, rules in _Loader.yaml_implicit_resolvers.items()
+}

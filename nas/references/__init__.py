@@ -1,0 +1,48 @@
+"""The published networks as `Architecture`s, each a table of rows as in its paper.
+
+Dropout has no place in a graph, and every batch norm has torch's epsilon.
+"""
+
+from __future__ import annotations
+
+from nas.architecture import Architecture
+from nas.errors import one_of
+from nas.references import (
+    densenet,
+    ghostnet,
+    mnasnet,
+    mobilenet,
+    resnet,
+    shufflenet,
+    squeezenet,
+    vgg,
+)
+from nas.references.table import Published, Reference
+
+__all__ = ["Published", "published", "reference", "reference_names"]
+
+_FAMILIES = (squeezenet, ghostnet, shufflenet, mobilenet, mnasnet, resnet, densenet, vgg)
+_NETWORKS: dict[str, Reference] = {k: v for f in _FAMILIES for k, v in f.NETWORKS.items()}
+
+
+def reference_names() -> list[str]:
+    """The name of every published network."""
+    return list(_NETWORKS)
+
+
+def reference(name: str, classes: int = 1000, resolution: int = 224) -> Architecture:
+    """The published network `name`. Errors: `NasError` with the nearest name."""
+    stem, stages, head = _network(name).layout(classes)
+    return Architecture(resolution, stem, stages, head, name=name)
+
+
+def published(name: str) -> Published:
+    """The accuracy that was published for the network, and where."""
+    return _network(name).published
+
+
+def _network(name: str) -> Reference:
+    try:
+        return _NETWORKS[name]
+    except KeyError:
+        raise one_of("reference network", name, _NETWORKS) from None

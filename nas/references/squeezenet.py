@@ -1,0 +1,31 @@
+"""SqueezeNet (Iandola et al. 2016) as in torchvision: no norms, no padding in the stem."""
+
+from functools import partial
+
+from nas.blocks import Block
+from nas.references.table import TORCHVISION, Layout, Published, Reference, by_stride
+
+POOL = Block("maxpool", padding=0, ceil=True)
+
+# Squeeze channels of each Fire module, whose output is eight times as wide; 0 is a pooling.
+ROWS_1_0 = (0, 16, 16, 32, 0, 32, 48, 48, 64, 0, 64)
+ROWS_1_1 = (0, 16, 16, 0, 32, 32, 0, 48, 48, 64, 64)
+
+
+def _squeezenet(stem: Block, squeezes: tuple[int, ...], classes: int) -> Layout:
+    rows = (Block("fire", out=8 * s, squeeze=s, norm=False) if s else POOL for s in squeezes)
+    head = (Block("conv", out=classes, kernel=1, norm=False), Block("gap"))
+    return Layout((stem,), by_stride(rows), head)
+
+
+STEM_1_0 = Block("conv", out=96, kernel=7, stride=2, padding=0, norm=False)
+STEM_1_1 = Block("conv", out=64, kernel=3, stride=2, padding=0, norm=False)
+
+NETWORKS = {
+    "squeezenet1_0": Reference(
+        partial(_squeezenet, STEM_1_0, ROWS_1_0), Published(58.092, TORCHVISION)
+    ),
+    "squeezenet1_1": Reference(
+        partial(_squeezenet, STEM_1_1, ROWS_1_1), Published(58.178, TORCHVISION)
+    ),
+}

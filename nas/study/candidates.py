@@ -1,0 +1,128 @@
+"""From an assignment of a space's options to a candidate with its costs, and back within budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nas.architecture import Architecture
+from nas.blocks import Block
+from nas.budget import Budget, Measure, format_measure
+from nas.costs import Cost, block_cost, cost
+from nas.errors import NasError
+from nas.extremes import Extreme, smallest
+from nas.graph import Shape
+from nas.latency import Prediction, Target
+from nas.space import Params, SearchSpace
+
+REDRAWS = 32
+REPAIRS = 16
+
+
+class Candidate(NamedTuple):
+    """A network with its costs; cheap to make, as nothing is built or run."""
+
+    params: dict[str, Any]
+    arch: Architecture
+    cost: Cost
+    latency: Prediction
+
+    def value(self, measure: Measure) -> float:
+        """A budget's measure of this candidate."""
+        if measure == "latency_ms":
+            return self.latency.ms
+        return float(getattr(self.cost, measure))
+
+
+class Candidates:
+    """Makes candidates of a space on a target, and bends any assignment into the budgets."""
+
+    def __init__(self, space: SearchSpace, target: Target, budgets: Sequence[Budget]) -> None:
+        self.space, self.target, self.budgets = space, target, tuple(budgets)
+
+    def make(self, params: Params) -> Candidate:
+        """The candidate of an assignment, within budget or not."""
+        arch = self.space.decode(params)
+        return Candidate(dict(params), arch, cost(arch), self.target.predict(arch))
+
+    def excess(self, candidate: Candidate) -> dict[Measure, float]:
+        """By how much of itself each broken budget is exceeded; empty within every budget."""
+        ratios = {b.measure: candidate.value(b.measure) / b.limit - 1 for b in self.budgets}
+        return {measure: ratio for measure, ratio in ratios.items() if ratio > 0}
+
+    def smallest(self, measure: Measure) -> Extreme:
+        """The least value of a measure that the space reaches on the target."""
+        found = smallest(self.space, self._row_value(measure), peak=measure == "peak_bytes")
+        return Extreme(self.make(found.params).value(measure), found.params)
+
+    def _row_value(self, measure: Measure) -> Any:
+        if measure == "latency_ms":
+            return self.target.row_ms
+
+        def value(row: Block, shape: Shape) -> float:
+            params, macs, peak_bytes, _ = block_cost(row, shape)
+            return {"macs": macs, "peak_bytes": peak_bytes}.get(measure, params)
+
+        return value
+
+    @cached_property
+    def anchors(self) -> dict[Measure, Extreme]:
+        """For each budget the network of the space that is smallest in its measure."""
+        return {b.measure: self.smallest(b.measure) for b in self.budgets}
+
+    def check(self, seed: int = 0) -> None:
+        """Refuses budgets that the space cannot meet on this target, each alone or together."""
+        for budget in self.budgets:
+            least = self.anchors[budget.measure].value
+            if least > budget.limit:
+                raise NasError(
+                    f"budget {budget.text!r} cannot be met: the smallest network of space "
+                    f"'{self.space.name}' on target '{self.target.name}' has "
+                    f"{format_measure(budget.measure, least)}"
+                )
+        rng = np.random.default_rng(seed)
+        if all(self.feasible({}, rng) is None for _ in range(8)):
+            texts = " and ".join(repr(b.text) for b in self.budgets)
+            raise NasError(f"budgets {texts} cannot be met together in space '{self.space.name}'")
+
+    def feasible(self, chosen: Params, rng: np.random.Generator) -> Candidate | None:
+        """A candidate within every budget, near the `chosen` options.
+
+        Options left open are drawn uniformly, and redrawn while a budget is broken; then the
+        chosen ones are repaired. None where that fails, which takes contradicting budgets.
+        """
+        for _ in range(REDRAWS):
+            candidate = self.make({**self.space.sample_params(rng), **chosen})
+            if not self.excess(candidate):
+                return candidate
+            if len(chosen) == len(self.space.options):
+                break
+        return self._repair(candidate, rng)
+
+    def _repair(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
+        """Moves options, in random order, to those of the smallest network, as few as suffice."""
+        for _ in range(REPAIRS):
+            excess = self.excess(candidate)
+            if not excess:
+                return candidate
+            worst = max(excess, key=lambda measure: excess[measure])
+            anchor = self.anchors[worst].params
+            differing = [k for k, v in candidate.params.items() if anchor[k] != v]
+            names = [differing[i] for i in rng.permutation(len(differing))]
+            low, high = 1, len(names)
+            moved = self._moved(candidate, anchor, names)
+            while low < high:
+                middle = (low + high) // 2
+                trial = self._moved(candidate, anchor, names[:middle])
+                if worst in self.excess(trial):
+                    low = middle + 1
+                else:
+                    high, moved = middle, trial
+            candidate = moved
+        return None if self.excess(candidate) else candidate
+
+    def _moved(self, candidate: Candidate, anchor: Params, names: Iterable[str]) -> Candidate:
+        return self.make({**candidate.params, **{name: anchor[name] for name in names}})

@@ -1,0 +1,27 @@
+"""What a study is made of: everything that is needed to resume it, stored in it as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from nas._version import __version__
+from nas.validation import Settings
+
+DEFAULT_PROXIES = ("synflow", "entropy")
+
+
+class StudySettings(Settings):
+    """`space` is the whole space, so a study does not depend on the file it came from; the
+    `target` is named, with the checksum of the table that the study began with."""
+
+    space: dict[str, Any]
+    target: str
+    target_checksum: str
+    budgets: tuple[str, ...]
+    sampler: str = "nsga2"
+    proxies: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT_PROXIES
+    trials: Annotated[int, Field(ge=1)] = 1000
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    version: str = __version__

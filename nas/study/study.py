@@ -1,0 +1,168 @@
+"""`Study`: what a search has found so far, read from its storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.architecture import Architecture
+from nas.budget import Budget, parse_budgets
+from nas.errors import NasError
+from nas.latency import Target
+from nas.proxies import Combiner
+from nas.space import SearchSpace
+from nas.study.candidates import Candidates
+from nas.study.settings import StudySettings
+from nas.study.storage import Storage, locate
+from nas.validation import validated
+
+SETTINGS, REFERENCE = "nas:settings", "nas:reference"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished trial: a network, its score and its costs."""
+
+    trial: int
+    score: float
+    macs: int
+    params: int
+    peak_bytes: int
+    latency_ms: float
+    latency_interval_ms: tuple[float, float]
+    resolution: int
+    scores: dict[str, float]
+    architecture: dict[str, Any]
+
+    @property
+    def arch(self) -> Architecture:
+        """The network itself."""
+        return Architecture.from_dict(self.architecture)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON types."""
+        return {
+            "trial": self.trial,
+            "score": self.score,
+            "macs": self.macs,
+            "params": self.params,
+            "peak_bytes": self.peak_bytes,
+            "latency_ms": self.latency_ms,
+            "latency_interval_ms": list(self.latency_interval_ms),
+            "resolution": self.resolution,
+            "architecture": self.architecture,
+        }
+
+
+class Study:
+    """A stored search. `optuna` is the underlying Optuna study, as any Optuna tool sees it."""
+
+    def __init__(self, storage: Storage, stored: optuna.Study) -> None:
+        self.storage, self.optuna = storage, stored
+        self.name = stored.study_name
+        text = stored.user_attrs.get(SETTINGS)
+        if not isinstance(text, str):
+            raise NasError(f"study '{self.name}' in {storage} was not made by nas")
+        self.settings = validated(StudySettings, text, f"study '{self.name}'")
+
+    @classmethod
+    def create(cls, name: str, settings: StudySettings, storage: Storage) -> Study:
+        """Begins a study. Errors: `NasError` where the name is taken or the place not writable."""
+        return cls(storage, storage.create(name, {SETTINGS: settings.model_dump_json()}))
+
+    @classmethod
+    def load(cls, name: str, place: str | None = None) -> Study:
+        """An existing study by its name or its journal's path. Errors: `NasError`."""
+        storage, name = locate(name, place)
+        return cls(storage, storage.open(name))
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        return SearchSpace.from_dict(self.settings.space, f"study '{self.name}'")
+
+    @cached_property
+    def target(self) -> Target:
+        """The study's target. Errors: `NasError` where its table is not the one it began with."""
+        target = Target.load(self.settings.target)
+        if target.checksum != self.settings.target_checksum:
+            raise NasError(
+                f"study '{self.name}': the table of target '{target.name}' has changed since the "
+                "study began, so its latencies would not compare; begin a new study"
+            )
+        return target
+
+    @cached_property
+    def budgets(self) -> tuple[Budget, ...]:
+        return parse_budgets(self.settings.budgets)
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        return Candidates(self.space, self.target, self.budgets)
+
+    def combiner(self) -> Combiner | None:
+        """The score's combination of proxies, None before its reference sample was scored."""
+        reference = self.optuna.user_attrs.get(REFERENCE)
+        return Combiner().fit(reference) if reference else None
+
+    def set_reference(self, reference: list[dict[str, float]]) -> Combiner:
+        """Stores the proxies' scores of the reference sample, once."""
+        self.optuna.set_user_attr(REFERENCE, reference)
+        return Combiner().fit(reference)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Every finished trial, failed ones included."""
+        finished = (TrialState.COMPLETE, TrialState.FAIL)
+        return self.optuna.get_trials(deepcopy=False, states=finished)
+
+    def records(self) -> list[Record]:
+        """The finished trials that gave a score, in order. All of them meet every budget."""
+        return [record_of(t) for t in self.trials() if t.state == TrialState.COMPLETE]
+
+    def record(self, number: int | None = None) -> Record:
+        """One trial by its number, or the best. Errors: `NasError` where there is none."""
+        records = {r.trial: r for r in self.records()}
+        if not records:
+            raise NasError(f"study '{self.name}' has no finished trial yet")
+        if number is None:
+            return max(records.values(), key=lambda r: r.score)
+        if number not in records:
+            raise NasError(
+                f"trial {number} of study '{self.name}' is none of its scored trials, "
+                f"{min(records)} to {max(records)}"
+            )
+        return records[number]
+
+    def pareto(self) -> list[Record]:
+        """The trials that none beats in both score and latency, best score first."""
+        return pareto(self.records())
+
+
+def pareto(records: list[Record]) -> list[Record]:
+    """Those that no other record beats: higher score, lower latency; best score first."""
+    front: list[Record] = []
+    for record in sorted(records, key=lambda r: (-r.score, r.latency_ms)):
+        if not front or record.latency_ms < front[-1].latency_ms:
+            front.append(record)
+    return front
+
+
+def record_of(trial: FrozenTrial) -> Record:
+    """The record that a completed trial of a study holds."""
+    attributes = trial.user_attrs
+    low, high = attributes["latency_interval_ms"]
+    return Record(
+        trial=trial.number,
+        score=trial.values[0],
+        macs=attributes["macs"],
+        params=attributes["params"],
+        peak_bytes=attributes["peak_bytes"],
+        latency_ms=attributes["latency_ms"],
+        latency_interval_ms=(low, high),
+        resolution=attributes["architecture"]["resolution"],
+        scores=attributes["scores"],
+        architecture=attributes["architecture"],
+    )

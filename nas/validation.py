@@ -1,0 +1,42 @@
+"""Settings from outside the program: pydantic models, and its errors as one line."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nas.errors import NasError
+
+
+class Settings(BaseModel):
+    """Frozen, and refuses keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def validated(model: type[S], data: object, source: str) -> S:
+    """`data` (plain data, or JSON text) as a `model`.
+
+    Errors: `NasError` naming `source`, the key, the rule that it breaks and the value.
+    """
+    try:
+        if isinstance(data, str):
+            return model.model_validate_json(data)
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise NasError(f"{source}: {_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    first: Any = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if first["type"] == "extra_forbidden":
+        rule = "unknown setting"
+    elif first["type"] not in ("missing", "value_error", "json_invalid"):
+        rule += f", not {first['input']!r:.60}"
+    return f"{key}: {rule}" if key else rule

@@ -1,0 +1,77 @@
+"""Every proposal is bent into every budget, and budgets that cannot be met are refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nas.budget import parse_budgets
+from nas.errors import NasError
+from nas.latency import Target
+from nas.space import SearchSpace
+from nas.study.candidates import Candidates
+
+SPACE, TARGET = SearchSpace.load("mobile"), Target.load("jetson")
+BUDGETS = parse_budgets(["60MFLOPs", "2Mparams", "1.5MB", "7MBweights", "3ms"])
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1))
+@settings(max_examples=60, deadline=None)
+def test_any_choice_ends_within_all_budgets(seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    candidates = Candidates(SPACE, TARGET, BUDGETS)
+    params = SPACE.sample_params(rng)
+    chosen = {name: value for name, value in params.items() if rng.random() < share}
+    found = candidates.feasible(chosen, rng)
+    assert found is not None
+    for budget in BUDGETS:
+        assert found.value(budget.measure) <= budget.limit
+    assert found.arch == SPACE.decode(found.params)
+
+
+def test_a_choice_within_budget_is_left_alone() -> None:
+    rng = np.random.default_rng(0)
+    params = SPACE.sample_params(rng)
+    found = Candidates(SPACE, TARGET, parse_budgets(["100GFLOPs"])).feasible(params, rng)
+    assert found is not None
+    assert found.params == params
+
+
+def test_repair_moves_few_options() -> None:
+    rng = np.random.default_rng(1)
+    candidates = Candidates(SPACE, TARGET, parse_budgets(["100MFLOPs"]))
+    params = {name: values[-1] for name, values in SPACE.options.items()}
+    found = candidates.feasible(params, rng)
+    assert found is not None
+    anchor = candidates.anchors["macs"].params
+    assert all(v in (params[k], anchor[k]) for k, v in found.params.items())
+    assert any(found.params[k] == params[k] != anchor[k] for k in params)
+
+
+@pytest.mark.parametrize("measure", ["macs", "params", "peak_bytes", "weight_bytes", "latency_ms"])
+def test_the_smallest_is_below_any_sample(measure: str) -> None:
+    candidates = Candidates(SPACE, TARGET, ())
+    least = candidates.smallest(measure)  # type: ignore[arg-type]
+    assert candidates.make(least.params).value(measure) == least.value  # type: ignore[arg-type]
+    rng = np.random.default_rng(2)
+    samples = [candidates.make(SPACE.sample_params(rng)) for _ in range(200)]
+    assert least.value <= min(s.value(measure) for s in samples)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["1MFLOPs", "0.01ms", "1kparams", "1kB", "1kBweights"])
+def test_impossible_budget_is_refused_with_the_smallest_value(text: str) -> None:
+    with pytest.raises(NasError) as caught:
+        Candidates(SPACE, TARGET, parse_budgets([text])).check()
+    message = str(caught.value)
+    assert repr(text) in message
+    assert "smallest network of space 'mobile'" in message
+
+
+def test_budgets_are_met_by_the_smallest_network() -> None:
+    candidates = Candidates(SPACE, TARGET, ())
+    least = int(candidates.smallest("macs").value)
+    tight = Candidates(SPACE, TARGET, parse_budgets([f"{least / 1e6:.6f}MFLOPs"]))
+    tight.check()
+    found = tight.feasible({}, np.random.default_rng(0))
+    assert found is not None
+    assert found.cost.macs == least

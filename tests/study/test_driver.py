@@ -1,0 +1,182 @@
+"""Searches: within budget, without repeats, the same after any interruption."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+import nas
+from nas.proxies import evaluate, registry
+from nas.study import Driver, Study, begin, search
+from nas.study.samplers import SAMPLERS
+
+OPTIONS: dict[str, Any] = {"proxies": ["entropy"]}
+
+CHILD = """
+import sys
+from nas.study import Driver, Study
+study = Study.load("killed", sys.argv[1])
+def report(progress):
+    if progress.phase == "search" and progress.trials:
+        print(progress.trials - 1, flush=True)
+Driver(study, report=report).run(10**6)
+"""
+
+TINY = """
+name: tiny
+classes: 4
+resolution: 16
+stem: {width: [8, 16]}
+stages: [{block: depthwise, width: [8, 16], depth: [1, 2]}]
+head: {width: [8, 16]}
+"""
+
+
+def rows(study: Study) -> list[tuple[Any, ...]]:
+    return [(t.number, t.params, t.values, t.user_attrs["hash"]) for t in study.trials()]
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_every_trial_is_within_budget_new_and_scored(sampler: str, tmp_path: Path) -> None:
+    study = search(
+        "jetson",
+        ["15M", "1ms"],
+        "small",
+        storage=str(tmp_path),
+        sampler=sampler,
+        trials=70,
+        **OPTIONS,
+    )
+    records = study.records()
+    assert len(records) == 70
+    assert len({t.user_attrs["hash"] for t in study.trials()}) == 70
+    combiner = study.combiner()
+    assert combiner is not None
+    for record in records:
+        arch, latency = record.arch, study.target.predict(record.arch)
+        assert record.macs == nas.cost(arch).macs <= 15e6
+        assert record.latency_ms == pytest.approx(latency.ms)
+        assert latency.ms <= 1
+        assert record.score == pytest.approx(combiner.score(evaluate(arch, ["entropy"])))
+    assert all(not any(v > 0 for v in t.constraints.values()) for t in study.trials())
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_resumed_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
+    def start(name: str) -> Study:
+        return begin(
+            "jetson", ["15M"], "small", storage=str(tmp_path), name=name, sampler=sampler, **OPTIONS
+        )
+
+    whole, _parts = start("whole"), start("parts")
+    Driver(whole).run(120)
+    for goal in (1, 30, 64, 120):
+        Driver(Study.load("parts", str(tmp_path))).run(goal)
+    assert rows(whole) == rows(Study.load("parts", str(tmp_path)))
+
+
+def test_a_small_space_is_exhausted_and_its_optimum_found(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    study = begin("jetson", (), path, storage=str(tmp_path), **OPTIONS)
+    assert Driver(study).run(10_000) == "exhausted"
+    space = nas.SearchSpace.load(path)
+    hashes = {t.user_attrs["hash"] for t in study.trials()}
+    archs = {space.sample(seed).hash: space.sample(seed) for seed in range(500)}
+    assert len(archs) == space.size == 16
+    assert hashes == set(archs)
+    best = max(evaluate(arch, ["entropy"])["entropy"] for arch in archs.values())
+    assert evaluate(study.record().arch, ["entropy"])["entropy"] == best
+
+
+def test_repeats_are_not_evaluated_twice(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+
+    class Counting(ThreadPoolExecutor):
+        hashes: list[str] = []
+
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            self.hashes.append(args[0].hash)
+            return super().submit(fn, *args, **kwargs)
+
+    study = begin("jetson", (), path, storage=str(tmp_path), **OPTIONS)
+    with Counting(3) as executor:
+        Driver(study, executor, slots=3).run(60)
+    searched = executor.hashes[32:]  # after the reference sample
+    assert len(searched) == len(set(searched)) == 16
+    assert len(study.records()) == 60
+
+
+def test_an_undefined_score_fails_the_trial_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picky(probe: registry.Probe) -> float:
+        return float("nan") if probe.arch.resolution == 28 else 1.0
+
+    monkeypatch.setitem(registry.PROXIES, "picky", registry.Proxy("picky", "none", picky))
+    study = search("jetson", ["20M"], "small", storage=str(tmp_path), trials=40, proxies=["picky"])
+    failed = [t for t in study.trials() if t.state == TrialState.FAIL]
+    assert failed
+    assert {t.user_attrs["reason"] for t in failed} == {"proxy 'picky' gave nan"}
+    assert all(t.params["resolution"] == 28 for t in failed)
+    assert all(r.resolution != 28 for r in study.records())
+    assert len(study.trials()) == 40
+
+
+def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    begin("jetson", ["20M"], "small", name="killed", storage=str(tmp_path), **OPTIONS)
+    rng, reported = random.Random(0), set()
+    for _ in range(10):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        reported.add(int(child.stdout.readline()))
+        time.sleep(rng.uniform(0, 0.5))
+        child.send_signal(signal.SIGKILL)
+        reported |= {int(line) for line in child.stdout.read().splitlines()}
+        child.wait()
+        study = Study.load("killed", str(tmp_path))
+        numbers = [t.number for t in study.trials()]
+        hashes = [t.user_attrs["hash"] for t in study.trials()]
+        assert numbers == list(range(len(numbers)))
+        assert reported <= set(numbers)
+        assert len(set(hashes)) == len(hashes)
+    assert len(numbers) >= 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_the_current_trial(number: int, tmp_path: Path) -> None:
+    study = begin("jetson", ["20M"], "small", storage=str(tmp_path), **OPTIONS)
+    driver = Driver(study)
+
+    def interrupt(progress: Any) -> None:
+        if progress.phase == "search" and progress.trials == 5:
+            os.kill(os.getpid(), number)
+
+    driver.report = interrupt
+    before = signal.getsignal(number)
+    assert driver.run(1000) == "interrupted"
+    assert signal.getsignal(number) is before
+    assert len(study.trials()) == 5
+    assert Driver(Study.load(study.name, str(tmp_path))).run(8) == "finished"
+    assert len(study.trials()) == 8
+
+
+def test_another_table_than_the_study_began_with_is_refused(tmp_path: Path) -> None:
+    study = search("jetson", ["20M"], "small", storage=str(tmp_path), trials=2, **OPTIONS)
+    changed = study.settings.model_copy(update={"target_checksum": "another"})
+    other = Study.create("other", changed, study.storage)
+    with pytest.raises(nas.NasError, match="has changed since the study began"):
+        _ = other.target

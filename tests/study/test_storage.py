@@ -1,0 +1,81 @@
+"""Studies are kept whole: names, damage, places that cannot be written, and databases."""
+
+from pathlib import Path
+
+import pytest
+
+from nas.errors import NasError
+from nas.study import Study, begin, search
+from nas.study.storage import Storage
+
+
+def small(place: Path | str, name: str, trials: int = 4) -> Study:
+    return search(
+        "jetson",
+        ["20M"],
+        "small",
+        name=name,
+        storage=str(place),
+        trials=trials,
+        proxies=["entropy"],
+    )
+
+
+def test_a_study_is_found_by_name_and_by_path(tmp_path: Path) -> None:
+    made = small(tmp_path, "one")
+    by_name, by_path = (
+        Study.load("one", str(tmp_path)),
+        Study.load(str(tmp_path / "one.journal")),
+    )
+    assert made.records() == by_name.records() == by_path.records()
+    assert len(made.records()) == 4
+    assert by_name.settings == made.settings
+    assert Storage(str(tmp_path)).names() == ["one"]
+    assert {p.name for p in tmp_path.iterdir()} == {"one.journal"}
+
+
+def test_unknown_taken_and_impossible_names(tmp_path: Path) -> None:
+    small(tmp_path, "one")
+    with pytest.raises(NasError, match="did you mean 'one'"):
+        Study.load("onee", str(tmp_path))
+    with pytest.raises(NasError, match="exists"):
+        small(tmp_path, "one")
+    with pytest.raises(NasError, match="letters, digits"):
+        small(tmp_path, "../one")
+    assert begin("jetson", ["20M"], "small", storage=str(tmp_path)).name == (
+        "small-jetson-agx-xavier-20m"
+    )
+    assert begin("jetson", ["20M"], "small", storage=str(tmp_path)).name.endswith("20m-2")
+
+
+def test_half_a_line_at_the_end_is_dropped_and_nothing_else(tmp_path: Path) -> None:
+    before = small(tmp_path, "cut").records()
+    path = tmp_path / "cut.journal"
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole.splitlines(keepends=True)[-1][:-20])
+    assert Study.load("cut", str(tmp_path)).records() == before
+    assert path.read_bytes() == whole
+
+
+def test_a_damaged_journal_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "bad.journal").write_text("no journal\n")
+    with pytest.raises(NasError, match=r"study 'bad'.*damaged"):
+        Study.load("bad", str(tmp_path))
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NasError, match="cannot be kept"):
+        small(tmp_path / "file" / "studies", "one")
+
+
+def test_sqlite_holds_the_same_study(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'nas.db'}"
+    stored = small(url, "one")
+    journal = small(tmp_path / "folder", "one")
+    assert [r.to_dict() for r in Study.load("one", url).records()] == [
+        r.to_dict() for r in journal.records()
+    ]
+    assert stored.storage.names() == ["one"]
+    with pytest.raises(NasError, match="cannot be opened"):
+        Study.load("one", "nosuch://database")

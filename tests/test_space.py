@@ -1,0 +1,166 @@
+"""Spaces: what a file may say, and that every assignment of it is a network that can be built."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nas
+from nas.costs import block_cost
+from nas.errors import NasError
+from nas.extremes import largest, smallest
+from nas.space import SearchSpace, space_names
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "classes": 10,
+    "resolution": [16, 24],
+    "stem": {"width": [8, 16], "stride": 1},
+    "prune": [0, 0.5],
+    "choices": {"kernel": [3, 5], "expansion": [2, 4], "squeeze": [0.25, 0.5]},
+    "stages": [
+        {"block": ["depthwise", "inverted"], "width": [8, 16], "depth": [1, 2]},
+        {"block": ["fire", "shuffle"], "width": 16, "depth": 1, "stride": 2},
+    ],
+    "head": {"width": [16, 32]},
+}
+
+
+def assignments(space: SearchSpace) -> list[dict[str, Any]]:
+    """Every assignment of a small space, by brute force."""
+    values = product(*space.options.values())
+    return [dict(zip(space.options, v, strict=True)) for v in values]
+
+
+@pytest.mark.parametrize("name", space_names())
+def test_shipped_spaces_sample_valid_and_different_networks(name: str) -> None:
+    space = SearchSpace.load(name)
+    archs = [space.sample(seed) for seed in range(50)]
+    assert len({arch.hash for arch in archs}) == 50
+    for arch in archs:
+        assert nas.Architecture.from_json(arch.to_json()) == arch
+        assert arch.classes == space.settings.classes
+    assert space.sample(seed=7) == SearchSpace.load(name).sample(seed=7)
+
+
+@pytest.mark.parametrize("name", space_names())
+def test_shipped_spaces_use_only_legal_channels(name: str) -> None:
+    space = SearchSpace.load(name)
+    for seed in range(20):
+        convs = [n for n in space.sample(seed).graph().nodes if n.op == "conv"]
+        halves = {8, 4}  # a shuffle or ghost unit splits a legal count in two
+        assert all(any(n.shape[0] % d == 0 for d in halves) for n in convs)
+
+
+@pytest.mark.parametrize("measure", [0, 1, 2])
+def test_extremes_equal_brute_force(measure: int) -> None:
+    space = SearchSpace.from_dict(TINY)
+    costs = [nas.cost(space.decode(p))[measure] for p in assignments(space)]
+
+    def value(row: Any, shape: Any) -> int:
+        return block_cost(row, shape)[measure]
+
+    low, high = (f(space, value, peak=measure == 2) for f in (smallest, largest))
+    assert (low.value, high.value) == (min(costs), max(costs))
+    assert nas.cost(space.decode(low.params))[measure] == min(costs)
+    assert nas.cost(space.decode(high.params))[measure] == max(costs)
+    assert set(low.params) == set(space.options)
+
+
+def test_size_counts_the_options_of_active_layers() -> None:
+    space = SearchSpace.from_dict(TINY)
+    # resolution, stem, head; then width x (block settings) x pruning per depth, stage by stage
+    assert space.size == (2 * 2 * 2) * (2 * (2 + 4) * (2 + 4)) * (1 * (2 + 2) * 2)
+
+
+def test_inactive_options_change_nothing() -> None:
+    space = SearchSpace.from_dict(TINY)
+    params = {**space.sample_params(np.random.default_rng(0)), "stage0.depth": 1}
+    archs = [space.decode({**params, "stage0.prune1": prune}) for prune in (0, 0.5)]
+    assert archs[0] == archs[1]
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_optuna_samples_decode(seed: int) -> None:
+    import optuna
+
+    space = SearchSpace.load("small")
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    trial = study.ask(space.distributions)
+    snapped = space.snap(trial.params)
+    assert all(snapped[name] in values for name, values in space.options.items())
+    assert nas.cost(space.decode(snapped)).macs > 0
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """TINY with one key set, or removed where the value is None."""
+    data = deepcopy(TINY)
+    *parents, last = path.split(".")
+    part: Any = data
+    for key in parents:
+        part = part[int(key) if isinstance(part, list) else key]
+    if value is None:
+        del part[last]
+    else:
+        part[int(last) if isinstance(part, list) else last] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("colour", "red", "colour: unknown setting"),
+        ("stages.0.colour", "red", "stages.0.colour: unknown setting"),
+        ("head", None, "head"),
+        ("prune", [0, 1.5], "prune.1"),
+        ("prune", [0, 0], "must differ"),
+        ("resolution", [], "at least one value"),
+        ("resolution", [0], "resolution.0"),
+        ("resolution", ["big"], "resolution.0"),
+        ("stages", [], "stages"),
+        ("stages.0.width", [12], "stages.0.width: 12 is no multiple of 8"),
+        ("stages.0.block", ["fira"], "did you mean 'fire'"),
+        ("stages.0.block", ["gap"], "has no width"),
+        ("stages.0.choices", {"kernal": [3]}, "did you mean 'kernel'"),
+        ("choices", {"kernel": ["wide"]}, "'wide' must be int"),
+        ("choices", {"se": [0]}, None),
+        ("choices", {"groups": [2]}, "'groups' is unknown"),
+        ("stages.0.choices", {"act": ["rely"]}, "did you mean 'relu"),
+        ("stages.0.choices", {"kernel": [0]}, "kernel (0, 0)"),
+    ],
+)
+def test_a_wrong_setting_names_key_and_rule(path: str, value: object, said: str | None) -> None:
+    data = changed(path, value)
+    if said is None:
+        assert SearchSpace.from_dict(data).size > 0
+        return
+    with pytest.raises(NasError) as caught:
+        SearchSpace.from_dict(data, source="my.yaml")
+    assert "my.yaml" in str(caught.value)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_round_trip_and_bad_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    space = SearchSpace.load(path)
+    assert SearchSpace.from_dict(space.to_dict()).settings == space.settings
+    for text, said in (("a: [", "invalid YAML"), ("- 1", "mapping"), ("", "mapping")):
+        path.write_text(text)
+        with pytest.raises(NasError, match=said) as caught:
+            SearchSpace.load(path)
+        assert str(path) in str(caught.value)
+    with pytest.raises(NasError, match="No such file"):
+        SearchSpace.load(tmp_path / "none.yaml")
+    with pytest.raises(NasError, match="did you mean 'mobile'"):
+        SearchSpace.load("mobil")
