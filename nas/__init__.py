@@ -8,9 +8,13 @@ if TYPE_CHECKING:
     from nas.costs import Cost as Cost
     from nas.costs import cost as cost
     from nas.errors import NasError as NasError
+    from nas.latency import Target as Target
+    from nas.latency import calibrate as calibrate
     from nas.onnx_model import to_onnx as to_onnx
     from nas.references import reference as reference
     from nas.space import SearchSpace as SearchSpace
+    from nas.study import Study as Study
+    from nas.study import search as search
     from nas.torch_module import build as build
 
 _HOME = {
@@ -18,6 +22,7 @@ _HOME = {
     "Cost": "costs",
     "NasError": "errors",
     "SearchSpace": "space",
+    "Study": "study",
     "Target": "latency",
     "build": "torch_module",
     "calibrate": "latency",

@@ -125,6 +125,9 @@ class Architecture:
                 raise NasError(f"an architecture needs the key '{key}'")
         if data.get("format", FORMAT) != FORMAT:
             raise NasError(f"architecture format {data['format']!r}: this version reads {FORMAT}")
+        name = data.get("name", "")
+        if not isinstance(name, str):
+            raise NasError(f"'name' must be text, not {name!r}")
         if not isinstance(data["stages"], list):
             raise NasError("'stages' must be a list of lists of rows")
         arch = cls(
@@ -133,7 +136,7 @@ class Architecture:
             stages=tuple(_rows(s, f"stages.{i}") for i, s in enumerate(data["stages"])),
             head=_rows(data["head"], "head"),
             channels=_positive(data.get("channels", 3), "channels"),
-            name=str(data.get("name", "")),
+            name=name,
         )
         for _ in arch.row_graphs():  # shapes are checked here, at the edge
             pass
@@ -144,7 +147,7 @@ class Architecture:
         """Reads `to_json`'s text. Errors: `NasError` for bad JSON, keys, settings or shapes."""
         try:
             data = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise NasError(f"not an architecture: invalid JSON: {error}") from None
         return cls.from_dict(data)
 

@@ -76,7 +76,7 @@ def graph_cost(graph: Graph) -> Cost:
     return Cost(params, macs, peak * BYTES_PER_VALUE)
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 17)  # a large space has some 100,000 rows, counted with their shapes
 def block_cost(row: Block, input_shape: Shape) -> tuple[int, int, int, Shape]:
     """(parameters, multiply-adds, peak bytes, output shape) of one row, memoised."""
     graph = block_graph(row, input_shape)

@@ -158,6 +158,8 @@ class Builder:
 
     def add(self, *xs: int, act: str | None = None) -> int:
         """Element-wise sum of equal shapes, then an activation."""
+        if act is not None and act not in ACTIVATIONS:
+            raise one_of("activation", act, ACTIVATIONS)
         shape = self._nodes[xs[0]].shape
         for x in xs[1:]:
             if self._nodes[x].shape != shape:
@@ -235,6 +237,8 @@ class Builder:
     ) -> Shape:
         if out < 1 or stride < 1 or k[0] < 1 or k[1] < 1:
             raise ShapeError(f"{op}: {out} channels, kernel {k}, stride {stride}: each at least 1")
+        if p[0] < 0 or p[1] < 0:
+            raise ShapeError(f"{op}: padding {p} of input {shape} is below 0")
         h, w = shape[1] + 2 * p[0] - k[0], shape[2] + 2 * p[1] - k[1]
         if h < 0 or w < 0:
             raise ShapeError(f"{op}: kernel {k} with padding {p} is larger than its input {shape}")

@@ -20,4 +20,4 @@ def dense_transition(
     """Norm, activation, linear 1x1 to `out`, average pooling of `stride` by `stride`."""
     h = net.activate(x, act, norm=True)
     h = net.conv(h, out, norm=False, bias=False, act=None, name="reduce")
-    return net.avgpool(h, kernel=stride, stride=stride, padding=0) if stride > 1 else h
+    return net.avgpool(h, kernel=stride, stride=stride, padding=0) if stride != 1 else h

@@ -20,7 +20,7 @@ from functools import lru_cache
 from types import UnionType
 from typing import Any, ClassVar, NamedTuple, get_args, get_type_hints
 
-from nas.errors import NasError, ShapeError, one_of
+from nas.errors import NasError, one_of
 from nas.graph import Builder, Graph, Shape
 
 Value = int | float | str | bool | None
@@ -198,10 +198,10 @@ def _restore(kind_name: str, settings: Settings) -> Block:
 def block_graph(row: Block, input_shape: Shape) -> Graph:
     """The graph of one row for an input shape: a pure function, memoised.
 
-    Errors: `ShapeError`, naming the row, where the row cannot take that shape.
+    Errors: `NasError`, naming the row; `ShapeError` where the row cannot take that shape.
     """
     net = Builder(input_shape)
     try:
         return net.finish(KINDS[row.kind].function(net, 0, **dict(row.settings)))
-    except ShapeError as error:
-        raise ShapeError(f"{row} on input {input_shape}: {error}") from None
+    except NasError as error:
+        raise type(error)(f"{row} on input {input_shape}: {error}") from None

@@ -9,20 +9,12 @@ import numpy as np
 
 from nas.architecture import Architecture
 from nas.errors import NasError
-from nas.latency.device_model import NAMES, Sample, Vector, cross_validate, fit
-from nas.latency.kernels import Kernel, row_kernels
-from nas.latency.metadata import Error, Metadata
+from nas.latency.device_model import NAMES, Sample, cross_validate, fit
+from nas.latency.judge import error_of
+from nas.latency.metadata import Metadata
 from nas.latency.predictor import Predictor
+from nas.latency.table import network_kernels
 from nas.latency.target import Target
-
-
-def network_kernels(arch: Architecture) -> tuple[Kernel, ...]:
-    """The kernels of a network, row by row as they are predicted."""
-    return tuple(
-        kernel
-        for (_, graph), row in zip(arch.row_graphs(), arch.rows(), strict=True)
-        for kernel in row_kernels(row, graph.input_shape)
-    )
 
 
 def calibrate(
@@ -55,7 +47,7 @@ def calibrate(
         threads=base.metadata.threads,
         date=datetime.now(UTC).date().isoformat(),
         sources=[f"{len(samples)} latencies given to calibrate", f"prior: {base.name}"],
-        error=error_of(errors, "leave one network out"),
+        error=error_of(errors, "leave one network out", rows=len(samples)),
         coefficients=fit(samples, value_bytes, prior),
     )
     return Target(metadata, Predictor(metadata.coefficients, {}, value_bytes))
@@ -68,20 +60,3 @@ def scaled(predictor: Predictor, slower: float) -> dict[str, float]:
         name: predictor.coefficients[name] * (slower if name in times else 1 / slower)
         for name in NAMES
     }
-
-
-def error_of(logs: Vector, method: str, mobile: Vector | None = None) -> Error:
-    """The summary of log (predicted / measured) ratios of networks that were left out."""
-    return Error(
-        method=method,
-        networks=len(logs),
-        rows=len(logs),
-        mape=mape(logs),
-        mape_mobile=None if mobile is None else mape(mobile),
-        interval_factor=round(float(np.exp(max(np.quantile(np.abs(logs), 0.9), 0.005))), 4),
-    )
-
-
-def mape(logs: Vector) -> float:
-    """The mean absolute relative error, as a fraction, rounded."""
-    return round(float(np.abs(np.expm1(logs)).mean()), 4)

@@ -110,7 +110,8 @@ class Work:
     def kernels_ms(self, values: Vector) -> Vector:
         """The latency in ms of every kernel under coefficients in the order of `NAMES`."""
         compute, memory = self._macs / values[self._rate], self._bytes / values[self._bandwidth]
-        return np.hypot(compute, memory) + values[self._launch] * self._launches
+        ms: Vector = np.hypot(compute, memory) + values[self._launch] * self._launches
+        return ms
 
     def samples_ms(self, kernels_ms: Vector, constant: float) -> Vector:
         """The latency in ms of every sample."""

@@ -31,6 +31,7 @@ OPS = (
     "shuffle",
     "activate",
     "norm",
+    "boundary",
 )
 
 
@@ -103,7 +104,11 @@ def row_kernels(row: Block, input_shape: Shape) -> tuple[Kernel, ...]:
 
 
 def _absorber(
-    node: Node, nodes: tuple[Node, ...], readers: list[list[int]], owner: dict[int, int], output: int
+    node: Node,
+    nodes: tuple[Node, ...],
+    readers: list[list[int]],
+    owner: dict[int, int],
+    output: int,
 ) -> int | None:
     """The convolution whose kernel computes `node` as well, if there is one."""
     if node.op not in ("add", "activate") or len(node.inputs) > 2:

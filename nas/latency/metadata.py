@@ -79,7 +79,9 @@ class Metadata(_Strict):
     def to_yaml(self) -> str:
         """The text of the file."""
         data = self.model_dump(mode="json", exclude_defaults=True)
-        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+        return yaml.safe_dump(
+            data, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None
+        )
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -99,7 +101,9 @@ def read_metadata(path: Path) -> Metadata:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
         rule = first["msg"].removeprefix("Value error, ")
-        given = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r:.60}"
+        given = (
+            "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r:.60}"
+        )
         raise NasError(f"target {path}: {f'{key}: ' if key else ''}{rule}{given}") from None
     if found.name != path.stem:
         raise NasError(f"target {path}: name: must be that of the file, not {found.name!r}")

@@ -15,13 +15,24 @@ from nas.references import (
     resnet,
     shufflenet,
     squeezenet,
+    squeezenext,
     vgg,
 )
 from nas.references.table import Published, Reference
 
 __all__ = ["Published", "published", "reference", "reference_names"]
 
-_FAMILIES = (squeezenet, ghostnet, shufflenet, mobilenet, mnasnet, resnet, densenet, vgg)
+_FAMILIES = (
+    squeezenet,
+    squeezenext,
+    ghostnet,
+    shufflenet,
+    mobilenet,
+    mnasnet,
+    resnet,
+    densenet,
+    vgg,
+)
 _NETWORKS: dict[str, Reference] = {k: v for f in _FAMILIES for k, v in f.NETWORKS.items()}
 
 

@@ -47,7 +47,7 @@ def begin(
     loaded, device, limits = SearchSpace.load(space), Target.load(target), parse_budgets(budgets)
     data = {
         "space": loaded.to_dict(),
-        "target": str(target) if Path(target).suffix else device.name,
+        "target": str(target) if Path(target).suffix in (".yaml", ".yml") else device.name,
         "target_checksum": device.checksum,
         "budgets": [budget.text for budget in limits],
         **{key: value for key, value in options.items() if key not in ("name", "storage")},

@@ -20,7 +20,7 @@ from nas.errors import NasError
 from nas.proxies import Combiner, evaluate
 from nas.study.candidates import Candidate
 from nas.study.executors import InlineExecutor
-from nas.study.samplers import BudgetSampler
+from nas.study.samplers import BudgetSampler, recall
 from nas.study.storage import DIRECTIONS
 from nas.study.study import Record, Study, pareto, record_of
 
@@ -67,6 +67,7 @@ class Driver:
         stored = study.trials()
         self._memory = optuna.create_study(directions=DIRECTIONS)
         self._memory.add_trials(stored)
+        recall(self._memory, study.settings.sampler)
         self._scores = {t.user_attrs["hash"]: _outcome(t) for t in stored}
         self._waiting: dict[str, tuple[Future[dict[str, float]], list[Asked]]] = {}
         self._asked = len(stored)

@@ -36,6 +36,20 @@ def check_sampler(name: str) -> None:
         raise one_of("sampler", name, SAMPLERS)
 
 
+def recall(study: OptunaStudy, name: str) -> None:
+    """Brings back what a sampler notes in the study besides its trials, after these were replayed.
+
+    NSGA-II notes each generation's parents when the generation begins, and takes them in another
+    order from then on.
+    """
+    sampler = SAMPLERS[name](0)
+    if isinstance(sampler, NSGAIISampler):
+        generation = 1
+        while sampler.get_population(study, generation):
+            sampler.get_parent_population(study, generation)
+            generation += 1
+
+
 class BudgetSampler(BaseSampler):
     """Lets `inner` propose and bends the proposal into the budgets; the random part is its own.
 

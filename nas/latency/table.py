@@ -1,0 +1,181 @@
+"""A target's table: what was timed and how long it took, as strictly read CSV.
+
+Columns: kind, spec, latency_ms, spread, visits. The `spec` of a `network` is an architecture's
+JSON; that of a `block` or a `kernel` is {"input": [C, H, W], "row": {"kind": ..., settings}}, where
+a kernel is a row of a single operation. `spread` is the relative standard error of the latency.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from math import isfinite
+from pathlib import Path
+from typing import NamedTuple
+
+from nas.architecture import Architecture
+from nas.blocks import Block, block_graph
+from nas.errors import NasError, one_of
+from nas.files import write_whole
+from nas.graph import Graph, Shape
+from nas.latency.kernels import Kernel, row_kernels
+
+COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
+KINDS = ("network", "block", "kernel")
+
+
+class Subject(NamedTuple):
+    """Something that can be timed: its kind and its canonical spec, which identify it."""
+
+    kind: str
+    spec: str
+
+    @classmethod
+    def network(cls, arch: Architecture) -> Subject:
+        """A whole network; its name is no part of it."""
+        return cls("network", _dump(arch.renamed("").to_dict()))
+
+    @classmethod
+    def row(cls, row: Block, input_shape: Shape) -> Subject:
+        """One row on an input: a kernel where it is one operation, else a block."""
+        kind = "kernel" if len(row_kernels(row, input_shape)) == 1 else "block"
+        settings = {"kind": row.kind, **dict(row.settings)}
+        return cls(kind, _dump({"input": input_shape, "row": settings}))
+
+    def architecture(self) -> Architecture:
+        """The network of a `network`, for the others a network of the one row. Errors: `NasError`
+        where the spec is not one."""
+        data = _load(self.spec)
+        if self.kind == "network":
+            return Architecture.from_dict(data)
+        if not isinstance(data, dict) or set(data) != {"input", "row"}:
+            raise NasError("spec must be an object with the keys 'input' and 'row'")
+        shape = data["input"]
+        if not isinstance(shape, list) or len(shape) != 3 or shape[1] != shape[2]:
+            raise NasError(f"'input' must be [channels, size, size], not {shape!r:.40}")
+        keys = {"channels": shape[0], "resolution": shape[1], "stem": [data["row"]]}
+        return Architecture.from_dict({**keys, "stages": [], "head": []})
+
+    def graph(self) -> Graph:
+        """What is executed."""
+        arch = self.architecture()
+        return (
+            arch.graph() if self.kind == "network" else block_graph(arch.stem[0], arch.input_shape)
+        )
+
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The kernels that are executed. A row on its own also has a boundary: runtimes convert
+        its input and output from and to their inner layout, once for a whole network."""
+        arch = self.architecture()
+        found = list(network_kernels(arch))
+        if self.kind != "network":
+            *_, (_, graph) = arch.row_graphs()
+            found.append(Kernel("boundary", (graph.input_shape,), graph.output_shape))
+        return tuple(found)
+
+
+class TableRow(NamedTuple):
+    """A measurement. `spread` is a fraction of the latency."""
+
+    subject: Subject
+    latency_ms: float
+    spread: float
+    visits: int
+
+
+def network_kernels(arch: Architecture) -> tuple[Kernel, ...]:
+    """The kernels of a network, row by row as they are predicted."""
+    found: list[Kernel] = []
+    shape = arch.input_shape
+    for row in arch.rows():
+        found += row_kernels(row, shape)
+        shape = block_graph(row, shape).output_shape
+    return tuple(found)
+
+
+def write_table(path: Path, rows: Iterable[TableRow]) -> None:
+    """Writes the table whole."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        numbers = (f"{row.latency_ms:.6g}", f"{row.spread:.3g}", row.visits)
+        writer.writerow([row.subject.kind, row.subject.spec, *numbers])
+    write_whole(path, text.getvalue())
+
+
+def read_table(path: Path) -> list[TableRow]:
+    """Reads a table. Errors: `NasError` naming the file, the row and the rule it breaks."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise NasError(f"table {path}: {reason}") from None
+    if not text.endswith("\n"):
+        raise NasError(f"table {path}: truncated: the last row has no line end")
+    try:
+        lines = list(csv.reader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        raise NasError(f"table {path}: not CSV: {error}") from None
+    for column in lines[0]:
+        if column not in COLUMNS:
+            raise NasError(f"table {path}: {one_of('column', column, COLUMNS)}")
+    for column in COLUMNS:
+        if lines[0].count(column) != 1:
+            raise NasError(f"table {path}: column '{column}' must be there once")
+    rows: list[TableRow] = []
+    seen: dict[Subject, int] = {}
+    for number, cells in enumerate(lines[1:], 2):
+        try:
+            row = _row(dict(zip(lines[0], cells, strict=False)), len(cells))
+            if row.subject in seen:
+                raise NasError(f"repeats row {seen[row.subject]}")
+        except NasError as error:
+            raise NasError(f"table {path}: row {number}: {error}") from None
+        seen[row.subject] = number
+        rows.append(row)
+    return rows
+
+
+def _row(cells: dict[str, str], count: int) -> TableRow:
+    if count != len(COLUMNS):
+        raise NasError(f"{count} cells; the table has {len(COLUMNS)} columns")
+    if cells["kind"] not in KINDS:
+        raise one_of("kind", cells["kind"], KINDS)
+    subject = Subject(cells["kind"], cells["spec"])
+    if _dump(_load(subject.spec)) != subject.spec:
+        subject = Subject(subject.kind, _dump(_load(subject.spec)))
+    subject.architecture()
+    latency_ms, spread = (_number(cells[name], name) for name in ("latency_ms", "spread"))
+    visits = _number(cells["visits"], "visits")
+    if latency_ms <= 0:
+        raise NasError(f"latency_ms must be above 0, not {cells['latency_ms']}")
+    if spread < 0:
+        raise NasError(f"spread must not be below 0, not {cells['spread']}")
+    if visits < 1 or visits != int(visits):
+        raise NasError(f"visits must be a whole number of at least 1, not {cells['visits']}")
+    return TableRow(subject, latency_ms, spread, int(visits))
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise NasError(f"{name} must be a number, not {text!r:.40}") from None
+    if not isfinite(value):
+        raise NasError(f"{name} must be finite, not {text}")
+    return value
+
+
+def _dump(data: object) -> str:
+    return json.dumps(data, separators=(",", ":"), sort_keys=True)
+
+
+def _load(spec: str) -> object:
+    try:
+        data: object = json.loads(spec)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise NasError(f"spec is not JSON: {error}") from None
+    return data

@@ -1,0 +1,225 @@
+"""The commands as a user runs them: what they print, what they write, and every kind of mistake."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import nas
+from nas.cli.main import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs one command in an empty folder: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nas", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture
+def searched(run: Run) -> Run:
+    """The same, where a small study called `s` has been made."""
+    code, _, _ = run(*SEARCH, "--study", "s")
+    assert code == 0
+    return run
+
+
+SEARCH = ("search", "--target", "jetson", "--budget", "15M", "--space", "small", "--trials", "6")
+
+
+def test_search_ends_with_a_table_within_budget_and_the_next_commands(run: Run) -> None:
+    code, out, _ = run(*SEARCH, "--budget", "1.5ms", "--seed", "3")
+    assert code == 0
+    name = "small-jetson-agx-xavier-15m-1.5ms"
+    assert f"nas export {name} --output best.onnx" in out
+    assert f"nas resume {name} --trials 6" in out
+    rows = [line.split() for line in out.splitlines() if line[:7].strip().isdigit()]
+    assert rows
+    for row in rows:
+        assert float(row[2]) <= 15
+        assert float(row[5]) <= 1.5
+    assert "it is no accuracy" in out
+    assert "calibrated" in out
+
+
+def test_show_json_is_what_other_programs_rely_on(searched: Run) -> None:
+    code, out, _ = searched("show", "s", "--json")
+    shown = json.loads(out)
+    assert code == 0
+    assert set(shown) == {
+        "study", "space", "target", "budgets", "trials", "feasible", "best", "pareto",
+    }  # fmt: skip
+    assert (shown["study"], shown["space"], shown["trials"]) == ("s", "small", 6)
+    assert shown["budgets"] == ["15M"]
+    for entry in (shown["best"], *shown["pareto"]):
+        arch = nas.Architecture.from_dict(entry["architecture"])
+        prediction = nas.Target.load("jetson").predict(arch)
+        assert entry["latency_ms"] == prediction.ms
+        assert entry["latency_interval_ms"] == [prediction.low_ms, prediction.high_ms]
+        assert nas.cost(arch) == (entry["params"], entry["macs"], entry["peak_bytes"])
+        assert entry["resolution"] == arch.resolution
+        assert entry["score"] <= shown["best"]["score"]
+
+
+def test_show_lists_best_and_layers(searched: Run) -> None:
+    code, out, _ = searched("show", "s")
+    assert code == 0
+    assert "head.2" in out
+    code, out, _ = searched("studies")
+    assert "6/6" in out
+
+
+def test_resume_adds_trials(searched: Run) -> None:
+    assert searched("resume", "s", "--trials", "3")[0] == 0
+    assert json.loads(searched("show", "s", "--json")[1])["trials"] == 9
+    code, out, _ = searched("resume", "s")
+    assert code == 0
+    assert "has its 9 trials" in out
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_export_equals_torch_and_says_so(searched: Run, tmp_path: Path, dynamic: bool) -> None:
+    words = ["export", "s", "--output", "out/best.onnx", "--trial", "2"]
+    code, out, _ = searched(*words, *(["--dynamic-batch"] if dynamic else []))
+    assert code == 0
+    difference = float(out.split("torch: ")[1].split()[0])
+    assert difference <= 1e-4
+    model = onnx.load(tmp_path / "out" / "best.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    facts = {p.key: p.value for p in model.metadata_props}
+    arch = nas.Architecture.from_json(facts["architecture"])
+    assert facts["target"] == "jetson-agx-xavier"
+    assert json.loads(facts["budgets"]) == ["15M"]
+    assert set(json.loads(facts["versions"])) == {"hw-nas", "torch", "onnx"}
+    assert not any(n.op_type == "BatchNormalization" for n in model.graph.node)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    batch = 3 if dynamic else 1
+    image = np.zeros((batch, *arch.input_shape), np.float32)
+    (logits,) = session.run(["logits"], {"image": image})
+    assert logits.shape == (batch, 10)
+
+
+def test_describe_a_reference_network(run: Run) -> None:
+    code, out, _ = run("describe", "mobilenet_v2_100", "--target", "jetson", "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["name"] == "mobilenet_v2_100"
+    assert (facts["params"], facts["macs"]) == (3_504_872, 300_774_272)
+    assert facts["resolution"] == 224
+    low, high = facts["latency_interval_ms"]
+    assert low < facts["latency_ms"] < high
+    for total in ("params", "macs"):
+        assert sum(layer[total] for layer in facts["layers"]) == facts[total]
+    assert max(layer["peak_bytes"] for layer in facts["layers"]) == facts["peak_bytes"]
+    assert sum(layer["latency_ms"] for layer in facts["layers"]) <= facts["latency_ms"]
+    assert facts["layers"][-1]["shape"] == [1000, 1, 1]
+
+
+def test_describe_a_file_and_a_study(searched: Run, tmp_path: Path) -> None:
+    best = json.loads(searched("show", "s", "--json")[1])["best"]
+    (tmp_path / "a.json").write_text(json.dumps(best["architecture"]))
+    by_file = json.loads(searched("describe", "a.json", "--target", "jetson", "--json")[1])
+    by_study = json.loads(searched("describe", "s", "--json")[1])
+    assert {**by_file, "name": ""} == {**by_study, "name": ""}
+    assert by_study["macs"] == best["macs"]
+    assert "MMACs" in searched("describe", "a.json")[1]
+
+
+def test_lists(run: Run) -> None:
+    assert "jetson-agx-xavier" in run("targets")[1]
+    assert "calibrated" in run("targets")[1]
+    assert {"mobile", "small"} <= set(run("spaces")[1].split())
+    assert "no studies" in run("studies")[1]
+    assert run("--version")[1].startswith("nas ")
+    assert "Commands:" in run()[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["serch"], "serch"),
+        (["search", "--target", "jetsn"], "did you mean 'jetson'"),
+        (["search", "--budget", "300"], "300MFLOPs, 8ms"),
+        (["search", "--budget", "1MFLOPs", "--target", "jetson"], "smallest network"),
+        (["search", "--space", "mobil"], "did you mean 'mobile'"),
+        (["search", "--space", "none.yaml"], "none.yaml"),
+        (["search", "--sampler", "nsga3"], "did you mean 'nsga2'"),
+        (["search", "--trials", "0"], "trials: should be greater than or equal to 1, not 0"),
+        (["search", "--trials", "many"], "many"),
+        (["search", "--seed", "-1"], "seed"),
+        (["search", "--storage", "no://where"], "cannot be opened"),
+        (["resume", "none"], "'none'"),
+        (["resume", "none.journal"], "'none'"),
+        (["show", "none"], "'none'"),
+        (["export", "none", "-o", "a.onnx"], "'none'"),
+        (["describe", "mobilenet_v2_10"], "did you mean 'mobilenet_v2_100'"),
+        (["describe", "none.json"], "No such file"),
+        (["describe", "resnet18", "--target", "x"], "target 'x'"),
+        (["describe", "resnet18", "--resolution", "0"], "0"),
+        (["describe", "."], "'.'"),
+        (["export"], "STUDY"),
+        (["search", "--budgt", "1"], "--budgt"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(run: Run, words: list[str], said: str) -> None:
+    code, out, err = run(*words)
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_mistakes_about_a_study_that_exists(searched: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for words, said in (
+        (["export", "s", "-o", "a.onnx", "--trial", "99"], "trial 99"),
+        (["export", "s", "-o", "folder"], "folder"),
+        (["export", "s", "-o", "a.onnx", "--format", "tflite"], "tflite"),
+        (["resume", "s", "--trials", "0"], "--trials 0"),
+        ([*SEARCH, "--study", "s"], "nas resume s"),
+        (["describe", "s", "--resolution", "32"], "--resolution 32"),
+    ):
+        code, _, err = searched(*words)
+        assert (code, err.count("\n")) == (2, 1)
+        assert said in err
+    assert not (tmp_path / "a.onnx").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_every_trial_and_says_how_to_resume(number: int, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "nas", *SEARCH[:-1], "100000", "--study", "c"]
+    child: Any = subprocess.Popen(
+        words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    journal = tmp_path / "studies" / "c.journal"
+    while child.poll() is None and not (journal.exists() and b'"scores"' in journal.read_bytes()):
+        pass
+    child.send_signal(number)
+    out, err = child.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert child.returncode == 130
+    assert "nas resume c" in out
+    kept = int(out.split("interrupted: all ")[1].split()[0])
+    assert kept >= 1
+    assert len(nas.Study.load(str(journal)).trials()) == kept

@@ -1,0 +1,126 @@
+"""Measuring end to end with next to no time, being interrupted, and going on."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import nas
+from nas.architecture import Architecture
+from nas.latency import Target, calibrate
+from nas.latency.measure import Progress, measure
+from nas.latency.metadata import read_metadata
+from nas.latency.plan import subjects
+from nas.latency.runner import time_graphs
+from nas.latency.table import read_table
+from nas.space import SearchSpace
+
+SECOND = 1 / 60
+
+
+def tiny(seed: int) -> Architecture:
+    """A random network that takes well below a millisecond."""
+    return SearchSpace.load("small").sample(seed)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("measured")
+    return measure("mine", minutes=0.01 * SECOND, folder=folder, sample=tiny, visits=2)
+
+
+def test_a_measured_target_loads_and_predicts(table: Path) -> None:
+    target = Target.load(table)
+    rows = read_table(table.with_suffix(".csv"))
+    assert target.metadata.provenance == "measured"
+    assert target.metadata.threads == 1
+    assert len(rows) >= 3
+    for seed in range(5):
+        found = target.predict(tiny(seed))
+        assert 0 < found.low_ms < found.ms < found.high_ms
+
+
+def test_a_second_call_adds_rows_and_keeps_the_first(table: Path) -> None:
+    before = read_table(table.with_suffix(".csv"))
+    checksum = Target.load(table).checksum
+    measure("mine", minutes=0.01 * SECOND, folder=table.parent, sample=tiny, visits=2)
+    after = read_table(table.with_suffix(".csv"))
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
+    assert len({row.subject for row in after}) == len(after)
+    assert Target.load(table).checksum != checksum
+
+
+def test_a_table_that_was_changed_by_hand_is_fitted_anew(table: Path) -> None:
+    stored = Target.load(table)
+    path = table.with_suffix(".csv")
+    original = path.read_text(encoding="utf-8")
+    lines = [line.split(",") for line in original.splitlines()]
+    slower = [[*cells[:-3], str(10 * float(cells[-3])), *cells[-2:]] for cells in lines[1:]]
+    try:
+        path.write_text("\n".join(map(",".join, [lines[0], *slower])) + "\n", encoding="utf-8")
+        changed = Target.load(table)
+    finally:
+        path.write_text(original, encoding="utf-8")
+    assert changed.checksum != stored.checksum
+    assert changed.predict(tiny(0)).ms > 3 * stored.predict(tiny(0)).ms
+
+
+def test_an_interrupted_measurement_keeps_its_rows_and_goes_on(tmp_path: Path) -> None:
+    cores = os.sched_getaffinity(0)
+
+    def interrupt(progress: Progress) -> None:
+        assert progress.rows > 0
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure("cut", minutes=1, folder=tmp_path, sample=tiny, visits=1, progress=interrupt)
+    assert os.sched_getaffinity(0) == cores
+    kept = read_table(tmp_path / "cut.csv")
+    assert Target.load(tmp_path / "cut.yaml").predict(tiny(0)).ms > 0
+    measure("cut", minutes=0.01 * SECOND, folder=tmp_path, sample=tiny, visits=1)
+    assert read_table(tmp_path / "cut.csv")[: len(kept)] == kept
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.csv", "cut.yaml"]
+
+
+def test_other_settings_are_refused(table: Path) -> None:
+    with pytest.raises(nas.NasError, match="choose another name"):
+        measure("mine", minutes=1, threads=2, folder=table.parent)
+
+
+@pytest.mark.parametrize(
+    ("name", "minutes", "message"),
+    [("mine", 0.0, "minutes"), ("mine", float("nan"), "minutes"), ("A b", 1.0, "name 'A b'")],
+)
+def test_bad_arguments_are_refused(name: str, minutes: float, message: str, tmp_path: Path) -> None:
+    with pytest.raises(nas.NasError, match=message):
+        measure(name, minutes=minutes, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_plan_repeats_and_every_subject_of_it_can_run() -> None:
+    first = [s for s, _ in zip(subjects(tiny), range(40), strict=False)]
+    assert first == [s for s, _ in zip(subjects(tiny), range(40), strict=False)]
+    assert {s.kind for s in first} == {"network", "block", "kernel"}
+    timings = time_graphs([s.graph() for s in first[5:]], visits=1)
+    assert all(t.latency_ms > 0 for t in timings)
+
+
+def test_calibrate_finds_a_device_that_is_three_times_slower() -> None:
+    base = Target.load("jetson")
+    networks = [tiny(seed) for seed in range(8)]
+    known = [(arch, 3 * base.predict(arch).ms) for arch in networks[:5]]
+    found = calibrate("slow", known, base)
+    assert found.metadata.provenance == "calibrated"
+    assert found.metadata.error is not None
+    assert found.metadata.error.mape < 0.01
+    for arch in networks[5:]:
+        assert found.predict(arch).ms == pytest.approx(3 * base.predict(arch).ms, rel=0.01)
+
+
+def test_calibrate_needs_networks_and_positive_latencies() -> None:
+    base = Target.load("jetson")
+    with pytest.raises(nas.NasError, match="at least 3"):
+        calibrate("slow", [(tiny(0), 1.0)], base)
+    with pytest.raises(nas.NasError, match="above 0"):
+        calibrate("slow", [(tiny(0), -1.0)] * 3, base)

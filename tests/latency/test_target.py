@@ -1,0 +1,166 @@
+"""Every target passes one contract; looking one up; refusing a bad file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+import nas
+from nas.blocks import Block
+from nas.latency import Target, target_names
+from nas.latency.target import target_path
+from nas.resources import shipped
+from nas.space import SearchSpace
+
+MOBILE = SearchSpace.load("mobile")
+NETWORKS = [MOBILE.sample(seed) for seed in range(30)]
+SHIPPED = sorted(path.stem for path in shipped("latency_tables").glob("*.yaml"))
+
+
+@pytest.fixture(params=SHIPPED)
+def target(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Target:
+    monkeypatch.chdir(tmp_path)
+    return Target.load(request.param)
+
+
+def test_predictions_are_positive_and_inside_their_interval(target: Target) -> None:
+    for arch in NETWORKS:
+        found = target.predict(arch)
+        assert 0 < found.low_ms < found.ms < found.high_ms
+
+
+def test_predictions_are_additive_over_rows(target: Target) -> None:
+    for arch in NETWORKS:
+        rows = target.rows_ms(arch)
+        assert min(rows) >= 0
+        assert len(rows) == len(list(arch.rows()))
+        assert target.predict(arch).ms == pytest.approx(target.constant_ms + sum(rows))
+        graphs = [graph for _, graph in arch.row_graphs()]
+        for row, graph, ms in zip(arch.rows(), graphs, rows, strict=True):
+            assert target.row_ms(row, graph.input_shape) == ms
+
+
+def test_another_layer_takes_longer(target: Target) -> None:
+    for arch in NETWORKS:
+        last = arch.stages[-1]
+        width = [graph for _, graph in arch.row_graphs()][-4].output_shape[0]
+        more = replace(
+            arch, stages=(*arch.stages[:-1], (*last, Block("conv", out=width, kernel=1)))
+        )
+        assert target.predict(more).ms > target.predict(arch).ms
+
+
+def test_memory_of_earlier_predictions_changes_nothing(target: Target) -> None:
+    forward = [target.predict(arch) for arch in NETWORKS]
+    fresh = Target.load(target.name)
+    assert [fresh.predict(arch) for arch in reversed(NETWORKS)] == forward[::-1]
+    assert fresh.checksum == target.checksum
+
+
+def test_a_target_states_where_it_comes_from_and_how_far_it_is_off(target: Target) -> None:
+    metadata = target.metadata
+    assert metadata.sources
+    assert metadata.runtime
+    assert metadata.error is not None
+    assert 0 < metadata.error.mape < 0.2
+    assert metadata.error.interval_factor < 1.6
+    assert (metadata.noise is not None) == (metadata.provenance == "measured")
+
+
+def test_predictions_are_of_the_order_of_a_mobile_network(target: Target) -> None:
+    """MobileNetV2 takes from a fraction of a millisecond to a few dozen on any of these."""
+    mobilenet = nas.reference("mobilenet_v2_100")
+    assert 0.5 < target.predict(mobilenet).ms < 50
+    small, large = (target.predict(replace(mobilenet, resolution=r)).ms for r in (128, 256))
+    assert 1.05 < large / small < 4.5
+
+
+def test_names_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert target_names() == SHIPPED
+    assert Target.load("jetson").name == "jetson-agx-xavier"
+    assert Target.load(target_path("jetson-nano")).name == "jetson-nano"
+
+
+def test_the_working_directory_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's own table replaces a shipped one of its name, and adds a new name and alias."""
+    data = yaml.safe_load(target_path("jetson-nano").read_text(encoding="utf-8"))
+    folder = tmp_path / "latency_tables"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name, aliases in (("jetson-nano", []), ("mine", ["myboard"])):
+        text = yaml.safe_dump(data | {"name": name, "device": "mine", "aliases": aliases})
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    assert target_names() == sorted([*SHIPPED, "mine"])
+    assert Target.load("jetson-nano").metadata.device == "mine"
+    assert Target.load("myboard").name == "mine"
+    assert Target.load("jetson").name == "jetson-agx-xavier"
+
+
+def test_an_unknown_name_is_refused_with_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(nas.NasError, match="'jetsn' is unknown; did you mean 'jetson'?"):
+        Target.load("jetsn")
+
+
+BAD = {
+    "unknown key": ({"colour": "red"}, "colour: Extra inputs are not permitted"),
+    "provenance": ({"provenance": "guessed"}, "provenance: Input should be 'measured' or"),
+    "precision": ({"precision": "fp8"}, "precision: Input should be"),
+    "coefficient": ({"coefficients": {"constant": 1.0}}, "coefficients: 'launch' is missing"),
+    "name": ({"name": "other"}, "name: must be that of the file, not 'other'"),
+    "date": ({"date": "yesterday"}, "date: String should match"),
+    "threads": ({"threads": 0}, "threads: Input should be greater than"),
+    "type": ({"aliases": "jetson"}, "aliases: Input should be a valid list"),
+    "no error": ({"error": None}, "error: a calibrated target must state it"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_is_refused(case: str, tmp_path: Path) -> None:
+    change, message = BAD[case]
+    data = yaml.safe_load(target_path("jetson-nano").read_text(encoding="utf-8"))
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(data | {"name": "mine"} | change), encoding="utf-8")
+    with pytest.raises(nas.NasError) as caught:
+        Target.load(path)
+    assert str(caught.value).startswith(f"target {path}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["constant", "conv_rate"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_coefficient_that_is_not_positive_is_refused(
+    name: str, value: float, tmp_path: Path
+) -> None:
+    data = yaml.safe_load(target_path("jetson-nano").read_text(encoding="utf-8"))
+    data["name"] = "mine"
+    data["coefficients"][name] = value
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(nas.NasError, match=f"coefficients.{name}: "):
+        Target.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- 1\n", "\x00"])
+def test_a_file_that_is_no_mapping_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(nas.NasError) as caught:
+        Target.load(path)
+    assert str(caught.value).startswith(f"target {path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_measured_target_without_its_table_is_refused(tmp_path: Path) -> None:
+    data = yaml.safe_load(target_path("jetson-nano").read_text(encoding="utf-8"))
+    path = tmp_path / "mine.yaml"
+    data |= {"name": "mine", "provenance": "measured"}
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(nas.NasError, match=r"mine\.csv: No such file"):
+        Target.load(path)

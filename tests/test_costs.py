@@ -1,0 +1,84 @@
+"""Costs against an independent reading of the graph."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas.blocks import Block, block_graph
+from nas.costs import Cost, block_cost, cost, graph_cost
+from nas.graph import Builder, Graph
+from nas.references import reference, reference_names
+
+
+def peak_bytes(graph: Graph) -> int:
+    """At each node: the tensors made so far that this node or a later one reads, and its own."""
+    nodes, peak = graph.nodes, 0
+    for now in range(len(nodes)):
+        needed = {now}
+        for later in range(now, len(nodes)):
+            needed |= {i for i in nodes[later].inputs if i <= now}
+        if graph.output <= now:
+            needed.add(graph.output)
+        peak = max(peak, sum(int(np.prod(nodes[i].shape)) for i in needed))
+    return 4 * peak
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Graph:
+    """Random graphs with branches, joins and changes of size; every node is used."""
+    net = Builder((draw(st.integers(1, 9)), 8, 8))
+    known = [0]
+    unused = {0}
+    for _ in range(draw(st.integers(1, 12))):
+        x = draw(st.sampled_from(known))
+        y = draw(st.sampled_from(known))
+        match draw(st.sampled_from(("conv", "pool", "se", "join"))):
+            case "conv":
+                new, read = net.conv(x, draw(st.integers(1, 30))), {x}
+            case "pool":
+                new, read = net.maxpool(x), {x}
+            case "se":
+                new, read = net.multiply(x, net.conv(net.gap(x), net.channels(x))), {x}
+            case _:
+                same = net.shape(x)[1:] == net.shape(y)[1:]
+                new, read = (net.concat(x, y), {x, y}) if same else (net.gap(x), {x})
+        unused = (unused - read) | {new}
+        known.append(new)
+    return net.finish(net.concat(*[net.gap(i) for i in sorted(unused)]))
+
+
+@given(graphs())
+def test_peak_of_random_graphs(graph: Graph) -> None:
+    assert graph_cost(graph).peak_bytes == peak_bytes(graph)
+
+
+@pytest.mark.parametrize("name", reference_names())
+def test_network_costs_as_its_whole_graph(name: str) -> None:
+    arch = reference(name, resolution=96)
+    assert cost(arch) == graph_cost(arch.graph())
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "ghostnet_100", "mobilenet_v3_small_100"])
+def test_peak_of_networks(name: str) -> None:
+    arch = reference(name, resolution=96)
+    assert cost(arch).peak_bytes == peak_bytes(arch.graph())
+
+
+def test_peak_by_hand() -> None:
+    """A residual row keeps its input (8 channels) while 16 and then 24 channels are alive."""
+    graph = block_graph(Block("inverted", out=8, hidden=16), (8, 4, 4))
+    assert graph_cost(graph).peak_bytes == (8 + 16 + 16) * 4 * 4 * 4
+
+
+def test_memoised_equals_cold() -> None:
+    archs = [reference(name, resolution=r) for name in reference_names() for r in (96, 128)]
+    memoised = [cost(arch) for arch in archs]
+    again = [cost(arch) for arch in archs]
+    block_graph.cache_clear()
+    block_cost.cache_clear()
+    assert [cost(arch) for arch in archs] == memoised == again
+
+
+def test_weight_bytes_are_four_a_parameter() -> None:
+    assert Cost(params=10, macs=0, peak_bytes=0).weight_bytes == 40
