@@ -52,7 +52,7 @@ def graph_cost(graph: Graph) -> Cost:
     """The cost of a graph. A tensor is alive from the node that makes it to its last reader."""
     nodes = graph.nodes
     params = macs = live = peak = 0
-    last_use = [0] * len(nodes)
+    last_use = list(range(len(nodes)))
     for i, node in enumerate(nodes):
         for j in node.inputs:
             last_use[j] = i
@@ -69,6 +69,8 @@ def graph_cost(graph: Graph) -> Cost:
             if last_use[j] == i:
                 live -= sizes[j]
                 last_use[j] = -1
+        if last_use[i] == i:  # nothing reads it
+            live -= size
         if op == "conv" or op == "linear" or node.norm:
             p, m = node_cost(node, nodes[inputs[0]].shape)
             params += p

@@ -22,5 +22,6 @@ def one_of(what: str, value: object, allowed: Iterable[str]) -> NasError:
     """
     names = sorted(allowed)
     near = get_close_matches(str(value), names, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ";"
-    return NasError(f"{what} {value!r} is unknown{hint} (one of: {', '.join(names)})")
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    known = f"one of: {', '.join(names)}" if names else "there is none"
+    return NasError(f"{what} {value!r} is unknown{hint} ({known})")

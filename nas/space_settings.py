@@ -106,8 +106,8 @@ class SpaceSettings(Settings):
         """Every value of every choice is tried once, on a small input: nothing fails later."""
         stage = self.stages[i]
         for name in stage.block:
-            if "out" not in kind(name).parameters:
-                raise ValueError(f"stages.{i}.block: '{name}' has no width to choose")
+            if not kind(name).searchable:
+                raise ValueError(f"stages.{i}.block: '{name}' has no width and stride to choose")
         for name in stage.choices:
             if name not in self._takes([i]):
                 raise one_of(f"stages.{i}.choices: setting", name, self._takes([i]))

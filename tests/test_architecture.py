@@ -168,6 +168,12 @@ def test_what_changes_nothing_does_not_change_the_hash(same: Architecture) -> No
     assert len(same.hash) == 64
 
 
+def test_kinds_that_write_the_same_graph_have_the_same_hash() -> None:
+    depthwise = Block("depthwise", out=24, stride=2, act=None)
+    inverted = Block("inverted", out=24, hidden=0, stride=2, act=None)
+    assert small(stages=((depthwise,),)).hash == small(stages=((inverted,),)).hash
+
+
 def test_hashes_of_different_networks_differ() -> None:
     first, second = small().stages
     networks = [

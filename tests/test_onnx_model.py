@@ -11,7 +11,7 @@ from numerics import images, randomise, run_onnx, run_torch
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.costs import cost
-from nas.graph import Builder
+from nas.graph import ACTIVATIONS, Builder
 from nas.onnx_model import graph_to_onnx, to_onnx
 from nas.references import reference, reference_names
 from nas.torch_module import build
@@ -98,6 +98,19 @@ def test_export_leaves_the_module_as_it_was() -> None:
     to_onnx(ARCH, module)
     assert module.training
     assert all((v == before[k]).all() for k, v in module.state_dict().items())
+
+
+@pytest.mark.parametrize("act", [None, *ACTIVATIONS])
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_norm_is_folded_whatever_the_bias(norm: bool, bias: bool, act: str | None) -> None:
+    row = Block("conv", out=6, norm=norm, bias=bias, act=act)
+    arch = Architecture(6, (row,), (), ())
+    module = randomise(build(arch, seed=0))
+    x = images(1, 3, 6, 6)
+    np.testing.assert_allclose(
+        run_onnx(to_onnx(arch, module), x), run_torch(module, x), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("kernel", [2, 3])

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nas
+from nas.blocks import KINDS
 from nas.costs import block_cost
 from nas.errors import NasError
 from nas.extremes import largest, smallest
@@ -73,6 +74,23 @@ def test_extremes_equal_brute_force(measure: int) -> None:
     assert nas.cost(space.decode(low.params))[measure] == min(costs)
     assert nas.cost(space.decode(high.params))[measure] == max(costs)
     assert set(low.params) == set(space.options)
+
+
+@pytest.mark.parametrize("kind", [name for name in KINDS if KINDS[name].searchable])
+@pytest.mark.parametrize("measure", [0, 1, 2])
+def test_extremes_equal_brute_force_for_every_block(kind: str, measure: int) -> None:
+    values = {"expansion": [1, 2, 4], "squeeze": [0.25, 0.5], "se": [0, 0.25], "kernel": [3, 5]}
+    choices = {name: v for name, v in values.items() if name in KINDS[kind].choices}
+    stage = {"block": kind, "width": [8, 16], "depth": [1, 2], "stride": 2}
+    data = {**TINY, "prune": [0, 0.5, 0.75], "choices": choices, "stages": [stage]}
+    space = SearchSpace.from_dict(data)
+    costs = [nas.cost(space.decode(p))[measure] for p in assignments(space)]
+
+    def value(row: Any, shape: Any) -> int:
+        return block_cost(row, shape)[measure]
+
+    assert smallest(space, value, peak=measure == 2).value == min(costs)
+    assert largest(space, value, peak=measure == 2).value == max(costs)
 
 
 def test_size_counts_the_options_of_active_layers() -> None:

@@ -10,7 +10,7 @@ def inverted(
     x: int,
     *,
     out: int,
-    hidden: int,
+    hidden: int = 0,
     kernel: int = 3,
     stride: int = 1,
     se: int = 0,
@@ -18,20 +18,21 @@ def inverted(
 ) -> int:
     """1x1 expand to `hidden`, depthwise kxk, optional SE with `se` channels, linear 1x1 project.
 
-    The expand is absent where `hidden` equals the input channels; the input is added where the
-    shapes allow it.
+    `hidden` 0 means no expand: the depthwise convolution takes the input itself. The input is
+    added where the shapes allow it.
     """
-    c = net.channels(x)
-    h = x if hidden == c else net.conv(x, hidden, act=act, name="expand")
+    h = net.conv(x, hidden, act=act, name="expand") if hidden else x
     h = net.depthwise(h, kernel=kernel, stride=stride, act=act)
     if se:
         h = net.squeeze_excite(h, se)
     h = net.conv(h, out, act=None, name="project")
-    return net.add(x, h) if stride == 1 and out == c else h
+    return net.add(x, h) if stride == 1 and out == net.channels(x) else h
 
 
 @inverted.layer
 def _(layer: Layer, *, expansion: float = 6.0, se: float = 0.0) -> Settings:
-    """Pruning removes expanded channels; `se` is the ratio of the SE's channels to them."""
-    hidden = layer.keep(expansion * layer.in_channels)
-    return {"hidden": hidden, "se": layer.round(se * hidden) if se else 0}
+    """Pruning removes expanded channels, of which expansion 1 has none; `se` is the ratio of the
+    SE's channels to the channels that it gates."""
+    hidden = layer.keep(expansion * layer.in_channels) if expansion != 1 else 0
+    gate = layer.round(se * (hidden or layer.in_channels)) if se else 0
+    return {"hidden": hidden, "se": gate}

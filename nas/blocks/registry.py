@@ -89,6 +89,11 @@ class BlockKind:
         return function
 
     @property
+    def searchable(self) -> bool:
+        """Whether it can be a layer of a stage: it has a width and a stride to be given."""
+        return {"out", "stride"} <= self.parameters.keys()
+
+    @property
     def choices(self) -> dict[str, Parameter]:
         """What a space may choose for this block besides kind, width, depth, stride and pruning."""
         fixed = {"out", "stride", "hidden"}

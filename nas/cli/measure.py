@@ -2,6 +2,66 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
 
-def measure() -> None:
-    """Time this machine's kernels, and make a target of it."""
+import typer
+
+
+def measure(
+    target: Annotated[str, typer.Option(help="Name of the target to make or to go on with.")],
+    minutes: Annotated[float, typer.Option(help="Time to spend.")] = 9.0,
+    threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
+    space: Annotated[
+        str, typer.Option(help="Space whose networks and layers are timed: a name or a file.")
+    ] = "mobile",
+    folder: Annotated[
+        Path, typer.Option(help="Where TARGET.csv and TARGET.yaml are written.")
+    ] = Path("latency_tables"),
+) -> None:
+    """Time this machine with onnxruntime; make it a target."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from nas.latency import Target
+    from nas.latency.measure import Progress as Measured
+    from nas.latency.measure import measure as measure_machine
+    from nas.space import SearchSpace
+
+    sampled = SearchSpace.load(space)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    task = bar.add_task("starting", total=minutes * 60)
+
+    def show(measured: Measured) -> None:
+        bar.update(task, completed=measured.seconds, description=f"{measured.rows} rows")
+
+    try:
+        with bar:
+            path = measure_machine(
+                target,
+                minutes=minutes,
+                threads=threads,
+                folder=folder,
+                progress=show,
+                sample=sampled.sample,
+            )
+    except KeyboardInterrupt:
+        typer.echo(
+            f"interrupted: finished rows are kept in {folder}; the same command goes on", err=True
+        )
+        raise typer.Exit(130) from None
+    facts = Target.load(path).metadata
+    noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise is not None else ""
+    typer.echo(f"{path}: {facts.device}, {facts.runtime}, {facts.threads} thread(s){noise}")
+    if facts.error:
+        error = facts.error
+        typer.echo(
+            f"mean error of predictions for networks left out of the fit: {error.mape:.1%} "
+            f"({error.networks} networks, {error.rows} rows)"
+        )
+    typer.echo(f"search for it: nas search --target {target} --budget 300MFLOPs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,7 +50,7 @@ def search(
         trials=trials,
         seed=seed,
     )
-    _run(begun, trials, storage)
+    _run(begun, trials)
 
 
 def resume(
@@ -72,28 +72,29 @@ def resume(
     goal = begun.settings.trials if trials is None else done + trials
     if goal <= done:
         typer.echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
-    _run(begun, goal, storage)
+    _run(begun, goal)
 
 
-def _run(study: Study, goal: int, storage: str | None) -> None:
+def _run(study: Study, goal: int) -> None:
     from nas.cli.progress import progress_display
     from nas.cli.tables import print_best
     from nas.study import Driver
+    from nas.study.storage import DEFAULT_FOLDER
 
     with progress_display(study) as report:
         ended = Driver(study, report=report).run(goal)
-    where = f" --storage {storage}" if storage else ""
-    done = len(study.trials())
-    if done:
+    scored = study.records()
+    if scored:
         print_best(study)
     if ended == "interrupted":
-        typer.echo(f"interrupted: all {done} finished trials are kept")
+        typer.echo(f"interrupted: all {len(study.trials())} finished trials are kept")
     elif ended == "exhausted":
         typer.echo("every proposal was a network seen before: the space seems to be exhausted")
-    if done:
-        typer.echo(f"export the best:  nas export {study.name}{where} --output best.onnx")
+    place = study.storage.place
+    where = study.name if place == DEFAULT_FOLDER else f"{study.name} --storage {quote(place)}"
+    if scored:
+        typer.echo(f"export the best:  nas export {where} --output best.onnx")
     more = "" if ended == "interrupted" else f" --trials {study.settings.trials}"
-    typer.echo(f"go on searching:  nas resume {study.name}{where}{more}")
-    sys.stdout.flush()
+    typer.echo(f"go on searching:  nas resume {where}{more}")
     if ended == "interrupted":
         raise typer.Exit(130)

@@ -109,13 +109,35 @@ class Work:
 
     def kernels_ms(self, values: Vector) -> Vector:
         """The latency in ms of every kernel under coefficients in the order of `NAMES`."""
-        compute, memory = self._macs / values[self._rate], self._bytes / values[self._bandwidth]
-        ms: Vector = np.hypot(compute, memory) + values[self._launch] * self._launches
+        compute, memory, launch = self._parts(values)
+        ms: Vector = np.hypot(compute, memory) + launch
         return ms
 
     def samples_ms(self, kernels_ms: Vector, constant: float) -> Vector:
         """The latency in ms of every sample."""
-        return np.bincount(self.owner, kernels_ms, self.count) + constant
+        ms = np.bincount(self.owner, kernels_ms, self.count) + constant
+        return ms.astype(np.float64)
+
+    def gradient(self, values: Vector) -> Vector:
+        """The derivative of every sample's ms by the log of every coefficient."""
+        compute, memory, launch = self._parts(values)
+        roofline = np.hypot(compute, memory)
+        sums = [
+            np.bincount(self.owner * len(NAMES) + index, part, self.count * len(NAMES))
+            for index, part in (
+                (self._rate, -compute * compute / roofline),
+                (self._bandwidth, -memory * memory / roofline),
+                (self._launch, launch),
+            )
+        ]
+        found: Vector = np.sum(sums, axis=0).reshape(self.count, len(NAMES))
+        found[:, 0] += values[0]
+        return found
+
+    def _parts(self, values: Vector) -> tuple[Vector, Vector, Vector]:
+        """The ms of computing, of moving data and of launching, by kernel."""
+        compute, memory = self._macs / values[self._rate], self._bytes / values[self._bandwidth]
+        return compute, memory, values[self._launch] * self._launches
 
 
 def fit(
@@ -131,12 +153,19 @@ def fit(
     work = Work(samples, value_bytes)
     start = np.log([prior[name] for name in NAMES])
 
-    def residuals(logs: Vector) -> Vector:
-        values = np.exp(logs)
-        ms = work.samples_ms(work.kernels_ms(values), float(values[0]))
-        return np.concatenate([np.log(ms) - work.log_ms, strength * (logs - start)])
+    def total_ms(values: Vector) -> Vector:
+        return work.samples_ms(work.kernels_ms(values), float(values[0]))
 
-    solution = least_squares(residuals, start, loss="soft_l1", f_scale=0.2)
+    def residuals(logs: Vector) -> Vector:
+        off = np.log(total_ms(np.exp(logs))) - work.log_ms
+        return np.concatenate([off, strength * (logs - start)])
+
+    def jacobian(logs: Vector) -> Vector:
+        values = np.exp(logs)
+        relative = work.gradient(values) / total_ms(values)[:, None]
+        return np.vstack([relative, strength * np.eye(len(logs))])
+
+    solution = least_squares(residuals, start, jacobian, loss="soft_l1", f_scale=0.2)
     return dict(zip(NAMES, np.exp(solution.x).tolist(), strict=True))
 
 

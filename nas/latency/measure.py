@@ -17,7 +17,7 @@ from nas.latency.plan import Sampler, random_network, subjects
 from nas.latency.predictor import fitted
 from nas.latency.table import Subject, TableRow, read_table, write_table
 
-BATCH = 16
+BATCH = 48  # so many that a visit to each takes longer than most disturbances
 LEAST_ROWS = 3
 
 

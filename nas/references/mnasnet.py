@@ -25,7 +25,7 @@ def _mnasnet(width: float, classes: int) -> Layout:
         out, stage = make_divisible(channels * width), []
         for i in range(repeats):
             settings = {
-                "hidden": expansion * c,
+                "hidden": expansion * c if expansion > 1 else 0,
                 "kernel": kernel,
                 "stride": stride if i == 0 else 1,
             }

@@ -97,7 +97,8 @@ def _v2(width: float, classes: int) -> Layout:
         out, stage = make_divisible(channels * width), []
         for i in range(repeats):
             s = stride if i == 0 else 1
-            stage.append(Block("inverted", out=out, hidden=expansion * c, stride=s))
+            hidden = expansion * c if expansion > 1 else 0
+            stage.append(Block("inverted", out=out, hidden=hidden, stride=s))
             c = out
         stages.append(tuple(stage))
     last = Block("conv", out=make_divisible(1280 * max(1, width)), kernel=1, act="relu6")
@@ -112,7 +113,8 @@ def _v3(table: tuple[V3Row, ...], wide: int, width: float, classes: int) -> Layo
         hidden, out = make_divisible(c * row.expansion), make_divisible(row.out * width)
         se = make_divisible(hidden / 4) if row.se else 0
         settings = {"kernel": row.kernel, "stride": row.stride, "se": se}
-        rows.append(Block("inverted", out=out, hidden=hidden, act=row.act, **settings))
+        expanded = hidden if row.expansion > 1 else 0
+        rows.append(Block("inverted", out=out, hidden=expanded, act=row.act, **settings))
         c = out
     last = Block("conv", out=make_divisible(6 * table[-1].out * width), kernel=1, act="hswish")
     gap, linear = classifier(classes)

@@ -51,9 +51,9 @@ class Storage:
     """A place of studies: a folder of journals (the default) or a database URL."""
 
     def __init__(self, place: str | None = None) -> None:
-        place = place or os.environ.get("NAS_STORAGE") or DEFAULT_FOLDER
-        self.url = place if "://" in place else None
-        self.folder = Path(place)
+        self.place = place or os.environ.get("NAS_STORAGE") or DEFAULT_FOLDER
+        self.url = self.place if "://" in self.place else None
+        self.folder = Path(self.place)
         self._database: RDBStorage | None = None
 
     def names(self) -> list[str]:
@@ -121,7 +121,7 @@ class Storage:
         return self._database
 
     def __str__(self) -> str:
-        return repr(self.url or str(self.folder))
+        return repr(self.place)
 
 
 def locate(study: str, place: str | None) -> tuple[Storage, str]:

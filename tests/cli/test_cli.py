@@ -176,7 +176,7 @@ def test_lists(run: Run) -> None:
         (["describe", "none.json"], "No such file"),
         (["describe", "resnet18", "--target", "x"], "target 'x'"),
         (["describe", "resnet18", "--resolution", "0"], "0"),
-        (["describe", "."], "'.'"),
+        (["describe", "."], ".: Is a directory"),
         (["export"], "STUDY"),
         (["search", "--budgt", "1"], "--budgt"),
     ],

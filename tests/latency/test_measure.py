@@ -9,7 +9,6 @@ import nas
 from nas.architecture import Architecture
 from nas.latency import Target, calibrate
 from nas.latency.measure import Progress, measure
-from nas.latency.metadata import read_metadata
 from nas.latency.plan import subjects
 from nas.latency.runner import time_graphs
 from nas.latency.table import read_table

@@ -104,7 +104,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(nas.NasError, match="'jetsn' is unknown; did you mean 'jetson'?"):
+    with pytest.raises(nas.NasError, match=r"'jetsn' is unknown; did you mean 'jetson'\?"):
         Target.load("jetsn")
 
 
