@@ -10,10 +10,10 @@ import numpy as np
 from nas.latency.device_model import NAMES, Coefficients, Vector, Work
 from nas.latency.kernels import OPS, Kernel
 
-RIDGE = 0.1
+RIDGE = 0.2
 STEPS = 6
 ROBUST = 0.1  # residuals beyond that are held for disturbed measurements and weigh less
-NETWORK_WEIGHT = 4.0  # a network is what is to be predicted, and its kernels are many
+NETWORK_WEIGHT = 8.0  # a network is what is to be predicted, and its kernels are many
 CLIP = 3.0  # a correction is at most that many e-folds
 
 Corrections = dict[str, list[float]]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from time import monotonic
 from typing import NamedTuple
 
@@ -18,7 +19,6 @@ from nas.latency.predictor import fitted
 from nas.latency.table import Subject, TableRow, read_table, write_table
 
 BATCH = 48  # so many that a visit to each takes longer than most disturbances
-LEAST_ROWS = 3
 
 
 class Progress(NamedTuple):
@@ -56,23 +56,65 @@ def measure(
     target, table = Path(folder) / f"{name}.yaml", Path(folder) / f"{name}.csv"
     metadata = _begin(name, target, table, threads, device)
     rows = read_table(table) if table.exists() else []
-    seen = {row.subject for row in rows}
+    clock = _Clock(rows[0] if rows else None)
     start, limit = monotonic(), minutes * 60
-    plan = (s for s in subjects(sample) if s not in seen and not seen.add(s))  # type: ignore[func-returns-value]
+    plan = _unseen(subjects(sample), {row.subject for row in rows})
+    anchor = rows[0].subject if rows else next(plan)
     try:
         with pinned(threads):
-            while monotonic() - start < limit or len(rows) < LEAST_ROWS:
-                batch: list[Subject] = list(islice(plan, BATCH))
+            while not clock.started or monotonic() - start < limit:
+                batch = [anchor, *islice(plan, BATCH)]
                 graphs = [subject.graph() for subject in batch]
                 timings = time_graphs(graphs, visits=visits, threads=threads)
-                rows += [TableRow(s, *t) for s, t in zip(batch, timings, strict=True)]
-                write_table(table, rows)
+                clock.add([TableRow(s, *t) for s, t in zip(batch, timings, strict=True)])
+                found = [*rows, *clock.rows()]
+                write_table(table, found)
                 if progress:
-                    progress(Progress(len(rows), monotonic() - start, limit))
+                    progress(Progress(len(found), monotonic() - start, limit))
     finally:
-        if len(rows) >= LEAST_ROWS:
+        if rows or clock.started:
             write_whole(target, fitted(metadata, table).to_yaml())
     return target
+
+
+class _Clock:
+    """Undoes the drift of the machine's speed from batch to batch.
+
+    The first row of a table, its anchor, is timed again in every batch, and a batch's latencies
+    are scaled by what the anchor usually takes over what it took in this batch. Usual is the
+    median of the batches of the first call; later calls add rows to that.
+    """
+
+    def __init__(self, anchor: TableRow | None) -> None:
+        self._anchor = anchor
+        self._batches: list[list[TableRow]] = []
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a batch."""
+        return bool(self._batches)
+
+    def add(self, batch: list[TableRow]) -> None:
+        """A batch as it was timed; its first row is the anchor."""
+        self._batches.append(batch)
+
+    def rows(self) -> list[TableRow]:
+        """All rows that were added, without drift; the anchor once, and only if it is new."""
+        first = [batch[0].latency_ms for batch in self._batches]
+        usual = self._anchor.latency_ms if self._anchor else median(first)
+        found = [] if self._anchor else [self._batches[0][0]._replace(latency_ms=usual)]
+        for anchor_ms, batch in zip(first, self._batches, strict=True):
+            scale = usual / anchor_ms
+            found += [row._replace(latency_ms=row.latency_ms * scale) for row in batch[1:]]
+        return found
+
+
+def _unseen(plan: Iterator[Subject], seen: set[Subject]) -> Iterator[Subject]:
+    """The subjects of a plan, each once and none that was seen."""
+    for subject in plan:
+        if subject not in seen:
+            seen.add(subject)
+            yield subject
 
 
 def _begin(name: str, target: Path, table: Path, threads: int, device: str | None) -> Metadata:

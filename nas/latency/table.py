@@ -125,6 +125,8 @@ def read_table(path: Path) -> list[TableRow]:
     for column in COLUMNS:
         if lines[0].count(column) != 1:
             raise NasError(f"table {path}: column '{column}' must be there once")
+    if len(lines) == 1:
+        raise NasError(f"table {path}: it has no rows")
     rows: list[TableRow] = []
     seen: dict[Subject, int] = {}
     for number, cells in enumerate(lines[1:], 2):

@@ -49,6 +49,7 @@ def test_a_bad_row_is_refused(case: str, tmp_path: Path) -> None:
     [
         ("", "truncated"),
         (f"{HEADER}\n{GOOD}", "truncated"),
+        (f"{HEADER}\n", "it has no rows"),
         (f"{HEADER}\n{GOOD[:9]}\n", "not CSV"),
         (f"{HEADER},extra\n{GOOD},1\n", "column 'extra' is unknown"),
         (f"kind,spec,spread,visits\n{GOOD}\n", "column 'latency_ms' must be there once"),
