@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+MAX_LISTED = 16
+
+
 class NasError(ValueError):
     """A mistake of the user's. The command line prints it as one line and exits with 2."""
 
@@ -23,5 +26,8 @@ def one_of(what: str, value: object, allowed: Iterable[str]) -> NasError:
     names = sorted(allowed)
     near = get_close_matches(str(value), names, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    known = f"one of: {', '.join(names)}" if names else "there is none"
-    return NasError(f"{what} {value!r} is unknown{hint} ({known})")
+    if len(names) > MAX_LISTED:
+        known = "" if near else f" (one of {len(names)}: {', '.join(names[:MAX_LISTED])}, …)"
+    else:
+        known = f" (one of: {', '.join(names)})" if names else " (there is none)"
+    return NasError(f"{what} {value!r} is unknown{hint}{known}")

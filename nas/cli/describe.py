@@ -61,7 +61,7 @@ def _find(name: str, resolution: int | None, storage: str | None) -> tuple[Archi
     from nas.study.storage import SUFFIX, locate
 
     if name in reference_names():
-        return reference(name, resolution=resolution or 224), DEFAULT_TARGET
+        return reference(name, resolution=224 if resolution is None else resolution), DEFAULT_TARGET
     if resolution is not None:
         raise NasError(f"--resolution {resolution}: only a reference network's can be chosen")
     place, study_name = locate(name, storage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -58,8 +59,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except (NasError, TyperException) as error:
-        message = error.format_message() if isinstance(error, TyperException) else str(error)
-        _fail(message, 2)
+        _fail(_message(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", 130)
     except BrokenPipeError:
@@ -70,6 +70,18 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", 2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _message(error: Exception) -> str:
+    """What is wrong, with the value that typer's own messages about a parameter leave out."""
+    if not isinstance(error, TyperException):
+        return str(error)
+    options = getattr(getattr(error, "param", None), "opts", [])
+    for word, following in pairwise([*sys.argv[1:], ""]):
+        option, given, value = word.partition("=")
+        if option in options:
+            return f"{error.format_message()}, not '{value if given else following}'"
+    return error.format_message()
 
 
 def _fail(message: str, code: int) -> None:

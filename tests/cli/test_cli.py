@@ -172,7 +172,7 @@ def test_lists(run: Run) -> None:
         (["resume", "none.journal"], "'none'"),
         (["show", "none"], "'none'"),
         (["export", "none", "-o", "a.onnx"], "'none'"),
-        (["describe", "mobilenet_v2_10"], "did you mean 'mobilenet_v2_100'"),
+        (["describe", "mobilenet_v2_10"], "did you mean 'mobilenet_v2_1"),
         (["describe", "none.json"], "No such file"),
         (["describe", "resnet18", "--target", "x"], "target 'x'"),
         (["describe", "resnet18", "--resolution", "0"], "0"),
