@@ -34,27 +34,31 @@ def measure(
         BarColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        transient=True,
     )
     task = bar.add_task("starting", total=minutes * 60)
 
     def show(measured: Measured) -> None:
+        bar.start()
         bar.update(task, completed=measured.seconds, description=f"{measured.rows} rows")
 
     try:
-        with bar:
-            path = measure_machine(
-                target,
-                minutes=minutes,
-                threads=threads,
-                folder=folder,
-                progress=show,
-                sample=sampled.sample,
-            )
+        path = measure_machine(
+            target,
+            minutes=minutes,
+            threads=threads,
+            folder=folder,
+            progress=show,
+            sample=sampled.sample,
+        )
     except KeyboardInterrupt:
         typer.echo(
             f"interrupted: finished rows are kept in {folder}; the same command goes on", err=True
         )
         raise typer.Exit(130) from None
+    finally:
+        if bar.live.is_started:
+            bar.stop()
     facts = Target.load(path).metadata
     noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise is not None else ""
     typer.echo(f"{path}: {facts.device}, {facts.runtime}, {facts.threads} thread(s){noise}")

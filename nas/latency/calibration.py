@@ -9,22 +9,27 @@ import numpy as np
 
 from nas.architecture import Architecture
 from nas.errors import NasError
-from nas.latency.device_model import NAMES, Sample, cross_validate, fit
+from nas.latency.device_model import NAMES, Sample, Vector, cross_validate, fit
 from nas.latency.judge import error_of
 from nas.latency.metadata import Metadata
 from nas.latency.predictor import Predictor
 from nas.latency.table import network_kernels
-from nas.latency.target import Target
+from nas.latency.target import Target, target_names
 
 
 def calibrate(
-    name: str, measured: Iterable[tuple[Architecture, float]], base: Target, *, device: str = ""
+    measured: Iterable[tuple[Architecture, float]],
+    base: Target | None = None,
+    *,
+    name: str = "calibrated",
+    device: str = "",
 ) -> Target:
     """A new target from the latencies in ms of a few networks and a device that resembles it.
 
     The base's coefficients, all scaled by one factor, are the prior; the networks move them as far
-    as they are evidence. The error is that of leaving each network out. Errors: `NasError` for
-    fewer than three networks or a latency that is not positive.
+    as they are evidence. Without a `base` it is the known target whose predictions are closest to
+    proportional to the latencies. The error is that of leaving each network out. Errors: `NasError`
+    for fewer than three networks or a latency that is not positive.
     """
     samples = []
     for arch, latency_ms in measured:
@@ -33,9 +38,10 @@ def calibrate(
         samples.append(Sample(network_kernels(arch), float(latency_ms)))
     if len(samples) < 3:
         raise NasError(f"calibrate: {len(samples)} networks; at least 3 are needed")
+    if base is None:
+        base = min(map(Target.load, target_names()), key=lambda t: float(_ratios(t, samples).std()))
     value_bytes = base.metadata.value_bytes
-    predicted = [base.constant_ms + sum(map(base.kernel_ms, s.kernels)) for s in samples]
-    ratio = np.median([s.latency_ms / p for s, p in zip(samples, predicted, strict=True)])
+    ratio = np.exp(np.median(_ratios(base, samples)))
     prior = scaled(base.predictor, float(ratio))
     errors = cross_validate(samples, [str(i) for i in range(len(samples))], value_bytes, prior)
     metadata = Metadata(
@@ -51,6 +57,12 @@ def calibrate(
         coefficients=fit(samples, value_bytes, prior),
     )
     return Target(metadata, Predictor(metadata.coefficients, {}, value_bytes))
+
+
+def _ratios(target: Target, samples: list[Sample]) -> Vector:
+    """log (measured / predicted) of each network."""
+    predicted = [target.constant_ms + sum(map(target.kernel_ms, s.kernels)) for s in samples]
+    return np.log([s.latency_ms / p for s, p in zip(samples, predicted, strict=True)])
 
 
 def scaled(predictor: Predictor, slower: float) -> dict[str, float]:

@@ -109,7 +109,7 @@ def test_calibrate_finds_a_device_that_is_three_times_slower() -> None:
     base = Target.load("jetson")
     networks = [tiny(seed) for seed in range(8)]
     known = [(arch, 3 * base.predict(arch).ms) for arch in networks[:5]]
-    found = calibrate("slow", known, base)
+    found = calibrate(known, base, name="slow")
     assert found.metadata.provenance == "calibrated"
     assert found.metadata.error is not None
     assert found.metadata.error.mape < 0.01
@@ -120,6 +120,14 @@ def test_calibrate_finds_a_device_that_is_three_times_slower() -> None:
 def test_calibrate_needs_networks_and_positive_latencies() -> None:
     base = Target.load("jetson")
     with pytest.raises(nas.NasError, match="at least 3"):
-        calibrate("slow", [(tiny(0), 1.0)], base)
+        calibrate([(tiny(0), 1.0)], base)
     with pytest.raises(nas.NasError, match="above 0"):
-        calibrate("slow", [(tiny(0), -1.0)] * 3, base)
+        calibrate([(tiny(0), -1.0)] * 3, base)
+
+
+@pytest.mark.parametrize("base", ["jetson-agx-xavier", "x86-avx512-ort"])
+def test_calibrate_finds_the_device_that_resembles(base: str) -> None:
+    device = Target.load(base)
+    archs = [SearchSpace.load("mobile").sample(seed) for seed in range(12)]
+    found = calibrate([(arch, 2.5 * device.predict(arch).ms) for arch in archs])
+    assert found.metadata.sources[-1] == f"prior: {base}"
