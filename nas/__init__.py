@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nas.latency import calibrate as calibrate
     from nas.onnx_model import to_onnx as to_onnx
     from nas.references import reference as reference
+    from nas.references.fbnet import fbnet as fbnet
     from nas.space import SearchSpace as SearchSpace
     from nas.study import Study as Study
     from nas.study import search as search
@@ -27,6 +28,7 @@ _HOME = {
     "build": "torch_module",
     "calibrate": "latency",
     "cost": "costs",
+    "fbnet": "references.fbnet",
     "reference": "references",
     "search": "study",
     "to_onnx": "onnx_model",

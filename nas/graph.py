@@ -173,23 +173,26 @@ class Builder:
             raise ShapeError(f"multiply: {other} does not broadcast to {shape}")
         return self._add("multiply", "multiply", (x, gate), shape)
 
-    def concat(self, *xs: int) -> int:
-        """Concatenation of channels; height and width must be equal."""
+    def concat(self, *xs: int, rows: bool = False) -> int:
+        """Concatenation of channels, or of `rows`; the other two dimensions must be equal."""
+        axis, others = (1, "channels or width") if rows else (0, "height or width")
         shapes = [self._nodes[x].shape for x in xs]
+        first = shapes[0]
         for shape in shapes[1:]:
-            if shape[1:] != shapes[0][1:]:
-                raise ShapeError(f"concat: {shapes[0]} and {shape} differ in height or width")
-        return self._add("concat", "concat", xs, (sum(s[0] for s in shapes), *shapes[0][1:]))
+            if shape[1 - axis] != first[1 - axis] or shape[2] != first[2]:
+                raise ShapeError(f"concat: {first} and {shape} differ in {others}")
+        total = sum(shape[axis] for shape in shapes)
+        if rows:
+            return self._add("concat_rows", "concat", xs, (first[0], total, first[2]))
+        return self._add("concat", "concat", xs, (total, *first[1:]))
 
-    def split(self, x: int, *sizes: int) -> tuple[int, ...]:
-        """Consecutive ranges of channels; the `sizes` must add up to the channels of `x`."""
-        shape = self._nodes[x].shape
-        if sum(sizes) != shape[0] or min(sizes) < 1:
-            raise ShapeError(
-                f"split: {sizes} must be positive and add up to the channels of {shape}"
-            )
+    def split(self, x: int, *sizes: int, rows: bool = False) -> tuple[int, ...]:
+        """Consecutive ranges of channels, or of `rows`; the `sizes` must add up to all of them."""
+        shape, (axis, what) = self._nodes[x].shape, (1, "rows") if rows else (0, "channels")
+        if sum(sizes) != shape[axis] or min(sizes) < 1:
+            raise ShapeError(f"split: {sizes} must be positive and add up to the {what} of {shape}")
         starts = [sum(sizes[:i]) for i in range(len(sizes))]
-        return tuple(self._slice(x, a, n) for a, n in zip(starts, sizes, strict=True))
+        return tuple(self._slice(x, a, n, rows) for a, n in zip(starts, sizes, strict=True))
 
     def crop(self, x: int, channels: int) -> int:
         """The first `channels` channels; `x` itself where that is all of them."""
@@ -198,9 +201,17 @@ class Builder:
             raise ShapeError(f"crop: {channels} channels of {shape}")
         return x if channels == shape[0] else self._slice(x, 0, channels)
 
-    def _slice(self, x: int, start: int, channels: int) -> int:
-        shape = (channels, *self._nodes[x].shape[1:])
-        return self._add("slice", "slice", (x,), shape, start=start)
+    def _slice(self, x: int, start: int, size: int, rows: bool = False) -> int:
+        c, h, w = self._nodes[x].shape
+        shape, op = ((c, size, w), "slice_rows") if rows else ((size, h, w), "slice")
+        return self._add(op, "slice", (x,), shape, start=start)
+
+    def swap(self, x: int, first: int) -> int:
+        """Swaps adjacent axes: channels and height (`first` 0) or height and width (1)."""
+        c, h, w = self._nodes[x].shape
+        if first not in (0, 1):
+            raise ShapeError(f"swap: first axis {first} of {(c, h, w)} must be 0 or 1")
+        return self._add("swap", "swap", (x,), (h, c, w) if first == 0 else (c, w, h), start=first)
 
     def shuffle(self, x: int, groups: int) -> int:
         """Channel shuffle (ShuffleNet): channels as (groups, n) become (n, groups)."""

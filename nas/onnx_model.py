@@ -110,12 +110,17 @@ class _Writer:
                     x = self.op("Add", [x, other], name if i == 0 else f"{name}.{i}")
             case "multiply":
                 x = self.op("Mul", inputs, name)
-            case "concat":
-                x = self.op("Concat", inputs, name, axis=1)
-            case "slice":
-                bounds = {"starts": node.start, "ends": node.start + node.shape[0], "axes": 1}
+            case "concat" | "concat_rows":
+                x = self.op("Concat", inputs, name, axis=1 if node.op == "concat" else 2)
+            case "slice" | "slice_rows":
+                axis = 1 if node.op == "slice" else 2
+                end = node.start + node.shape[axis - 1]
+                bounds = {"starts": node.start, "ends": end, "axes": axis}
                 parts = [self.constant(f"{name}.{k}", np.array([v])) for k, v in bounds.items()]
                 x = self.op("Slice", inputs + parts, name)
+            case "swap":
+                axes = [0, 2, 1, 3] if node.start == 0 else [0, 1, 3, 2]
+                x = self.op("Transpose", inputs, name, perm=axes)
             case "shuffle":
                 x = self._shuffle(node, inputs)
             case "activate":

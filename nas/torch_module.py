@@ -44,24 +44,45 @@ class Multiply(nn.Module):
 
 
 class Concat(nn.Module):
-    """Concatenation of channels."""
+    """Concatenation along dimension `dim`: 1 channels, 2 rows."""
+
+    def __init__(self, dim: int = 1) -> None:
+        super().__init__()
+        self.dim = dim
 
     def forward(self, *xs: Tensor) -> Tensor:
-        return torch.cat(xs, dim=1)
+        return torch.cat(xs, dim=self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
 
 
 class Slice(nn.Module):
-    """The channels from `start` on, `channels` of them."""
+    """`size` channels (or, for `dim` 2, rows) from `start` on."""
 
-    def __init__(self, start: int, channels: int) -> None:
+    def __init__(self, start: int, size: int, dim: int = 1) -> None:
         super().__init__()
-        self.start, self.channels = start, channels
+        self.start, self.size, self.dim = start, size, dim
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.narrow(1, self.start, self.channels)
+        return x.narrow(self.dim, self.start, self.size)
 
     def extra_repr(self) -> str:
-        return f"start={self.start}, channels={self.channels}"
+        return f"start={self.start}, size={self.size}, dim={self.dim}"
+
+
+class Swap(nn.Module):
+    """Swaps dimension `dim` and the next one."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(self.dim, self.dim + 1)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
 
 
 class GraphModule(nn.Module):
@@ -182,8 +203,14 @@ def _operation(node: Node, input_shape: Shape) -> nn.Module:
             return Multiply()
         case "concat":
             return Concat()
+        case "concat_rows":
+            return Concat(dim=2)
         case "slice":
             return Slice(node.start, c)
+        case "slice_rows":
+            return Slice(node.start, node.shape[1], dim=2)
+        case "swap":
+            return Swap(node.start + 1)
         case "shuffle":
             return nn.ChannelShuffle(node.groups)
         case "activate":

@@ -17,7 +17,8 @@ def dense(net: Builder, x: int, *, growth: int, hidden: int, act: str | None = "
 def dense_transition(
     net: Builder, x: int, *, out: int, stride: int = 2, act: str | None = "relu"
 ) -> int:
-    """Norm, activation, linear 1x1 to `out`, average pooling of `stride` by `stride`."""
+    """Norm, activation, linear 1x1 to `out`, average pooling of `stride` by `stride`;
+    pruning removes filters."""
     h = net.activate(x, act, norm=True)
     h = net.conv(h, out, norm=False, bias=False, act=None, name="reduce")
     return net.avgpool(h, kernel=stride, stride=stride, padding=0) if stride != 1 else h

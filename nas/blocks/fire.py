@@ -1,25 +1,39 @@
 """Fire module (SqueezeNet, Iandola et al. 2016)."""
 
+from nas.blocks.attention import attend, se_channels
 from nas.blocks.registry import Layer, Settings, block
 from nas.graph import Builder
 
 
 @block("fire")
 def fire(
-    net: Builder, x: int, *, out: int, squeeze: int, stride: int = 1, norm: bool = True
+    net: Builder,
+    x: int,
+    *,
+    out: int,
+    squeeze: int,
+    stride: int = 1,
+    se: int = 0,
+    attention: str | None = None,
+    norm: bool = True,
 ) -> int:
-    """A 1x1 squeeze, then a 1x1 and a 3x3 expand side by side; their outputs are concatenated.
+    """A 1x1 squeeze, then a 1x1 and a 3x3 expand side by side; their outputs are concatenated,
+    and optionally gated by an SE with `se` channels or attention.
 
     SqueezeNet itself has `norm=False` and never strides inside a Fire module.
     """
     s = net.conv(x, squeeze, norm=norm, name="squeeze")
-    return net.concat(
+    expanded = net.concat(
         net.conv(s, out // 2, stride=stride, norm=norm, name="expand1x1"),
         net.conv(s, out - out // 2, kernel=3, stride=stride, norm=norm, name="expand3x3"),
     )
+    return attend(net, expanded, se, attention)
 
 
 @fire.layer
-def _(layer: Layer, *, squeeze: float = 0.125) -> Settings:
-    """Pruning removes squeeze channels; `squeeze` is their ratio to the output before pruning."""
-    return {"squeeze": layer.keep(squeeze * layer.out)}
+def _(layer: Layer, *, squeeze: float = 0.125, se: float = 0.0) -> Settings:
+    """Pruning removes squeeze channels, and with them the weights of both expands that read them;
+    the expands' outputs are the layer's width and stay. `squeeze` is the ratio of the squeeze to
+    the output before pruning, `se` that of the SE's channels to the output."""
+    squeezed = layer.keep(squeeze * layer.out)
+    return {"squeeze": squeezed, "se": se_channels(layer, se, layer.out)}

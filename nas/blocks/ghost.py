@@ -1,5 +1,6 @@
 """Ghost bottleneck (GhostNet, Han et al. 2020)."""
 
+from nas.blocks.attention import attend, se_channels
 from nas.blocks.registry import Layer, Settings, block
 from nas.graph import Builder
 
@@ -21,17 +22,16 @@ def ghost(
     kernel: int = 3,
     stride: int = 1,
     se: int = 0,
+    attention: str | None = None,
     act: str | None = "relu",
 ) -> int:
     """Ghost module to `hidden`, a strided depthwise kxk where stride > 1, optional SE with `se`
-    channels, linear ghost module to `out`; the shortcut is a depthwise kxk and a 1x1 where the
-    shape changes."""
+    channels or attention, linear ghost module to `out`; the shortcut is a depthwise kxk and a 1x1
+    where the shape changes."""
     h = ghost_module(net, x, hidden, act, "expand")
     if stride > 1:
         h = net.depthwise(h, kernel=kernel, stride=stride, act=None)
-    if se:
-        h = net.squeeze_excite(h, se)
-    h = ghost_module(net, h, out, None, "project")
+    h = ghost_module(net, attend(net, h, se, attention), out, None, "project")
     if stride > 1 or net.channels(x) != out:
         x = net.depthwise(x, kernel=kernel, stride=stride, act=None, name="shortcut_depthwise")
         x = net.conv(x, out, act=None, name="shortcut")
@@ -40,7 +40,7 @@ def ghost(
 
 @ghost.layer
 def _(layer: Layer, *, expansion: float = 6.0, se: float = 0.0) -> Settings:
-    """Pruning removes expanded channels, so primary features and their ghosts alike; `se` is the
-    ratio of the SE's channels to the expanded ones."""
+    """Pruning removes primary features of the expanding ghost module, each with the ghost that is
+    made of it; `se` is the ratio of the SE's channels to the expanded ones."""
     hidden = layer.keep(expansion * layer.in_channels)
-    return {"hidden": hidden, "se": layer.round(se * hidden) if se else 0}
+    return {"hidden": hidden, "se": se_channels(layer, se, hidden)}

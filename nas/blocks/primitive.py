@@ -18,7 +18,7 @@ def conv(
     act: str | None = "relu",
     bias: bool | None = None,
 ) -> int:
-    """One convolution with norm and activation."""
+    """One convolution with norm and activation; pruning removes filters."""
     return net.conv(
         x,
         out,

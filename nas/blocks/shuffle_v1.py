@@ -1,5 +1,6 @@
 """ShuffleNetV1 unit (Zhang et al. 2018)."""
 
+from nas.blocks.attention import attend, se_channels
 from nas.blocks.registry import Layer, Settings, block
 from nas.graph import Builder
 
@@ -13,6 +14,8 @@ def shuffle_v1(
     hidden: int,
     kernel: int = 3,
     stride: int = 1,
+    se: int = 0,
+    attention: str | None = None,
     groups: int = 2,
     expand_groups: int | None = None,
 ) -> int:
@@ -20,11 +23,13 @@ def shuffle_v1(
 
     A strided unit concatenates the average-pooled input where `out` leaves room for it; any other
     adds the input, which a 1x1 projects where the shape changes. `expand_groups` is for the first
-    unit of a network, whose input has few channels: None means `groups`.
+    unit of a network, whose input has few channels: None means `groups`. An optional SE with `se`
+    channels or attention follows the depthwise.
     """
     c = net.channels(x)
     h = net.conv(x, hidden, groups=expand_groups or groups, name="expand")
     h = net.depthwise(net.shuffle(h, groups), kernel=kernel, stride=stride, act=None)
+    h = attend(net, h, se, attention)
     if stride > 1 and out > c:
         h = net.conv(h, out - c, groups=groups, name="project")
         return net.concat(net.avgpool(x, kernel=3, stride=stride, padding=1), h)
@@ -35,6 +40,8 @@ def shuffle_v1(
 
 
 @shuffle_v1.layer
-def _(layer: Layer, *, expansion: float = 0.25) -> Settings:
-    """Pruning removes channels of the depthwise; `expansion` is their ratio to `out`."""
-    return {"hidden": layer.keep(expansion * layer.out)}
+def _(layer: Layer, *, expansion: float = 0.25, se: float = 0.0) -> Settings:
+    """Pruning removes channels of the depthwise, so of both grouped 1x1 convolutions around it;
+    `expansion` is their ratio to `out`, `se` that of the SE's channels to them."""
+    hidden = layer.keep(expansion * layer.out)
+    return {"hidden": hidden, "se": se_channels(layer, se, hidden)}

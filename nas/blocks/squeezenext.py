@@ -1,24 +1,37 @@
 """SqueezeNext unit (Gholami et al. 2018)."""
 
+from nas.blocks.attention import attend, se_channels
 from nas.blocks.registry import Layer, Settings, block
 from nas.graph import Builder
 
 
 @block("squeezenext")
-def squeezenext(net: Builder, x: int, *, out: int, hidden: int, stride: int = 1) -> int:
-    """1x1 to `hidden`, 1x1 to half of it, 1x3 and 3x1 at `hidden`, 1x1 to `out`; plus the input,
-    which a 1x1 projects where the shape changes."""
+def squeezenext(
+    net: Builder,
+    x: int,
+    *,
+    out: int,
+    hidden: int,
+    stride: int = 1,
+    se: int = 0,
+    attention: str | None = None,
+) -> int:
+    """1x1 to `hidden`, 1x1 to half of it, 1x3 and 3x1 at `hidden`, 1x1 to `out`, optional SE with
+    `se` channels or attention; plus the input, which a 1x1 projects where the shape changes."""
     h = net.conv(x, hidden, stride=stride, name="reduce1")
     h = net.conv(h, hidden // 2, name="reduce2")
     h = net.conv(h, hidden, kernel=(1, 3), name="horizontal")
     h = net.conv(h, hidden, kernel=(3, 1), name="vertical")
-    h = net.conv(h, out, name="expand")
+    h = attend(net, net.conv(h, out, name="expand"), se, attention)
     if stride > 1 or net.channels(x) != out:
         x = net.conv(x, out, stride=stride, name="shortcut")
     return net.add(h, x, act="relu")
 
 
 @squeezenext.layer
-def _(layer: Layer, *, squeeze: float = 0.5) -> Settings:
-    """Pruning removes hidden channels; `squeeze` is their ratio to the input before pruning."""
-    return {"hidden": layer.keep(squeeze * layer.in_channels)}
+def _(layer: Layer, *, squeeze: float = 0.5, se: float = 0.0) -> Settings:
+    """Pruning removes hidden channels, of both squeezes and both factorised convolutions alike;
+    `squeeze` is their ratio to the input before pruning, `se` that of the SE's channels to the
+    output."""
+    hidden = layer.keep(squeeze * layer.in_channels)
+    return {"hidden": hidden, "se": se_channels(layer, se, layer.out)}

@@ -32,7 +32,10 @@ OPS = (
     "activate",
     "norm",
     "boundary",
+    "swap",
 )
+# What is the same work along another axis is the same operation of the runtime.
+_LOWERED = {"concat_rows": "concat", "slice_rows": "slice"}
 
 
 class Kernel(NamedTuple):
@@ -123,7 +126,7 @@ def _absorber(
 
 def _kernel(node: Node, nodes: tuple[Node, ...]) -> Kernel:
     inputs = tuple(nodes[j].shape for j in node.inputs)
-    op = node.op
+    op = _LOWERED.get(node.op, node.op)
     if op == "conv":
         op = _conv_kind(node, inputs[0])
     elif op == "activate" and node.norm:

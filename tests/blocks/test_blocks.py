@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.architecture import Architecture
 from nas.blocks import KINDS, Block, Layer, block_graph
+from nas.blocks.attention import ATTENTION
 from nas.blocks.registry import BlockKind, Parameter
 from nas.costs import Cost, cost, graph_cost
 from nas.errors import ShapeError
@@ -34,6 +35,7 @@ VALUES = {
     "expansion": st.sampled_from((2.0, 3.0, 6.0)),
     "squeeze": st.sampled_from((0.125, 0.5)),
     "se": st.sampled_from((0.0, 0.25)),
+    "attention": st.sampled_from((None, *ATTENTION)),
 }
 SEARCHABLE = [k for k in KINDS.values() if {"out", "stride"} <= set(k.parameters)]
 RATIOS = (0.0, 0.1, 0.25, 0.5, 0.75)

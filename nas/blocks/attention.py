@@ -1,0 +1,69 @@
+"""Attention as an option of a block: squeeze-and-excitation, ECA and coordinate attention.
+
+A block calls `attend` where it takes its attention: inverted, ghost, shuffle, shuffle_v1 and
+depthwise on the hidden features behind the spatial convolution, fire, squeezenext, basic and
+bottleneck on what the layer computes, before the shortcut is added.
+"""
+
+from math import log2
+
+from nas.blocks.registry import Layer
+from nas.errors import one_of
+from nas.graph import Builder
+
+ATTENTION = ("eca", "coordinate")
+REDUCTION, FEWEST = 32, 8  # coordinate attention, as in its paper's code
+
+
+def attend(net: Builder, x: int, se: int, attention: str | None) -> int:
+    """`x` gated by an SE with `se` channels (0: none), then by `attention` (None: none).
+
+    Errors: `NasError` for an unknown attention, with the nearest name.
+    """
+    if attention is not None and attention not in ATTENTION:
+        raise one_of("attention", attention, ATTENTION)
+    if se:
+        x = net.squeeze_excite(x, se)
+    if attention == "eca":
+        return _eca(net, x)
+    return _coordinate(net, x) if attention == "coordinate" else x
+
+
+def se_channels(layer: Layer, ratio: float, gated: int) -> int:
+    """A legal channel count of about `ratio` times the `gated` channels; 0 for ratio 0."""
+    return layer.round(ratio * gated) if ratio else 0
+
+
+def eca_kernel(channels: int) -> int:
+    """The odd number that belongs to |log2(channels) / 2 + 1 / 2|; even ones are rounded up."""
+    k = int(abs(log2(channels) / 2 + 0.5))
+    return k + (k % 2 == 0)
+
+
+def _eca(net: Builder, x: int) -> int:
+    """Efficient channel attention (Wang et al. 2020): the mean of each channel, a 1-d convolution
+    over the channels, a sigmoid gate. The channels stand as rows for that convolution."""
+    kernel = (eca_kernel(net.channels(x)), 1)
+    means = net.swap(net.gap(x), 0)
+    gate = net.conv(means, 1, kernel=kernel, norm=False, bias=False, act="sigmoid", name="eca")
+    return net.multiply(x, net.swap(gate, 0))
+
+
+def _coordinate(net: Builder, x: int) -> int:
+    """Coordinate attention (Hou et al. 2021): the means along each axis share a 1x1 with norm and
+    h-swish; a 1x1 with a sigmoid for each axis makes a gate for every row and every column."""
+    c, h, w = net.shape(x)
+    rows = net.avgpool(x, kernel=(1, w), stride=1, padding=0)
+    columns = net.swap(net.avgpool(x, kernel=(h, 1), stride=1, padding=0), 1)
+    shared = net.conv(
+        net.concat(rows, columns, rows=True),
+        max(FEWEST, c // REDUCTION),
+        act="hswish",
+        name="coordinate_reduce",
+    )
+    rows, columns = net.split(shared, h, w, rows=True)
+    row_gate = net.conv(rows, c, norm=False, act="sigmoid", name="coordinate_rows")
+    column_gate = net.conv(
+        net.swap(columns, 1), c, norm=False, act="sigmoid", name="coordinate_columns"
+    )
+    return net.multiply(net.multiply(x, row_gate), column_gate)
