@@ -1,13 +1,14 @@
 """`SearchSpace`: a YAML file of choices, and how an assignment of them becomes an `Architecture`.
 
-Per stage the space chooses block kind, width, depth and the block's own settings; per layer a
-channel-pruning ratio; for the network its resolution and the widths of stem and head.
+Per stage the space chooses block kind, width, depth and the block's own settings, some of them for
+every layer; per layer a channel-pruning ratio; for the network its resolution, stem and head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,61 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, Rows
 from nas.blocks import Block, Layer, Value, kind
 from nas.errors import NasError, one_of
 from nas.resources import shipped
-from nas.space_settings import SpaceSettings
+from nas.space_settings import CLASSES, RowSettings, SpaceSettings
 from nas.validation import validated
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Params = Mapping[str, Any]
+Options = dict[str, tuple[Any, ...]]
+
+
+class Part:
+    """The stem or the head of a space: rows with choices, perhaps in several variants."""
+
+    def __init__(self, name: str, variants: dict[str, tuple[RowSettings, ...]], classes: int):
+        self.name, self._variants, self._classes = name, variants, classes
+
+    def options(self) -> Options:
+        """Every choice of every variant, and the variant."""
+        found: Options = {self.name: tuple(self._variants)}
+        for variant in self._variants:
+            for j, row in enumerate(self._variants[variant]):
+                found |= {self._key(variant, j, k): v for k, v in row.choices.items()}
+        return found
+
+    def decode(self, params: Params) -> Rows:
+        """The rows of an assignment."""
+        variant = params.get(self.name, next(iter(self._variants)))
+        rows = []
+        for j, row in enumerate(self._variants[variant]):
+            settings = {
+                k: params.get(self._key(variant, j, k), values[0])
+                for k, values in row.choices.items()
+            }
+            if settings.get("out") == CLASSES:
+                settings["out"] = self._classes
+            rows.append(_block(row.kind, tuple(settings.items())))
+        return tuple(rows)
+
+    def assignments(self) -> Iterator[dict[str, Any]]:
+        """Every assignment of the part's options, each with the choices of one variant only."""
+        for variant in self._variants:
+            own = {
+                self._key(variant, j, k): values
+                for j, row in enumerate(self._variants[variant])
+                for k, values in row.choices.items()
+            }
+            for values in product(*own.values()):
+                yield {self.name: variant, **dict(zip(own, values, strict=True))}
+
+    def _key(self, variant: str, j: int, setting: str) -> str:
+        return f"{self.name}.{f'{variant}.' if variant else ''}{j}.{setting}"
 
 
 class SearchSpace:
@@ -33,6 +78,8 @@ class SearchSpace:
 
     def __init__(self, settings: SpaceSettings) -> None:
         self.settings = settings
+        self.stem = Part("stem", settings.stem, settings.classes)
+        self.head = Part("head", settings.head, settings.classes)
 
     @property
     def name(self) -> str:
@@ -52,7 +99,8 @@ class SearchSpace:
             reason = getattr(error, "strerror", None) or "not UTF-8 text"
             raise NasError(f"search space {path}: {reason}") from None
         except (yaml.YAMLError, RecursionError) as error:
-            raise NasError(f"search space {path}: invalid YAML: {_one_line(error)}") from None
+            text = " ".join(str(error).split())
+            raise NasError(f"search space {path}: invalid YAML: {text}") from None
         return cls.from_dict(data, source=str(path))
 
     @classmethod
@@ -67,17 +115,22 @@ class SearchSpace:
         return self.settings.model_dump(mode="json")
 
     @cached_property
-    def options(self) -> dict[str, tuple[Value, ...]]:
+    def options(self) -> Options:
         """Every parameter with more than one value, in a fixed order."""
         s = self.settings
-        found: dict[str, tuple[Value, ...]] = {"resolution": s.resolution}
-        found["stem.width"] = s.stem.width
+        found: Options = {"resolution": s.resolution, **self.stem.options()}
         for i, stage in enumerate(s.stages):
-            found |= {f"stage{i}.{k}": getattr(stage, k) for k in ("block", "width", "depth")}
+            deepest = max(stage.depth)
+            whole: Options = {"block": stage.block, "depth": stage.depth}
+            whole |= {"down": tuple(stage.down_rows), "width": stage.width}
             for name in stage.block:
-                found |= {f"stage{i}.{k}": v for k, v in s.stage_choices(i, name).items()}
-            found |= {f"stage{i}.prune{j}": s.prune for j in range(max(stage.depth))}
-        found["head.width"] = s.head.width
+                whole |= s.stage_choices(i, name)
+            per_layer = s.chosen_per_layer(i)
+            for key, values in whole.items():
+                names = [f"{key}{j}" for j in range(deepest)] if key in per_layer else [key]
+                found |= {f"stage{i}.{name}": values for name in names}
+            found |= {f"stage{i}.prune{j}": s.prune for j in range(deepest)}
+        found |= self.head.options()
         return {name: values for name, values in found.items() if len(values) > 1}
 
     @cached_property
@@ -109,60 +162,91 @@ class SearchSpace:
     def decode(self, params: Params) -> Architecture:
         """The architecture of an assignment of `options`; those of inactive layers are ignored."""
         s = self.settings
-        width = params.get("stem.width", s.stem.width[0])
-        stem = Block("conv", out=width, kernel=s.stem.kernel, stride=s.stem.stride, act=s.stem.act)
-        channels: Any = width
+        stem = self.stem.decode(params)
+        channels = last_channels(stem, s.channels)
         stages = []
-        for i, stage in enumerate(s.stages):
-            prefix = f"stage{i}."
-            name = params.get(prefix + "block", stage.block[0])
-            out = params.get(prefix + "width", stage.width[0])
-            depth = params.get(prefix + "depth", stage.depth[0])
-            chosen = tuple(
-                (key, params.get(prefix + key, values[0]))
-                for key, values in self._stage_choices[i][name]
-            )
-            rows = []
-            for j in range(depth):
-                prune = params.get(f"{prefix}prune{j}", s.prune[0])
-                layer = Layer(channels, out, stage.stride if j == 0 else 1, prune, s.divisor)
-                row = _row(name, layer, chosen)
-                rows.append(row)
-                channels = row.get("out")
-            stages.append(tuple(rows))
+        for i in range(len(s.stages)):
+            rows = self._stage_rows(i, params, channels)
+            if rows:
+                stages.append(rows)
+                channels = last_channels(rows, channels)
         return Architecture(
             resolution=params.get("resolution", s.resolution[0]),
-            stem=(stem,),
+            stem=stem,
             stages=tuple(stages),
-            head=self.head(params.get("head.width", s.head.width[0])),
+            head=self.head.decode(params),
             channels=s.channels,
         )
 
-    def head(self, width: Value) -> tuple[Block, ...]:
-        """The rows of the head."""
-        s = self.settings
-        conv = Block("conv", out=width, kernel=1, act=s.head.act)
-        return (conv, Block("gap"), Block("linear", out=s.classes))
+    def _stage_rows(self, i: int, params: Params, channels: int) -> Rows:
+        stage, prefix = self.settings.stages[i], f"stage{i}."
+        shared, layered, downs = self._plans[i]
+        name = params.get(prefix + "block", stage.block[0])
+        depth = params.get(prefix + "depth", stage.depth[0])
+        down = downs[params.get(prefix + "down", next(iter(downs)))]
+        rows = [down] if down is not None and depth else []
+        stride = 1 if rows else stage.stride
+        same = {key: params.get(prefix + key, values[0]) for key, values in shared[name]}
+        for j in range(depth):
+            chosen = same | {
+                key: params.get(f"{prefix}{key}{j}", values[0]) for key, values in layered[name]
+            }
+            prune = params.get(f"{prefix}prune{j}", self.settings.prune[0])
+            row = self.row(name, channels, stride if j == 0 else 1, prune, chosen)
+            rows.append(row)
+            channels = row.get("out")  # type: ignore[assignment]
+        return tuple(rows)
+
+    def row(self, name: str, channels: int, stride: int, prune: float, chosen: Params) -> Block:
+        """The row of a layer; `chosen` holds its `width` and its block's choices."""
+        layer = Layer(channels, chosen["width"], stride, prune, self.settings.divisor)
+        return _layer_row(name, layer, tuple(chosen.items()))
 
     @cached_property
-    def _stage_choices(self) -> list[dict[Any, list[tuple[str, tuple[Value, ...]]]]]:
-        s = self.settings
-        return [
-            {name: list(s.stage_choices(i, name).items()) for name in stage.block}
-            for i, stage in enumerate(s.stages)
-        ]
+    def _plans(self) -> list[tuple[Any, Any, dict[str, Block | None]]]:
+        """Per stage and block kind: what is chosen once, what for each layer; the ways to begin."""
+        plans = []
+        for i, stage in enumerate(self.settings.stages):
+            per_layer = self.settings.chosen_per_layer(i)
+            shared, layered = {}, {}
+            for name in stage.block:
+                items = self.layer_choices(i, name).items()
+                shared[name] = [item for item in items if item[0] not in per_layer]
+                layered[name] = [item for item in items if item[0] in per_layer]
+            plans.append((shared, layered, stage.down_rows))
+        return plans
+
+    def layer_choices(self, i: int, name: str) -> Options:
+        """The choices of a layer of a kind in stage `i`, its width among them."""
+        return {"width": self.settings.stages[i].width, **self.settings.stage_choices(i, name)}
+
+    def encode(self, arch: Architecture) -> dict[str, Any]:
+        """An assignment that decodes to `arch`. Errors: `NasError` naming the first part of it that
+        the space cannot express."""
+        from nas.space_encode import encode
+
+        return encode(self, arch)
 
     @property
     def size(self) -> int:
         """The number of distinct assignments, counting only the options of active layers."""
         s = self.settings
-        total = len(s.resolution) * len(s.stem.width) * len(s.head.width)
+        total = len(s.resolution)
+        for part in (self.stem, self.head):
+            total *= sum(1 for _ in part.assignments())
         for i, stage in enumerate(s.stages):
-            settings = sum(
-                prod(len(values) for values in s.stage_choices(i, name).values())
-                for name in stage.block
+            shared, layered, downs = self._plans[i]
+            total *= sum(
+                1
+                if depth == 0
+                else len(downs)
+                * sum(
+                    prod(len(v) for _, v in shared[name])
+                    * (len(s.prune) * prod(len(v) for _, v in layered[name])) ** depth
+                    for name in stage.block
+                )
+                for depth in stage.depth
             )
-            total *= len(stage.width) * settings * sum(len(s.prune) ** d for d in stage.depth)
         return total
 
 
@@ -171,9 +255,22 @@ def space_names() -> list[str]:
     return sorted(path.stem for path in shipped("search_spaces").glob("*.yaml"))
 
 
+def last_channels(rows: Rows, channels: int) -> int:
+    """The output channels of rows, of which those without a width keep what they get."""
+    for row in rows:
+        if "out" in kind(row.kind).parameters:
+            channels = row.get("out")  # type: ignore[assignment]
+    return channels
+
+
 @lru_cache(maxsize=1 << 15)
-def _row(name: str, layer: Layer, choices: tuple[tuple[str, Value], ...]) -> Block:
-    return kind(name).resolve(layer, dict(choices))
+def _layer_row(name: str, layer: Layer, chosen: tuple[tuple[str, Value], ...]) -> Block:
+    return kind(name).resolve(layer, {k: v for k, v in chosen if k != "width"})
+
+
+@lru_cache(maxsize=1 << 12)
+def _block(name: str, settings: tuple[tuple[str, Value], ...]) -> Block:
+    return Block(name, **dict(settings))
 
 
 def _distribution(values: tuple[Any, ...]) -> BaseDistribution:
@@ -188,7 +285,3 @@ def _distribution(values: tuple[Any, ...]) -> BaseDistribution:
                 return IntDistribution(low, high, step=step)
             return FloatDistribution(low, high, step=step)
     return CategoricalDistribution(values)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

@@ -27,6 +27,7 @@ def shuffle(
 
 @shuffle.layer
 def _(layer: Layer) -> Settings:
-    """Pruning removes channels inside the main branch."""
-    hidden = layer.keep(layer.out // 2)
-    return {"hidden": 0 if hidden == layer.out // 2 else hidden}
+    """Pruning removes channels inside the main branch, which unpruned has half of `out`."""
+    half = layer.out // 2
+    kept = min(half, layer.keep(half)) if layer.prune else half
+    return {"hidden": 0 if kept == half else kept}

@@ -1,6 +1,8 @@
 """ShuffleNetV1 unit (Zhang et al. 2018)."""
 
-from nas.blocks.registry import Layer, Settings, block
+from math import lcm
+
+from nas.blocks.registry import Layer, Settings, block, make_divisible
 from nas.graph import Builder
 
 
@@ -35,6 +37,11 @@ def shuffle_v1(
 
 
 @shuffle_v1.layer
-def _(layer: Layer, *, expansion: float = 0.25) -> Settings:
-    """Pruning removes channels of the depthwise; `expansion` is their ratio to `out`."""
-    return {"hidden": layer.keep(expansion * layer.out)}
+def _(layer: Layer, *, expansion: float = 0.25, groups: int = 2) -> Settings:
+    """Pruning removes channels of the depthwise; `expansion` is their ratio to `out`. They stay
+    divisible by the groups; unpruned they need not be a multiple of the space's divisor."""
+    hidden = make_divisible(expansion * layer.out, groups)
+    if layer.prune:
+        pruned = make_divisible(hidden * (1 - layer.prune), lcm(layer.divisor, groups))
+        hidden = min(hidden, pruned)
+    return {"hidden": hidden, "groups": groups}
