@@ -96,62 +96,61 @@ class _Search:
             for shape, best in states.items():
                 self._better(found, shape, best.value, {**best.params, f"stage{i}.depth": 0})
         depth = self._end(d for d in stage.depth if d > 0) if max(stage.depth) else 0
-        widths: list[tuple[int, ...]] = [(width,) for width in stage.width]
-        if "width" in self.space.settings.chosen_per_layer(i):
-            widths = [stage.width]
-        for (down, row), name, layer_widths in product(
-            stage.down_rows.items() if depth else (), stage.block, widths
-        ):
-            chosen = {f"stage{i}.{k}": v for k, v in (("down", down), ("block", name))}
+        blocks = self._together(i, "block", stage.block)
+        widths = self._together(i, "width", stage.width)
+        downs = stage.down_rows.items() if depth else ()
+        for (down, row), names, layer_widths in product(downs, blocks, widths):
             current: _States = {}
             for shape, best in states.items():
                 shape, value = self._step(row, shape, best.value) if row else (shape, best.value)
-                params = {**best.params, **chosen, f"stage{i}.depth": depth}
+                params = {**best.params, f"stage{i}.down": down, f"stage{i}.depth": depth}
                 self._better(current, shape, value, params)
-            choices = self._extreme_choices(i, name, next(iter(current)))
+            stride = stage.stride if row is None else 1
+            layers = [
+                (name, {"width": width, **self._extreme_choices(i, name, next(iter(current)))})
+                for name, width in product(names, layer_widths)
+            ]
             for j in range(depth):
-                stride = stage.stride if j == 0 and row is None else 1
-                current = self._layer(i, j, name, stride, choices, layer_widths, current)
+                current = self._layer(i, j, stride if j == 0 else 1, layers, current)
             for shape, best in current.items():
                 self._better(found, shape, best.value, best.params)
         return found
 
+    def _together(self, i: int, key: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The values that layers of one stage may have side by side: all, or one at a time."""
+        if key in self.space.settings.chosen_per_layer(i):
+            return [values]
+        return [(value,) for value in values]
+
     def _layer(
-        self,
-        i: int,
-        j: int,
-        name: str,
-        stride: int,
-        choices: dict[str, Any],
-        widths: tuple[int, ...],
-        states: _States,
+        self, i: int, j: int, stride: int, layers: list[tuple[str, dict[str, Any]]], states: _States
     ) -> _States:
-        per_layer = self.space.settings.chosen_per_layer(i) | {"prune"}
+        per_layer = self.space.settings.chosen_per_layer(i)
         found: _States = {}
-        for width in widths:
-            chosen = {"width": width, **choices}
+        for name, chosen in layers:
             named = {
                 f"stage{i}.{key}{j if key in per_layer else ''}": value
-                for key, value in (*chosen.items(), ("prune", self.prune))
+                for key, value in (*chosen.items(), ("block", name))
             }
             for start, best in states.items():
-                row = self.space.row(name, start[0], stride, self.prune, chosen)
+                row = self.space.row(name, start[0], stride, chosen)
                 shape, value = self._step(row, start, best.value)
                 self._better(found, shape, value, best.params | named)
         return found
 
     def _extreme_choices(self, i: int, name: str, shape: Shape) -> dict[str, Any]:
-        """The block's own settings at which one layer of it is extreme."""
+        """The block's own settings, and the pruning, at which one layer of it is extreme."""
         stage, options = self.space.settings.stages[i], self.space.settings.stage_choices(i, name)
         ends = [_ends(values) for values in options.values()]
         candidates = [dict(zip(options, values, strict=True)) for values in product(*ends)]
 
         def value(choices: dict[str, Any]) -> float:
-            chosen = {"width": stage.width[0], **choices}
-            row = self.space.row(name, shape[0], stage.stride, self.prune, chosen)
+            chosen = {"width": stage.width[0], "prune": self.prune, **choices}
+            row = self.space.row(name, shape[0], stage.stride, chosen)
             return self.sign * self.row_value(row, shape)
 
-        return min(candidates, key=value)
+        best: dict[str, Any] = min(candidates, key=value)
+        return {"prune": self.prune, **best}
 
 
 def _ends(values: tuple[Any, ...]) -> tuple[Any, ...]:

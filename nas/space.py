@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -121,15 +121,15 @@ class SearchSpace:
         found: Options = {"resolution": s.resolution, **self.stem.options()}
         for i, stage in enumerate(s.stages):
             deepest = max(stage.depth)
-            whole: Options = {"block": stage.block, "depth": stage.depth}
-            whole |= {"down": tuple(stage.down_rows), "width": stage.width}
+            whole: Options = {"depth": stage.depth, "down": tuple(stage.down_rows)}
+            whole["block"] = stage.block
             for name in stage.block:
-                whole |= s.stage_choices(i, name)
-            per_layer = s.chosen_per_layer(i)
-            for key, values in whole.items():
-                names = [f"{key}{j}" for j in range(deepest)] if key in per_layer else [key]
-                found |= {f"stage{i}.{name}": values for name in names}
-            found |= {f"stage{i}.prune{j}": s.prune for j in range(deepest)}
+                whole |= self.layer_choices(i, name)
+            for key, values in (*whole.items(), ("prune", s.prune)):
+                keys = [key]
+                if key in s.chosen_per_layer(i):
+                    keys = [f"{key}{j}" for j in range(deepest)]
+                found |= {f"stage{i}.{k}": values for k in keys}
         found |= self.head.options()
         return {name: values for name, values in found.items() if len(values) > 1}
 
@@ -180,45 +180,46 @@ class SearchSpace:
 
     def _stage_rows(self, i: int, params: Params, channels: int) -> Rows:
         stage, prefix = self.settings.stages[i], f"stage{i}."
-        shared, layered, downs = self._plans[i]
-        name = params.get(prefix + "block", stage.block[0])
+        plan = self._plans[i]
         depth = params.get(prefix + "depth", stage.depth[0])
-        down = downs[params.get(prefix + "down", next(iter(downs)))]
+        down = plan.downs[params.get(prefix + "down", next(iter(plan.downs)))]
         rows = [down] if down is not None and depth else []
         stride = 1 if rows else stage.stride
-        same = {key: params.get(prefix + key, values[0]) for key, values in shared[name]}
         for j in range(depth):
-            chosen = same | {
-                key: params.get(f"{prefix}{key}{j}", values[0]) for key, values in layered[name]
+            ends = ("", str(j))
+            name = params.get(f"{prefix}block{ends[plan.block_per_layer]}", stage.block[0])
+            chosen = {
+                key: params.get(f"{prefix}{key}{ends[per_layer]}", first)
+                for key, first, per_layer in plan.layers[name]
             }
-            prune = params.get(f"{prefix}prune{j}", self.settings.prune[0])
-            row = self.row(name, channels, stride if j == 0 else 1, prune, chosen)
+            row = self.row(name, channels, stride if j == 0 else 1, chosen)
             rows.append(row)
             channels = row.get("out")  # type: ignore[assignment]
         return tuple(rows)
 
-    def row(self, name: str, channels: int, stride: int, prune: float, chosen: Params) -> Block:
-        """The row of a layer; `chosen` holds its `width` and its block's choices."""
-        layer = Layer(channels, chosen["width"], stride, prune, self.settings.divisor)
-        return _layer_row(name, layer, tuple(chosen.items()))
+    def row(self, name: str, channels: int, stride: int, chosen: Params) -> Block:
+        """The row of a layer; `chosen` holds what `layer_choices` names."""
+        return _layer_row(name, channels, stride, self.settings.divisor, tuple(chosen.items()))
 
     @cached_property
-    def _plans(self) -> list[tuple[Any, Any, dict[str, Block | None]]]:
-        """Per stage and block kind: what is chosen once, what for each layer; the ways to begin."""
+    def _plans(self) -> list[_Plan]:
         plans = []
         for i, stage in enumerate(self.settings.stages):
             per_layer = self.settings.chosen_per_layer(i)
-            shared, layered = {}, {}
-            for name in stage.block:
-                items = self.layer_choices(i, name).items()
-                shared[name] = [item for item in items if item[0] not in per_layer]
-                layered[name] = [item for item in items if item[0] in per_layer]
-            plans.append((shared, layered, stage.down_rows))
+            layers = {
+                name: [
+                    (key, values[0], key in per_layer)
+                    for key, values in self.layer_choices(i, name).items()
+                ]
+                for name in stage.block
+            }
+            plans.append(_Plan(layers, "block" in per_layer, stage.down_rows))
         return plans
 
     def layer_choices(self, i: int, name: str) -> Options:
-        """The choices of a layer of a kind in stage `i`, its width among them."""
-        return {"width": self.settings.stages[i].width, **self.settings.stage_choices(i, name)}
+        """What is chosen for a layer of a kind in stage `i`: width, pruning, its own settings."""
+        s = self.settings
+        return {"width": s.stages[i].width, "prune": s.prune, **s.stage_choices(i, name)}
 
     def encode(self, arch: Architecture) -> dict[str, Any]:
         """An assignment that decodes to `arch`. Errors: `NasError` naming the first part of it that
@@ -235,19 +236,30 @@ class SearchSpace:
         for part in (self.stem, self.head):
             total *= sum(1 for _ in part.assignments())
         for i, stage in enumerate(s.stages):
-            shared, layered, downs = self._plans[i]
-            total *= sum(
-                1
-                if depth == 0
-                else len(downs)
-                * sum(
-                    prod(len(v) for _, v in shared[name])
-                    * (len(s.prune) * prod(len(v) for _, v in layered[name])) ** depth
-                    for name in stage.block
-                )
-                for depth in stage.depth
-            )
+            per_depth = [self._stage_size(i, depth) for depth in stage.depth if depth]
+            total *= len(stage.down) * sum(per_depth) + (0 in stage.depth)
         return total
+
+    def _stage_size(self, i: int, depth: int) -> int:
+        per_layer = self.settings.chosen_per_layer(i)
+        choices = [self.layer_choices(i, name) for name in self.settings.stages[i].block]
+        layered = [prod(len(v) for k, v in c.items() if k in per_layer) for c in choices]
+        shared = [{k: len(v) for k, v in c.items() if k not in per_layer} for c in choices]
+        if "block" in per_layer:
+            union = {k: n for lengths in shared for k, n in lengths.items()}
+            shared, layered = [union], [sum(layered)]
+        sizes: list[int] = [
+            prod(s.values()) * n**depth for s, n in zip(shared, layered, strict=True)
+        ]
+        return sum(sizes)
+
+
+class _Plan(NamedTuple):
+    """How a stage is decoded: per kind each choice, its first value and whether it is per layer."""
+
+    layers: dict[str, list[tuple[str, Value, bool]]]
+    block_per_layer: bool
+    downs: dict[str, Block | None]
 
 
 def space_names() -> list[str]:
@@ -264,8 +276,12 @@ def last_channels(rows: Rows, channels: int) -> int:
 
 
 @lru_cache(maxsize=1 << 15)
-def _layer_row(name: str, layer: Layer, chosen: tuple[tuple[str, Value], ...]) -> Block:
-    return kind(name).resolve(layer, {k: v for k, v in chosen if k != "width"})
+def _layer_row(
+    name: str, channels: int, stride: int, divisor: int, chosen: tuple[tuple[str, Any], ...]
+) -> Block:
+    choices = dict(chosen)
+    layer = Layer(channels, choices.pop("width"), stride, choices.pop("prune"), divisor)
+    return kind(name).resolve(layer, choices)
 
 
 @lru_cache(maxsize=1 << 12)

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from nas.architecture import Architecture, Rows
+from nas.blocks import Block
 from nas.errors import NasError
 from nas.space import Options, Part, SearchSpace, last_channels
 
@@ -62,42 +63,47 @@ class _Stages:
     def _stage(self, i: int, k: int, channels: int) -> dict[str, Any]:
         stage, rows = self.space.settings.stages[i], self.arch.stages[k]
         per_layer = self.space.settings.chosen_per_layer(i)
-        for (down, row), name in product(stage.down_rows.items(), stage.block):
+        kinds = [stage.block] if "block" in per_layer else [(name,) for name in stage.block]
+        for (down, row), names in product(stage.down_rows.items(), kinds):
             layers = rows if row is None else rows[1:]
             if (row is not None and rows[0] != row) or len(layers) not in stage.depth:
                 continue
             stride = stage.stride if row is None else 1
-            options = self.space.layer_choices(i, name)
-            layered = {key: v for key, v in options.items() if key in per_layer}
-            for same in _assignments({key: v for key, v in options.items() if key not in layered}):
-                found = self._layers(name, layers, channels, stride, same, layered)
+            options = {name: self.space.layer_choices(i, name) for name in names}
+            shared = {k: v for o in options.values() for k, v in o.items() if k not in per_layer}
+            for same in _assignments(shared):
+                narrowed = {
+                    name: {key: (same[key],) if key in same else v for key, v in choices.items()}
+                    for name, choices in options.items()
+                }
+                found = self._layers(layers, channels, stride, narrowed)
                 if found is not None:
-                    whole = {"down": down, "block": name, "depth": len(layers), **same, **found}
-                    return {f"stage{i}.{key}": value for key, value in whole.items()}
+                    whole = {"down": down, "depth": len(layers), "block": names[0], **same}
+                    return {f"stage{i}.{key}": value for key, value in (whole | found).items()}
         raise self._error(k, rows)
 
     def _layers(
-        self,
-        name: str,
-        rows: Rows,
-        channels: int,
-        stride: int,
-        same: dict[str, Any],
-        layered: Options,
+        self, rows: Rows, channels: int, stride: int, options: dict[str, Options]
     ) -> dict[str, Any] | None:
+        """The choices of each layer, by name and number; the `options` are of each block kind."""
         found: dict[str, Any] = {}
-        choices = {**layered, "prune": self.space.settings.prune}
         for j, row in enumerate(rows):
-            for chosen in _assignments(choices):
-                prune = chosen["prune"]
-                settings = same | {key: v for key, v in chosen.items() if key != "prune"}
-                if self.space.row(name, channels, stride if j == 0 else 1, prune, settings) is row:
-                    found |= {f"{key}{j}": value for key, value in chosen.items()}
-                    break
-            else:
+            chosen = self._layer(row, channels, stride if j == 0 else 1, options)
+            if chosen is None:
                 return None
+            found |= {f"{key}{j}": value for key, value in chosen.items()}
             channels = last_channels((row,), channels)
         return found
+
+    def _layer(
+        self, row: Block, channels: int, stride: int, options: dict[str, Options]
+    ) -> dict[str, Any] | None:
+        for name, choices in options.items():
+            if name == row.kind:
+                for chosen in _assignments(choices):
+                    if self.space.row(name, channels, stride, chosen) is row:
+                        return {"block": name, **chosen}
+        return None
 
     def _error(self, k: int, rows: Rows) -> NasError:
         return NasError(f"space '{self.space.name}' cannot express stage {k}: {_text(rows)}")

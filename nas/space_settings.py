@@ -22,6 +22,7 @@ from nas.errors import NasError, one_of
 from nas.validation import Settings
 
 T = TypeVar("T")
+LAYER = ("block", "width")  # what may be chosen per layer besides a block's own choices
 CLASSES = "classes"  # as a row's `out`: the number of classes of the space
 
 
@@ -115,7 +116,8 @@ class StageSettings(Settings):
 class SpaceSettings(Settings):
     """The whole file. Widths are multiples of `divisor`, as pruned channel counts will be.
 
-    What `per_layer` names (choices, or `width`) is chosen for each layer, the rest for each stage.
+    What `per_layer` names (choices, `width` or `block`) is chosen for each layer, the rest for each
+    stage; pruning always is.
     """
 
     name: str
@@ -140,8 +142,9 @@ class SpaceSettings(Settings):
             if name not in taken:
                 raise one_of("choices: setting", name, taken)
         for name in self.per_layer:
-            if name not in {"width", *self.choices, *(c for s in self.stages for c in s.choices)}:
-                raise one_of("per_layer:", name, {"width", *self.choices})
+            known = {*LAYER, *self.choices, *(c for s in self.stages for c in s.choices)}
+            if name not in known:
+                raise one_of("per_layer:", name, known)
         return self
 
     def _check_stage(self, i: int) -> None:
@@ -162,8 +165,9 @@ class SpaceSettings(Settings):
             if name not in taken:
                 raise one_of(f"{where}.choices: setting", name, taken)
         for name in stage.per_layer:
-            if name not in {"width", *self.choices, *stage.choices}:
-                raise one_of(f"{where}.per_layer:", name, {"width", *self.choices, *stage.choices})
+            known = {*LAYER, *self.choices, *stage.choices}
+            if name not in known:
+                raise one_of(f"{where}.per_layer:", name, known)
         for name in stage.block:
             self._check_block(where, kind(name), self.stage_choices(i, name), stage)
 
@@ -197,5 +201,5 @@ class SpaceSettings(Settings):
         return {k: merged[k] for k in sorted(merged) if k in kind(block_name).choices}
 
     def chosen_per_layer(self, i: int) -> frozenset[str]:
-        """What stage `i` chooses for each of its layers: names of choices, and maybe `width`."""
-        return frozenset(self.per_layer) | frozenset(self.stages[i].per_layer)
+        """What stage `i` chooses for each of its layers; `prune` is always among it."""
+        return frozenset({"prune", *self.per_layer, *self.stages[i].per_layer})

@@ -258,6 +258,7 @@ def test_extremes_of_optional_stages_ways_down_and_layers(measure: int) -> None:
     ]
     stem = {"a": [{"kind": "conv", "out": [8, 16]}], "b": [{"kind": "conv", "out": 8}, pool]}
     choices = {"squeeze": [0.25, 0.5]}
+    stages[0] |= {"block": ["fire", "shuffle"], "per_layer": ["block"]}
     extra = {"stages": stages, "stem": stem, "choices": choices, "per_layer": ["width", "squeeze"]}
     space = SearchSpace.from_dict({**TINY, "resolution": [16, 24], "prune": 0.0, **extra})
     networks = {a.hash: a for a in map(space.decode, assignments(space))}
