@@ -17,8 +17,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from traceback import walk_tb
 from types import UnionType
-from typing import Any, ClassVar, NamedTuple, get_args, get_type_hints
+from typing import Any, ClassVar, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from nas.errors import NasError, one_of
 from nas.graph import Builder, Graph, Shape
@@ -69,9 +70,31 @@ def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     for name, p in inspect.signature(function).parameters.items():
         if p.kind is p.KEYWORD_ONLY:
             hint = hints.get(name, int)
-            types = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+            types = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+            if not set(types) <= set(get_args(Value)):
+                raise NasError(
+                    f"setting '{name}' must be int, float, str, bool or None, not {hint}"
+                )
             found[name] = Parameter(types, p.default)
     return found
+
+
+def located(error: BaseException, file: str) -> str:
+    """What went wrong, in one line, behind `file` and the last line of it that took part."""
+    lines = [n for frame, n in walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    text = str(error)
+    if isinstance(error, SyntaxError) and error.filename == file:
+        lines, text = [error.lineno or 1], error.msg
+    if not isinstance(error, NasError):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    where = f"{file}, line {lines[-1]}: " if lines else f"{file}: " if file else ""
+    return where + " ".join(text.split())
+
+
+def _file(function: Callable[..., Any]) -> str:
+    """The file that a function is written in, "" where it has none."""
+    code = getattr(function, "__code__", None)
+    return code.co_filename if code else ""
 
 
 class BlockKind:
@@ -105,7 +128,12 @@ class BlockKind:
         own = self._layer_choices
         settings: Settings = {k: v for k, v in choices.items() if k not in own}
         settings |= {"out": layer.out, "stride": layer.stride}
-        settings |= self._layer(layer, **{k: v for k, v in choices.items() if k in own})
+        try:
+            settings |= self._layer(layer, **{k: v for k, v in choices.items() if k in own})
+        except NasError:
+            raise
+        except Exception as error:  # a mistake in a user's own block
+            raise NasError(f"block '{self.name}': {located(error, _file(self._layer))}") from error
         return Block(self.name, **settings)
 
     def canonical(self, settings: Mapping[str, object]) -> tuple[tuple[str, Value], ...]:
@@ -205,8 +233,14 @@ def block_graph(row: Block, input_shape: Shape) -> Graph:
 
     Errors: `NasError`, naming the row; `ShapeError` where the row cannot take that shape.
     """
-    net = Builder(input_shape)
+    net, function = Builder(input_shape), KINDS[row.kind].function
     try:
-        return net.finish(KINDS[row.kind].function(net, 0, **dict(row.settings)))
+        output = function(net, 0, **dict(row.settings))
+        if not isinstance(output, int):
+            raise NasError(f"a block must return the node of its result, not {output!r:.60}")
+        return net.finish(output)
     except NasError as error:
         raise type(error)(f"{row} on input {input_shape}: {error}") from None
+    except Exception as error:  # a mistake in a user's own block
+        reason = located(error, _file(function))
+        raise NasError(f"{row} on input {input_shape}: {reason}") from error

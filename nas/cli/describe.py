@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.options import JsonOption, StorageOption
+from nas.cli.options import JsonOption, PluginOption, StorageOption
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -29,13 +29,16 @@ def describe(
         int | None, typer.Option(help="Input size of a reference network. Default: 224.")
     ] = None,
     storage: StorageOption = None,
+    plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Describe a network: its totals and its layers."""
+    from nas import plugins
     from nas.cli.tables import interval, layers_table, show
     from nas.describe import describe as describe_architecture
     from nas.latency import Target
 
+    plugins.load_all(plugin)
     found, default = _find(arch, resolution, storage)
     device = Target.load(target or default)
     facts = describe_architecture(found, device)
@@ -115,23 +118,31 @@ def list_targets() -> None:
     )
 
 
-def list_spaces() -> None:
-    """List the shipped search spaces."""
+def list_spaces(
+    space: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SPACE]...", help="Names or YAML files. Default: all shipped."),
+    ] = None,
+    plugin: PluginOption = None,
+) -> None:
+    """List search spaces, their size and their range of multiply-adds."""
     from statistics import median
 
+    from nas import plugins
     from nas.cli.tables import show, table
     from nas.costs import block_cost, cost
     from nas.extremes import largest, smallest
     from nas.space import SearchSpace, space_names
 
+    plugins.load_all(plugin)
     rows = []
-    for name in space_names():
-        space = SearchSpace.load(name)
-        low = smallest(space, lambda row, shape: block_cost(row, shape)[1]).value
-        high = largest(space, lambda row, shape: block_cost(row, shape)[1]).value
-        middle = median(cost(space.sample(seed)).macs for seed in range(300))
-        sizes = "–".join(str(f(space.settings.resolution)) for f in (min, max))
+    for name in space or space_names():
+        loaded = SearchSpace.load(name)
+        low = smallest(loaded, lambda row, shape: block_cost(row, shape)[1]).value
+        high = largest(loaded, lambda row, shape: block_cost(row, shape)[1]).value
+        middle = median(cost(loaded.sample(seed)).macs for seed in range(300))
+        sizes = "–".join(str(f(loaded.settings.resolution)) for f in (min, max))
         macs = [f"{value / 1e6:.1f}" for value in (low, middle, high)]
-        rows.append((name, space.settings.about, sizes, f"{space.size:.1e}", *macs))
+        rows.append((loaded.name, loaded.settings.about, sizes, f"{loaded.size:.1e}", *macs))
     columns = ("space", "about", "px", "networks", "min MMACs", "median", "max")
     show(table(columns, rows, left=2))

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from nas._version import __version__
-from nas.cli import describe, measure, search, studies
+from nas.cli import describe, measure, references, search, studies
 from nas.errors import NasError
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ app.command()(studies.export)
 app.command()(describe.describe)
 app.command("targets")(describe.list_targets)
 app.command("spaces")(describe.list_spaces)
+app.command("references")(references.list_references)
 app.command()(measure.measure)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nas.cli.options import PluginOption
+
 
 def measure(
     target: Annotated[str, typer.Option(help="Name of the target to make or to go on with.")],
@@ -18,6 +20,7 @@ def measure(
     folder: Annotated[
         Path, typer.Option(help="Where TARGET.csv and TARGET.yaml are written.")
     ] = Path("latency_tables"),
+    plugin: PluginOption = None,
 ) -> None:
     """Time this machine with onnxruntime; make it a target."""
     from rich.console import Console
@@ -26,8 +29,10 @@ def measure(
     from nas.latency import Target
     from nas.latency.measure import Progress as Measured
     from nas.latency.measure import measure as measure_machine
+    from nas.plugins import load_all
     from nas.space import SearchSpace
 
+    load_all(plugin or ())
     sampled = SearchSpace.load(space)
     bar = Progress(
         TextColumn("{task.description}"),

@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,14 @@ StorageOption = Annotated[
         "Default: ./studies",
         show_default=False,
         envvar="NAS_STORAGE",
+    ),
+]
+PluginOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        help="Python file of your own blocks or proxies, repeatable. It is run.",
+        show_default=False,
     ),
 ]
 StudyArgument = Annotated[

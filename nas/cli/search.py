@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.options import StorageOption, StudyArgument
+from nas.cli.options import PluginOption, StorageOption, StudyArgument
 
 if TYPE_CHECKING:
     from nas.study import Study
@@ -36,10 +36,13 @@ def search(
         str | None, typer.Option(help="Name of the study. Default: space, target and budgets.")
     ] = None,
     storage: StorageOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Search for the best networks within budget. Ctrl-C is safe: `nas resume` goes on."""
+    from nas import plugins
     from nas.study import begin
 
+    plugins.load_all(plugin)
     begun = begin(
         target,
         budget or (),
@@ -60,11 +63,14 @@ def resume(
         typer.Option(help="More candidates to score. Default: what is left of the study's."),
     ] = None,
     storage: StorageOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Go on with a study where it stopped."""
+    from nas import plugins
     from nas.errors import NasError
     from nas.study import Study
 
+    plugins.load_all(plugin)
     begun = Study.load(study, storage)
     done = len(begun.trials())
     if trials is not None and trials < 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.options import JsonOption, StorageOption, StudyArgument
+from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
 
 if TYPE_CHECKING:
     from nas.study import Study
@@ -25,7 +25,7 @@ def list_studies(storage: StorageOption = None) -> None:
     place = Storage(storage)
     for name in place.names():
         try:
-            study = Study.load(name, storage)
+            study = Study(place, place.open(name))  # its plugins are not needed
         except NasError as error:
             rows.append((name, str(error), "", "", "", ""))
             continue
@@ -39,12 +39,19 @@ def list_studies(storage: StorageOption = None) -> None:
     show(table(("study", "space", "target", "budgets", "trials", "best score"), rows, left=4))
 
 
-def show(study: StudyArgument, storage: StorageOption = None, as_json: JsonOption = False) -> None:
+def show(
+    study: StudyArgument,
+    storage: StorageOption = None,
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show a study: its Pareto front, and its best network."""
+    from nas import plugins
     from nas.cli.tables import layers_table, print_best
     from nas.cli.tables import show as show_parts
     from nas.study import Study
 
+    plugins.load_all(plugin)
     loaded = Study.load(study, storage)
     if as_json:
         typer.echo(json.dumps(_as_dict(loaded)))
@@ -77,8 +84,10 @@ def export(
     export_format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
     dynamic_batch: Annotated[bool, typer.Option(help="Let the batch size vary.")] = False,
     storage: StorageOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Write a study's best network, or one trial's, as ONNX."""
+    from nas import plugins
     from nas._version import __version__
     from nas.cli.tables import interval
     from nas.errors import one_of
@@ -86,6 +95,7 @@ def export(
 
     if export_format != "onnx":
         raise one_of("export format", export_format, ["onnx"])
+    plugins.load_all(plugin)
     loaded = Study.load(study, storage)
     record = loaded.record(trial)
     import onnx

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from nas import plugins
 from nas.budget import parse_budgets
 from nas.errors import one_of
 from nas.latency import Target
@@ -41,9 +42,11 @@ def begin(
 ) -> Study:
     """A new, stored study without trials, after everything that could be wrong was checked.
 
-    `name` is made of target and budgets unless given. Errors: `NasError` for an unknown name, a
-    budget that cannot be met, or a place that cannot be written.
+    `name` is made of target and budgets unless given. Plugins that were loaded and that the study
+    uses are stored with it. Errors: `NasError` for an unknown name, a budget that cannot be met, or
+    a place that cannot be written.
     """
+    plugins.load_installed()
     loaded, device, limits = SearchSpace.load(space), Target.load(target), parse_budgets(budgets)
     data = {
         "space": loaded.to_dict(),
@@ -57,6 +60,9 @@ def begin(
     for proxy in settings.proxies:
         if proxy not in PROXIES:
             raise one_of("proxy", proxy, PROXIES)
+    blocks = {name for stage in loaded.settings.stages for name in stage.block}
+    used = plugins.providers(blocks | set(settings.proxies))
+    settings = settings.model_copy(update={"plugins": used})
     Candidates(loaded, device, limits).check(settings.seed)
     place = Storage(options.get("storage"))
     name = options.get("name") or _free_name(place, [loaded.name, device.name, *settings.budgets])

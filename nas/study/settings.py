@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from nas._version import __version__
+from nas.plugins import PluginFile
 from nas.validation import Settings
 
 DEFAULT_PROXIES = ("synflow", "entropy")
@@ -14,7 +15,8 @@ DEFAULT_PROXIES = ("synflow", "entropy")
 
 class StudySettings(Settings):
     """`space` is the whole space, so a study does not depend on the file it came from; the
-    `target` is named, with the checksum of the table that the study began with."""
+    `target` is named, with the checksum of the table that the study began with, and `plugins` are
+    the files that registered a block of the space or a proxy."""
 
     space: dict[str, Any]
     target: str
@@ -24,4 +26,5 @@ class StudySettings(Settings):
     proxies: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT_PROXIES
     trials: Annotated[int, Field(ge=1)] = 1000
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    plugins: tuple[PluginFile, ...] = ()
     version: str = __version__

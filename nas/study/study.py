@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from nas import plugins
 from nas.architecture import Architecture
 from nas.budget import Budget, parse_budgets
 from nas.errors import NasError
@@ -76,9 +77,14 @@ class Study:
 
     @classmethod
     def load(cls, name: str, place: str | None = None) -> Study:
-        """An existing study by its name or its journal's path. Errors: `NasError`."""
+        """An existing study by its name or its journal's path; its plugins are loaded too.
+
+        Errors: `NasError`, also where a plugin is missing or has changed since the study began.
+        """
         storage, name = locate(name, place)
-        return cls(storage, storage.open(name))
+        study = cls(storage, storage.open(name))
+        plugins.restore(study.settings.plugins, f"study '{study.name}'")
+        return study
 
     @cached_property
     def space(self) -> SearchSpace:

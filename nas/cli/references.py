@@ -1,0 +1,84 @@
+"""`nas references`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from nas.latency import Target
+
+RESOLUTION = 224
+SORTS = ("name", "params", "macs", "top1", "latency")
+
+
+def list_references(
+    target: Annotated[str, typer.Option(help="Device to predict the latency for.")] = "cpu",
+    sort: Annotated[
+        str, typer.Option(help=f"{', '.join(SORTS)}: smallest first, top1 highest first.")
+    ] = "name",
+    as_json: JsonOption = False,
+) -> None:
+    """List the published networks, with their costs at 224 px."""
+    from nas.cli.tables import interval, show, table
+    from nas.errors import one_of
+    from nas.latency import Target
+
+    if sort not in SORTS:
+        raise one_of("--sort", sort, SORTS)
+    device = Target.load(target)
+    facts = _facts(device)
+    key = "latency_ms" if sort == "latency" else sort
+    facts.sort(key=lambda f: (-f[key] if key == "top1" else f[key], f["name"]))
+    if as_json:
+        found = {"target": device.name, "resolution": RESOLUTION, "networks": facts}
+        typer.echo(json.dumps(found))
+        return
+    sources = list(dict.fromkeys(f["source"] for f in facts))
+    rows = [
+        (
+            f["name"],
+            f"{f['params'] / 1e6:.3f}",
+            f"{f['macs'] / 1e6:.1f}",
+            f"{f['top1']:.1f}",
+            f"[{sources.index(f['source']) + 1}]",
+            f"{f['latency_ms']:.2f}",
+            interval(*f["latency_interval_ms"]),
+        )
+        for f in facts
+    ]
+    columns = ("network", "Mparams", "MMACs", "top-1 %", "source", "latency ms", "interval")
+    show(
+        table(columns, rows),
+        f"{RESOLUTION} px, 1000 classes; top-1: ImageNet accuracy as it was published by",
+        *(f"  [{i}] {source}" for i, source in enumerate(sources, 1)),
+        f"latency: predicted for {device.name}, {device.metadata.provenance}, "
+        f"{device.metadata.precision}, with its 90% interval",
+    )
+
+
+def _facts(device: Target) -> list[dict[str, Any]]:
+    """One entry a published network."""
+    from nas.costs import cost
+    from nas.references import published, reference, reference_names
+
+    entries = []
+    for name in reference_names():
+        arch, accuracy = reference(name, resolution=RESOLUTION), published(name)
+        total, latency = cost(arch), device.predict(arch)
+        entries.append(
+            {
+                "name": name,
+                "params": total.params,
+                "macs": total.macs,
+                "top1": accuracy.top1,
+                "source": accuracy.source,
+                "latency_ms": latency.ms,
+                "latency_interval_ms": [latency.low_ms, latency.high_ms],
+            }
+        )
+    return entries

@@ -1,0 +1,84 @@
+"""`nas references`: every published network, with the numbers that the other commands give."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import nas
+from nas.cli.main import main
+from nas.references import published, reference_names
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `nas references`: (exit code, standard output, standard error)."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nas", "references", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+def networks(run: Run, *words: str) -> list[dict[str, Any]]:
+    code, out, _ = run("--json", *words)
+    assert code == 0
+    return json.loads(out)["networks"]
+
+
+def test_every_network_with_its_facts(run: Run) -> None:
+    found = networks(run, "--target", "jetson")
+    assert [f["name"] for f in found] == sorted(reference_names())
+    target = nas.Target.load("jetson")
+    for facts in found:
+        arch = nas.reference(facts["name"])
+        assert (facts["params"], facts["macs"]) == nas.cost(arch)[:2]
+        assert (facts["top1"], facts["source"]) == published(facts["name"])
+        latency = target.predict(arch)
+        assert (facts["latency_ms"], *facts["latency_interval_ms"]) == latency
+
+
+@pytest.mark.parametrize(
+    ("sort", "key"), [("params", "params"), ("macs", "macs"), ("latency", "latency_ms")]
+)
+def test_smallest_first(run: Run, sort: str, key: str) -> None:
+    found = [f[key] for f in networks(run, "--sort", sort)]
+    assert found == sorted(found)
+
+
+def test_most_accurate_first(run: Run) -> None:
+    found = [f["top1"] for f in networks(run, "--sort", "top1")]
+    assert found == sorted(found, reverse=True)
+
+
+def test_the_table(run: Run) -> None:
+    code, out, _ = run("--sort", "macs")
+    assert code == 0
+    rows = {line.split()[0]: line.split() for line in out.splitlines() if line.strip()}
+    row = rows["mobilenet_v2_100"]
+    assert row[1:4] == ["3.505", "300.8", "72.0"]
+    assert f"{row[4]} Sandler et al. 2018" in out
+    assert "x86-avx512-ort, measured, fp32" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--sort", "mac"], "did you mean 'macs'? (one of: latency, macs, name, params, top1)"),
+        (["--target", "jetsn"], "did you mean 'jetson'"),
+    ],
+)
+def test_a_mistake_is_one_line(run: Run, words: list[str], said: str) -> None:
+    code, out, err = run(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err

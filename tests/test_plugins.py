@@ -1,0 +1,268 @@
+"""Plugins: the documented example as it stands, and everything that can be wrong with one."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import onnx
+import pytest
+
+from nas import plugins
+from nas.blocks import KINDS, Layer, block_graph
+from nas.cli.main import main
+from nas.errors import NasError
+from nas.proxies import PROXIES
+from nas.study import Study, begin
+
+GUIDE = Path(__file__).parents[1] / "docs" / "plugins.md"
+REGISTRIES: tuple[dict, ...] = (KINDS, PROXIES, plugins._FILES, plugins._NAMES)
+BLOCK = """
+from nas.blocks import block
+@block("{name}")
+def _(net, x, *, out: int, stride: int = 1):
+    return net.conv(x, out, kernel=3, stride=stride)
+"""
+
+Run = Callable[..., tuple[int, str, str]]
+Forget = Callable[[], None]
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[Forget]:
+    """Unregisters what was registered since the test began, as a new process would."""
+    before = [dict(registry) for registry in REGISTRIES]
+
+    def reset() -> None:
+        for registry, kept in zip(REGISTRIES, before, strict=True):
+            registry.clear()
+            registry.update(kept)
+        plugins.load_installed.cache_clear()
+
+    yield reset
+    reset()
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs one command beside the guide's files: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_blocks.py").write_text(fenced("python"))
+    (tmp_path / "my.yaml").write_text(fenced("yaml"))
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nas", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture
+def searched(run: Run, forget: Forget) -> Run:
+    """The same after the guide's search, in what is to `nas` a new process."""
+    words = fenced("sh").split()[1:]
+    code, out, _ = run(*words, "--trials", "3", "--study", "s")
+    assert code == 0
+    assert "export the best" in out
+    forget()
+    assert "sandglass" not in KINDS
+    return run
+
+
+def fenced(language: str) -> str:
+    """The guide's first block of code in that language."""
+    found = re.search(rf"^```{language}\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    assert found
+    return found[1]
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_example_of_the_guide_has_ten_lines() -> None:
+    assert len([line for line in fenced("python").splitlines() if line]) <= 10
+
+
+def test_a_study_loads_its_plugins_by_itself(searched: Run, forget: Forget, tmp_path: Path) -> None:
+    code, out, _ = searched("show", "s", "--json")
+    assert (code, json.loads(out)["trials"]) == (0, 3)
+    stages = json.loads(out)["best"]["architecture"]["stages"]
+    assert stages[-1][0]["kind"] == "sandglass"
+    export, more = ["export", "s", "-o", "best.onnx"], ["resume", "s", "--trials", "1"]
+    for words in (export, ["describe", "s"], more):
+        forget()
+        assert searched(*words)[0] == 0
+    onnx.checker.check_model(onnx.load(tmp_path / "best.onnx"), full_check=True)
+    forget()
+    assert "4/3" in searched("studies")[1]
+    assert "sandglass" not in KINDS  # a list runs nobody's code
+
+
+def test_a_network_and_a_space_need_the_option(
+    searched: Run, forget: Forget, tmp_path: Path
+) -> None:
+    best = json.loads(searched("show", "s", "--json")[1])["best"]
+    write(tmp_path / "net.json", json.dumps(best["architecture"]))
+    for words in (["describe", "net.json"], ["spaces", "my.yaml"]):
+        forget()
+        code, _, err = searched(*words)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "block 'sandglass' is unknown" in err
+        code, out, _ = searched(*words, "--plugin", "my_blocks.py")
+        assert code == 0
+        assert "sandglass" in out
+
+
+def test_a_plugin_that_changed_is_refused_and_not_run(searched: Run, tmp_path: Path) -> None:
+    write(tmp_path / "my_blocks.py", "raise SystemExit('it ran')")
+    for command in ("show", "resume", "describe"):
+        code, out, err = searched(command, "s")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "has changed since the study began" in err
+
+
+def test_a_plugin_that_moved_is_named_again(searched: Run, tmp_path: Path) -> None:
+    (tmp_path / "my_blocks.py").rename(tmp_path / "moved.py")
+    code, _, err = searched("show", "s")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "my_blocks.py: No such file or directory; if it has moved" in err
+    assert searched("show", "s", "--plugin", "moved.py")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "my_blocks.py: No such file or directory"),
+        ("x = 1\ndef f(:\n", "my_blocks.py, line 2: SyntaxError: invalid syntax"),
+        ("\n\nnone", "my_blocks.py, line 3: NameError: name 'none' is not defined"),
+        ("\nraise KeyError('a\\nb')", "my_blocks.py, line 2: KeyError"),
+        ("import no_such_module", "line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import sys\nsys.exit(3)", "my_blocks.py, line 2: SystemExit: 3"),
+        ("x = '\0'", "my_blocks.py"),
+        (b"x = '\xff'", "my_blocks.py"),
+        ("import nas", "my_blocks.py registers nothing"),
+        (BLOCK.format(name="fire"), "line 3: block name 'fire' is taken by nas.blocks.fire"),
+        (BLOCK.format(name="mine") + "raise ValueError", "my_blocks.py, line 6: ValueError"),
+        (BLOCK.format(name="mine") + BLOCK.format(name="fire"), "is taken by nas.blocks.fire"),
+        (BLOCK.format(name="mine").replace("out: int", "out: no"), "line 4: NameError"),
+        (
+            BLOCK.format(name="mine").replace("out: int", "out: list[int]"),
+            "line 3: setting 'out' must be int, float, str, bool or None, not list[int]",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    run: Run, tmp_path: Path, text: str | bytes | None, said: str
+) -> None:
+    path = tmp_path / "my_blocks.py"
+    path.unlink()
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    before = [dict(registry) for registry in REGISTRIES]
+    code, out, err = run("search", "--space", "my.yaml", "--plugin", "my_blocks.py")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+    assert "Traceback" not in err
+    assert before == [dict(registry) for registry in REGISTRIES]
+    assert str(path) not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("    net.convolution(x, out)", "my_blocks.py, line 5: AttributeError"),
+        ("    net.conv(x, out)", "must return the node of its result, not None"),
+    ],
+)
+def test_a_mistake_inside_a_block_is_one_line(
+    run: Run, tmp_path: Path, line: str, said: str
+) -> None:
+    text = BLOCK.format(name=f"broken{len(line)}")
+    write(tmp_path / "my_blocks.py", text[: text.index("    return")] + line)
+    space = (tmp_path / "my.yaml").read_text().replace("sandglass", f"broken{len(line)}")
+    write(tmp_path / "my.yaml", re.sub("choices: .*", "", space))
+    code, out, err = run("search", "--space", "my.yaml", "--plugin", "my_blocks.py")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+
+
+def test_a_layer_function_that_fails_is_named(tmp_path: Path) -> None:
+    text = BLOCK.format(name="divides").replace("def _", "def mine")
+    path = write(tmp_path / "a.py", text + "@mine.layer\ndef _(layer): return {'out': 1 // 0}\n")
+    plugins.load(path)
+    with pytest.raises(NasError, match=r"'divides': .*a.py, line 7: ZeroDivisionError"):
+        KINDS["divides"].resolve(Layer(8, 8, 1, 0.0, 8), {})
+
+
+def test_loading_twice_is_harmless_and_a_changed_file_is_not_mixed_in(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    write(path, BLOCK.format(name="twice"))
+    (tmp_path / "link.py").symlink_to(path)
+    first = plugins.load(path)
+    assert plugins.load(str(tmp_path / "link.py")) == first
+    assert not (tmp_path / "__pycache__").exists()
+    write(path, BLOCK.format(name="other"))
+    with pytest.raises(NasError, match="has changed since it was loaded"):
+        plugins.load(path)
+    assert "other" not in KINDS
+
+
+def test_a_name_of_another_plugin_is_taken_by_that_file(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.py", BLOCK.format(name="both"))
+    second = write(tmp_path / "b.py", BLOCK.format(name="both") + "# another file")
+    plugins.load(first)
+    said = f"{second}, line 3: block name 'both' is taken by {first}"
+    with pytest.raises(NasError, match=re.escape(said)):
+        plugins.load(second)
+
+
+def test_a_study_holds_the_plugins_that_it_uses(tmp_path: Path) -> None:
+    used = plugins.load(write(tmp_path / "a.py", fenced("python")))
+    plugins.load(write(tmp_path / "b.py", BLOCK.format(name="unused")))
+    text = "from nas.proxies import proxy\n@proxy('flat', paper='none')\ndef f(probe): return 1.0\n"
+    proxy = plugins.load(write(tmp_path / "c.py", text))
+    space = write(tmp_path / "my.yaml", fenced("yaml"))
+    place = str(tmp_path / "studies")
+    study = begin("cpu", space=space, storage=place, name="s", proxies=["flat"])
+    assert study.settings.plugins == (used, proxy)
+    assert Path(used.path).is_absolute()
+    assert Study.load("s", place).settings == study.settings
+    assert begin("cpu", space="small", storage=place).settings.plugins == ()
+
+
+def test_plugins_of_installed_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forget: Forget
+) -> None:
+    write(tmp_path / "installed_blocks.py", BLOCK.format(name="installed"))
+    write(tmp_path / "broken_blocks.py", BLOCK.format(name="half") + "import no_such_module")
+    monkeypatch.syspath_prepend(tmp_path)
+    good = EntryPoint("good", "installed_blocks", plugins.GROUP)
+    bad = EntryPoint("bad", "broken_blocks", plugins.GROUP)
+    found = [good]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: found)
+    plugins.load_all([])
+    plugins.load_all(None)
+    assert "installed" in KINDS
+    row = KINDS["installed"].resolve(Layer(8, 16, 2, 0.0, 8), {})
+    assert block_graph(row, (8, 8, 8)).output_shape == (16, 4, 4)
+    forget()
+    found = [bad]
+    with pytest.raises(NasError, match=r"^plugin 'bad' \(broken_blocks\): ModuleNotFoundError"):
+        plugins.load_installed()
+    assert "half" not in KINDS
+    monkeypatch.delitem(sys.modules, "installed_blocks")
+
+
+def test_the_command_line_starts_without_plugins() -> None:
+    program = "import sys, nas.cli.main\nassert not {'nas.plugins', 'torch'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", program], check=True)
