@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any, NamedTuple
 
-from nas.blocks import Block, Layer, block_graph, kind
+from nas.blocks import Block, block_graph
 from nas.graph import Shape
-from nas.space import Params, SearchSpace
+from nas.space import Part, SearchSpace
 
 RowValue = Callable[[Block, Shape], float]
 
@@ -66,60 +66,91 @@ class _Search:
         return out, (max(value, added) if self.peak else value + added)
 
     def run(self) -> Extreme:
-        s = self.space.settings
+        space, s = self.space, self.space.settings
         resolution = self._end(s.resolution)
-        states: _States = {}
-        for width in s.stem.width:
-            stem = Block("conv", out=width, kernel=s.stem.kernel, stride=s.stem.stride)
-            shape, value = self._step(stem, (s.channels, resolution, resolution), 0.0)
-            self._better(states, shape, value, {"resolution": resolution, "stem.width": width})
+        start = {(s.channels, resolution, resolution): _Best(0.0, {"resolution": resolution})}
+        states = self._part(space.stem, start)
         for i in range(len(s.stages)):
             states = self._stage(i, states)
-        ends: _States = {}
-        for shape, best in states.items():
-            for width in s.head.width:
-                last, value = shape, best.value
-                for row in self.space.head(width):
-                    last, value = self._step(row, last, value)
-                self._better(ends, last, value, {**best.params, "head.width": width})
-        (best,) = ends.values()
-        first = {name: values[0] for name, values in self.space.options.items()}
+        ends = self._part(space.head, states)
+        best = min(ends.values(), key=lambda end: self.sign * end.value)
+        first = {name: values[0] for name, values in space.options.items()}
         chosen = {name: v for name, v in best.params.items() if name in first}
         return Extreme(best.value, first | chosen)
 
-    def _stage(self, i: int, states: _States) -> _States:
-        stage = self.space.settings.stages[i]
-        depth = self._end(stage.depth)
+    def _part(self, part: Part, states: _States) -> _States:
         found: _States = {}
-        for name in stage.block:
-            choices = self._extreme_choices(i, name, next(iter(states)))
-            for width, (start, best) in product(stage.width, states.items()):
+        for chosen in part.assignments():
+            rows = part.decode(chosen)
+            for start, best in states.items():
                 shape, value = start, best.value
-                for j in range(depth):
-                    stride = stage.stride if j == 0 else 1
-                    row = self._row(name, shape[0], width, stride, choices)
+                for row in rows:
                     shape, value = self._step(row, shape, value)
-                chosen = {"block": name, "width": width, "depth": depth, **choices}
-                chosen |= {f"prune{j}": self.prune for j in range(depth)}
-                prefixed = {f"stage{i}.{key}": v for key, v in chosen.items()}
-                self._better(found, shape, value, best.params | prefixed)
+                self._better(found, shape, value, best.params | chosen)
         return found
 
-    def _row(self, name: str, channels: int, out: int, stride: int, choices: Params) -> Block:
-        layer = Layer(channels, out, stride, self.prune, self.space.settings.divisor)
-        return kind(name).resolve(layer, choices)
+    def _stage(self, i: int, states: _States) -> _States:
+        stage = self.space.settings.stages[i]
+        found: _States = {}
+        if 0 in stage.depth:
+            for shape, best in states.items():
+                self._better(found, shape, best.value, {**best.params, f"stage{i}.depth": 0})
+        depth = self._end(d for d in stage.depth if d > 0) if max(stage.depth) else 0
+        blocks = self._together(i, "block", stage.block)
+        widths = self._together(i, "width", stage.width)
+        downs = stage.down_rows.items() if depth else ()
+        for (down, row), names, layer_widths in product(downs, blocks, widths):
+            current: _States = {}
+            for shape, best in states.items():
+                shape, value = self._step(row, shape, best.value) if row else (shape, best.value)
+                params = {**best.params, f"stage{i}.down": down, f"stage{i}.depth": depth}
+                self._better(current, shape, value, params)
+            stride = stage.stride if row is None else 1
+            layers = [
+                (name, {"width": width, **self._extreme_choices(i, name, next(iter(current)))})
+                for name, width in product(names, layer_widths)
+            ]
+            for j in range(depth):
+                current = self._layer(i, j, stride if j == 0 else 1, layers, current)
+            for shape, best in current.items():
+                self._better(found, shape, best.value, best.params)
+        return found
+
+    def _together(self, i: int, key: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The values that layers of one stage may have side by side: all, or one at a time."""
+        if key in self.space.settings.chosen_per_layer(i):
+            return [values]
+        return [(value,) for value in values]
+
+    def _layer(
+        self, i: int, j: int, stride: int, layers: list[tuple[str, dict[str, Any]]], states: _States
+    ) -> _States:
+        per_layer = self.space.settings.chosen_per_layer(i)
+        found: _States = {}
+        for name, chosen in layers:
+            named = {
+                f"stage{i}.{key}{j if key in per_layer else ''}": value
+                for key, value in (*chosen.items(), ("block", name))
+            }
+            for start, best in states.items():
+                row = self.space.row(name, start[0], stride, chosen)
+                shape, value = self._step(row, start, best.value)
+                self._better(found, shape, value, best.params | named)
+        return found
 
     def _extreme_choices(self, i: int, name: str, shape: Shape) -> dict[str, Any]:
-        """The block's own settings at which one layer of it is extreme."""
+        """The block's own settings, and the pruning, at which one layer of it is extreme."""
         stage, options = self.space.settings.stages[i], self.space.settings.stage_choices(i, name)
         ends = [_ends(values) for values in options.values()]
         candidates = [dict(zip(options, values, strict=True)) for values in product(*ends)]
 
         def value(choices: dict[str, Any]) -> float:
-            row = self._row(name, shape[0], stage.width[0], stage.stride, choices)
+            chosen = {"width": stage.width[0], "prune": self.prune, **choices}
+            row = self.space.row(name, shape[0], stage.stride, chosen)
             return self.sign * self.row_value(row, shape)
 
-        return min(candidates, key=value)
+        best: dict[str, Any] = min(candidates, key=value)
+        return {"prune": self.prune, **best}
 
 
 def _ends(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -1,31 +1,76 @@
 """`SearchSpace`: a YAML file of choices, and how an assignment of them becomes an `Architecture`.
 
-Per stage the space chooses block kind, width, depth and the block's own settings; per layer a
-channel-pruning ratio; for the network its resolution and the widths of stem and head.
+Per stage the space chooses block kind, width, depth and the block's own settings, some of them for
+every layer; per layer a channel-pruning ratio; for the network its resolution, stem and head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
+from itertools import product
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import yaml
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, Rows
 from nas.blocks import Block, Layer, Value, kind
 from nas.errors import NasError, one_of
 from nas.resources import shipped
-from nas.space_settings import SpaceSettings
+from nas.space_settings import CLASSES, RowSettings, SpaceSettings
 from nas.validation import validated
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Params = Mapping[str, Any]
+Options = dict[str, tuple[Any, ...]]
+
+
+class Part:
+    """The stem or the head of a space: rows with choices, perhaps in several variants."""
+
+    def __init__(self, name: str, variants: dict[str, tuple[RowSettings, ...]], classes: int):
+        self.name, self._variants, self._classes = name, variants, classes
+
+    def options(self) -> Options:
+        """Every choice of every variant, and the variant."""
+        found: Options = {self.name: tuple(self._variants)}
+        for variant in self._variants:
+            for j, row in enumerate(self._variants[variant]):
+                found |= {self._key(variant, j, k): v for k, v in row.choices.items()}
+        return found
+
+    def decode(self, params: Params) -> Rows:
+        """The rows of an assignment."""
+        variant = params.get(self.name, next(iter(self._variants)))
+        rows = []
+        for j, row in enumerate(self._variants[variant]):
+            settings = {
+                k: params.get(self._key(variant, j, k), values[0])
+                for k, values in row.choices.items()
+            }
+            if settings.get("out") == CLASSES:
+                settings["out"] = self._classes
+            rows.append(_block(row.kind, tuple(settings.items())))
+        return tuple(rows)
+
+    def assignments(self) -> Iterator[dict[str, Any]]:
+        """Every assignment of the part's options, each with the choices of one variant only."""
+        for variant in self._variants:
+            own = {
+                self._key(variant, j, k): values
+                for j, row in enumerate(self._variants[variant])
+                for k, values in row.choices.items()
+            }
+            for values in product(*own.values()):
+                yield {self.name: variant, **dict(zip(own, values, strict=True))}
+
+    def _key(self, variant: str, j: int, setting: str) -> str:
+        return f"{self.name}.{f'{variant}.' if variant else ''}{j}.{setting}"
 
 
 class SearchSpace:
@@ -33,6 +78,8 @@ class SearchSpace:
 
     def __init__(self, settings: SpaceSettings) -> None:
         self.settings = settings
+        self.stem = Part("stem", settings.stem, settings.classes)
+        self.head = Part("head", settings.head, settings.classes)
 
     @property
     def name(self) -> str:
@@ -52,7 +99,8 @@ class SearchSpace:
             reason = getattr(error, "strerror", None) or "not UTF-8 text"
             raise NasError(f"search space {path}: {reason}") from None
         except (yaml.YAMLError, RecursionError) as error:
-            raise NasError(f"search space {path}: invalid YAML: {_one_line(error)}") from None
+            text = " ".join(str(error).split())
+            raise NasError(f"search space {path}: invalid YAML: {text}") from None
         return cls.from_dict(data, source=str(path))
 
     @classmethod
@@ -67,17 +115,22 @@ class SearchSpace:
         return self.settings.model_dump(mode="json")
 
     @cached_property
-    def options(self) -> dict[str, tuple[Value, ...]]:
+    def options(self) -> Options:
         """Every parameter with more than one value, in a fixed order."""
         s = self.settings
-        found: dict[str, tuple[Value, ...]] = {"resolution": s.resolution}
-        found["stem.width"] = s.stem.width
+        found: Options = {"resolution": s.resolution, **self.stem.options()}
         for i, stage in enumerate(s.stages):
-            found |= {f"stage{i}.{k}": getattr(stage, k) for k in ("block", "width", "depth")}
+            deepest = max(stage.depth)
+            whole: Options = {"depth": stage.depth, "down": tuple(stage.down_rows)}
+            whole["block"] = stage.block
             for name in stage.block:
-                found |= {f"stage{i}.{k}": v for k, v in s.stage_choices(i, name).items()}
-            found |= {f"stage{i}.prune{j}": s.prune for j in range(max(stage.depth))}
-        found["head.width"] = s.head.width
+                whole |= self.layer_choices(i, name)
+            for key, values in (*whole.items(), ("prune", s.prune)):
+                keys = [key]
+                if key in s.chosen_per_layer(i):
+                    keys = [f"{key}{j}" for j in range(deepest)]
+                found |= {f"stage{i}.{k}": values for k in keys}
+        found |= self.head.options()
         return {name: values for name, values in found.items() if len(values) > 1}
 
     @cached_property
@@ -109,61 +162,104 @@ class SearchSpace:
     def decode(self, params: Params) -> Architecture:
         """The architecture of an assignment of `options`; those of inactive layers are ignored."""
         s = self.settings
-        width = params.get("stem.width", s.stem.width[0])
-        stem = Block("conv", out=width, kernel=s.stem.kernel, stride=s.stem.stride, act=s.stem.act)
-        channels: Any = width
+        stem = self.stem.decode(params)
+        channels = last_channels(stem, s.channels)
         stages = []
-        for i, stage in enumerate(s.stages):
-            prefix = f"stage{i}."
-            name = params.get(prefix + "block", stage.block[0])
-            out = params.get(prefix + "width", stage.width[0])
-            depth = params.get(prefix + "depth", stage.depth[0])
-            chosen = tuple(
-                (key, params.get(prefix + key, values[0]))
-                for key, values in self._stage_choices[i][name]
-            )
-            rows = []
-            for j in range(depth):
-                prune = params.get(f"{prefix}prune{j}", s.prune[0])
-                layer = Layer(channels, out, stage.stride if j == 0 else 1, prune, s.divisor)
-                row = _row(name, layer, chosen)
-                rows.append(row)
-                channels = row.get("out")
-            stages.append(tuple(rows))
+        for i in range(len(s.stages)):
+            rows = self._stage_rows(i, params, channels)
+            if rows:
+                stages.append(rows)
+                channels = last_channels(rows, channels)
         return Architecture(
             resolution=params.get("resolution", s.resolution[0]),
-            stem=(stem,),
+            stem=stem,
             stages=tuple(stages),
-            head=self.head(params.get("head.width", s.head.width[0])),
+            head=self.head.decode(params),
             channels=s.channels,
         )
 
-    def head(self, width: Value) -> tuple[Block, ...]:
-        """The rows of the head."""
-        s = self.settings
-        conv = Block("conv", out=width, kernel=1, act=s.head.act)
-        return (conv, Block("gap"), Block("linear", out=s.classes))
+    def _stage_rows(self, i: int, params: Params, channels: int) -> Rows:
+        stage, prefix = self.settings.stages[i], f"stage{i}."
+        plan = self._plans[i]
+        depth = params.get(prefix + "depth", stage.depth[0])
+        down = plan.downs[params.get(prefix + "down", next(iter(plan.downs)))]
+        rows = [down] if down is not None and depth else []
+        stride = 1 if rows else stage.stride
+        for j in range(depth):
+            ends = ("", str(j))
+            name = params.get(f"{prefix}block{ends[plan.block_per_layer]}", stage.block[0])
+            chosen = {
+                key: params.get(f"{prefix}{key}{ends[per_layer]}", first)
+                for key, first, per_layer in plan.layers[name]
+            }
+            row = self.row(name, channels, stride if j == 0 else 1, chosen)
+            rows.append(row)
+            channels = row.get("out")  # type: ignore[assignment]
+        return tuple(rows)
+
+    def row(self, name: str, channels: int, stride: int, chosen: Params) -> Block:
+        """The row of a layer; `chosen` holds what `layer_choices` names."""
+        return _layer_row(name, channels, stride, self.settings.divisor, tuple(chosen.items()))
 
     @cached_property
-    def _stage_choices(self) -> list[dict[Any, list[tuple[str, tuple[Value, ...]]]]]:
+    def _plans(self) -> list[_Plan]:
+        plans = []
+        for i, stage in enumerate(self.settings.stages):
+            per_layer = self.settings.chosen_per_layer(i)
+            layers = {
+                name: [
+                    (key, values[0], key in per_layer)
+                    for key, values in self.layer_choices(i, name).items()
+                ]
+                for name in stage.block
+            }
+            plans.append(_Plan(layers, "block" in per_layer, stage.down_rows))
+        return plans
+
+    def layer_choices(self, i: int, name: str) -> Options:
+        """What is chosen for a layer of a kind in stage `i`: width, pruning, its own settings."""
         s = self.settings
-        return [
-            {name: list(s.stage_choices(i, name).items()) for name in stage.block}
-            for i, stage in enumerate(s.stages)
-        ]
+        return {"width": s.stages[i].width, "prune": s.prune, **s.stage_choices(i, name)}
+
+    def encode(self, arch: Architecture) -> dict[str, Any]:
+        """An assignment that decodes to `arch`. Errors: `NasError` naming the first part of it that
+        the space cannot express."""
+        from nas.space_encode import encode
+
+        return encode(self, arch)
 
     @property
     def size(self) -> int:
         """The number of distinct assignments, counting only the options of active layers."""
         s = self.settings
-        total = len(s.resolution) * len(s.stem.width) * len(s.head.width)
+        total = len(s.resolution)
+        for part in (self.stem, self.head):
+            total *= sum(1 for _ in part.assignments())
         for i, stage in enumerate(s.stages):
-            settings = sum(
-                prod(len(values) for values in s.stage_choices(i, name).values())
-                for name in stage.block
-            )
-            total *= len(stage.width) * settings * sum(len(s.prune) ** d for d in stage.depth)
+            per_depth = [self._stage_size(i, depth) for depth in stage.depth if depth]
+            total *= len(stage.down) * sum(per_depth) + (0 in stage.depth)
         return total
+
+    def _stage_size(self, i: int, depth: int) -> int:
+        per_layer = self.settings.chosen_per_layer(i)
+        choices = [self.layer_choices(i, name) for name in self.settings.stages[i].block]
+        layered = [prod(len(v) for k, v in c.items() if k in per_layer) for c in choices]
+        shared = [{k: len(v) for k, v in c.items() if k not in per_layer} for c in choices]
+        if "block" in per_layer:
+            union = {k: n for lengths in shared for k, n in lengths.items()}
+            shared, layered = [union], [sum(layered)]
+        sizes: list[int] = [
+            prod(s.values()) * n**depth for s, n in zip(shared, layered, strict=True)
+        ]
+        return sum(sizes)
+
+
+class _Plan(NamedTuple):
+    """How a stage is decoded: per kind each choice, its first value and whether it is per layer."""
+
+    layers: dict[str, list[tuple[str, Value, bool]]]
+    block_per_layer: bool
+    downs: dict[str, Block | None]
 
 
 def space_names() -> list[str]:
@@ -171,9 +267,26 @@ def space_names() -> list[str]:
     return sorted(path.stem for path in shipped("search_spaces").glob("*.yaml"))
 
 
+def last_channels(rows: Rows, channels: int) -> int:
+    """The output channels of rows, of which those without a width keep what they get."""
+    for row in rows:
+        if "out" in kind(row.kind).parameters:
+            channels = row.get("out")  # type: ignore[assignment]
+    return channels
+
+
 @lru_cache(maxsize=1 << 15)
-def _row(name: str, layer: Layer, choices: tuple[tuple[str, Value], ...]) -> Block:
-    return kind(name).resolve(layer, dict(choices))
+def _layer_row(
+    name: str, channels: int, stride: int, divisor: int, chosen: tuple[tuple[str, Any], ...]
+) -> Block:
+    choices = dict(chosen)
+    layer = Layer(channels, choices.pop("width"), stride, choices.pop("prune"), divisor)
+    return kind(name).resolve(layer, choices)
+
+
+@lru_cache(maxsize=1 << 12)
+def _block(name: str, settings: tuple[tuple[str, Value], ...]) -> Block:
+    return Block(name, **dict(settings))
 
 
 def _distribution(values: tuple[Any, ...]) -> BaseDistribution:
@@ -188,7 +301,3 @@ def _distribution(values: tuple[Any, ...]) -> BaseDistribution:
                 return IntDistribution(low, high, step=step)
             return FloatDistribution(low, high, step=step)
     return CategoricalDistribution(values)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

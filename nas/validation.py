@@ -32,7 +32,9 @@ def validated(model: type[S], data: object, source: str) -> S:
 
 
 def _first(error: ValidationError) -> str:
-    first: Any = error.errors(include_url=False)[0]
+    # Of the errors of a union's members, the one of our own that names the value is the clear one.
+    errors: list[Any] = list(error.errors(include_url=False))
+    first = min(errors, key=lambda e: e["type"] != "value_error")
     key = ".".join(str(part) for part in first["loc"])
     rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if first["type"] == "extra_forbidden":

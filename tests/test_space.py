@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,20 +19,25 @@ from nas.blocks import KINDS
 from nas.costs import block_cost
 from nas.errors import NasError
 from nas.extremes import largest, smallest
+from nas.references import reference_names
 from nas.space import SearchSpace, space_names
 
 TINY: dict[str, Any] = {
     "name": "tiny",
     "classes": 10,
     "resolution": [16, 24],
-    "stem": {"width": [8, 16], "stride": 1},
+    "stem": [{"kind": "conv", "out": [8, 16]}],
     "prune": [0, 0.5],
     "choices": {"kernel": [3, 5], "expansion": [2, 4], "squeeze": [0.25, 0.5]},
     "stages": [
         {"block": ["depthwise", "inverted"], "width": [8, 16], "depth": [1, 2]},
         {"block": ["fire", "shuffle"], "width": 16, "depth": 1, "stride": 2},
     ],
-    "head": {"width": [16, 32]},
+    "head": [
+        {"kind": "conv", "out": [16, 32], "kernel": 1},
+        {"kind": "gap"},
+        {"kind": "linear", "out": "classes"},
+    ],
 }
 
 
@@ -53,12 +59,12 @@ def test_shipped_spaces_sample_valid_and_different_networks(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", space_names())
-def test_shipped_spaces_use_only_legal_channels(name: str) -> None:
+def test_shipped_spaces_use_only_legal_widths(name: str) -> None:
     space = SearchSpace.load(name)
     for seed in range(20):
-        convs = [n for n in space.sample(seed).graph().nodes if n.op == "conv"]
-        halves = {8, 4}  # a shuffle or ghost unit splits a legal count in two
-        assert all(any(n.shape[0] % d == 0 for d in halves) for n in convs)
+        rows = [row for stage in space.sample(seed).stages for row in stage]
+        widths = [row.get("out") for row in rows if KINDS[row.kind].searchable]
+        assert all(width % space.settings.divisor == 0 for width in widths)
 
 
 @pytest.mark.parametrize("measure", [0, 1, 2])
@@ -147,11 +153,19 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("stages", [], "stages"),
         ("stages.0.width", [12], "stages.0.width: 12 is no multiple of 8"),
         ("stages.0.block", ["fira"], "did you mean 'fire'"),
-        ("stages.0.block", ["gap"], "has no width"),
+        ("stages.0.block", ["gap"], "must have a width"),
+        ("stages.0.down", ["pool"], "stages.0.down"),
+        ("stages.0.down", ["stride", {"kind": "maxpol"}], "did you mean 'maxpool'"),
+        ("stages.0.down", [{"kind": "maxpool", "kernel": [2, 3]}], "has no choices"),
+        ("per_layer", ["widht"], "did you mean 'width'"),
+        ("stem", [{"kind": "conv", "out": [8], "kernal": 3}], "did you mean 'kernel'"),
+        ("stem", [{"kind": "conv", "out": ["wide"]}], "must be of type int"),
+        ("stem", [{"kind": "conv"}], "'out' is missing"),
+        ("stem", {"a": []}, "stem.a"),
         ("stages.0.choices", {"kernal": [3]}, "did you mean 'kernel'"),
         ("choices", {"kernel": ["wide"]}, "'wide' must be int"),
         ("choices", {"se": [0]}, None),
-        ("choices", {"groups": [2]}, "'groups' is unknown"),
+        ("choices", {"dilation": [2]}, "'dilation' is unknown"),
         ("stages.0.choices", {"act": ["rely"]}, "did you mean 'relu"),
         ("stages.0.choices", {"kernel": [0]}, "kernel (0, 0)"),
     ],
@@ -182,3 +196,87 @@ def test_files_round_trip_and_bad_files_are_named(tmp_path: Path) -> None:
         SearchSpace.load(tmp_path / "none.yaml")
     with pytest.raises(NasError, match="did you mean 'mobile'"):
         SearchSpace.load("mobil")
+
+
+FAMILIES = {
+    "squeeze": ("squeezenet", "squeezenext"),
+    "ghost": ("ghostnet",),
+    "shuffle": ("shufflenet_v2",),
+    "shuffle_v1": ("shufflenet_v1",),
+    "mobilenet": ("mobilenet",),
+    "mobilenetv2": ("mobilenet_v2",),
+}
+
+
+@pytest.mark.parametrize(
+    ("space", "name"),
+    [(s, n) for s, kin in FAMILIES.items() for n in reference_names() if n.startswith(kin)],
+)
+def test_every_published_network_is_a_point_of_its_familys_space(space: str, name: str) -> None:
+    loaded, network = SearchSpace.load(space), nas.reference(name)
+    params = loaded.encode(network)
+    assert set(params) == set(loaded.options)
+    assert loaded.decode(params) == network
+
+
+@pytest.mark.parametrize("name", space_names())
+def test_samples_encode_to_what_decodes_to_them(name: str) -> None:
+    space = SearchSpace.load(name)
+    for seed in range(5):
+        arch = space.sample(seed)
+        assert space.decode(space.encode(arch)) == arch
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("mobilenet_v2_100", {"resolution": 231}, "no resolution 231"),
+        ("mobilenet_v2_100", {"classes": 7}, "cannot express the head"),
+        ("ghostnet_100", {}, "cannot express"),
+    ],
+)
+def test_what_a_space_cannot_express_is_named(name: str, options: Any, said: str) -> None:
+    with pytest.raises(NasError, match=said):
+        SearchSpace.load("mobilenetv2").encode(nas.reference(name, **options))
+
+
+def test_stages_that_do_not_match_are_named() -> None:
+    space, network = SearchSpace.load("mobilenetv2"), nas.reference("mobilenet_v2_100")
+    with pytest.raises(NasError, match="needs a stage 6"):
+        space.encode(replace(network, stages=network.stages[:-1]))
+    wide = (*network.stages[:3], (nas.blocks.Block("inverted", out=64, hidden=7),))
+    with pytest.raises(NasError, match=r"cannot express stage 3: .*hidden=7"):
+        space.encode(replace(network, stages=wide))
+
+
+@pytest.mark.parametrize("measure", [0, 1, 2])
+def test_extremes_of_optional_stages_ways_down_and_layers(measure: int) -> None:
+    pool = {"kind": "maxpool", "padding": 0, "ceil": True}
+    stages = [
+        {"block": "fire", "width": [8, 16], "depth": [1, 2], "down": ["stride", pool]},
+        {"block": "depthwise", "width": [8, 16], "depth": [0, 1, 2], "stride": 2},
+    ]
+    stem = {"a": [{"kind": "conv", "out": [8, 16]}], "b": [{"kind": "conv", "out": 8}, pool]}
+    choices = {"squeeze": [0.25, 0.5]}
+    stages[0] |= {"block": ["fire", "shuffle"], "per_layer": ["block"]}
+    extra = {"stages": stages, "stem": stem, "choices": choices, "per_layer": ["width", "squeeze"]}
+    space = SearchSpace.from_dict({**TINY, "resolution": [16, 24], "prune": 0.0, **extra})
+    networks = {a.hash: a for a in map(space.decode, assignments(space))}
+    costs = [nas.cost(arch)[measure] for arch in networks.values()]
+
+    def value(row: Any, shape: Any) -> int:
+        return block_cost(row, shape)[measure]
+
+    for find, limit in ((smallest, min(costs)), (largest, max(costs))):
+        found = find(space, value, peak=measure == 2)
+        assert found.value == limit == nas.cost(space.decode(found.params))[measure]
+    assert {len(arch.stages) for arch in networks.values()} == {1, 2}
+    assert all(space.decode(space.encode(a)) == a for a in list(networks.values())[::97])
+
+
+@pytest.mark.parametrize(("name", "variant"), [("fbnet", "imagenet"), ("fbnet_cifar", "cifar100")])
+def test_fbnets_choices_are_points_of_its_space(name: str, variant: str) -> None:
+    space, rng = SearchSpace.load(name), np.random.default_rng(0)
+    for _ in range(10):
+        network = nas.fbnet(rng.integers(0, 9, 22).tolist(), variant)
+        assert space.decode(space.encode(network)) == network

@@ -38,8 +38,9 @@ def shuffle(
 
 @shuffle.layer
 def _(layer: Layer, *, se: float = 0.0) -> Settings:
-    """Pruning removes channels inside the main branch, between its 1x1 convolutions; `se` is the
-    ratio of the SE's channels to these."""
-    hidden = layer.keep(layer.out // 2)
+    """Pruning removes channels inside the main branch, between its 1x1 convolutions, of which there
+    are half of `out` unpruned; `se` is the ratio of the SE's channels to these."""
+    half = layer.out // 2
+    hidden = min(half, layer.keep(half)) if layer.prune else half
     gate = se_channels(layer, se, hidden)
-    return {"hidden": 0 if hidden == layer.out // 2 else hidden, "se": gate}
+    return {"hidden": 0 if hidden == half else hidden, "se": gate}

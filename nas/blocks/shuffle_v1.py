@@ -1,7 +1,9 @@
 """ShuffleNetV1 unit (Zhang et al. 2018)."""
 
+from math import lcm
+
 from nas.blocks.attention import attend, se_channels
-from nas.blocks.registry import Layer, Settings, block
+from nas.blocks.registry import Layer, Settings, block, make_divisible
 from nas.graph import Builder
 
 
@@ -40,8 +42,12 @@ def shuffle_v1(
 
 
 @shuffle_v1.layer
-def _(layer: Layer, *, expansion: float = 0.25, se: float = 0.0) -> Settings:
+def _(layer: Layer, *, expansion: float = 0.25, se: float = 0.0, groups: int = 2) -> Settings:
     """Pruning removes channels of the depthwise, so of both grouped 1x1 convolutions around it;
-    `expansion` is their ratio to `out`, `se` that of the SE's channels to them."""
-    hidden = layer.keep(expansion * layer.out)
-    return {"hidden": hidden, "se": se_channels(layer, se, hidden)}
+    `expansion` is their ratio to `out`, `se` that of the SE's channels to them. They stay divisible
+    by the groups; unpruned they need not be a multiple of the space's divisor."""
+    hidden = make_divisible(expansion * layer.out, groups)
+    if layer.prune:
+        pruned = make_divisible(hidden * (1 - layer.prune), lcm(layer.divisor, groups))
+        hidden = min(hidden, pruned)
+    return {"hidden": hidden, "groups": groups, "se": se_channels(layer, se, hidden)}

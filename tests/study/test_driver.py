@@ -36,9 +36,9 @@ TINY = """
 name: tiny
 classes: 4
 resolution: 16
-stem: {width: [8, 16]}
+stem: [{kind: conv, out: [8, 16]}]
 stages: [{block: depthwise, width: [8, 16], depth: [1, 2]}]
-head: {width: [8, 16]}
+head: [{kind: conv, out: [8, 16], kernel: 1}, {kind: gap}, {kind: linear, out: classes}]
 """
 
 
