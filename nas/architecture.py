@@ -14,6 +14,7 @@ from nas.errors import NasError, one_of
 from nas.graph import Graph, Node, Shape
 
 FORMAT = 1
+MAX_SIZE = 65536
 Rows = tuple[Block, ...]
 
 
@@ -80,7 +81,7 @@ class Architecture:
 
     @property
     def hash(self) -> str:
-        """64 hexadecimal digits, equal exactly for networks that compute with the same graph.
+        """64 hexadecimal digits, equal for networks whose rows write the same graphs.
 
         Stable across processes; settings that change nothing in the graph do not change it.
         """
@@ -131,11 +132,11 @@ class Architecture:
         if not isinstance(data["stages"], list):
             raise NasError("'stages' must be a list of lists of rows")
         arch = cls(
-            resolution=_positive(data["resolution"], "resolution"),
+            resolution=check_size(data["resolution"], "resolution"),
             stem=_rows(data["stem"], "stem"),
             stages=tuple(_rows(s, f"stages.{i}") for i, s in enumerate(data["stages"])),
             head=_rows(data["head"], "head"),
-            channels=_positive(data.get("channels", 3), "channels"),
+            channels=check_size(data.get("channels", 3), "channels"),
             name=name,
         )
         for _ in arch.row_graphs():  # shapes are checked here, at the edge
@@ -181,7 +182,8 @@ def _rows(data: object, where: str) -> Rows:
     return tuple(rows)
 
 
-def _positive(value: object, key: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise NasError(f"'{key}' must be a whole number of at least 1, not {value!r}")
+def check_size(value: object, key: str) -> int:
+    """A size from outside: a whole number of 1 to 65536. Errors: `NasError` with the value."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_SIZE:
+        raise NasError(f"'{key}' must be a whole number of 1 to {MAX_SIZE}, not {value!r:.40}")
     return value

@@ -1,10 +1,12 @@
-"""The smallest and the largest network of a space, found by dynamic programming over its layers.
+"""The smallest and the largest network of a space.
 
 Every cost is a sum (or, for peak memory, a maximum) over rows that depend only on their settings
-and input shape, so the best way to reach each shape is all that has to be kept from layer to layer.
-
-Assumed of every cost, and true of the shipped ones: more resolution, more layers or less pruning
-never make a network cheaper, and a numeric choice of a block is cheapest at one of its ends.
+and input shape, so dynamic programming over the layers finds the extreme, keeping the best way to
+each shape. To be quick it assumes that resolution and depth act one way, that all layers are pruned
+alike, and that a block's own choices are extreme at their ends, whatever its shape. That is nearly
+true of counts and less so of a measured latency, where a width that fits the registers can beat a
+smaller one; so a coordinate descent over every option follows, from each pruning ratio and from a
+few random networks.
 """
 
 from __future__ import annotations
@@ -13,9 +15,13 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from nas.blocks import Block, block_graph
 from nas.graph import Shape
 from nas.space import Part, SearchSpace
+
+RESTARTS = 6
 
 RowValue = Callable[[Block, Shape], float]
 
@@ -35,25 +41,44 @@ class _Best(NamedTuple):
 _States = dict[Shape, _Best]
 
 
-def smallest(space: SearchSpace, row_value: RowValue, *, peak: bool = False) -> Extreme:
-    """The least value of any network of `space`; with `peak` rows combine by their maximum."""
-    return _Search(space, row_value, sign=1, peak=peak).run()
+def smallest(
+    space: SearchSpace, row_value: RowValue, *, peak: bool = False, restarts: int = RESTARTS
+) -> Extreme:
+    """The least value of any network of `space`; with `peak` rows combine by their maximum.
+
+    Without `restarts` it is quicker, and less sure where costs are not monotone.
+    """
+    return _extreme(space, row_value, 1, peak, restarts)
 
 
-def largest(space: SearchSpace, row_value: RowValue, *, peak: bool = False) -> Extreme:
-    """The greatest value of any network of `space`; with `peak` rows combine by their maximum."""
-    return _Search(space, row_value, sign=-1, peak=peak).run()
+def largest(
+    space: SearchSpace, row_value: RowValue, *, peak: bool = False, restarts: int = RESTARTS
+) -> Extreme:
+    """The greatest value of any network of `space`; see `smallest`."""
+    return _extreme(space, row_value, -1, peak, restarts)
+
+
+def _extreme(
+    space: SearchSpace, row_value: RowValue, sign: int, peak: bool, restarts: int
+) -> Extreme:
+    ratios = sorted(space.settings.prune, reverse=sign > 0)
+    searches = [_Search(space, row_value, sign, peak, ratio) for ratio in ratios]
+    found = [search.run() for search in (searches if restarts else searches[:1])]
+    rng = np.random.default_rng(0)
+    found += [searches[0].descend(space.sample_params(rng)) for _ in range(restarts)]
+    return min(found, key=lambda one: sign * one.value)
 
 
 class _Search:
-    def __init__(self, space: SearchSpace, row_value: RowValue, sign: int, peak: bool) -> None:
+    def __init__(
+        self, space: SearchSpace, row_value: RowValue, sign: int, peak: bool, prune: float
+    ) -> None:
         self.space, self.sign, self.peak = space, sign, peak
-        self.row_value = row_value
-        self.prune = self._end(space.settings.prune, -1)
+        self.row_value, self.prune = row_value, prune
 
-    def _end(self, values: Iterable[Any], direction: int = 1) -> Any:
-        """The value at which the cost is extreme, for a cost that grows (+1) or falls (-1)."""
-        return min(values) if self.sign * direction > 0 else max(values)
+    def _end(self, values: Iterable[Any]) -> Any:
+        """The value at which a cost that grows with it is extreme."""
+        return min(values) if self.sign > 0 else max(values)
 
     def _better(self, states: _States, shape: Shape, value: float, params: dict[str, Any]) -> None:
         known = states.get(shape)
@@ -76,7 +101,28 @@ class _Search:
         best = min(ends.values(), key=lambda end: self.sign * end.value)
         first = {name: values[0] for name, values in space.options.items()}
         chosen = {name: v for name, v in best.params.items() if name in first}
-        return Extreme(best.value, first | chosen)
+        return self.descend(first | chosen)
+
+    def _value(self, params: dict[str, Any]) -> float:
+        arch = self.space.decode(params)
+        shape, value = arch.input_shape, 0.0
+        for row in arch.rows():
+            shape, value = self._step(row, shape, value)
+        return value
+
+    def descend(self, params: dict[str, Any]) -> Extreme:
+        """Changes one option at a time for the better until none helps."""
+        best = Extreme(self._value(params), params)
+        improved = True
+        while improved:
+            improved = False
+            for name, values in self.space.options.items():
+                for value in values:
+                    trial = {**best.params, name: value}
+                    found = self._value(trial)
+                    if self.sign * found < self.sign * best.value:
+                        best, improved = Extreme(found, trial), True
+        return best
 
     def _part(self, part: Part, states: _States) -> _States:
         found: _States = {}

@@ -89,7 +89,8 @@ class SearchSpace:
     def load(cls, name: str | Path) -> SearchSpace:
         """A shipped space's name or a path to a YAML file. Errors: `NasError`: file, key, rule."""
         path = Path(name)
-        if path.suffix not in (".yaml", ".yml"):
+        own = path.suffix in (".yaml", ".yml")
+        if not own:
             if str(name) not in space_names():
                 raise one_of("search space", str(name), space_names())
             path = shipped("search_spaces") / f"{name}.yaml"
@@ -101,7 +102,19 @@ class SearchSpace:
         except (yaml.YAMLError, RecursionError) as error:
             text = " ".join(str(error).split())
             raise NasError(f"search space {path}: invalid YAML: {text}") from None
-        return cls.from_dict(data, source=str(path))
+        space = cls.from_dict(data, source=str(path))
+        if own:
+            space._try_samples(str(path))
+        return space
+
+    def _try_samples(self, source: str) -> None:
+        """Combinations of choices that no block can have are found by trying some networks."""
+        for seed in range(64):
+            try:
+                for _ in self.sample(seed).row_graphs():
+                    pass
+            except NasError as error:
+                raise NasError(f"{source}: a network of it is impossible: {error}") from None
 
     @classmethod
     def from_dict(cls, data: object, source: str = "search space") -> SearchSpace:

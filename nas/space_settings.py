@@ -38,11 +38,20 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _not_negative(value: Value) -> Value:
+    if isinstance(value, int | float) and not 0 <= value <= 65536:
+        raise ValueError(f"a number must be from 0 to 65536, not {value!r:.40}")
+    return value
+
+
 # A list of distinct values; a single value stands for a list of one.
 Choice = Annotated[tuple[T, ...], BeforeValidator(_as_list), AfterValidator(_distinct)]
-Count = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[int, Field(ge=1, le=65536, strict=True)]
+Depth = Annotated[int, Field(ge=0, le=100, strict=True)]
 Ratio = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Scalar = StrictBool | StrictInt | StrictFloat | StrictStr | None
+Scalar = Annotated[
+    StrictBool | StrictInt | StrictFloat | StrictStr | None, AfterValidator(_not_negative)
+]
 Choices = dict[str, Choice[Scalar]]
 
 
@@ -94,7 +103,7 @@ class StageSettings(Settings):
 
     block: Choice[str]
     width: Choice[Count]
-    depth: Choice[Annotated[int, Field(ge=0, strict=True)]]
+    depth: Choice[Depth]
     stride: Count = 1
     down: Choice[Literal["stride"] | RowSettings] = ("stride",)
     choices: Choices = {}

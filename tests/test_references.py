@@ -111,3 +111,9 @@ def test_stage_opens_where_the_resolution_falls() -> None:
 def test_unknown_name_suggests_the_nearest(call) -> None:
     with pytest.raises(NasError, match=r"'resnet19' is unknown; did you mean 'resnet1\d+'"):
         call("resnet19")
+
+
+@pytest.mark.parametrize("sizes", [{"resolution": 0}, {"resolution": 10**200}, {"classes": 0}])
+def test_impossible_sizes_are_refused(sizes: dict[str, int]) -> None:
+    with pytest.raises(NasError, match="whole number of 1 to 65536"):
+        reference("mobilenet_v2_100", **sizes)

@@ -99,6 +99,26 @@ def test_extremes_equal_brute_force_for_every_block(kind: str, measure: int) -> 
     assert largest(space, value, peak=measure == 2).value == max(costs)
 
 
+def test_the_smallest_latency_equals_brute_force() -> None:
+    target, space = nas.Target.load("cpu"), SearchSpace.from_dict(TINY)
+    networks = [target.predict(space.decode(p)).ms for p in assignments(space)]
+    found = smallest(space, target.row_ms).value + target.constant_ms
+    assert found == pytest.approx(min(networks))
+
+
+def test_impossible_combinations_are_found_when_the_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "groups.yaml"
+    stage = {"block": "shuffle_v1", "width": [24], "depth": 2, "stride": 2}
+    data = {
+        **TINY,
+        "choices": {"groups": [3]},
+        "stages": [{"block": "depthwise", "width": 16, "depth": 1}, stage],
+    }
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(NasError, match=r"groups\.yaml: a network of it is impossible"):
+        SearchSpace.load(path)
+
+
 def test_size_counts_the_options_of_active_layers() -> None:
     space = SearchSpace.from_dict(TINY)
     # resolution, stem, head; then width x (block settings) x pruning per depth, stage by stage
@@ -162,6 +182,11 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("stem", [{"kind": "conv", "out": ["wide"]}], "must be of type int"),
         ("stem", [{"kind": "conv"}], "'out' is missing"),
         ("stem", {"a": []}, "stem.a"),
+        ("choices", {"expansion": [float("inf")]}, "0 to 65536, not inf"),
+        ("choices", {"expansion": [float("nan")]}, "0 to 65536, not nan"),
+        ("choices", {"expansion": [-3]}, "0 to 65536, not -3"),
+        ("stages.0.width", [10**60], "less than or equal to 65536"),
+        ("stages.0.depth", [100000], "less than or equal to 100"),
         ("stages.0.choices", {"kernal": [3]}, "did you mean 'kernel'"),
         ("choices", {"kernel": ["wide"]}, "'wide' must be int"),
         ("choices", {"se": [0]}, None),

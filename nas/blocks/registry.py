@@ -26,6 +26,7 @@ from nas.graph import Builder, Graph, Shape
 
 Value = int | float | str | bool | None
 Settings = dict[str, Value]
+MAX_NUMBER = 1 << 24  # of any setting; beyond it costs leave the range of floating point
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:
@@ -146,6 +147,10 @@ class BlockKind:
             if not parameter.accepts(value):
                 allowed = " or ".join(t.__name__ for t in parameter.types)
                 raise NasError(f"block '{self.name}': {name}={value!r} must be of type {allowed}")
+            if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
+                raise NasError(
+                    f"block '{self.name}': {name}={value!r:.40} must be at most {MAX_NUMBER}"
+                )
             if value != parameter.default:
                 kept.append((name, value))  # type: ignore[arg-type]
         for name, parameter in self.parameters.items():

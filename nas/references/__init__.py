@@ -5,7 +5,7 @@ Dropout has no place in a graph, and every batch norm has torch's epsilon.
 
 from __future__ import annotations
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, check_size
 from nas.errors import one_of
 from nas.references import (
     densenet,
@@ -42,8 +42,9 @@ def reference_names() -> list[str]:
 
 
 def reference(name: str, classes: int = 1000, resolution: int = 224) -> Architecture:
-    """The published network `name`. Errors: `NasError` with the nearest name."""
-    stem, stages, head = _network(name).layout(classes)
+    """The published network `name`. Errors: `NasError` with the nearest name, or a size's rule."""
+    check_size(resolution, "resolution")
+    stem, stages, head = _network(name).layout(check_size(classes, "classes"))
     return Architecture(resolution, stem, stages, head, name=name)
 
 

@@ -86,6 +86,7 @@ def _free_name(storage: Storage, words: Sequence[str]) -> str:
     """The words as a name, numbered where it is taken."""
     text = "-".join(words).lower()
     stem = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "-" for c in text)
+    stem = stem.strip(".-")[:90] or "study"
     taken, n = set(storage.names()), 1
     while (name := stem if n == 1 else f"{stem}-{n}") in taken:
         n += 1

@@ -25,7 +25,7 @@ from nas.study.storage import DIRECTIONS
 from nas.study.study import Record, Study, pareto, record_of
 
 REFERENCE_SIZE = 32
-MAX_REPEATS = 200
+MAX_REPEATS = 20
 FAILURES = (NasError, RuntimeError, ArithmeticError, MemoryError)
 
 
@@ -64,15 +64,15 @@ class Driver:
         self.study, self.slots, self.report = study, slots, report
         self.executor = executor or InlineExecutor()
         self.stopping = False
+        self._records = study.records()
         stored = study.trials()
         self._memory = optuna.create_study(directions=DIRECTIONS)
         self._memory.add_trials(stored)
         recall(self._memory, study.settings.sampler)
-        self._scores = {t.user_attrs["hash"]: _outcome(t) for t in stored}
-        self._waiting: dict[str, tuple[Future[dict[str, float]], list[Asked]]] = {}
+        self._scores = {t.user_attrs.get("hash"): _outcome(t) for t in stored}
+        self._waiting: dict[str, tuple[Future[dict[str, float]], Asked]] = {}
         self._asked = len(stored)
         self._repeats = 0
-        self._records = study.records()
         self._front = pareto(self._records)
         self._best = max(self._records, key=lambda r: r.score, default=None)
         self._failed = len(stored) - len(self._records)
@@ -87,14 +87,18 @@ class Driver:
         first) or "exhausted" (nothing but repeats is proposed any more).
         """
         self._goal = goal
-        with self._stop_on_signal():
+        with self.study.storage.held(self.study.name), self._stop_on_signal():
             self._combiner = self.study.combiner() or self._reference()
             if self._combiner is None:
                 return "interrupted"
             self._started, self._begun_with = time.monotonic(), self._finished
             while True:
                 open_ = not self.stopping and self._repeats < MAX_REPEATS
-                while open_ and self._asked < goal and len(self._waiting) < self.slots:
+                while (
+                    open_
+                    and self._finished + len(self._waiting) < goal
+                    and len(self._waiting) < self.slots
+                ):
                     self._ask()
                     open_ = not self.stopping and self._repeats < MAX_REPEATS
                 if not self._waiting:
@@ -125,8 +129,7 @@ class Driver:
                 reference.append(future.result())
             if len(reference) == REFERENCE_SIZE:
                 return self.study.set_reference(reference)
-        error = future.exception()
-        raise NasError(f"the proxies are undefined for most networks of the space: {error}")
+        raise NasError("the proxies are undefined for most networks of the space")
 
     def _ask(self) -> None:
         settings, candidates = self.study.settings, self.study.candidates
@@ -135,20 +138,16 @@ class Driver:
         self._memory.sampler = sampler
         trial = self._memory.ask(candidates.space.distributions)
         self._asked += 1
-        assert sampler.candidate is not None
-        asked = Asked(trial, sampler.candidate)
-        key = asked.candidate.arch.hash
-        if key in self._scores:
+        # Optuna leaves a sampler out where there is nothing to choose.
+        candidate = sampler.candidate or sampler.propose({})
+        key = candidate.arch.hash
+        if key in seen:  # a repeat is no trial
             self._repeats += 1
-            self._tell(asked, self._scores[key])
-        elif key in self._waiting:
-            self._waiting[key][1].append(asked)
-        else:
-            self._repeats = 0
-            future = self.executor.submit(
-                evaluate, asked.candidate.arch, settings.proxies, settings.seed
-            )
-            self._waiting[key] = (future, [asked])
+            self._memory.tell(trial, state=TrialState.FAIL)
+            return
+        self._repeats = 0
+        future = self.executor.submit(evaluate, candidate.arch, settings.proxies, settings.seed)
+        self._waiting[key] = (future, Asked(trial, candidate))
 
     def _collect(self) -> None:
         done, _ = wait([future for future, _ in self._waiting.values()], None, FIRST_COMPLETED)
@@ -161,8 +160,7 @@ class Driver:
             outcome = str(error) or repr(error) if error else future.result()
             self._scores[key] = outcome
             del self._waiting[key]
-            for one in asked:
-                self._tell(one, outcome)
+            self._tell(asked, outcome)
 
     def _tell(self, asked: Asked, outcome: dict[str, float] | str) -> None:
         """Tells memory, then appends to the storage; `outcome` is the scores or a reason."""
@@ -255,5 +253,5 @@ class Driver:
 
 def _outcome(trial: FrozenTrial) -> dict[str, float] | str:
     attributes = trial.user_attrs
-    outcome: dict[str, float] | str = attributes.get("scores") or attributes["reason"]
+    outcome: dict[str, float] | str = attributes.get("scores") or attributes.get("reason", "")
     return outcome

@@ -73,7 +73,11 @@ class BudgetSampler(BaseSampler):
     def sample_relative(
         self, study: OptunaStudy, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        chosen = self.candidates.space.snap(self.inner.sample_relative(study, trial, search_space))
+        chosen = self.inner.sample_relative(study, trial, search_space)
+        return self.propose(self.candidates.space.snap(chosen)).params
+
+    def propose(self, chosen: dict[str, Any]) -> Candidate:
+        """A candidate near the `chosen` options, within budget and new if it can be."""
         candidate = self.candidates.feasible(chosen, self.rng)
         for _ in range(NEW_TRIES):
             if candidate is None or candidate.arch.hash not in self.seen:
@@ -82,7 +86,7 @@ class BudgetSampler(BaseSampler):
         if candidate is None:
             raise NasError("no network within all budgets was found; loosen one of them")
         self.candidate = candidate
-        return candidate.params
+        return candidate
 
     def _neighbour(self, params: dict[str, Any]) -> dict[str, Any]:
         """All but one option of `params`: the open one will be redrawn."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +78,18 @@ class Storage:
             raise NasError(f"study '{name}' exists in {self}; go on with it: nas resume {name}")
         if self.url:
             return self._fill(self._open_url(), name, attributes)
+        part = self.folder / f".{name}.{os.getpid()}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            part = self.folder / f".{name}.{os.getpid()}.part"
             part.unlink(missing_ok=True)
             self._fill(_journal(part), name, attributes)
             # A link, unlike a rename, fails where another process has made the same study.
             os.link(part, self.folder / f"{name}{SUFFIX}")
-            part.unlink()
-        except FileExistsError:
-            raise NasError(f"study '{name}' exists in {self}; nas resume {name}") from None
         except OSError as error:
             raise NasError(f"studies cannot be kept in {self}: {error.strerror}") from None
+        finally:
+            if self.folder.is_dir():
+                part.unlink(missing_ok=True)
         return self.open(name)
 
     def open(self, name: str) -> optuna.Study:
@@ -99,11 +101,36 @@ class Storage:
         path = self.folder / f"{name}{SUFFIX}"
         try:
             _drop_partial_line(path)
-            return optuna.load_study(study_name=name, storage=_journal(path))
+            journal = _journal(path)
+            held = [study.study_name for study in journal.get_all_studies()]
         except OSError as error:
             raise NasError(f"study '{name}' in {self}: {error.strerror}") from None
-        except (KeyError, ValueError) as error:
-            raise NasError(f"study '{name}' in {self}: damaged journal: {error}") from None
+        except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
+            raise NasError(f"study '{name}' in {self}: damaged journal: {error!r}") from None
+        if name not in held:
+            holds = f"study '{held[0]}': rename it to {held[0]}{SUFFIX}" if held else "no study"
+            raise NasError(f"{path} holds {holds}")
+        return optuna.load_study(study_name=name, storage=journal)
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """While a process drives a journal's study no other may: both would ask the same trials.
+
+        Errors: `NasError` where another process holds it.
+        """
+        if self.url:
+            yield
+            return
+        descriptor = os.open(self.folder / f".{name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise NasError(f"study '{name}' in {self} is being run by another process") from None
+        try:
+            yield
+        finally:
+            os.close(descriptor)
 
     def _fill(self, storage: BaseStorage, name: str, attributes: dict[str, Any]) -> optuna.Study:
         study = optuna.create_study(study_name=name, storage=storage, directions=DIRECTIONS)

@@ -126,7 +126,16 @@ class Study:
 
     def records(self) -> list[Record]:
         """The finished trials that gave a score, in order. All of them meet every budget."""
-        return [record_of(t) for t in self.trials() if t.state == TrialState.COMPLETE]
+        found = []
+        for trial in self.trials():
+            if trial.state == TrialState.COMPLETE:
+                try:
+                    found.append(record_of(trial))
+                except (KeyError, TypeError, ValueError) as error:
+                    raise NasError(
+                        f"study '{self.name}': trial {trial.number} is damaged: {error!r}"
+                    ) from None
+        return found
 
     def record(self, number: int | None = None) -> Record:
         """One trial by its number, or the best. Errors: `NasError` where there is none."""

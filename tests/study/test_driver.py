@@ -112,10 +112,32 @@ def test_repeats_are_not_evaluated_twice(tmp_path: Path) -> None:
 
     study = begin("jetson", (), path, storage=str(tmp_path), **OPTIONS)
     with Counting(3) as executor:
-        Driver(study, executor, slots=3).run(60)
+        assert Driver(study, executor, slots=3).run(60) == "exhausted"
     searched = executor.hashes[32:]  # after the reference sample
-    assert len(searched) == len(set(searched)) == 16
-    assert len(study.records()) == 60
+    assert len(searched) == len(set(searched)) == len(study.trials()) == 16
+
+
+def test_a_space_of_one_network_is_searched(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text(TINY.replace("[8, 16]", "8").replace("[1, 2]", "1"))
+    study = begin("jetson", (), path, storage=str(tmp_path), **OPTIONS)
+    assert Driver(study).run(5) == "exhausted"
+    assert [r.arch for r in study.records()] == [nas.SearchSpace.load(path).sample(0)]
+
+
+def test_a_second_driver_of_one_study_is_refused(tmp_path: Path) -> None:
+    study = begin("jetson", ["20M"], "small", storage=str(tmp_path), **OPTIONS)
+    refused: list[str] = []
+
+    def second(progress: Any) -> None:
+        if not refused:
+            with pytest.raises(nas.NasError) as caught:
+                Driver(Study.load(study.name, str(tmp_path))).run(5)
+            refused.append(str(caught.value))
+
+    assert Driver(study, report=second).run(3) == "finished"
+    assert "is being run by another process" in refused[0]
+    assert Driver(Study.load(study.name, str(tmp_path))).run(5) == "finished"
 
 
 def test_an_undefined_score_fails_the_trial_with_its_reason(

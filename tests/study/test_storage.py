@@ -31,7 +31,7 @@ def test_a_study_is_found_by_name_and_by_path(tmp_path: Path) -> None:
     assert len(made.records()) == 4
     assert by_name.settings == made.settings
     assert Storage(str(tmp_path)).names() == ["one"]
-    assert {p.name for p in tmp_path.iterdir()} == {"one.journal"}
+    assert {p.name for p in tmp_path.iterdir()} == {"one.journal", ".one.lock"}
 
 
 def test_unknown_taken_and_impossible_names(tmp_path: Path) -> None:
@@ -57,16 +57,36 @@ def test_half_a_line_at_the_end_is_dropped_and_nothing_else(tmp_path: Path) -> N
     assert path.read_bytes() == whole
 
 
-def test_a_damaged_journal_is_one_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "bad.journal").write_text("no journal\n")
-    with pytest.raises(NasError, match=r"study 'bad'.*damaged"):
+@pytest.mark.parametrize("text", ["no journal", "null", "[]", "123", '{"op_code":99}'])
+def test_a_damaged_journal_is_one_clear_error(text: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.journal").write_text(f"{text}\n")
+    with pytest.raises(NasError, match="damaged|holds no study"):
         Study.load("bad", str(tmp_path))
+
+
+def test_an_empty_and_a_renamed_journal_say_so(tmp_path: Path) -> None:
+    (tmp_path / "empty.journal").write_text("")
+    with pytest.raises(NasError, match="holds no study"):
+        Study.load("empty", str(tmp_path))
+    small(tmp_path, "one")
+    (tmp_path / "one.journal").rename(tmp_path / "two.journal")
+    with pytest.raises(NasError, match=r"holds study 'one': rename it to one\.journal"):
+        Study.load("two", str(tmp_path))
+
+
+def test_a_trial_without_its_facts_is_named(tmp_path: Path) -> None:
+    study = small(tmp_path, "one")
+    path = tmp_path / "one.journal"
+    path.write_text(path.read_text().replace('"macs"', '"mac"', 1))
+    with pytest.raises(NasError, match="trial 0 is damaged: KeyError"):
+        Study.load(study.name, str(tmp_path)).records()
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(NasError, match="cannot be kept"):
-        small(tmp_path / "file" / "studies", "one")
+    for place in (tmp_path / "file" / "studies", tmp_path / "file"):
+        with pytest.raises(NasError, match="cannot be kept"):
+            small(place, "one")
 
 
 def test_sqlite_holds_the_same_study(tmp_path: Path) -> None:
