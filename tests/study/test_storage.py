@@ -60,7 +60,7 @@ def test_half_a_line_at_the_end_is_dropped_and_nothing_else(tmp_path: Path) -> N
 @pytest.mark.parametrize("text", ["no journal", "null", "[]", "123", '{"op_code":99}'])
 def test_a_damaged_journal_is_one_clear_error(text: str, tmp_path: Path) -> None:
     (tmp_path / "bad.journal").write_text(f"{text}\n")
-    with pytest.raises(NasError, match="damaged|holds no study"):
+    with pytest.raises(NasError, match=r"damaged|holds no study"):
         Study.load("bad", str(tmp_path))
 
 
