@@ -1,5 +1,18 @@
-"""`python -m nas` is the command `nas`."""
+"""The command `nas`, also as `python -m nas`."""
 
-from nas.cli.main import main
+import sys
 
-main()
+
+def main() -> None:
+    """Runs the command line, ready for Ctrl-C while it is still being imported."""
+    try:
+        from nas.cli.main import main as run
+
+        run()
+    except KeyboardInterrupt:
+        print("nas: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

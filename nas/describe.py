@@ -35,7 +35,8 @@ def layers(arch: Architecture, target: Target) -> list[dict[str, Any]]:
 
 
 def describe(arch: Architecture, target: Target) -> dict[str, Any]:
-    """Totals and layers; the latency is predicted for `target`, with its interval."""
+    """Totals and layers; the latency is predicted for `target`, with its interval. It is
+    `constant_ms`, which belongs to no layer, plus the layers' latencies."""
     total, latency = cost(arch), target.predict(arch)
     return {
         "name": arch.name or arch.hash[:12],
@@ -47,5 +48,6 @@ def describe(arch: Architecture, target: Target) -> dict[str, Any]:
         "weight_bytes": total.weight_bytes,
         "latency_ms": latency.ms,
         "latency_interval_ms": [latency.low_ms, latency.high_ms],
+        "constant_ms": target.constant_ms,
         "layers": layers(arch, target),
     }

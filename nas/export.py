@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,9 +59,10 @@ def export_onnx(
     """Writes the module as ONNX and returns its largest difference from torch.
 
     The difference is that of the outputs on noise, relative to the largest output where that is
-    above 1. Errors: `NasError` where it exceeds 1e-4 (nothing is written then) or the file cannot
-    be written.
+    above 1. A link stays one: what it points to is written. Errors: `NasError` where the difference
+    exceeds 1e-4 (nothing is written then) or the file cannot be written.
     """
+    place = output_file(path)
     model = to_onnx(arch, module, dynamic_batch=dynamic_batch, metadata=metadata)
     data = model.SerializeToString()
     images = _noise(arch, _IMAGES, seed=1)
@@ -72,8 +74,16 @@ def export_onnx(
     difference = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
     if not difference <= TOLERANCE:
         raise NasError(f"the ONNX model differs from torch by {difference:.2g}, over {TOLERANCE}")
-    write_whole(path, data)
+    write_whole(place, data)
     return difference
+
+
+def output_file(path: Path) -> Path:
+    """The file that `path` leads to. Errors: `NasError` where what is there is no regular file."""
+    place = Path(os.path.realpath(path))
+    if os.path.lexists(place) and not place.is_file():
+        raise NasError(f"{path} cannot be written: it is no regular file")
+    return place
 
 
 def _noise(arch: Architecture, images: int, seed: int) -> torch.Tensor:

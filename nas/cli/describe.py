@@ -12,6 +12,8 @@ from nas.cli.options import JsonOption, PluginOption, StorageOption
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
+    from nas.blocks import Block
+    from nas.graph import Shape
 
 DEFAULT_TARGET = "cpu"
 
@@ -34,7 +36,7 @@ def describe(
 ) -> None:
     """Describe a network: its totals and its layers."""
     from nas import plugins
-    from nas.cli.tables import interval, layers_table, show
+    from nas.cli.tables import known_interval, layers_table, show
     from nas.describe import describe as describe_architecture
     from nas.latency import Target
 
@@ -45,12 +47,14 @@ def describe(
     if as_json:
         typer.echo(json.dumps(facts))
         return
+    low, high = facts["latency_interval_ms"]
     show(
         f"{facts['name']}: {found.resolution} px, {facts['macs'] / 1e6:.1f} MMACs, "
         f"{facts['params'] / 1e6:.3f} Mparams ({facts['weight_bytes'] / 1e6:.2f} MB in float32), "
         f"peak activations {facts['peak_bytes'] / 1e6:.2f} MB",
         f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
-        f"{facts['latency_ms']:.2f} ms, 90% interval {interval(*facts['latency_interval_ms'])}",
+        f"{facts['latency_ms']:.2f} ms, "
+        f"{known_interval(low, high, device.interval_known)}",
         layers_table(found, device),
     )
 
@@ -90,11 +94,16 @@ def _find(name: str, resolution: int | None, storage: str | None) -> tuple[Archi
 def list_targets() -> None:
     """List the devices whose latency can be predicted."""
     from nas.cli.tables import show, table
+    from nas.errors import NasError
     from nas.latency import Target, target_names
 
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for name in target_names():
-        facts = Target.load(name).metadata
+        try:
+            facts = Target.load(name).metadata
+        except (NasError, OSError) as failure:
+            rows.append((name, "", str(failure), *[""] * 7))
+            continue
         error, noise = facts.error, facts.noise
         rows.append(
             (
@@ -112,7 +121,13 @@ def list_targets() -> None:
         )
     columns = ("target", "alias", "provenance", "device", "runtime", "precision", "date")
     show(
-        table((*columns, "error", "mobile", "noise"), rows, left=7),
+        table(
+            (*columns, "error", "mobile", "noise"),
+            rows,
+            left=7,
+            fold=("provenance", "device", "runtime"),
+            minor=("device", "runtime", "date"),
+        ),
         "error: mean absolute error of predictions for networks that were left out of the fit, "
         "and that of the mobile ones among them; noise: that of the measurement itself",
     )
@@ -134,15 +149,18 @@ def list_spaces(
     from nas.extremes import largest, smallest
     from nas.space import SearchSpace, space_names
 
+    def macs_of(row: Block, shape: Shape) -> int:
+        return block_cost(row, shape)[1]
+
     plugins.load_all(plugin)
     rows = []
     for name in space or space_names():
         loaded = SearchSpace.load(name)
-        low = smallest(loaded, lambda row, shape: block_cost(row, shape)[1]).value
-        high = largest(loaded, lambda row, shape: block_cost(row, shape)[1]).value
+        low = smallest(loaded, macs_of, restarts=0).value
+        high = largest(loaded, macs_of, restarts=0).value
         middle = median(cost(loaded.sample(seed)).macs for seed in range(300))
         sizes = "–".join(str(f(loaded.settings.resolution)) for f in (min, max))
         macs = [f"{value / 1e6:.1f}" for value in (low, middle, high)]
         rows.append((loaded.name, loaded.settings.about, sizes, f"{loaded.size:.1e}", *macs))
     columns = ("space", "about", "px", "networks", "min MMACs", "median", "max")
-    show(table(columns, rows, left=2))
+    show(table(columns, rows, left=2, fold=("about",)))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from nas._version import __version__
 from nas.cli import describe, measure, references, search, studies
@@ -58,10 +59,11 @@ app.command()(measure.measure)
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 2 the user's mistake, 130 interrupted."""
     try:
-        code = app(standalone_mode=False)
+        code = _run()
+        sys.stdout.flush()
     except (NasError, TyperException) as error:
         _fail(_message(error), 2)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         _fail("interrupted", 130)
     except BrokenPipeError:
         # What reads us has closed; the interpreter's last flush must not complain about it.
@@ -70,7 +72,18 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", 2)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Runs the command that was asked for; unlike typer's own way it leaves every error alone."""
+    command = get_command(app)
+    try:
+        with command.make_context("nas", sys.argv[1:]) as context:
+            command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
+    return 0
 
 
 def _message(error: Exception) -> str:

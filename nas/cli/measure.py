@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,9 @@ from nas.cli.options import PluginOption
 
 def measure(
     target: Annotated[str, typer.Option(help="Name of the target to make or to go on with.")],
-    minutes: Annotated[float, typer.Option(help="Time to spend.")] = 9.0,
+    minutes: Annotated[
+        float, typer.Option(help="Time to spend; at least one batch (about 10 s) runs.")
+    ] = 9.0,
     threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
     space: Annotated[
         str, typer.Option(help="Space whose networks and layers are timed: a name or a file.")
@@ -29,6 +32,8 @@ def measure(
     from nas.latency import Target
     from nas.latency.measure import Progress as Measured
     from nas.latency.measure import measure as measure_machine
+    from nas.latency.table import read_table
+    from nas.latency.target import FOLDER
     from nas.plugins import load_all
     from nas.space import SearchSpace
 
@@ -57,9 +62,12 @@ def measure(
             sample=sampled.sample,
         )
     except KeyboardInterrupt:
-        typer.echo(
-            f"interrupted: finished rows are kept in {folder}; the same command goes on", err=True
-        )
+        table = folder / f"{target}.csv"
+        rows = len(read_table(table)) if table.exists() else 0
+        said = "0 rows are kept: nothing was written"
+        if rows:
+            said = f"{rows} rows are kept in {table}; the same command goes on"
+        typer.echo(f"interrupted: {said}", err=True)
         raise typer.Exit(130) from None
     finally:
         if bar.live.is_started:
@@ -73,4 +81,6 @@ def measure(
             f"mean error of predictions for networks left out of the fit: {error.mape:.1%} "
             f"({error.networks} networks, {error.rows} rows)"
         )
-    typer.echo(f"search for it: nas search --target {target} --budget 300MFLOPs")
+    known = folder.resolve() == Path(FOLDER).resolve()
+    name = target if known else shlex.quote(str(path))
+    typer.echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

@@ -31,6 +31,7 @@ def progress_display(study: Study) -> Iterator[Report]:
         f"study [bold]{study.name}[/bold]: space {study.space.name}, target {study.target.name} "
         f"({study.target.metadata.provenance}), {budgets}, sampler {study.settings.sampler}",
         highlight=False,
+        soft_wrap=True,
     )
     if not console.is_terminal:
         yield _Log()

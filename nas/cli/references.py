@@ -24,7 +24,7 @@ def list_references(
     as_json: JsonOption = False,
 ) -> None:
     """List the published networks, with their costs at 224 px."""
-    from nas.cli.tables import interval, show, table
+    from nas.cli.tables import interval, latency_source, show, table
     from nas.errors import one_of
     from nas.latency import Target
 
@@ -47,7 +47,7 @@ def list_references(
             f"{f['top1']:.1f}",
             f"[{sources.index(f['source']) + 1}]",
             f"{f['latency_ms']:.2f}",
-            interval(*f["latency_interval_ms"]),
+            interval(*f["latency_interval_ms"]) if device.interval_known else "–",
         )
         for f in facts
     ]
@@ -56,8 +56,7 @@ def list_references(
         table(columns, rows),
         f"{RESOLUTION} px, 1000 classes; top-1: ImageNet accuracy as it was published by",
         *(f"  [{i}] {source}" for i, source in enumerate(sources, 1)),
-        f"latency: predicted for {device.name}, {device.metadata.provenance}, "
-        f"{device.metadata.precision}, with its 90% interval",
+        latency_source(device),
     )
 
 

@@ -101,6 +101,7 @@ def _run(study: Study, goal: int) -> None:
     if scored:
         typer.echo(f"export the best:  nas export {where} --output best.onnx")
     more = "" if ended == "interrupted" else f" --trials {study.settings.trials}"
-    typer.echo(f"go on searching:  nas resume {where}{more}")
+    if ended != "exhausted":
+        typer.echo(f"go on searching:  nas resume {where}{more}")
     if ended == "interrupted":
         raise typer.Exit(130)

@@ -26,17 +26,18 @@ def list_studies(storage: StorageOption = None) -> None:
     for name in place.names():
         try:
             study = Study(place, place.open(name))  # its plugins are not needed
+            s, records = study.settings, study.records()
         except NasError as error:
             rows.append((name, str(error), "", "", "", ""))
             continue
-        s, records = study.settings, study.records()
         best = f"{max(r.score for r in records):.3f}" if records else "–"
         trials = f"{len(study.trials())}/{s.trials}"
         rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
     if not rows:
         typer.echo(f"no studies in {place}; begin one: nas search --target cpu --budget 300MFLOPs")
         return
-    show(table(("study", "space", "target", "budgets", "trials", "best score"), rows, left=4))
+    columns = ("study", "space", "target", "budgets", "trials", "best score")
+    show(table(columns, rows, left=4, fold=columns[:4]))
 
 
 def show(
@@ -47,7 +48,7 @@ def show(
 ) -> None:
     """Show a study: its Pareto front, and its best network."""
     from nas import plugins
-    from nas.cli.tables import layers_table, print_best
+    from nas.cli.tables import layers_table, print_best, study_target
     from nas.cli.tables import show as show_parts
     from nas.study import Study
 
@@ -58,9 +59,10 @@ def show(
         return
     best = loaded.record()
     print_best(loaded)
-    show_parts(
-        f"\nTrial {best.trial}, the best, layer by layer", layers_table(best.arch, loaded.target)
-    )
+    target, _ = study_target(loaded)
+    if target:
+        layers = layers_table(best.arch, target)
+        show_parts(f"\nTrial {best.trial}, the best, layer by layer", layers)
 
 
 def _as_dict(study: Study) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def _as_dict(study: Study) -> dict[str, Any]:
     return {
         "study": study.name,
         "space": study.space.name,
-        "target": study.target.name,
+        "target": study.settings.target,
         "budgets": list(study.settings.budgets),
         "trials": len(study.trials()),
         "feasible": len(records),
@@ -89,19 +91,20 @@ def export(
     """Write a study's best network, or one trial's, as ONNX."""
     from nas import plugins
     from nas._version import __version__
-    from nas.cli.tables import interval
+    from nas.cli.tables import known_interval, study_target
     from nas.errors import one_of
     from nas.study import Study
 
     if export_format != "onnx":
         raise one_of("export format", export_format, ["onnx"])
+    from nas.export import export_onnx, initialised, output_file
+
+    output_file(output)
     plugins.load_all(plugin)
     loaded = Study.load(study, storage)
     record = loaded.record(trial)
     import onnx
     import torch
-
-    from nas.export import export_onnx, initialised
 
     arch = record.arch.renamed(f"{loaded.name}-{record.trial}")
     metadata = {
@@ -116,11 +119,17 @@ def export(
     }
     module = initialised(arch, loaded.settings.seed)
     difference = export_onnx(arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata)
+    target, _ = study_target(loaded)
+    known = target is None or target.interval_known
+    predicted = known_interval(*record.latency_interval_ms, known)
     size = output.stat().st_size / 1e6
     typer.echo(
         f"{output}: trial {record.trial}, {record.macs / 1e6:.1f} MMACs, "
         f"{record.params / 1e6:.2f} Mparams, {record.resolution} px, "
-        f"{record.latency_ms:.2f} ms ({interval(*record.latency_interval_ms)}), {size:.2f} MB"
+        f"{record.latency_ms:.2f} ms ({predicted}), {size:.2f} MB"
     )
-    typer.echo(f"largest difference between onnxruntime and torch: {difference:.2g}")
+    typer.echo(
+        "largest difference between onnxruntime and torch, relative to the largest output where "
+        f"that is above 1: {difference:.2g}"
+    )
     typer.echo("the weights are untrained: the file is the architecture, ready to be measured")

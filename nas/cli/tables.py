@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+
+from nas.errors import NasError
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -15,25 +18,66 @@ if TYPE_CHECKING:
     from nas.study import Record, Study
 
 MAX_ROWS = 10
+NARROW = 100
+FOLDED = 12
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1) -> Table:
-    """A plain table; the first `left` columns are text, the others right-aligned numbers."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for i, column in enumerate(columns):
-        made.add_column(column, justify="left" if i < left else "right", no_wrap=True)
-    for row in rows:
-        made.add_row(*[str(cell) for cell in row])
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    left: int = 1,
+    fold: Sequence[str] = (),
+    minor: Sequence[str] = (),
+) -> Table:
+    """A plain table; the first `left` columns are text, the others right-aligned numbers.
+
+    Where there is little room, the columns `fold` take several lines, and a narrow terminal is
+    spared the columns `minor`. No other cell is ever cut or broken.
+    """
+    narrow = _console().width < NARROW
+    made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    kept = [i for i, column in enumerate(columns) if not (narrow and column in minor)]
+    cells = [[str(row[i]) for i in kept] for row in rows]
+    for n, i in enumerate(kept):
+        column, folds = columns[i], columns[i] in fold
+        head = column.replace(" ", "\n") if narrow else column
+        words = [*head.split("\n"), *(row[n] for row in cells)]
+        width = max(map(cell_len, words))
+        made.add_column(
+            head,
+            justify="left" if i < left else "right",
+            no_wrap=not folds,
+            min_width=min(width, FOLDED) if folds else width,
+            overflow="fold",
+        )
+    for row in cells:
+        made.add_row(*row)
     return made
 
 
 def show(*parts: Table | str) -> None:
-    """Prints tables and lines on standard output, as wide as they need where nobody looks on."""
-    console = Console(highlight=False, soft_wrap=True)
+    """Prints tables, with an empty line after each, and lines on standard output."""
+    console = _console()
+    for i, part in enumerate(parts, 1):
+        console.print(part, markup=False)
+        if isinstance(part, Table) and i < len(parts):
+            console.print()
+
+
+class _Console(Console):
+    """Leaves a broken pipe to the caller."""
+
+    def on_broken_pipe(self) -> None:
+        raise
+
+
+def _console() -> Console:
+    """Standard output; as wide as a table needs where nobody looks on."""
+    console = _Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = 200
-    for part in parts:
-        console.print(part, markup=False) if isinstance(part, str) else console.print(part)
+    return console
 
 
 def interval(low: float, high: float) -> str:
@@ -41,25 +85,54 @@ def interval(low: float, high: float) -> str:
     return f"{low:.2f}–{high:.2f}"
 
 
+def known_interval(low: float, high: float, known: bool) -> str:
+    """The interval with what it is, or that there is none to rely on."""
+    return f"90% interval {interval(low, high)}" if known else "no error known"
+
+
+def latency_source(target: Target) -> str:
+    """Where predicted latencies come from, and whether their error is known."""
+    facts = target.metadata
+    error = "with its 90% interval" if target.interval_known else "no error known"
+    return f"latency: predicted for {target.name}, {facts.provenance}, {facts.precision}, {error}"
+
+
+def study_target(study: Study) -> tuple[Target | None, str]:
+    """A study's target, as far as it can still be read, and where the stored latencies come from.
+
+    That they come from a table that has changed since is an error only to whoever resumes.
+    """
+    from nas.latency import Target
+
+    try:
+        return study.target, latency_source(study.target)
+    except NasError:
+        source = f"latency: predicted for {study.settings.target} when the study began"
+    try:
+        changed = Target.load(study.settings.target)
+    except NasError as error:
+        return None, f"{source}; now it cannot be read: {error}"
+    return changed, f"{source}; its table has changed since: the layers' ms are by the new one"
+
+
 def print_best(study: Study) -> None:
     """The best architectures: those of the Pareto front with the highest scores."""
     front = study.pareto()
     shown = front[:MAX_ROWS]
     budgets = ", ".join(study.settings.budgets) or "no budget"
-    device = study.target.metadata
+    target, source = study_target(study)
     show(
-        f"\nBest of {len(study.records())} scored networks ({budgets}); "
+        f"Best of {len(study.records())} scored networks ({budgets}); "
         f"Pareto front of score and latency: {len(front)}, {len(shown)} shown",
-        records_table(shown),
-        f"score: {' + '.join(study.settings.proxies)} against random networks of the space "
+        records_table(shown, known=target is None or target.interval_known),
+        f"score: {' + '.join(study.settings.proxies)} against random networks within the budgets "
         "(0 is average); it is no accuracy",
-        f"latency: predicted for {device.name}, {device.provenance}, {device.precision}, "
-        "with its 90% interval",
+        source,
     )
 
 
-def records_table(records: Iterable[Record]) -> Table:
-    """Trials with their scores and costs."""
+def records_table(records: Iterable[Record], *, known: bool = True) -> Table:
+    """Trials with their scores and costs, and with their intervals where those are `known`."""
     columns = ("trial", "score", "MMACs", "Mparams", "peak MB", "latency ms", "interval", "px")
     return table(
         columns,
@@ -71,7 +144,7 @@ def records_table(records: Iterable[Record]) -> Table:
                 f"{r.params / 1e6:.2f}",
                 f"{r.peak_bytes / 1e6:.2f}",
                 f"{r.latency_ms:.2f}",
-                interval(*r.latency_interval_ms),
+                interval(*r.latency_interval_ms) if known else "–",
                 r.resolution,
             )
             for r in records
@@ -81,24 +154,22 @@ def records_table(records: Iterable[Record]) -> Table:
 
 
 def layers_table(arch: Architecture, target: Target) -> Table:
-    """One line a row of the architecture."""
+    """One line a row of the architecture, and one for the latency that belongs to none."""
     from nas.describe import layers
 
     columns = ("layer", "block", "settings", "output", "MMACs", "kparams", "peak MB", "ms")
-    return table(
-        columns,
+    rows = [
         (
-            (
-                layer["name"],
-                layer["kind"],
-                ", ".join(f"{k}={v}" for k, v in layer["settings"].items()),
-                "x".join(map(str, layer["shape"])),
-                f"{layer['macs'] / 1e6:.2f}",
-                f"{layer['params'] / 1e3:.1f}",
-                f"{layer['peak_bytes'] / 1e6:.2f}",
-                f"{layer['latency_ms']:.3f}",
-            )
-            for layer in layers(arch, target)
-        ),
-        left=3,
-    )
+            layer["name"],
+            layer["kind"],
+            ", ".join(f"{k}={v}" for k, v in layer["settings"].items()),
+            "x".join(map(str, layer["shape"])),
+            f"{layer['macs'] / 1e6:.2f}",
+            f"{layer['params'] / 1e3:.1f}",
+            f"{layer['peak_bytes'] / 1e6:.2f}",
+            f"{layer['latency_ms']:.3f}",
+        )
+        for layer in layers(arch, target)
+    ]
+    rows.append(("constant", "", "", "", "", "", "", f"{target.constant_ms:.3f}"))
+    return table(columns, rows, left=3, fold=("settings",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import numpy as np
@@ -39,7 +40,9 @@ def calibrate(
     if len(samples) < 3:
         raise NasError(f"calibrate: {len(samples)} networks; at least 3 are needed")
     if base is None:
-        base = min(map(Target.load, target_names()), key=lambda t: float(_ratios(t, samples).std()))
+        base = min(_known(), key=lambda t: float(_ratios(t, samples).std()), default=None)
+    if base is None:
+        raise NasError("calibrate: there is no target to start from; give a base")
     value_bytes = base.metadata.value_bytes
     ratio = np.exp(np.median(_ratios(base, samples)))
     prior = scaled(base.predictor, float(ratio))
@@ -57,6 +60,15 @@ def calibrate(
         coefficients=fit(samples, value_bytes, prior),
     )
     return Target(metadata, Predictor(metadata.coefficients, {}, value_bytes))
+
+
+def _known() -> list[Target]:
+    """The known targets but those whose files are bad."""
+    found = []
+    for name in target_names():
+        with suppress(NasError):
+            found.append(Target.load(name))
+    return found
 
 
 def _ratios(target: Target, samples: list[Sample]) -> Vector:

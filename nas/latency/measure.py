@@ -43,9 +43,9 @@ def measure(
     """Times networks, blocks and kernels through onnxruntime and writes NAME.csv and NAME.yaml.
 
     Rows that the table already has are kept and more are added, so a call that was interrupted
-    goes on where it stopped. `sample(seed)` gives the networks to be timed. Returns the path of
-    the YAML, which `Target.load` reads. Errors: `NasError` for an unusable name, folder or budget,
-    or a table that was made with other settings.
+    goes on where it stopped; nothing is written before the first batch is done. `sample(seed)`
+    gives the networks to be timed. Returns the path of the YAML, which `Target.load` reads. Errors:
+    `NasError` for an unusable name, folder or budget, or a table that was made with other settings.
     """
     from nas.latency.runner import pinned, time_graphs
 
@@ -69,10 +69,12 @@ def measure(
                 clock.add([TableRow(s, *t) for s, t in zip(batch, timings, strict=True)])
                 found = [*rows, *clock.rows()]
                 write_table(table, found)
+                if not target.exists():
+                    write_whole(target, metadata.to_yaml())
                 if progress:
                     progress(Progress(len(found), monotonic() - start, limit))
     finally:
-        if rows or clock.started:
+        if table.exists():
             write_whole(target, fitted(metadata, table).to_yaml())
     return target
 
@@ -118,7 +120,7 @@ def _unseen(plan: Iterator[Subject], seen: set[Subject]) -> Iterator[Subject]:
 
 
 def _begin(name: str, target: Path, table: Path, threads: int, device: str | None) -> Metadata:
-    """The metadata of a table that is begun or continued, written beside it at once."""
+    """The metadata of a table that is begun or continued."""
     import onnxruntime
 
     runtime = f"onnxruntime {onnxruntime.__version__}, CPU"
@@ -133,7 +135,7 @@ def _begin(name: str, target: Path, table: Path, threads: int, device: str | Non
     if table.exists():
         raise NasError(f"{table} has no {target.name} beside it; choose another name")
     try:
-        metadata = Metadata(
+        return Metadata(
             name=name,
             device=device or _device(),
             provenance="measured",
@@ -147,8 +149,6 @@ def _begin(name: str, target: Path, table: Path, threads: int, device: str | Non
         raise NasError(
             f"name {name!r} must be of lower-case letters, digits, '.', '_' and '-'"
         ) from None
-    write_whole(target, metadata.to_yaml())
-    return metadata
 
 
 def _device() -> str:

@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 
 from nas.errors import NasError
 from nas.latency.device_model import BYTES, NAMES
+from nas.validation import Settings, validated
 
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Strict(Settings):
+    model_config = ConfigDict(strict=True)
 
 
 class Error(_Strict):
@@ -95,16 +96,7 @@ def read_metadata(path: Path) -> Metadata:
         raise NasError(f"target {path}: invalid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
         raise NasError(f"target {path}: must be a mapping, not {type(data).__name__}")
-    try:
-        found = Metadata.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        rule = first["msg"].removeprefix("Value error, ")
-        given = (
-            "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r:.60}"
-        )
-        raise NasError(f"target {path}: {f'{key}: ' if key else ''}{rule}{given}") from None
+    found = validated(Metadata, data, f"target {path}")
     if found.name != path.stem:
         raise NasError(f"target {path}: name: must be that of the file, not {found.name!r}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cached_property
 from hashlib import sha256
@@ -18,6 +19,7 @@ from nas.latency.predictor import Predictor, table_predictor
 from nas.resources import shipped
 
 FOLDER = "latency_tables"
+UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
 
 
 class Prediction(NamedTuple):
@@ -31,14 +33,15 @@ class Prediction(NamedTuple):
 class Target:
     """A device: its metadata and a predictor that is additive over the kernels of a network.
 
-    `checksum` (64 hexadecimal digits) changes with anything that a prediction may depend on.
+    `checksum` (64 hexadecimal digits) changes with anything that a prediction or its interval
+    depends on, its `table` (the bytes of the CSV) included, and with nothing else.
     """
 
-    def __init__(self, metadata: Metadata, predictor: Predictor, checksum: str = "") -> None:
+    def __init__(self, metadata: Metadata, predictor: Predictor, table: bytes = b"") -> None:
         self.metadata = metadata
         self.predictor = predictor
-        self.checksum = checksum or sha256(metadata.to_yaml().encode()).hexdigest()
-        self._factor = metadata.error.interval_factor if metadata.error else 2.0
+        self._factor = metadata.error.interval_factor if metadata.error else UNKNOWN_FACTOR
+        self.checksum = _checksum(predictor, metadata.precision, self._factor, table)
         self._kernels: dict[Kernel, float] = {}
         self._rows: dict[tuple[Block, Shape], tuple[float, Shape]] = {}
 
@@ -46,22 +49,27 @@ class Target:
     def name(self) -> str:
         return self.metadata.name
 
+    @property
+    def interval_known(self) -> bool:
+        """Whether the interval comes from errors on networks that were left out of the fit. If
+        not, it is only a guess: half to twice the prediction."""
+        return self.metadata.error is not None
+
     @classmethod
     def load(cls, name: str | Path) -> Target:
         """By the path of a .yaml file, or by name or alias: first among `latency_tables` of the
         working directory, then among the shipped ones. Errors: `NasError`: file, key, rule."""
         path = _find(name)
         metadata = read_metadata(path)
-        digest = sha256(path.read_bytes())
         table = path.with_suffix(".csv")
         if metadata.provenance == "measured":
             try:
-                digest.update(table.read_bytes())
+                data = table.read_bytes()
             except OSError as error:
                 raise NasError(f"table {table}: {error.strerror}") from None
-            return cls(metadata, table_predictor(metadata, table), digest.hexdigest())
+            return cls(metadata, table_predictor(metadata, table), data)
         fitted = Predictor(metadata.coefficients, metadata.corrections, metadata.value_bytes)
-        return cls(metadata, fitted, digest.hexdigest())
+        return cls(metadata, fitted)
 
     @cached_property
     def constant_ms(self) -> float:
@@ -106,6 +114,11 @@ def target_names() -> list[str]:
 def target_path(name: str | Path) -> Path:
     """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest name."""
     return _find(name)
+
+
+def _checksum(predictor: Predictor, precision: str, factor: float, table: bytes) -> str:
+    facts = [dict(predictor.coefficients), dict(predictor.corrections), precision, factor]
+    return sha256(json.dumps(facts, sort_keys=True).encode() + table).hexdigest()
 
 
 def _files() -> Iterator[Path]:

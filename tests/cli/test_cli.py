@@ -102,7 +102,7 @@ def test_export_equals_torch_and_says_so(searched: Run, tmp_path: Path, dynamic:
     words = ["export", "s", "--output", "out/best.onnx", "--trial", "2"]
     code, out, _ = searched(*words, *(["--dynamic-batch"] if dynamic else []))
     assert code == 0
-    difference = float(out.split("torch: ")[1].split()[0])
+    difference = float(out.split("above 1: ")[1].split()[0])
     assert difference <= 1e-4
     model = onnx.load(tmp_path / "out" / "best.onnx")
     onnx.checker.check_model(model, full_check=True)

@@ -1,13 +1,17 @@
 """Measuring end to end with next to no time, being interrupted, and going on."""
 
 import os
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+import typer
 
 import nas
 from nas.architecture import Architecture
-from nas.latency import Target, calibrate
+from nas.cli.measure import measure as command
+from nas.latency import Target, calibrate, target_names
 from nas.latency.measure import Progress, measure
 from nas.latency.plan import subjects
 from nas.latency.runner import time_graphs
@@ -82,6 +86,51 @@ def test_an_interrupted_measurement_keeps_its_rows_and_goes_on(tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.csv", "cut.yaml"]
 
 
+def test_interrupted_before_the_first_batch_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.latency.runner.time_graphs", interrupt)
+    with pytest.raises(typer.Exit):
+        command("cut", folder=tmp_path)
+    assert "interrupted: 0 rows are kept: nothing was written" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupted_later_the_command_says_how_many_rows_are_kept(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.latency.runner.time_graphs", interrupt)
+    with pytest.raises(typer.Exit):
+        command("mine", folder=table.parent)
+    rows = read_table(table.with_suffix(".csv"))
+    assert f"interrupted: {len(rows)} rows are kept in " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", ["latency_tables", "an other"])
+def test_the_command_ends_with_a_search_that_finds_the_target(
+    folder: str,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(table.parent, folder)
+    path = Path(folder) / "mine.yaml"
+    monkeypatch.setattr("nas.latency.measure.measure", lambda *args, **options: path)
+    command("mine", folder=Path(folder))
+    words = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    name = words[words.index("--target") + 1]
+    assert name == ("mine" if folder == "latency_tables" else str(path))
+    assert Target.load(name).checksum == Target.load(table).checksum
+
+
 def test_other_settings_are_refused(table: Path) -> None:
     with pytest.raises(nas.NasError, match="choose another name"):
         measure("mine", minutes=1, threads=2, folder=table.parent)
@@ -123,6 +172,17 @@ def test_calibrate_needs_networks_and_positive_latencies() -> None:
         calibrate([(tiny(0), 1.0)], base)
     with pytest.raises(nas.NasError, match="above 0"):
         calibrate([(tiny(0), -1.0)] * 3, base)
+
+
+def test_a_calibration_passes_over_a_target_that_does_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "latency_tables").mkdir()
+    (tmp_path / "latency_tables" / "bad.yaml").write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert "bad" in target_names()
+    known = [(tiny(seed), 2 * Target.load("jetson").predict(tiny(seed)).ms) for seed in range(3)]
+    assert calibrate(known).metadata.sources[-1] == "prior: jetson-agx-xavier"
 
 
 @pytest.mark.parametrize("base", ["jetson-agx-xavier", "x86-avx512-ort"])

@@ -109,3 +109,12 @@ def test_the_interval_holds_nine_of_ten() -> None:
     known, new = rng.normal(0, 0.1, 200), rng.normal(0, 0.1, 5000)
     held = np.abs(new) < np.log(interval_factor(known))
     assert 0.87 < held.mean() < 0.94
+
+
+@pytest.mark.parametrize("count", range(1, 10))
+def test_the_interval_of_few_networks_holds_nine_of_ten(count: int) -> None:
+    rng = np.random.default_rng(count)
+    known, new = rng.normal(0, 0.1, (4000, count)), rng.normal(0, 0.1, 4000)
+    factors = np.array([interval_factor(logs) for logs in known])
+    assert (np.abs(new) < np.log(factors)).mean() == pytest.approx(0.9, abs=0.02)
+    assert interval_factor(np.full(count, 0.1)) >= 1.1051

@@ -1,6 +1,7 @@
 """Every target passes one contract; looking one up; refusing a bad file."""
 
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import yaml
 import nas
 from nas.blocks import Block
 from nas.latency import Target, target_names
+from nas.latency.corrections import features
+from nas.latency.kernels import OPS, Kernel
 from nas.latency.target import target_path
 from nas.resources import shipped
 from nas.space import SearchSpace
@@ -108,15 +111,68 @@ def test_an_unknown_name_is_refused_with_the_nearest(
         Target.load("jetsn")
 
 
+def _changed(folder: Path, change: dict[str, object]) -> Target:
+    """The Jetson Nano with other facts."""
+    data = yaml.safe_load(target_path("jetson-nano").read_text(encoding="utf-8")) | change
+    path = folder / "jetson-nano.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return Target.load(path)
+
+
+def test_the_checksum_is_of_what_predictions_depend_on(tmp_path: Path) -> None:
+    target = Target.load("jetson-nano")
+    for same in ({"notes": "other"}, {"date": "2030-01-01"}, {"sources": []}, {"aliases": ["j"]}):
+        assert _changed(tmp_path, same).checksum == target.checksum
+    facts = target.metadata
+    assert facts.error is not None
+    width = len(features(Kernel("linear", ((64, 1, 1),), (1000, 1, 1))))
+    for other in (
+        {"precision": "int8"},
+        {"coefficients": {**facts.coefficients, "launch": 1.0}},
+        {"corrections": {"linear": [0.1] * width}},
+        {"error": {**facts.error.model_dump(), "interval_factor": 1.7}},
+    ):
+        assert _changed(tmp_path, other).checksum != target.checksum
+
+
+def test_the_checksum_is_also_of_the_bytes_of_the_table(tmp_path: Path) -> None:
+    shipped_target = target_path("cpu")
+    data = yaml.safe_load(shipped_target.read_text(encoding="utf-8")) | {"notes": "other"}
+    path = tmp_path / shipped_target.name
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    table = shipped_target.with_suffix(".csv").read_bytes()
+    path.with_suffix(".csv").write_bytes(table)
+    assert Target.load(path).checksum == Target.load("cpu").checksum
+    path.with_suffix(".csv").write_bytes(b"".join(table.splitlines(keepends=True)[:40]))
+    assert Target.load(path).checksum != Target.load("cpu").checksum
+
+
+def test_an_interval_without_an_error_is_a_guess_and_says_so(target: Target) -> None:
+    assert target.interval_known
+    unknown = Target(target.metadata.model_copy(update={"error": None}), target.predictor)
+    assert not unknown.interval_known
+    found = unknown.predict(NETWORKS[0])
+    assert (found.low_ms, found.high_ms) == (found.ms / 2, found.ms * 2)
+
+
+def test_no_size_up_to_65536_overflows(target: Target) -> None:
+    most = 65536
+    mobilenet = nas.reference("mobilenet_v2_100", resolution=most)
+    assert isfinite(target.predict(mobilenet).high_ms)
+    for op in OPS:
+        kernel = Kernel(op, ((most,) * 3,) * 2, (most,) * 3, (most, most), stride=most)
+        assert isfinite(target.kernel_ms(kernel))
+
+
 BAD = {
-    "unknown key": ({"colour": "red"}, "colour: Extra inputs are not permitted"),
-    "provenance": ({"provenance": "guessed"}, "provenance: Input should be 'measured' or"),
-    "precision": ({"precision": "fp8"}, "precision: Input should be"),
+    "unknown key": ({"colour": "red"}, "colour: unknown setting"),
+    "provenance": ({"provenance": "guessed"}, "provenance: should be 'measured' or"),
+    "precision": ({"precision": "fp8"}, "precision: should be"),
     "coefficient": ({"coefficients": {"constant": 1.0}}, "coefficients: 'launch' is missing"),
     "name": ({"name": "other"}, "name: must be that of the file, not 'other'"),
     "date": ({"date": "yesterday"}, "date: String should match"),
-    "threads": ({"threads": 0}, "threads: Input should be greater than"),
-    "type": ({"aliases": "jetson"}, "aliases: Input should be a valid list"),
+    "threads": ({"threads": 0}, "threads: should be greater than"),
+    "type": ({"aliases": "jetson"}, "aliases: should be a valid list"),
     "no error": ({"error": None}, "error: a calibrated target must state it"),
 }
 
