@@ -10,15 +10,15 @@ from nas.references import published, reference, reference_names
 EXACT = {
     "squeezenet1_0": (1_248_424, 818_924_576),
     "squeezenet1_1": (1_235_496, 349_151_936),
-    "squeezenext_23": (717_280, 275_920_640),
-    "squeezenext_23_v5": (913_632, 276_943_616),  # imgclsmob: 921,816 with 8,184 biases
+    "squeezenext_1_0_23": (717_280, 275_920_640),
+    "squeezenext_1_0_23_v5": (913_632, 276_943_616),  # imgclsmob: 921,816 with 8,184 biases
     "ghostnet_050": (2_587_292, 42_328_152),
     "ghostnet_100": (5_182_508, 141_150_512),
     "ghostnet_130": (7_358_820, 227_003_256),
-    "shufflenet_v1_g3_x0_5": (718_324, 37_589_856),
-    "shufflenet_v1_g3_x1_0": (1_865_728, 137_460_672),
-    "shufflenet_v1_g3_x1_5": (3_442_168, 292_443_552),
-    "shufflenet_v1_g3_x2_0": (5_450_776, 524_045_184),
+    "shufflenet_v1_x0_5": (718_324, 37_589_856),
+    "shufflenet_v1_x1_0": (1_865_728, 137_460_672),
+    "shufflenet_v1_x1_5": (3_442_168, 292_443_552),
+    "shufflenet_v1_x2_0": (5_450_776, 524_045_184),
     "shufflenet_v2_x0_5": (1_366_792, 40_476_448),
     "shufflenet_v2_x1_0": (2_278_604, 144_907_992),
     "shufflenet_v2_x1_5": (3_503_624, 295_759_392),

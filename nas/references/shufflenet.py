@@ -34,10 +34,10 @@ def _shufflenet_v2(widths: tuple[int, int, int], last: int, classes: int) -> Lay
 NETWORKS = {
     name: Reference(partial(_shufflenet_v1, stem, width), Published(top1, MEGVII))
     for name, stem, width, top1 in (
-        ("shufflenet_v1_g3_x0_5", 12, 120, 57.3),
-        ("shufflenet_v1_g3_x1_0", 24, 240, 67.8),
-        ("shufflenet_v1_g3_x1_5", 24, 360, 71.6),
-        ("shufflenet_v1_g3_x2_0", 48, 480, 74.1),
+        ("shufflenet_v1_x0_5", 12, 120, 57.3),
+        ("shufflenet_v1_x1_0", 24, 240, 67.8),
+        ("shufflenet_v1_x1_5", 24, 360, 71.6),
+        ("shufflenet_v1_x2_0", 48, 480, 74.1),
     )
 } | {
     name: Reference(partial(_shufflenet_v2, widths, last), Published(top1, TORCHVISION))

@@ -25,11 +25,11 @@ def _squeezenext(repeats: tuple[int, ...], classes: int) -> Layout:
 
 
 NETWORKS = {
-    "squeezenext_23": Reference(
+    "squeezenext_1_0_23": Reference(
         partial(_squeezenext, (6, 6, 8, 1)),
         Published(59.05, "Gholami et al. 2018, SqueezeNext, as quoted in later comparisons"),
     ),
-    "squeezenext_23_v5": Reference(
+    "squeezenext_1_0_23_v5": Reference(
         partial(_squeezenext, (2, 4, 14, 1)),
         Published(59.57, "imgclsmob's training, which has convolution biases too"),
     ),
