@@ -53,3 +53,15 @@ def test_a_model_that_differs_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(NasError, match="differs from torch"):
         export_onnx(arch, path, Other())
     assert not path.exists()
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    arch, link, place = SPACE.sample(0), tmp_path / "link.onnx", tmp_path / "a.onnx"
+    link.symlink_to(place)
+    export_onnx(arch, link, initialised(arch))
+    assert link.is_symlink()
+    assert place.stat().st_size > 0
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for other in (tmp_path, tmp_path / "loop", Path("/dev/null")):
+        with pytest.raises(NasError, match="no regular file"):
+            export_onnx(arch, other, initialised(arch))

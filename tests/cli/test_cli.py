@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import yaml
 
 import nas
+from nas.__main__ import main as program
 from nas.cli.main import main
+from nas.latency.target import target_path
+from nas.study import Driver
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -197,7 +206,9 @@ def test_mistakes_about_a_study_that_exists(searched: Run, tmp_path: Path) -> No
     (tmp_path / "folder").mkdir()
     for words, said in (
         (["export", "s", "-o", "a.onnx", "--trial", "99"], "trial 99"),
-        (["export", "s", "-o", "folder"], "folder"),
+        (["export", "s", "-o", "folder"], "folder cannot be written: it is no regular file"),
+        (["export", "s", "-o", ""], "no regular file"),
+        (["export", "s", "-o", os.devnull], "no regular file"),
         (["export", "s", "-o", "a.onnx", "--format", "tflite"], "tflite"),
         (["resume", "s", "--trials", "0"], "--trials 0"),
         ([*SEARCH, "--study", "s"], "nas resume s"),
@@ -226,3 +237,152 @@ def test_ctrl_c_keeps_every_trial_and_says_how_to_resume(number: int, tmp_path: 
     kept = int(out.split("interrupted: all ")[1].split()[0])
     assert kept >= 1
     assert len(nas.Study.load(str(journal)).trials()) == kept
+
+
+def test_ctrl_c_in_a_command_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.latency.target_names", interrupted)
+    assert run("targets") == (130, "", "nas: interrupted\n")
+
+
+def test_ctrl_c_while_starting_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.cli.main.main", interrupted)
+    with pytest.raises(SystemExit, match="130"):
+        program()
+    assert capsys.readouterr().err == "nas: interrupted\n"
+
+
+@pytest.mark.parametrize("words", [["references"], ["--help"], ["describe", "vgg16", "--json"]])
+def test_a_closed_pipe_is_no_error(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        words = [sys.executable, "-m", "nas", *words]
+        done = subprocess.run(words, stdout=closed, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def on_a_terminal(columns: int, folder: Path, *words: str) -> str:
+    """What a command prints on a terminal of that width, without colours."""
+    reader, writer = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
+    command = [sys.executable, "-m", "nas", *words]
+    child = subprocess.Popen(command, cwd=folder, env=environment, stdout=writer)
+    os.close(writer)
+    printed = b""
+    with suppress(OSError):  # the end of a terminal
+        while data := os.read(reader, 4096):
+            printed += data
+    os.close(reader)
+    assert child.wait() == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode()).replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "dropped"),
+    [
+        ("targets", {"device", "runtime", "date"}),
+        ("spaces mobile squeeze", set()),
+        ("references", set()),
+        ("describe resnet18", set()),
+        ("show s", set()),
+        ("studies", set()),
+    ],
+)
+def test_no_number_is_cut_on_a_narrow_terminal(
+    searched: Run, tmp_path: Path, words: str, dropped: set[str]
+) -> None:
+    narrow, wide = on_a_terminal(80, tmp_path, *words.split()), searched(*words.split())[1]
+    table, complete = (text.split("──\n")[-1] for text in (narrow, wide))
+    assert max(len(line) for line in narrow.splitlines() if line.startswith("──")) <= 80
+    assert "…" not in narrow
+    assert narrow[0] != "\n" != wide[0]
+    numbers = re.findall(r"(?<=  )[-0-9.–%/e+]+(?=  |\n)", complete)
+    shown = set(table.split())
+    assert {number for number in numbers if not dropped or "%" in number} <= shown
+    for column in dropped:
+        assert column not in narrow.split("──")[0]
+        assert column in wide.split("──")[0]
+
+
+def test_the_ms_of_the_layers_add_up(run: Run) -> None:
+    out = run("describe", "resnet18")[1]
+    total = float(out.split(" ms, 90% interval")[0].split()[-1])
+    assert out.splitlines()[-1].startswith("constant ")
+    rows = out.split("──\n")[-1].splitlines()
+    assert sum(float(row.split()[-1]) for row in rows) == pytest.approx(total, abs=0.015)
+
+
+def own_target(folder: Path, base: str = "jetson", **changes: Any) -> Path:
+    """A shipped target as the file `mine.yaml`, changed."""
+    data = yaml.safe_load(target_path(base).read_text())
+    path = folder / "latency_tables" / "mine.yaml"
+    path.parent.mkdir(exist_ok=True)
+    data = {**data, "name": "mine", "aliases": [], **changes}
+    path.write_text(yaml.safe_dump({key: v for key, v in data.items() if v is not None}))
+    return path
+
+
+def test_an_unknown_error_gives_no_interval(run: Run, tmp_path: Path) -> None:
+    path = own_target(tmp_path, "cpu", error=None)
+    copy(target_path("cpu").with_suffix(".csv"), path.with_suffix(".csv"))
+    assert "ms, no error known\n" in run("describe", "resnet18", "--target", "mine")[1]
+    assert "fp32, no error known\n" in run("references", "--target", "mine")[1]
+    assert run("search", "--target", "mine", "--space", "small", "--trials", "3")[0] == 0
+    assert "fp32, no error known\n" in run("show", "small-mine")[1]
+    assert "ms (no error known)" in run("export", "small-mine", "-o", "a.onnx")[1]
+
+
+def test_a_bad_target_is_one_row(run: Run, tmp_path: Path) -> None:
+    own_target(tmp_path).write_text("name: 1\n")
+    code, out, _ = run("targets")
+    assert code == 0
+    assert any(line.startswith("mine ") and "mine.yaml" in line for line in out.splitlines())
+    assert "x86-avx512-ort" in out
+
+
+def test_a_damaged_study_is_one_row(searched: Run, tmp_path: Path) -> None:
+    journal = tmp_path / "studies" / "s.journal"
+    journal.write_text(journal.read_text().replace('"latency_interval_ms"', '"interval"'))
+    assert searched(*SEARCH, "--study", "t")[0] == 0
+    code, out, _ = searched("studies")
+    assert code == 0
+    assert "damaged" in out
+    assert "6/6" in out
+
+
+def test_show_works_when_the_target_has_changed(run: Run, tmp_path: Path) -> None:
+    path = own_target(tmp_path)
+    words = ("search", "--target", "mine", "--space", "small", "--trials", "3", "--study", "s")
+    assert run(*words)[0] == 0
+    before = run("show", "s", "--json")[1]
+    assert json.loads(before)["target"] == "mine"
+    own_target(tmp_path, precision="fp32")
+    code, out, _ = run("show", "s")
+    assert code == 0
+    assert "predicted for mine when the study began; its table has changed" in out
+    assert "constant " in out
+    path.unlink()
+    code, out, _ = run("show", "s")
+    assert code == 0
+    assert "cannot be read: target 'mine' is unknown" in out
+    assert run("show", "s", "--json") == (0, before, "")
+    assert run("resume", "s", "--trials", "1")[0] == 2
+
+
+def test_an_exhausted_space_is_not_searched_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Driver, "run", lambda *_: "exhausted")
+    out = run(*SEARCH)[1]
+    assert "exhausted" in out
+    assert "nas resume" not in out
+
+
+def test_a_log_is_not_wrapped(run: Run) -> None:
+    assert run(*SEARCH, "--study", "n" * 90)[2].splitlines()[0].endswith("sampler nsga2")
