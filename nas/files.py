@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, and read with one clear error."""
 
 from __future__ import annotations
 
@@ -30,6 +30,16 @@ def write_whole(path: Path, content: bytes | str) -> None:
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def read_text(path: Path, source: str) -> str:
+    """The text of a file. Errors: `NasError` with the `source` and the system's reason."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise NasError(f"{source}: not UTF-8 text") from None
+    except OSError as error:
+        raise NasError(f"{source}: {error.strerror}") from None
 
 
 def _umask() -> int:

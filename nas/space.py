@@ -19,6 +19,7 @@ import yaml
 from nas.architecture import Architecture, Rows
 from nas.blocks import Block, Layer, Value, kind
 from nas.errors import NasError, one_of
+from nas.files import read_text
 from nas.resources import shipped
 from nas.space_settings import CLASSES, RowSettings, SpaceSettings
 from nas.validation import validated
@@ -94,11 +95,9 @@ class SearchSpace:
             if str(name) not in space_names():
                 raise one_of("search space", str(name), space_names())
             path = shipped("search_spaces") / f"{name}.yaml"
+        content = read_text(path, f"search space {path}")
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise NasError(f"search space {path}: {reason}") from None
+            data = yaml.safe_load(content)
         except (yaml.YAMLError, RecursionError) as error:
             text = " ".join(str(error).split())
             raise NasError(f"search space {path}: invalid YAML: {text}") from None

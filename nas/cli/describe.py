@@ -63,6 +63,7 @@ def _find(name: str, resolution: int | None, storage: str | None) -> tuple[Archi
     """The architecture of that name and the target that goes with it."""
     from nas.architecture import Architecture
     from nas.errors import NasError, one_of
+    from nas.files import read_text
     from nas.references import reference, reference_names
     from nas.study import Study
     from nas.study.storage import SUFFIX, locate
@@ -80,11 +81,7 @@ def _find(name: str, resolution: int | None, storage: str | None) -> tuple[Archi
     path = Path(name)
     if path.suffix == SUFFIX or not (path.exists() or path.suffix == ".json"):
         raise one_of("network", name, [*reference_names(), *place.names()])
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise NasError(f"{path}: {reason}") from None
+    text = read_text(path, str(path))
     try:
         return Architecture.from_json(text), DEFAULT_TARGET
     except NasError as error:

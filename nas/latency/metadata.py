@@ -9,6 +9,7 @@ import yaml
 from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 
 from nas.errors import NasError
+from nas.files import read_text
 from nas.latency.device_model import BYTES, NAMES
 from nas.validation import Settings, validated
 
@@ -87,11 +88,9 @@ class Metadata(_Strict):
 
 def read_metadata(path: Path) -> Metadata:
     """Reads a target's YAML. Errors: `NasError` naming file, key and rule."""
+    text = read_text(path, f"target {path}")
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise NasError(f"target {path}: {reason}") from None
+        data = yaml.load(text, _Loader)
     except (yaml.YAMLError, RecursionError) as error:
         raise NasError(f"target {path}: invalid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
 from nas.errors import NasError, one_of
-from nas.files import write_whole
+from nas.files import read_text, write_whole
 from nas.graph import Graph, Shape
 from nas.latency.kernels import Kernel, row_kernels
 
@@ -108,11 +108,7 @@ def write_table(path: Path, rows: Iterable[TableRow]) -> None:
 
 def read_table(path: Path) -> list[TableRow]:
     """Reads a table. Errors: `NasError` naming the file, the row and the rule it breaks."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise NasError(f"table {path}: {reason}") from None
+    text = read_text(path, f"table {path}")
     if not text.endswith("\n"):
         raise NasError(f"table {path}: truncated: the last row has no line end")
     try:

@@ -88,25 +88,29 @@ class Driver:
         """
         self._goal = goal
         with self.study.storage.held(self.study.name), self._stop_on_signal():
+            if len(self.study.trials()) != self._finished:
+                raise NasError(
+                    f"study '{self.study.name}' has just gone on elsewhere: resume again"
+                )
             self._combiner = self.study.combiner() or self._reference()
             if self._combiner is None:
                 return "interrupted"
             self._started, self._begun_with = time.monotonic(), self._finished
             while True:
-                open_ = not self.stopping and self._repeats < MAX_REPEATS
-                while (
-                    open_
-                    and self._finished + len(self._waiting) < goal
-                    and len(self._waiting) < self.slots
-                ):
+                while self._may_ask:
                     self._ask()
-                    open_ = not self.stopping and self._repeats < MAX_REPEATS
                 if not self._waiting:
                     break
                 self._collect()
         if self.stopping:
             return "interrupted"
         return "finished" if self._finished >= goal else "exhausted"
+
+    @property
+    def _may_ask(self) -> bool:
+        running = len(self._waiting)
+        wanted = running < self.slots and self._finished + running < self._goal
+        return wanted and not self.stopping and self._repeats < MAX_REPEATS
 
     @property
     def _finished(self) -> int:

@@ -135,8 +135,11 @@ def test_a_second_driver_of_one_study_is_refused(tmp_path: Path) -> None:
                 Driver(Study.load(study.name, str(tmp_path))).run(5)
             refused.append(str(caught.value))
 
+    stale = Driver(Study.load(study.name, str(tmp_path)))
     assert Driver(study, report=second).run(3) == "finished"
     assert "is being run by another process" in refused[0]
+    with pytest.raises(nas.NasError, match="has just gone on elsewhere"):
+        stale.run(5)
     assert Driver(Study.load(study.name, str(tmp_path))).run(5) == "finished"
 
 
