@@ -173,6 +173,10 @@ class Builder:
             raise ShapeError(f"multiply: {other} does not broadcast to {shape}")
         return self._add("multiply", "multiply", (x, gate), shape)
 
+    def zero(self, x: int) -> int:
+        """Zeros of the shape of `x`."""
+        return self._add("zero", "zero", (x,), self._nodes[x].shape)
+
     def concat(self, *xs: int, rows: bool = False) -> int:
         """Concatenation of channels, or of `rows`; the other two dimensions must be equal."""
         axis, others = (1, "channels or width") if rows else (0, "height or width")

@@ -50,10 +50,11 @@ def to_onnx(
 
 
 def graph_to_onnx(
-    graph: Graph, state: State | None = None, *, dynamic_batch: bool = False, seed: int = 0
+    graph: Graph, state: State | None = None, *, dynamic_batch: bool = False, seed: int | None = 0
 ) -> onnx.ModelProto:
-    """The model of any graph. `state` holds arrays under torch's parameter names."""
-    writer = _Writer(graph, state, np.random.default_rng(seed))
+    """The model of any graph. `state` holds arrays under torch's parameter names; without it the
+    weights are random, or zeros if there is no seed."""
+    writer = _Writer(graph, state, None if seed is None else np.random.default_rng(seed))
     for i in range(1, len(graph.nodes)):
         writer.node(i)
     batch: int | str = "batch" if dynamic_batch else 1
@@ -73,7 +74,7 @@ def graph_to_onnx(
 class _Writer:
     """Collects ONNX nodes and initialisers; `names[i]` is the tensor of graph node i."""
 
-    def __init__(self, graph: Graph, state: State | None, rng: np.random.Generator) -> None:
+    def __init__(self, graph: Graph, state: State | None, rng: np.random.Generator | None) -> None:
         self.graph, self.state, self.rng = graph, state, rng
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
@@ -110,6 +111,9 @@ class _Writer:
                     x = self.op("Add", [x, other], name if i == 0 else f"{name}.{i}")
             case "multiply":
                 x = self.op("Mul", inputs, name)
+            case "zero":
+                factor = self.constant(f"{name}.factor", np.zeros((), np.float32))
+                x = self.op("Mul", [*inputs, factor], name)
             case "concat" | "concat_rows":
                 x = self.op("Concat", inputs, name, axis=1 if node.op == "concat" else 2)
             case "slice" | "slice_rows":
@@ -132,6 +136,8 @@ class _Writer:
     def _read(self, name: str, shape: tuple[int, ...], spread: float, mean: float = 0.0) -> Array:
         if self.state is not None:
             return np.asarray(self.state[name], dtype=np.float32)
+        if self.rng is None:
+            return np.zeros(shape, np.float32)
         return (mean + spread * self.rng.standard_normal(shape)).astype(np.float32)
 
     def _norm_terms(self, node: Node) -> tuple[Array, Array]:

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import yaml
 
 from nas.architecture import Architecture, Rows
 from nas.blocks import Block, Layer, Value, kind
-from nas.errors import NasError, one_of
-from nas.files import read_text
-from nas.resources import shipped
+from nas.errors import NasError
+from nas.space_files import SHIPPED, locate, read
 from nas.space_settings import CLASSES, RowSettings, SpaceSettings
 from nas.validation import validated
 
@@ -88,30 +86,20 @@ class SearchSpace:
 
     @classmethod
     def load(cls, name: str | Path) -> SearchSpace:
-        """A shipped space's name or a path to a YAML file. Errors: `NasError`: file, key, rule."""
-        path = Path(name)
-        own = path.suffix in (".yaml", ".yml")
-        if not own:
-            if str(name) not in space_names():
-                raise one_of("search space", str(name), space_names())
-            path = shipped("search_spaces") / f"{name}.yaml"
-        content = read_text(path, f"search space {path}")
-        try:
-            data = yaml.safe_load(content)
-        except (yaml.YAMLError, RecursionError) as error:
-            text = " ".join(str(error).split())
-            raise NasError(f"search space {path}: invalid YAML: {text}") from None
-        space = cls.from_dict(data, source=str(path))
-        if own:
-            space._try_samples(str(path))
+        """A shipped space's name or the path of a YAML file, either perhaps with `:variant`.
+        Errors: `NasError` naming the file, the key and the rule."""
+        path, variant = locate(name)
+        source = str(path) if variant is None else f"{path}:{variant}"
+        space = cls.from_dict(read(path, variant), source)
+        if path.parent != SHIPPED:
+            space._try_samples(source)
         return space
 
     def _try_samples(self, source: str) -> None:
         """Combinations of choices that no block can have are found by trying some networks."""
         for seed in range(64):
             try:
-                for _ in self.sample(seed).row_graphs():
-                    pass
+                self.sample(seed).graph()
             except NasError as error:
                 raise NasError(f"{source}: a network of it is impossible: {error}") from None
 
@@ -272,11 +260,6 @@ class _Plan(NamedTuple):
     layers: dict[str, list[tuple[str, Value, bool]]]
     block_per_layer: bool
     downs: dict[str, Block | None]
-
-
-def space_names() -> list[str]:
-    """The names of the shipped spaces."""
-    return sorted(path.stem for path in shipped("search_spaces").glob("*.yaml"))
 
 
 def last_channels(rows: Rows, channels: int) -> int:

@@ -43,6 +43,13 @@ class Multiply(nn.Module):
         return x * gate
 
 
+class Zero(nn.Module):
+    """Zeros like its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 0.0
+
+
 class Concat(nn.Module):
     """Concatenation along dimension `dim`: 1 channels, 2 rows."""
 
@@ -201,6 +208,8 @@ def _operation(node: Node, input_shape: Shape) -> nn.Module:
             core["add"] = Add()
         case "multiply":
             return Multiply()
+        case "zero":
+            return Zero()
         case "concat":
             return Concat()
         case "concat_rows":

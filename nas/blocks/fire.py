@@ -32,8 +32,8 @@ def fire(
 
 @fire.layer
 def _(layer: Layer, *, squeeze: float = 0.125, se: float = 0.0) -> Settings:
-    """Pruning removes squeeze channels, and with them the weights of both expands that read them;
-    the expands' outputs are the layer's width and stay. `squeeze` is the ratio of the squeeze to
+    """Pruning removes squeeze channels and, as there is no shortcut that needs them, channels of
+    both expands alike, which are the next layer's input. `squeeze` is the ratio of the squeeze to
     the output before pruning, `se` that of the SE's channels to the output."""
-    squeezed = layer.keep(squeeze * layer.out)
-    return {"squeeze": squeezed, "se": se_channels(layer, se, layer.out)}
+    out, squeezed = layer.keep(layer.out), layer.keep(squeeze * layer.out)
+    return {"out": out, "squeeze": squeezed, "se": se_channels(layer, se, out)}

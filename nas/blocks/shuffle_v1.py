@@ -42,12 +42,10 @@ def shuffle_v1(
 
 
 @shuffle_v1.layer
-def _(layer: Layer, *, expansion: float = 0.25, se: float = 0.0, groups: int = 2) -> Settings:
+def _(layer: Layer, *, squeeze: float = 0.25, se: float = 0.0, groups: int = 2) -> Settings:
     """Pruning removes channels of the depthwise, so of both grouped 1x1 convolutions around it;
-    `expansion` is their ratio to `out`, `se` that of the SE's channels to them. They stay divisible
-    by the groups; unpruned they need not be a multiple of the space's divisor."""
-    hidden = make_divisible(expansion * layer.out, groups)
-    if layer.prune:
-        pruned = make_divisible(hidden * (1 - layer.prune), lcm(layer.divisor, groups))
-        hidden = min(hidden, pruned)
+    `squeeze` is their ratio to `out`, `se` that of the SE's channels to them. They stay divisible
+    by the groups and by the space's divisor."""
+    kept = squeeze * layer.out * (1 - layer.prune)
+    hidden = make_divisible(kept, lcm(layer.divisor, groups))
     return {"hidden": hidden, "groups": groups, "se": se_channels(layer, se, hidden)}

@@ -15,16 +15,20 @@ def squeezenext(
     stride: int = 1,
     se: int = 0,
     attention: str | None = None,
+    bias: bool = False,
 ) -> int:
     """1x1 to `hidden`, 1x1 to half of it, 1x3 and 3x1 at `hidden`, 1x1 to `out`, optional SE with
-    `se` channels or attention; plus the input, which a 1x1 projects where the shape changes."""
-    h = net.conv(x, hidden, stride=stride, name="reduce1")
-    h = net.conv(h, hidden // 2, name="reduce2")
-    h = net.conv(h, hidden, kernel=(1, 3), name="horizontal")
-    h = net.conv(h, hidden, kernel=(3, 1), name="vertical")
-    h = attend(net, net.conv(h, out, name="expand"), se, attention)
+    `se` channels or attention; plus the input, which a 1x1 projects where the shape changes.
+
+    `bias` is that of the convolutions, which the norm makes redundant: imgclsmob has it.
+    """
+    h = net.conv(x, hidden, stride=stride, bias=bias, name="reduce1")
+    h = net.conv(h, hidden // 2, bias=bias, name="reduce2")
+    h = net.conv(h, hidden, kernel=(1, 3), bias=bias, name="horizontal")
+    h = net.conv(h, hidden, kernel=(3, 1), bias=bias, name="vertical")
+    h = attend(net, net.conv(h, out, bias=bias, name="expand"), se, attention)
     if stride > 1 or net.channels(x) != out:
-        x = net.conv(x, out, stride=stride, name="shortcut")
+        x = net.conv(x, out, stride=stride, bias=bias, name="shortcut")
     return net.add(h, x, act="relu")
 
 

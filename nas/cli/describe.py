@@ -28,7 +28,8 @@ def describe(
         typer.Option(help="Device to predict for. Default: the study's, otherwise cpu."),
     ] = None,
     resolution: Annotated[
-        int | None, typer.Option(help="Input size of a reference network. Default: 224.")
+        int | None,
+        typer.Option(help="Input size of a reference network. Default: its own, mostly 224."),
     ] = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
@@ -69,7 +70,7 @@ def _find(name: str, resolution: int | None, storage: str | None) -> tuple[Archi
     from nas.study.storage import SUFFIX, locate
 
     if name in reference_names():
-        return reference(name, resolution=224 if resolution is None else resolution), DEFAULT_TARGET
+        return reference(name, resolution=resolution), DEFAULT_TARGET
     if resolution is not None:
         raise NasError(f"--resolution {resolution}: only a reference network's can be chosen")
     place, study_name = locate(name, storage)
@@ -144,7 +145,8 @@ def list_spaces(
     from nas.cli.tables import show, table
     from nas.costs import block_cost, cost
     from nas.extremes import largest, smallest
-    from nas.space import SearchSpace, space_names
+    from nas.space import SearchSpace
+    from nas.space_files import space_names
 
     def macs_of(row: Block, shape: Shape) -> int:
         return block_cost(row, shape)[1]

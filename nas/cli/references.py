@@ -12,7 +12,7 @@ from nas.cli.options import JsonOption
 if TYPE_CHECKING:
     from nas.latency import Target
 
-RESOLUTION = 224
+RESOLUTION = 224  # of most
 SORTS = ("name", "params", "macs", "top1", "latency")
 
 
@@ -23,7 +23,7 @@ def list_references(
     ] = "name",
     as_json: JsonOption = False,
 ) -> None:
-    """List the published networks, with their costs at 224 px."""
+    """List the published networks, with their costs at the resolution each is for."""
     from nas.cli.tables import interval, latency_source, show, table
     from nas.errors import one_of
     from nas.latency import Target
@@ -31,12 +31,9 @@ def list_references(
     if sort not in SORTS:
         raise one_of("--sort", sort, SORTS)
     device = Target.load(target)
-    facts = _facts(device)
-    key = "latency_ms" if sort == "latency" else sort
-    facts.sort(key=lambda f: (-f[key] if key == "top1" else f[key], f["name"]))
+    facts = sorted(_facts(device), key=lambda f: (_rank(f, sort), f["name"]))
     if as_json:
-        found = {"target": device.name, "resolution": RESOLUTION, "networks": facts}
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps({"target": device.name, "networks": facts}))
         return
     sources = list(dict.fromkeys(f["source"] for f in facts))
     rows = [
@@ -44,20 +41,29 @@ def list_references(
             f["name"],
             f"{f['params'] / 1e6:.3f}",
             f"{f['macs'] / 1e6:.1f}",
-            f"{f['top1']:.1f}",
+            "–" if f["top1"] is None else f"{f['top1']:.1f}",
             f"[{sources.index(f['source']) + 1}]",
             f"{f['latency_ms']:.2f}",
             interval(*f["latency_interval_ms"]) if device.interval_known else "–",
         )
         for f in facts
     ]
+    others = [f for f in facts if f["resolution"] != RESOLUTION]
+    sizes = ", ".join(sorted(f"{f['name']} {f['resolution']}" for f in others))
     columns = ("network", "Mparams", "MMACs", "top-1 %", "source", "latency ms", "interval")
     show(
-        table(columns, rows),
-        f"{RESOLUTION} px, 1000 classes; top-1: ImageNet accuracy as it was published by",
+        table(columns, rows, fold=("network",)),
+        f"{RESOLUTION} px ({sizes}), 1000 classes; top-1: ImageNet accuracy as it was published by",
         *(f"  [{i}] {source}" for i, source in enumerate(sources, 1)),
         latency_source(device),
     )
+
+
+def _rank(facts: dict[str, Any], sort: str) -> Any:
+    """Smallest first; of accuracies the highest, and last what has none."""
+    if sort == "top1":
+        return -(facts["top1"] or 0.0)
+    return facts["latency_ms" if sort == "latency" else sort]
 
 
 def _facts(device: Target) -> list[dict[str, Any]]:
@@ -67,11 +73,12 @@ def _facts(device: Target) -> list[dict[str, Any]]:
 
     entries = []
     for name in reference_names():
-        arch, accuracy = reference(name, resolution=RESOLUTION), published(name)
+        arch, accuracy = reference(name), published(name)
         total, latency = cost(arch), device.predict(arch)
         entries.append(
             {
                 "name": name,
+                "resolution": arch.resolution,
                 "params": total.params,
                 "macs": total.macs,
                 "top1": accuracy.top1,

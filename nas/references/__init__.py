@@ -1,5 +1,6 @@
 """The published networks as `Architecture`s, each a table of rows as in its paper.
 
+Where two implementations differ, each layout is a network of its own, named by a suffix.
 Dropout has no place in a graph, and every batch norm has torch's epsilon.
 """
 
@@ -41,15 +42,17 @@ def reference_names() -> list[str]:
     return list(_NETWORKS)
 
 
-def reference(name: str, classes: int = 1000, resolution: int = 224) -> Architecture:
-    """The published network `name`. Errors: `NasError` with the nearest name, or a size's rule."""
-    check_size(resolution, "resolution")
-    stem, stages, head = _network(name).layout(check_size(classes, "classes"))
-    return Architecture(resolution, stem, stages, head, name=name)
+def reference(name: str, classes: int = 1000, resolution: int | None = None) -> Architecture:
+    """The published network `name`, at the resolution it was published for (mostly 224) unless
+    given. Errors: `NasError` with the nearest name, or a size's rule."""
+    network = _network(name)
+    size = check_size(network.resolution if resolution is None else resolution, "resolution")
+    stem, stages, head = network.layout(check_size(classes, "classes"))
+    return Architecture(size, stem, stages, head, name=name)
 
 
 def published(name: str) -> Published:
-    """The accuracy that was published for the network, and where."""
+    """The accuracy that was published for the network, if any, and where."""
     return _network(name).published
 
 

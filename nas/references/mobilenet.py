@@ -1,7 +1,8 @@
 """MobileNetV1 (Howard 2017), V2 (Sandler 2018) and V3 (Howard 2019).
 
 V3 at other widths follows TensorFlow's rule: the expansion ratio is kept, and the last fully
-connected layer is not scaled.
+connected layer is not scaled. torchvision's rule (`_torchvision`) scales that layer and the
+published number of expanded channels, which makes another network.
 """
 
 from functools import partial
@@ -105,19 +106,24 @@ def _v2(width: float, classes: int) -> Layout:
     return Layout((stem,), tuple(stages), (last, *classifier(classes)))
 
 
-def _v3(table: tuple[V3Row, ...], wide: int, width: float, classes: int) -> Layout:
-    c = make_divisible(16 * width)
+def _v3(
+    table: tuple[V3Row, ...], wide: int, width: float, classes: int, torchvision: bool = False
+) -> Layout:
+    c, full = make_divisible(16 * width), 16
     stem = Block("conv", out=c, stride=2, act="hswish")
     rows = []
     for row in table:
         hidden, out = make_divisible(c * row.expansion), make_divisible(row.out * width)
+        if torchvision:
+            hidden = make_divisible(make_divisible(full * row.expansion) * width)
         se = make_divisible(hidden / 4) if row.se else 0
         settings = {"kernel": row.kernel, "stride": row.stride, "se": se}
         expanded = hidden if row.expansion > 1 else 0
         rows.append(Block("inverted", out=out, hidden=expanded, act=row.act, **settings))
-        c = out
+        c, full = out, row.out
     last = Block("conv", out=make_divisible(6 * table[-1].out * width), kernel=1, act="hswish")
     gap, linear = classifier(classes)
+    wide = make_divisible(wide * width) if torchvision else wide
     head = (last, gap, Block("linear", out=wide, act="hswish"), linear)
     return Layout((stem,), by_stride(rows), head)
 
@@ -133,6 +139,10 @@ NETWORKS = {
     "mobilenet_v2_100": Reference(partial(_v2, 1.0), Published(72.0, V2_PAPER)),
     "mobilenet_v2_140": Reference(partial(_v2, 1.4), Published(74.7, V2_PAPER)),
     "mobilenet_v3_large_075": Reference(partial(_large, 0.75), Published(73.3, V3_PAPER)),
+    "mobilenet_v3_large_075_torchvision": Reference(
+        partial(_large, 0.75, torchvision=True),
+        Published(None, "nobody: torchvision has no weights of this width"),
+    ),
     "mobilenet_v3_large_100": Reference(partial(_large, 1.0), Published(75.2, V3_PAPER)),
     "mobilenet_v3_small_075": Reference(partial(_small, 0.75), Published(65.4, V3_PAPER)),
     "mobilenet_v3_small_100": Reference(partial(_small, 1.0), Published(67.4, V3_PAPER)),

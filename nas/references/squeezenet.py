@@ -1,4 +1,8 @@
-"""SqueezeNet (Iandola et al. 2016) as in torchvision: no norms, no padding in the stem."""
+"""SqueezeNet (Iandola et al. 2016): no norms, no padding in the stem.
+
+As in torchvision; `_caffe` is the authors' release, for 227 pixels and with a padded last
+convolution, whose border the average takes in.
+"""
 
 from functools import partial
 
@@ -12,10 +16,12 @@ ROWS_1_0 = (0, 16, 16, 32, 0, 32, 48, 48, 64, 0, 64)
 ROWS_1_1 = (0, 16, 16, 0, 32, 32, 0, 48, 48, 64, 64)
 
 
-def _squeezenet(stem: Block, squeezes: tuple[int, ...], classes: int) -> Layout:
+def _squeezenet(
+    stem: Block, squeezes: tuple[int, ...], classes: int, padding: int | None = None
+) -> Layout:
     rows = (Block("fire", out=8 * s, squeeze=s, norm=False) if s else POOL for s in squeezes)
-    head = (Block("conv", out=classes, kernel=1, norm=False), Block("gap"))
-    return Layout((stem,), by_stride(rows), head)
+    last = Block("conv", out=classes, kernel=1, padding=padding, norm=False)
+    return Layout((stem,), by_stride(rows), (last, Block("gap")))
 
 
 STEM_1_0 = Block("conv", out=96, kernel=7, stride=2, padding=0, norm=False)
@@ -24,6 +30,11 @@ STEM_1_1 = Block("conv", out=64, kernel=3, stride=2, padding=0, norm=False)
 NETWORKS = {
     "squeezenet1_0": Reference(
         partial(_squeezenet, STEM_1_0, ROWS_1_0), Published(58.092, TORCHVISION)
+    ),
+    "squeezenet1_0_caffe": Reference(
+        partial(_squeezenet, STEM_1_0, ROWS_1_0, padding=1),
+        Published(57.5, "Iandola et al. 2016, SqueezeNet, as quoted in later comparisons"),
+        resolution=227,
     ),
     "squeezenet1_1": Reference(
         partial(_squeezenet, STEM_1_1, ROWS_1_1), Published(58.178, TORCHVISION)

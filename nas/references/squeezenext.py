@@ -1,36 +1,53 @@
-"""1.0-SqueezeNext-23 (Gholami et al. 2018) and its version 5, for 224 pixels: no biases."""
+"""1.0-SqueezeNext-23 (Gholami et al. 2018) and its version 5.
+
+The authors' Caffe layout has no biases and is for 227 pixels, without padding in the stem
+(`_caffe`); the plain names have it for 224 with padding 1. imgclsmob's has that padding, and biases
+in every convolution, below its norm, and in the classifier (`_imgclsmob`). The authors swap the
+factorised convolutions in every other unit; here 1x3 always comes first, at the same cost.
+"""
 
 from functools import partial
 
 from nas.blocks import Block
-from nas.references.table import Layout, Published, Reference
+from nas.references.table import Layout, Published, Reference, classifier
 
+PAPER = "Gholami et al. 2018, SqueezeNext, as quoted in later comparisons"
+IMGCLSMOB = "imgclsmob's weights"
+IMGCLSMOB_BIASED = f"{IMGCLSMOB}, which have convolution biases too"
 WIDTHS = (32, 64, 128, 256)
-STEM = (
-    Block("conv", out=64, kernel=7, stride=2, padding=1),
-    Block("maxpool", padding=0, ceil=True),
-)
+REPEATS, REPEATS_V5 = (6, 6, 8, 1), (2, 4, 14, 1)
 
 
-def _squeezenext(repeats: tuple[int, ...], classes: int) -> Layout:
+def _squeezenext(
+    repeats: tuple[int, ...], classes: int, padding: int = 1, bias: bool = False
+) -> Layout:
+    # A convolution with a norm has a bias only where that is said.
+    biased = {"bias": True} if bias else {}
     c, stages = 64, []
     for out, n in zip(WIDTHS, repeats, strict=True):
         # The first row keeps all channels where it strides and a quarter where it narrows.
-        first = Block("squeezenext", out=out, hidden=c // 4 if c > out else c, stride=1 + (c < out))
-        stages.append((first, *[Block("squeezenext", out=out, hidden=out // 2)] * (n - 1)))
+        unit = partial(Block, "squeezenext", out=out, bias=bias)
+        first = unit(hidden=c // 4 if c > out else c, stride=1 + (c < out))
+        stages.append((first, *[unit(hidden=out // 2)] * (n - 1)))
         c = out
-    last = Block("conv", out=128, kernel=1)
-    head = (last, Block("gap"), Block("linear", out=classes, bias=False))
-    return Layout(STEM, tuple(stages), head)
+    conv = Block("conv", out=64, kernel=7, stride=2, padding=padding, **biased)
+    last = Block("conv", out=128, kernel=1, **biased)
+    pool = Block("maxpool", padding=0, ceil=True)
+    return Layout((conv, pool), tuple(stages), (last, *classifier(classes, bias)))
 
 
 NETWORKS = {
-    "squeezenext_1_0_23": Reference(
-        partial(_squeezenext, (6, 6, 8, 1)),
-        Published(59.05, "Gholami et al. 2018, SqueezeNext, as quoted in later comparisons"),
+    "squeezenext_1_0_23": Reference(partial(_squeezenext, REPEATS), Published(59.05, PAPER)),
+    "squeezenext_1_0_23_caffe": Reference(
+        partial(_squeezenext, REPEATS, padding=0), Published(59.05, PAPER), resolution=227
+    ),
+    "squeezenext_1_0_23_imgclsmob": Reference(
+        partial(_squeezenext, REPEATS, bias=True), Published(57.75, IMGCLSMOB)
     ),
     "squeezenext_1_0_23_v5": Reference(
-        partial(_squeezenext, (2, 4, 14, 1)),
-        Published(59.57, "imgclsmob's training, which has convolution biases too"),
+        partial(_squeezenext, REPEATS_V5), Published(59.57, IMGCLSMOB_BIASED)
+    ),
+    "squeezenext_1_0_23_v5_imgclsmob": Reference(
+        partial(_squeezenext, REPEATS_V5, bias=True), Published(59.57, IMGCLSMOB)
     ),
 }

@@ -12,9 +12,10 @@ TORCHVISION = "torchvision model documentation, IMAGENET1K_V1 weights"
 
 
 class Published(NamedTuple):
-    """ImageNet-1k top-1 accuracy in percent at 224 by 224, and who reports it."""
+    """ImageNet-1k top-1 accuracy in percent at the network's own resolution, and who reports it;
+    None where nobody does, and why."""
 
-    top1: float
+    top1: float | None
     source: str
 
 
@@ -27,10 +28,11 @@ class Layout(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A published network: `layout(classes)` writes its rows."""
+    """A published network: `layout(classes)` writes its rows; `resolution` is its own."""
 
     layout: Callable[[int], Layout]
     published: Published
+    resolution: int = 224
 
 
 def by_stride(rows: Iterable[Block]) -> tuple[Rows, ...]:
@@ -44,6 +46,6 @@ def by_stride(rows: Iterable[Block]) -> tuple[Rows, ...]:
     return tuple(map(tuple, stages))
 
 
-def classifier(classes: int) -> Rows:
+def classifier(classes: int, bias: bool = True) -> Rows:
     """Global average pooling and one fully connected layer."""
-    return (Block("gap"), Block("linear", out=classes))
+    return (Block("gap"), Block("linear", out=classes, bias=bias))

@@ -42,6 +42,7 @@ def test_every_network_with_its_facts(run: Run) -> None:
     target = nas.Target.load("jetson")
     for facts in found:
         arch = nas.reference(facts["name"])
+        assert facts["resolution"] == arch.resolution
         assert (facts["params"], facts["macs"]) == nas.cost(arch)[:2]
         assert (facts["top1"], facts["source"]) == published(facts["name"])
         latency = target.predict(arch)
@@ -57,8 +58,9 @@ def test_smallest_first(run: Run, sort: str, key: str) -> None:
 
 
 def test_most_accurate_first(run: Run) -> None:
-    found = [f["top1"] for f in networks(run, "--sort", "top1")]
+    *found, last = [f["top1"] for f in networks(run, "--sort", "top1")]
     assert found == sorted(found, reverse=True)
+    assert last is None
 
 
 def test_the_table(run: Run) -> None:
@@ -67,6 +69,9 @@ def test_the_table(run: Run) -> None:
     rows = {line.split()[0]: line.split() for line in out.splitlines() if line.strip()}
     row = rows["mobilenet_v2_100"]
     assert row[1:4] == ["3.505", "300.8", "72.0"]
+    assert rows["squeezenet1_0_caffe"][1:4] == ["1.248", "861.3", "57.5"]
+    assert "224 px (squeezenet1_0_caffe 227, squeezenext_1_0_23_caffe 227)" in out
+    assert rows["mobilenet_v3_large_075_torchvision"][3] == "–"
     assert f"{row[4]} Sandler et al. 2018" in out
     assert "x86-avx512-ort, measured, fp32" in out
 
