@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nas.onnx_model import to_onnx as to_onnx
     from nas.references import reference as reference
     from nas.references.fbnet import fbnet as fbnet
+    from nas.references.nasbench201 import nasbench201 as nasbench201
     from nas.space import SearchSpace as SearchSpace
     from nas.study import Study as Study
     from nas.study import search as search
@@ -29,6 +30,7 @@ _HOME = {
     "calibrate": "latency",
     "cost": "costs",
     "fbnet": "references.fbnet",
+    "nasbench201": "references.nasbench201",
     "reference": "references",
     "search": "study",
     "to_onnx": "onnx_model",

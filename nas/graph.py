@@ -285,21 +285,9 @@ class Builder:
         start: int = 0,
         ceil: bool = False,
     ) -> int:
-        self._nodes.append(
-            Node(
-                op,
-                self._fresh(name),
-                inputs,
-                shape,
-                kernel,
-                stride,
-                padding,
-                groups,
-                norm,
-                act,
-                bias,
-                start,
-                ceil,
-            )
+        fresh = self._fresh(name)
+        node = Node(
+            op, fresh, inputs, shape, kernel, stride, padding, groups, norm, act, bias, start, ceil
         )
+        self._nodes.append(node)
         return len(self._nodes) - 1

@@ -1,10 +1,10 @@
-"""Fits the device models of two Jetsons to published TensorRT latencies and writes their targets.
+"""Fits the weights of two Jetsons to published TensorRT latencies and writes their targets.
 
     python scripts/fit_jetson.py DATA.csv [FOLDER]
 
 DATA.csv has the columns device, network, precision, batch and tensorrt_latency_ms: the table of
-NVIDIA-AI-IOT/torch2trt, docs/benchmarks (batch 1, 3x224x224, FP16). Only coefficients and errors
-are kept of it.
+NVIDIA-AI-IOT/torch2trt, docs/benchmarks (batch 1, 3x224x224, FP16). Only weights and errors are
+kept of it. The prior is `nas.latency.basis.SCALES`, the same for both boards and all devices.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ import numpy as np
 
 from nas.architecture import Architecture
 from nas.files import write_whole
-from nas.latency.device_model import BYTES, Sample, cross_validate, fit
+from nas.latency.calibration import filled_in
 from nas.latency.judge import error_of, interval_factor, mape
 from nas.latency.kernels import Kernel, row_kernels
-from nas.latency.metadata import Metadata
+from nas.latency.metadata import Error, Metadata
+from nas.latency.regression import KINDS, Vector, amounts, fit_weights, leave_out, named
 from nas.references import reference
 
 SOURCE = "NVIDIA-AI-IOT/torch2trt, docs/benchmarks: TensorRT, batch 1, 3x224x224, FP16"
-STRENGTH = 0.1
+GROUPED = 3.0  # times as slow as a pointwise convolution of as many multiply-adds
 RENAMED = {
     "mobilenet_v2": "mobilenet_v2_100",
     "mnasnet0_5": "mnasnet_050",
@@ -39,39 +40,15 @@ MOBILE = ("squeezenet", "mobile", "shuffle", "mnas")
 
 
 class Board(NamedTuple):
-    """A Jetson's data sheet, which the prior is made of: FP16 multiply-adds and memory."""
+    """A Jetson whose latencies were published."""
 
     name: str
     aliases: list[str]
     device: str
-    peak_gmacs: float
-    peak_gbytes: float
-    launch_ms: float
 
 
-XAVIER = Board("jetson-agx-xavier", ["jetson"], "NVIDIA Jetson AGX Xavier, GPU", 5500, 137, 0.01)
-NANO = Board("jetson-nano", [], "NVIDIA Jetson Nano, GPU", 236, 25.6, 0.02)
-
-
-def prior(board: Board) -> dict[str, float]:
-    """What is likely before any measurement: shares of the data sheet's peaks.
-
-    Depthwise filters cannot use the tensor cores and read each value for a few operations only.
-    """
-    return {
-        "constant": 10 * board.launch_ms,
-        "launch": board.launch_ms,
-        "copy_launch": board.launch_ms,
-        "conv_rate": 0.7 * board.peak_gmacs,
-        "pointwise_rate": 0.7 * board.peak_gmacs,
-        "depthwise_rate": 0.05 * board.peak_gmacs,
-        "grouped_rate": 0.2 * board.peak_gmacs,
-        "linear_rate": 0.2 * board.peak_gmacs,
-        "bandwidth": 0.7 * board.peak_gbytes,
-        "depthwise_bandwidth": 0.7 * board.peak_gbytes,
-        "linear_bandwidth": 0.7 * board.peak_gbytes,
-        "copy_bandwidth": 0.7 * board.peak_gbytes,
-    }
+XAVIER = Board("jetson-agx-xavier", ["jetson"], "NVIDIA Jetson AGX Xavier, GPU")
+NANO = Board("jetson-nano", [], "NVIDIA Jetson Nano, GPU")
 
 
 def executed(arch: Architecture) -> tuple[Kernel, ...]:
@@ -91,14 +68,21 @@ def executed(arch: Architecture) -> tuple[Kernel, ...]:
     return tuple(found)
 
 
-def read(path: Path, device: str) -> tuple[list[str], list[Sample]]:
-    """The networks of a device and what is known of each."""
+class Published(NamedTuple):
+    """The networks of a board, their amounts of work and their latencies."""
+
+    names: list[str]
+    work: Vector
+    latency_ms: Vector
+
+
+def read(path: Path, board: Board) -> Published:
+    """What is known of a board."""
     with path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["device"] == device]
+        rows = [row for row in csv.DictReader(file) if row["device"] == board.name]
     names = [row["network"] for row in rows]
-    kernels = [executed(reference(RENAMED.get(name, name))) for name in names]
-    latencies = [float(row["tensorrt_latency_ms"]) for row in rows]
-    return names, [Sample(k, ms) for k, ms in zip(kernels, latencies, strict=True)]
+    work = amounts([executed(reference(RENAMED.get(name, name))) for name in names])
+    return Published(names, work, np.array([float(row["tensorrt_latency_ms"]) for row in rows]))
 
 
 def family(name: str) -> str:
@@ -106,24 +90,34 @@ def family(name: str) -> str:
     return next(f for f in FAMILIES if name.startswith(f))
 
 
-def target(
-    board: Board, names: list[str], samples: list[Sample], start: dict[str, float], notes: str
-) -> Metadata:
-    """The fitted target with its errors. The interval is that of the worse of two judgements:
+def error(board: Board, known: Published) -> Error:
+    """The error of each network left out. The interval is that of the worse of two judgements:
     each network left out, and each mobile network's whole family left out."""
-    value_bytes = BYTES["fp16"]
-    families = [family(name) for name in names]
+    families = [family(name) for name in known.names]
     mobile = np.array([f in MOBILE for f in families])
-    one = cross_validate(samples, names, value_bytes, start, STRENGTH)
-    whole = cross_validate(samples, families, value_bytes, start, STRENGTH)
-    for name, sample, a, b in zip(names, samples, np.expm1(one), np.expm1(whole), strict=True):
-        print(f"  {name:20}{sample.latency_ms:7.2f} ms  network out {a:+.1%}  family out {b:+.1%}")
-    error = error_of(one, "leave one network out", rows=len(samples), mobile=one[mobile])
-    factor = max(error.interval_factor, interval_factor(whole[mobile]))
-    error = error.model_copy(update={"interval_factor": factor})
-    print(f"{board.name}: mape {error.mape:.1%}, mobile {error.mape_mobile:.1%}, x{factor}")
+    one = leave_out(known.work, known.latency_ms, known.names)
+    whole = leave_out(known.work, known.latency_ms, families)
+    columns = zip(known.names, known.latency_ms, np.expm1(one), np.expm1(whole), strict=True)
+    for name, ms, a, b in columns:
+        print(f"  {name:20}{ms:7.2f} ms  network out {a:+.1%}  family out {b:+.1%}")
+    found = error_of(one, "leave one network out", rows=len(one), mobile=one[mobile])
+    factor = max(found.interval_factor, interval_factor(whole[mobile]))
+    print(f"{board.name}: mape {found.mape:.1%}, mobile {found.mape_mobile:.1%}, x{factor}")
     print(f"  mobile with its family left out: {mape(whole[mobile]):.1%}")
-    fitted = fit(samples, value_bytes, start, STRENGTH)
+    return found.model_copy(update={"interval_factor": factor})
+
+
+def with_grouped(weights: Vector) -> Vector:
+    """The weights, those of grouped convolutions guessed: they were in no network."""
+    at = {kind: i for i, kind in enumerate(KINDS)}
+    guessed = weights.copy()
+    for kind in ("traffic", "macs", "root_macs"):
+        guessed[at[f"grouped_{kind}"]] = GROUPED * weights[at[f"pointwise_{kind}"]]
+    return guessed
+
+
+def target(board: Board, weights: Vector, found: Error, notes: str) -> Metadata:
+    """What is written of a board."""
     return Metadata(
         name=board.name,
         device=board.device,
@@ -134,43 +128,32 @@ def target(
         date=datetime.now(UTC).date().isoformat(),
         sources=[SOURCE],
         notes=notes,
-        error=error,
-        coefficients={name: float(f"{value:.6g}") for name, value in fitted.items()},
+        error=found,
+        weights=named(weights),
     )
-
-
-def carried(nano: dict[str, float], xavier: dict[str, float]) -> dict[str, float]:
-    """Nano's prior with Xavier's depthwise rates: no published Nano network is depthwise.
-
-    Scaled by what the devices' fitted rates and bandwidths of other convolutions differ by.
-    """
-    rate = np.sqrt(nano["conv_rate"] / xavier["conv_rate"])
-    rate *= np.sqrt(nano["pointwise_rate"] / xavier["pointwise_rate"])
-    bandwidth = nano["bandwidth"] / xavier["bandwidth"]
-    return prior(NANO) | {
-        "depthwise_rate": xavier["depthwise_rate"] * float(rate),
-        "depthwise_bandwidth": xavier["depthwise_bandwidth"] * bandwidth,
-    }
 
 
 def main() -> None:
     data = Path(sys.argv[1])
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("latency_tables")
-    names, samples = read(data, XAVIER.name)
-    notes = "Grouped convolutions and SE gates were in no network; their cost is the prior's."
-    xavier = target(XAVIER, names, samples, prior(XAVIER), notes)
-    names, samples = read(data, NANO.name)
-    alone = fit(samples, BYTES["fp16"], prior(NANO), STRENGTH)
+    known = read(data, XAVIER)
+    xavier = with_grouped(fit_weights(known.work, known.latency_ms).weights)
+    xavier_error = error(XAVIER, known)
+    notes = "Grouped convolutions and SE gates were in no network; their cost is a guess."
+    found = [target(XAVIER, xavier, xavier_error, notes)]
+    known = read(data, NANO)
+    nano = fit_weights(known.work, known.latency_ms).weights
+    nano, _ = filled_in(nano, known.work, known.latency_ms, xavier)
+    nano_error = error(NANO, known)
+    wider = round(nano_error.interval_factor * xavier_error.interval_factor, 4)
+    nano_error = nano_error.model_copy(update={"interval_factor": wider})
     notes = (
-        "No depthwise network was published for this board: depthwise rates are the Xavier's, "
-        "scaled, and the interval is widened for it. " + notes
+        "No depthwise network was published for this board: the cost of depthwise convolutions is "
+        "the Xavier's, scaled, and the interval is widened for it. Its two mobile networks are "
+        "SqueezeNets. " + notes
     )
-    nano = target(NANO, names, samples, carried(alone, dict(xavier.coefficients)), notes)
-    assert nano.error is not None
-    assert xavier.error is not None
-    wider = round(nano.error.interval_factor * xavier.error.interval_factor, 4)
-    error = nano.error.model_copy(update={"interval_factor": wider})
-    for metadata in (xavier, nano.model_copy(update={"error": error})):
+    found.append(target(NANO, nano, nano_error, notes))
+    for metadata in found:
         path = folder / f"{metadata.name}.yaml"
         write_whole(path, metadata.to_yaml())
         print(f"wrote {path}")

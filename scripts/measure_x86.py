@@ -1,40 +1,49 @@
-"""Makes the shipped CPU table: `nas measure` on one core of an x86 processor with AVX-512.
+"""Makes the shipped tables of an x86 processor with AVX-512: one thread, two, and int8.
 
-    OMP_NUM_THREADS=1 nice -n -10 python scripts/measure_x86.py [FOLDER]
+    OMP_NUM_THREADS=1 nice -n -10 python scripts/measure_x86.py NAME... [--folder FOLDER]
 
 Run again, it adds rows.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
+from typing import Any
 
 from nas.files import write_whole
-from nas.latency.measure import Progress, measure
+from nas.latency.measure import measure
 from nas.latency.metadata import read_metadata
 
-NAME = "x86-avx512-ort"
-FACTS = {
-    "aliases": ["cpu"],
-    "notes": (
-        "One core of a shared server (AMD EPYC, Zen 5, AVX-512), pinned, other work beside it. "
-        "Networks of both shipped spaces and a few published ones, rows and kernels of others."
-    ),
+MINUTES = 10.0
+SHARED = "of a shared server (AMD EPYC, Zen 5, AVX-512), other work beside it"
+TARGETS: dict[str, dict[str, Any]] = {
+    "x86-avx512-ort": {"aliases": ["cpu"], "notes": f"One core {SHARED}."},
+    "x86-avx512-ort-2": {"threads": 2, "notes": f"Two cores {SHARED}."},
+    "x86-avx512-ort-int8": {"precision": "int8", "notes": f"One core {SHARED}."},
 }
-
-
-def show(progress: Progress) -> None:
-    """One line a batch."""
-    print(f"{progress.rows} rows, {progress.seconds:.0f} of {progress.limit_seconds:.0f} s")
+HOW = ("threads", "precision")
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("latency_tables")
-    path = measure(NAME, minutes=7.5, visits=10, folder=folder, progress=show)
-    metadata = read_metadata(path).model_copy(update=FACTS)
-    write_whole(path, metadata.to_yaml())
-    print(metadata.error)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="+", choices=TARGETS)
+    parser.add_argument("--folder", type=Path, default=Path("latency_tables"))
+    asked = parser.parse_args()
+    for name in asked.names:
+        how = {key: TARGETS[name][key] for key in HOW if key in TARGETS[name]}
+        path, warnings = measure(
+            name,
+            minutes=MINUTES,
+            folder=asked.folder,
+            progress=lambda state: print(state, flush=True),
+            **how,
+        )
+        facts = {key: value for key, value in TARGETS[name].items() if key not in HOW}
+        facts["notes"] = " ".join([facts["notes"], *warnings])
+        metadata = read_metadata(path).model_copy(update=facts)
+        write_whole(path, metadata.to_yaml())
+        print(name, metadata.error, *warnings, sep="\n")
 
 
 if __name__ == "__main__":

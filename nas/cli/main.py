@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from nas._version import __version__
-from nas.cli import describe, measure, references, search, studies
+from nas.cli import calibrate, describe, measure, references, search, studies, verify
 from nas.errors import NasError
 
 app = typer.Typer(
@@ -54,6 +54,8 @@ app.command("targets")(describe.list_targets)
 app.command("spaces")(describe.list_spaces)
 app.command("references")(references.list_references)
 app.command()(measure.measure)
+app.command()(calibrate.calibrate)
+app.command()(verify.verify)
 
 
 def main() -> None:

@@ -3,78 +3,170 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nas.cli.options import PluginOption
 
+if TYPE_CHECKING:
+    from nas.latency.runner.batches import Progress
+
 
 def measure(
-    target: Annotated[str, typer.Option(help="Name of the target to make or to go on with.")],
+    target: Annotated[
+        str | None, typer.Option(help="Name of the target to make or to go on with.")
+    ] = None,
     minutes: Annotated[
-        float, typer.Option(help="Time to spend; at least one batch (about 10 s) runs.")
+        float, typer.Option(help="Time to spend; at least one batch (about 15 s) runs.")
     ] = 9.0,
+    provider: Annotated[
+        str, typer.Option(help="onnxruntime's execution provider: cpu, cuda, tensorrt, openvino …")
+    ] = "cpu",
     threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
+    precision: Annotated[str, typer.Option(help="fp32, or int8 (QDQ models).")] = "fp32",
     space: Annotated[
-        str, typer.Option(help="Space whose networks and layers are timed: a name or a file.")
-    ] = "mobile",
+        str | None,
+        typer.Option(
+            help="Space whose networks are timed: a name or a file. Default: mobile and small.",
+            show_default=False,
+        ),
+    ] = None,
+    ssh: Annotated[
+        str | None,
+        typer.Option(metavar="USER@HOST", help="Measure that machine.", show_default=False),
+    ] = None,
+    ssh_option: Annotated[
+        list[str] | None,
+        typer.Option(help="An option of ssh -o, repeatable: Port=2222.", show_default=False),
+    ] = None,
+    python: Annotated[
+        str, typer.Option(help="With --ssh: that machine's Python with onnxruntime and numpy.")
+    ] = "python3",
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Write what another machine needs there instead.", show_default=False),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option("--import", help="Read the results.csv of a bundle.", show_default=False),
+    ] = None,
     folder: Annotated[
         Path, typer.Option(help="Where TARGET.csv and TARGET.yaml are written.")
     ] = Path("latency_tables"),
     plugin: PluginOption = None,
 ) -> None:
-    """Time this machine with onnxruntime; make it a target."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from nas.latency import Target
-    from nas.latency.measure import Progress as Measured
-    from nas.latency.measure import measure as measure_machine
-    from nas.latency.table import read_table
-    from nas.latency.target import FOLDER
+    """Time this machine, or another, with onnxruntime; make it a target."""
+    from nas.errors import NasError
+    from nas.latency.measure import measure as measure_here
+    from nas.latency.plan import mixed_network
+    from nas.latency.remote import measure_over_ssh
+    from nas.latency.runner.timing import CPU
+    from nas.latency.transfer import import_results, make_bundle
     from nas.plugins import load_all
     from nas.space import SearchSpace
 
+    chosen = {"--ssh": ssh, "--bundle": bundle, "--import": results}
+    given = [option for option, value in chosen.items() if value is not None]
+    if len(given) > 1:
+        raise NasError(f"{' and '.join(given)} exclude each other")
     load_all(plugin or ())
-    sampled = SearchSpace.load(space)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    task = bar.add_task("starting", total=minutes * 60)
+    if results:
+        path, warnings = import_results(
+            results, name=target, folder=folder, precision=precision, threads=threads
+        )
+        _print_result(path, folder, warnings)
+        return
+    if target is None:
+        raise NasError("--target must name the target to make")
+    settings: dict[str, Any] = {
+        "minutes": minutes,
+        "provider": CPU if provider.lower() == "cpu" else provider,
+        "threads": threads,
+        "precision": precision,
+        "sample": SearchSpace.load(space).sample if space else mixed_network,
+    }
+    if bundle:
+        _print_bundle(bundle, make_bundle(target, bundle, folder=folder, say=_say, **settings))
+        return
+    with _kept(folder / f"{target}.csv"):
+        if ssh:
+            path, warnings = measure_over_ssh(
+                target,
+                ssh,
+                python=python,
+                ssh_options=ssh_option or (),
+                folder=folder,
+                say=_say,
+                **settings,
+            )
+        else:
+            with show_progress(minutes * 60) as show:
+                path, warnings = measure_here(target, folder=folder, progress=show, **settings)
+    _print_result(path, folder, warnings)
 
-    def show(measured: Measured) -> None:
-        bar.start()
-        bar.update(task, completed=measured.seconds, description=f"{measured.rows} rows")
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+@contextmanager
+def show_progress(seconds: float) -> Iterator[Callable[[Progress], None]]:
+    """A callback that shows how far a measurement is, on standard error: a bar, in a log lines."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda progress: _say(str(progress))
+        return
+    with Bar(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as bar:
+        task = bar.add_task("the first batch", total=seconds)
+        yield lambda progress: bar.update(
+            task, completed=progress.seconds, description=str(progress)
+        )
+
+
+@contextmanager
+def _kept(table: Path) -> Iterator[None]:
+    """Says after an interruption how many rows there are."""
+    from nas.latency.table import read_table
 
     try:
-        path = measure_machine(
-            target,
-            minutes=minutes,
-            threads=threads,
-            folder=folder,
-            progress=show,
-            sample=sampled.sample,
-        )
+        yield
     except KeyboardInterrupt:
-        table = folder / f"{target}.csv"
         rows = len(read_table(table)) if table.exists() else 0
         said = "0 rows are kept: nothing was written"
         if rows:
             said = f"{rows} rows are kept in {table}; the same command goes on"
-        typer.echo(f"interrupted: {said}", err=True)
+        _say(f"interrupted: {said}")
         raise typer.Exit(130) from None
-    finally:
-        if bar.live.is_started:
-            bar.stop()
+
+
+def _print_bundle(bundle: Path, models: int) -> None:
+    from nas.latency.bundle import SCRIPT
+    from nas.latency.runner.main import FACTS, RESULTS
+
+    typer.echo(f"{bundle}: {models} models")
+    typer.echo(f"copy it to the device and run there: python3 {SCRIPT}")
+    typer.echo("  (it needs numpy and onnxruntime; stopped, the same command goes on)")
+    typer.echo(f"bring {RESULTS} and {FACTS} back: nas measure --import {RESULTS}")
+
+
+def _print_result(path: Path, folder: Path, warnings: list[str]) -> None:
+    from nas.latency import Target
+    from nas.latency.target import FOLDER
+
+    for warning in warnings:
+        _say(f"warning: {warning}")
     facts = Target.load(path).metadata
+    how = f"{facts.runtime}, {facts.threads} thread(s), {facts.precision}"
     noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise is not None else ""
-    typer.echo(f"{path}: {facts.device}, {facts.runtime}, {facts.threads} thread(s){noise}")
+    typer.echo(f"{path}: {facts.device}, {how}{noise}")
     if facts.error:
         error = facts.error
         typer.echo(
@@ -82,5 +174,5 @@ def measure(
             f"({error.networks} networks, {error.rows} rows)"
         )
     known = folder.resolve() == Path(FOLDER).resolve()
-    name = target if known else shlex.quote(str(path))
+    name = path.stem if known else shlex.quote(str(path))
     typer.echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

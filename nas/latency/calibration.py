@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -10,12 +10,18 @@ import numpy as np
 
 from nas.architecture import Architecture
 from nas.errors import NasError
-from nas.latency.device_model import NAMES, Sample, Vector, cross_validate, fit
+from nas.latency.basis import Additive
 from nas.latency.judge import error_of
+from nas.latency.lowering import network_kernels
 from nas.latency.metadata import Metadata
-from nas.latency.predictor import Predictor
-from nas.latency.table import network_kernels
+from nas.latency.regression import KINDS, NONE, Vector, amounts, fit_weights, leave_out, named
 from nas.latency.target import Target, target_names
+from nas.references import reference, reference_names
+from nas.validation import validated
+
+FEWEST = 3  # networks
+FEW = 10  # fewer networks than that tell little of the error
+RESEMBLES = 0.1  # how likely a known device must be a good start to be named as one
 
 
 def calibrate(
@@ -24,63 +30,93 @@ def calibrate(
     *,
     name: str = "calibrated",
     device: str = "",
+    runtime: str = "",
+    precision: str = "",
 ) -> Target:
-    """A new target from the latencies in ms of a few networks and a device that resembles it.
+    """A new target from the latencies in ms of a few networks; 10 to 50 do.
 
-    The base's coefficients, all scaled by one factor, are the prior; the networks move them as far
-    as they are evidence. Without a `base` it is the known target whose predictions are closest to
-    proportional to the latencies. The error is that of leaving each network out. Errors: `NasError`
-    for fewer than three networks or a latency that is not positive.
+    With a `base` the new device is a multiple of it plus work that it does not do; without one
+    every known target is considered, and none of them, as far as the latencies make it likely. The
+    error and the interval are those of leaving each network out. `runtime` and `precision` are
+    labels, the base's unless given.
+
+    Errors: `NasError` for fewer than three networks or a latency that is not positive.
     """
-    samples = []
-    for arch, latency_ms in measured:
-        if not 0 < latency_ms < float("inf"):
-            raise NasError(f"calibrate: latency of {arch.name!r} must be above 0, not {latency_ms}")
-        samples.append(Sample(network_kernels(arch), float(latency_ms)))
-    if len(samples) < 3:
-        raise NasError(f"calibrate: {len(samples)} networks; at least 3 are needed")
-    if base is None:
-        base = min(_known(), key=lambda t: float(_ratios(t, samples).std()), default=None)
-    if base is None:
-        raise NasError("calibrate: there is no target to start from; give a base")
-    value_bytes = base.metadata.value_bytes
-    ratio = np.exp(np.median(_ratios(base, samples)))
-    prior = scaled(base.predictor, float(ratio))
-    errors = cross_validate(samples, [str(i) for i in range(len(samples))], value_bytes, prior)
-    metadata = Metadata(
-        name=name,
-        device=device or name,
-        provenance="calibrated",
-        runtime=base.metadata.runtime,
-        precision=base.metadata.precision,
-        threads=base.metadata.threads,
-        date=datetime.now(UTC).date().isoformat(),
-        sources=[f"{len(samples)} latencies given to calibrate", f"prior: {base.name}"],
-        error=error_of(errors, "leave one network out", rows=len(samples)),
-        coefficients=fit(samples, value_bytes, prior),
-    )
-    return Target(metadata, Predictor(metadata.coefficients, {}, value_bytes))
+    networks, latency_ms = _checked(measured)
+    work = amounts([network_kernels(arch) for arch in networks])
+    known = {t.name: weights_of(t, networks) for t in ([base] if base else known_targets())}
+    bases = known if base else {NONE: np.zeros(len(KINDS)), **known}
+    fit = fit_weights(work, latency_ms, bases)
+    logs = leave_out(work, latency_ms, [str(i) for i in range(len(networks))], bases)
+    weights, notes = fit.weights, ""
+    if known:
+        donor = min(
+            known, key=lambda name: float(np.std(np.log(latency_ms / (work @ known[name]))))
+        )
+        weights, filled = filled_in(weights, work, latency_ms, known[donor])
+        if filled:
+            notes = f"Not in any of the networks, so scaled from {donor}: {', '.join(filled)}."
+    resembled = [k for k in known if fit.belief[k] >= RESEMBLES]
+    resembled.sort(key=lambda k: -fit.belief[k])
+    facts = {
+        "name": name,
+        "device": device or name,
+        "provenance": "calibrated",
+        "runtime": runtime or (base.metadata.runtime if base else "not stated"),
+        "precision": precision or (base.metadata.precision if base else "fp32"),
+        "threads": base.metadata.threads if base else None,
+        "date": datetime.now(UTC).date().isoformat(),
+        "sources": [
+            f"{len(networks)} latencies given to calibrate",
+            f"prior: {', '.join(resembled) or 'no known device'}",
+        ],
+        "notes": notes,
+        "error": error_of(logs, "leave one network out", rows=len(networks)),
+        "weights": named(weights),
+    }
+    metadata = validated(Metadata, facts, "calibrate")
+    return Target(metadata, Additive(metadata.weights))
 
 
-def _known() -> list[Target]:
+def _checked(measured: Iterable[tuple[Architecture, float]]) -> tuple[list[Architecture], Vector]:
+    """The networks and their latencies. Errors: see `calibrate`."""
+    networks, latencies = [], []
+    for arch, ms in measured:
+        if not 0 < ms < float("inf"):
+            raise NasError(f"calibrate: latency of {arch.name!r} must be above 0, not {ms}")
+        networks.append(arch)
+        latencies.append(float(ms))
+    if len(networks) < FEWEST:
+        raise NasError(f"calibrate: {len(networks)} networks; at least {FEWEST} are needed")
+    return networks, np.array(latencies)
+
+
+def weights_of(target: Target, networks: Sequence[Architecture]) -> Vector:
+    """A target's weights: its own if it is calibrated, else those that come closest to what it
+    predicts for the networks and for the published ones."""
+    own = target.metadata.weights
+    if own:
+        return np.array([own.get(kind, 0.0) for kind in KINDS])
+    shown = [*networks, *map(reference, reference_names())]
+    predicted = np.array([target.predict(arch).ms for arch in shown])
+    return fit_weights(amounts([network_kernels(arch) for arch in shown]), predicted).weights
+
+
+def filled_in(
+    weights: Vector, work: Vector, latency_ms: Vector, donor: Vector
+) -> tuple[Vector, list[str]]:
+    """The weights, with those of work that no network has taken from the `donor`'s, scaled by what
+    the networks take longer than there; and the kinds of work that were."""
+    unseen = (work.sum(axis=0) == 0) & (donor > 0)
+    slower = float(np.median(latency_ms / (work @ donor)))
+    filled = [kind for kind, is_filled in zip(KINDS, unseen, strict=True) if is_filled]
+    return np.where(unseen, slower * donor, weights), filled
+
+
+def known_targets() -> list[Target]:
     """The known targets but those whose files are bad."""
     found = []
     for name in target_names():
         with suppress(NasError):
             found.append(Target.load(name))
     return found
-
-
-def _ratios(target: Target, samples: list[Sample]) -> Vector:
-    """log (measured / predicted) of each network."""
-    predicted = [target.constant_ms + sum(map(target.kernel_ms, s.kernels)) for s in samples]
-    return np.log([s.latency_ms / p for s, p in zip(samples, predicted, strict=True)])
-
-
-def scaled(predictor: Predictor, slower: float) -> dict[str, float]:
-    """The coefficients of a device that takes `slower` times as long for everything."""
-    times = {"constant", "launch", "copy_launch"}
-    return {
-        name: predictor.coefficients[name] * (slower if name in times else 1 / slower)
-        for name in NAMES
-    }

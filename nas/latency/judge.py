@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from nas.latency.device_model import Vector
 from nas.latency.metadata import Error
+from nas.latency.regression import Vector
 
 SHARE = 0.9  # of the latencies that the interval is to hold
 NARROWEST = 0.005

@@ -31,8 +31,11 @@ OPS = (
     "shuffle",
     "activate",
     "norm",
-    "boundary",
     "swap",
+    "zero",
+    "split",
+    "reorder_input",
+    "reorder_output",
 )
 # What is the same work along another axis is the same operation of the runtime.
 _LOWERED = {"concat_rows": "concat", "slice_rows": "slice"}
@@ -42,7 +45,8 @@ class Kernel(NamedTuple):
     """One operation of a runtime. `inputs` are the shapes of the tensors that it reads.
 
     `residual`: a tensor of the output's shape is added before the activation; it is not among the
-    inputs. `norm` kernels scale and shift, then activate.
+    inputs. `norm` kernels scale and shift, then activate. `layout` is how a runtime that knows
+    several stores the tensors.
     """
 
     op: str
@@ -53,6 +57,7 @@ class Kernel(NamedTuple):
     groups: int = 1
     act: str | None = None
     residual: bool = False
+    layout: str = ""
 
     @property
     def weights(self) -> int:
@@ -128,13 +133,14 @@ def _kernel(node: Node, nodes: tuple[Node, ...]) -> Kernel:
     inputs = tuple(nodes[j].shape for j in node.inputs)
     op = _LOWERED.get(node.op, node.op)
     if op == "conv":
-        op = _conv_kind(node, inputs[0])
+        op = conv_kind(node, inputs[0])
     elif op == "activate" and node.norm:
         op = "norm"
     return Kernel(op, inputs, node.shape, node.kernel, node.stride, node.groups)
 
 
-def _conv_kind(node: Node, shape: Shape) -> str:
+def conv_kind(node: Node, shape: Shape) -> str:
+    """The operation of a convolution on an input of `shape`."""
     if node.groups == shape[0] > 1:
         return "depthwise"
     if node.groups > 1:

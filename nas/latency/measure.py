@@ -2,160 +2,141 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from itertools import islice
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from statistics import median
-from time import monotonic
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
 
 from nas.errors import NasError
 from nas.files import write_whole
-from nas.latency.metadata import Metadata, read_metadata
-from nas.latency.plan import Sampler, random_network, subjects
+from nas.latency.bundle import model_files
+from nas.latency.lowering import NEUTRAL
+from nas.latency.metadata import NAME, Metadata, read_metadata
+from nas.latency.plan import SUBJECTS, Sampler, mixed_network, subjects
 from nas.latency.predictor import fitted
-from nas.latency.table import Subject, TableRow, read_table, write_table
+from nas.latency.runner.batches import ANCHORS, Progress, run
+from nas.latency.runner.main import machine_facts
+from nas.latency.runner.timing import CPU, Failure, Settings, full_provider
+from nas.latency.table import Subject, read_table
+from nas.validation import validated
 
-BATCH = 48  # so many that a visit to each takes longer than most disturbances
-
-
-class Progress(NamedTuple):
-    """How far a measurement is: rows in the table, seconds used and allowed."""
-
-    rows: int
-    seconds: float
-    limit_seconds: float
+PRECISIONS = ("fp32", "int8")
+# What the rows of one table have in common; the rest may change from call to call.
+FIXED = ("runtime", "provider", "threads", "precision")
 
 
 def measure(
     name: str,
     *,
-    minutes: float = 10.0,
+    minutes: float = 9.0,
+    provider: str = CPU,
     threads: int = 1,
+    precision: str = "fp32",
+    visits: int = 8,
     folder: str | Path = "latency_tables",
     progress: Callable[[Progress], None] | None = None,
-    sample: Sampler = random_network,
-    device: str | None = None,
-    visits: int = 8,
-) -> Path:
+    sample: Sampler = mixed_network,
+) -> tuple[Path, list[str]]:
     """Times networks, blocks and kernels through onnxruntime and writes NAME.csv and NAME.yaml.
 
     Rows that the table already has are kept and more are added, so a call that was interrupted
     goes on where it stopped; nothing is written before the first batch is done. `sample(seed)`
-    gives the networks to be timed. Returns the path of the YAML, which `Target.load` reads. Errors:
-    `NasError` for an unusable name, folder or budget, or a table that was made with other settings.
+    gives the networks to be timed. Returns the path of the YAML, which `Target.load` reads, and
+    what is wrong with the machine, a line each. Errors: `NasError` for an unusable name, folder,
+    provider or budget, or a table that was made with other settings.
     """
-    from nas.latency.runner import pinned, time_graphs
+    check_numbers(threads, visits, precision, minutes)
+    with failures():
+        settings = Settings(full_provider(provider), threads, visits)
+        facts = {**machine_facts(settings), "precision": precision}
+    target, table, metadata = begin(name, Path(folder), facts)
+    plan = planned(table, sample)
+    notes: list[str] = []
 
+    def report(state: Progress) -> None:
+        if not target.exists():
+            write_whole(target, metadata.to_yaml())
+        if progress:
+            progress(state)
+
+    try:
+        with TemporaryDirectory() as place, failures():
+            entries = model_files(Path(place), plan, precision)
+            outcome = run(Path(place), entries, table, settings, minutes, report, SUBJECTS)
+        notes = outcome.warnings()
+    finally:
+        if table.exists() and target.exists():
+            finish(target, metadata, notes)
+    return target, notes
+
+
+def check_numbers(threads: int, visits: int, precision: str, minutes: float) -> None:
+    """Errors: `NasError` with the rule that is broken."""
     if not 0 < minutes < float("inf"):
         raise NasError(f"minutes must be above 0, not {minutes}")
     if threads < 1 or visits < 1:
         raise NasError(f"threads and visits must be at least 1, not {threads} and {visits}")
-    target, table = Path(folder) / f"{name}.yaml", Path(folder) / f"{name}.csv"
-    metadata = _begin(name, target, table, threads, device)
-    rows = read_table(table) if table.exists() else []
-    clock = _Clock(rows[0] if rows else None)
-    start, limit = monotonic(), minutes * 60
-    plan = _unseen(subjects(sample), {row.subject for row in rows})
-    anchor = rows[0].subject if rows else next(plan)
+    if precision not in PRECISIONS:
+        raise NasError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """What the runner says to a user, as this package's error."""
     try:
-        with pinned(threads):
-            while not clock.started or monotonic() - start < limit:
-                batch = [anchor, *islice(plan, BATCH)]
-                graphs = [subject.graph() for subject in batch]
-                timings = time_graphs(graphs, visits=visits, threads=threads)
-                clock.add([TableRow(s, *t) for s, t in zip(batch, timings, strict=True)])
-                found = [*rows, *clock.rows()]
-                write_table(table, found)
-                if not target.exists():
-                    write_whole(target, metadata.to_yaml())
-                if progress:
-                    progress(Progress(len(found), monotonic() - start, limit))
-    finally:
-        if table.exists():
-            write_whole(target, fitted(metadata, table).to_yaml())
-    return target
+        yield
+    except Failure as failure:
+        raise NasError(str(failure)) from None
+    except OSError as error:
+        raise NasError(f"{error.filename}: {error.strerror or error}") from None
 
 
-class _Clock:
-    """Undoes the drift of the machine's speed from batch to batch.
-
-    The first row of a table, its anchor, is timed again in every batch, and a batch's latencies
-    are scaled by what the anchor usually takes over what it took in this batch. Usual is the
-    median of the batches of the first call; later calls add rows to that.
-    """
-
-    def __init__(self, anchor: TableRow | None) -> None:
-        self._anchor = anchor
-        self._batches: list[list[TableRow]] = []
-
-    @property
-    def started(self) -> bool:
-        """Whether there is a batch."""
-        return bool(self._batches)
-
-    def add(self, batch: list[TableRow]) -> None:
-        """A batch as it was timed; its first row is the anchor."""
-        self._batches.append(batch)
-
-    def rows(self) -> list[TableRow]:
-        """All rows that were added, without drift; the anchor once, and only if it is new."""
-        first = [batch[0].latency_ms for batch in self._batches]
-        usual = self._anchor.latency_ms if self._anchor else median(first)
-        found = [] if self._anchor else [self._batches[0][0]._replace(latency_ms=usual)]
-        for anchor_ms, batch in zip(first, self._batches, strict=True):
-            scale = usual / anchor_ms
-            found += [row._replace(latency_ms=row.latency_ms * scale) for row in batch[1:]]
-        return found
+def check_name(name: str) -> None:
+    """Errors: `NasError` where it is no name of a target."""
+    if not re.match(NAME, name):
+        rule = "must be of lower-case letters, digits, '.', '_' and '-'"
+        raise NasError(f"name {name!r} {rule}")
 
 
-def _unseen(plan: Iterator[Subject], seen: set[Subject]) -> Iterator[Subject]:
-    """The subjects of a plan, each once and none that was seen."""
-    for subject in plan:
+def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, Path, Metadata]:
+    """The files of a target that is begun or continued, and its metadata: `facts` are those that a
+    runner tells. Errors: `NasError` where its table was measured in another way."""
+    check_name(name)
+    target, table = folder / f"{name}.yaml", folder / f"{name}.csv"
+    data = {"name": name, "provenance": "measured", "sources": ["nas measure"], **facts}
+    if facts["precision"] != "fp32":
+        data["lowering"] = NEUTRAL
+    new = validated(Metadata, data, f"target {name}")
+    if target.exists():
+        found = read_metadata(target)
+        for key in FIXED:
+            if getattr(found, key) != getattr(new, key):
+                raise NasError(
+                    f"{target} was measured with {key} {getattr(found, key)}, not "
+                    f"{getattr(new, key)}; choose another name"
+                )
+        return target, table, found
+    if table.exists():
+        raise NasError(f"{table} has no {target.name} beside it; choose another name")
+    return target, table, new
+
+
+def planned(table: Path, sample: Sampler) -> Iterator[Subject]:
+    """What is to be timed for a table: its anchors, be it begun already or new, and then what it
+    has no row of, each once."""
+    known = [row.subject for row in read_table(table)] if table.exists() else []
+    seen = set(known[ANCHORS:])
+    for subject in chain(known[:ANCHORS], subjects(sample)):
         if subject not in seen:
             seen.add(subject)
             yield subject
 
 
-def _begin(name: str, target: Path, table: Path, threads: int, device: str | None) -> Metadata:
-    """The metadata of a table that is begun or continued."""
-    import onnxruntime
-
-    runtime = f"onnxruntime {onnxruntime.__version__}, CPU"
-    if target.exists():
-        found = read_metadata(target)
-        if (found.runtime, found.threads) != (runtime, threads):
-            raise NasError(
-                f"{target} was measured with {found.runtime}, {found.threads} threads, not "
-                f"{runtime}, {threads}; choose another name"
-            )
-        return found
-    if table.exists():
-        raise NasError(f"{table} has no {target.name} beside it; choose another name")
-    try:
-        return Metadata(
-            name=name,
-            device=device or _device(),
-            provenance="measured",
-            runtime=runtime,
-            precision="fp32",
-            threads=threads,
-            date=datetime.now(UTC).date().isoformat(),
-            sources=["nas measure"],
-        )
-    except ValueError:
-        raise NasError(
-            f"name {name!r} must be of lower-case letters, digits, '.', '_' and '-'"
-        ) from None
-
-
-def _device() -> str:
-    """The processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+def finish(target: Path, metadata: Metadata, notes: list[str]) -> None:
+    """Writes a target with what its table says, and with what was wrong with the machine."""
+    said = [note for note in notes if note not in metadata.notes]
+    text = "; ".join([*([metadata.notes] if metadata.notes else []), *said])
+    metadata = metadata.model_copy(update={"notes": text})
+    write_whole(target, fitted(metadata, target.with_suffix(".csv")).to_yaml())

@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 
-from nas.errors import NasError
+from nas.errors import NasError, one_of
 from nas.files import read_text
-from nas.latency.device_model import BYTES, NAMES
+from nas.latency.basis import SCALES
 from nas.validation import Settings, validated
 
+NAME = r"^[a-z0-9][a-z0-9._-]*$"
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -37,43 +38,52 @@ class Error(_Strict):
     interval_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)]
 
 
+class Protocol(_Strict):
+    """How latencies were timed: runs to warm up, the time in ms that a visit takes at least and at
+    most, visits to each model, and what of them is the latency."""
+
+    warm_up: Annotated[int, Field(ge=0)]
+    visit_ms: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    visits: Annotated[int, Field(ge=1)]
+    statistic: str
+
+
 class Metadata(_Strict):
     """A target's YAML file.
 
-    `noise` is the measurement's own relative error; `coefficients` are the device model's and
-    `corrections` those of `nas.latency.predictor`, fitted to the table of that `table_sha256`.
+    `noise` is the measurement's own relative error, from the even against the odd visits; `weights`
+    are a calibrated target's prices of work, see `nas.latency.basis`. `table_sha256`,
+    `coefficients` and `corrections` are of earlier versions: read, and not used.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=NAME)]
     device: str
     aliases: list[str] = []
+    cpu_flags: list[str] = []
     provenance: Literal["measured", "calibrated"]
     runtime: str
+    provider: str | None = None
     precision: Literal["fp32", "fp16", "int8"]
+    lowering: Literal["fused", "nchwc16", "nchwc8"] = "fused"
     threads: Annotated[int, Field(ge=1)] | None = None
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     sources: list[str]
+    protocol: Protocol | None = None
     notes: str = ""
     error: Error | None = None
     noise: Fraction | None = None
+    weights: dict[str, Positive] = {}
     table_sha256: str | None = None
     coefficients: dict[str, Positive] = {}
     corrections: dict[str, list[Finite]] = {}
 
-    @property
-    def value_bytes(self) -> int:
-        """The size of one number."""
-        return BYTES[self.precision]
-
     @model_validator(mode="after")
     def _complete(self) -> Metadata:
-        if self.provenance == "calibrated" or self.coefficients:
-            for name in NAMES:
-                if name not in self.coefficients:
-                    raise ValueError(f"coefficients: '{name}' is missing")
-            for name in self.coefficients:
-                if name not in NAMES:
-                    raise ValueError(f"coefficients: '{name}' is not one of: {', '.join(NAMES)}")
+        for name in self.weights:
+            if name not in SCALES:
+                raise one_of("weight", name, SCALES)
+        if self.provenance == "calibrated" and not self.weights:
+            raise ValueError("weights: a calibrated target must have them; calibrate it anew")
         if self.provenance == "calibrated" and self.error is None:
             raise ValueError("error: a calibrated target must state it")
         return self

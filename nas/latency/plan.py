@@ -1,4 +1,4 @@
-"""What `nas measure` times: networks, blocks and kernels as a search will meet them."""
+"""What `nas measure` times: networks, and the blocks and layers they are made of, in context."""
 
 from __future__ import annotations
 
@@ -10,27 +10,37 @@ import numpy as np
 
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
-from nas.latency.kernels import Kernel
-from nas.latency.table import Subject, network_kernels
-from nas.references import reference
+from nas.errors import NasError
+from nas.graph import Shape
+from nas.latency.kernels import row_kernels
+from nas.latency.table import Subject
+from nas.references import reference, reference_names
 from nas.space import SearchSpace
+from nas.space_files import space_names
 
 Sampler = Callable[[int], Architecture]
 
-REFERENCES = (
-    "mobilenet_v2_100",
-    "shufflenet_v2_x1_0",
+# Timed with every batch: small and unlike each other.
+ANCHORS = (
+    "mobilenet_v2_075",
     "squeezenet1_1",
+    "shufflenet_v2_x0_5",
     "mnasnet_050",
-    "resnet18",
+    "mobilenet_v3_small_100",
 )
-BLOCKS, KERNELS = 4, 3  # for each network
+ANCHOR_RESOLUTION = 96
+NETWORKS = 1000
+SHARE = 0.45  # of the subjects that are networks
+LINEAR = 0.05  # of the others that are linear layers: networks have few, of few sizes
+SUBJECTS = len(ANCHORS) + round((NETWORKS - len(ANCHORS)) / SHARE)
 SIZES = (16, 32, 64, 96, 128, 160, 192, 224, 256)
+MAX_WEIGHTS = 110_000_000  # the largest published layer, of the VGGs, has 103 million
+UNTIMED = ("gap", "skip")  # every block's network has the one, and the other is nothing
 
 
-def random_network(seed: int) -> Architecture:
-    """A network of the shipped spaces: three of `mobile`, then one of `small`."""
-    return _space("small" if seed % 4 == 3 else "mobile").sample(seed)
+def mixed_network(seed: int) -> Architecture:
+    """A network of the shipped spaces: of `mobile` and of `small` in turn."""
+    return _space("small" if seed % 2 else "mobile").sample(seed // 2)
 
 
 @lru_cache
@@ -38,52 +48,71 @@ def _space(name: str) -> SearchSpace:
     return SearchSpace.load(name)
 
 
-def subjects(sample: Sampler = random_network, seed: int = 0) -> Iterator[Subject]:
-    """Without end: some published networks, then a random network, rows of another one on inputs
-    of varied size, and single kernels of that, in turn. The same seed gives the same order."""
-    for name in REFERENCES:
-        yield Subject.network(reference(name))
+@lru_cache
+def _shipped() -> tuple[str, ...]:
+    return tuple(space_names())
+
+
+def subjects(sample: Sampler = mixed_network, seed: int = 0) -> Iterator[Subject]:
+    """The anchors; then random networks, to `NETWORKS` in all, and a little more often a row of
+    another one. The same seed gives the same order, and a subject may come twice."""
+    for name in ANCHORS:
+        yield Subject.network(reference(name, resolution=ANCHOR_RESOLUTION))
     rng = np.random.default_rng(seed)
-    for i in range(1 << 30):
-        yield Subject.network(sample(seed + 2 * i))
-        other = sample(seed + 2 * i + 1)
-        other = replace(other, resolution=int(rng.choice(SIZES)))
-        rows = _rows(other)
-        for at in rng.permutation(len(rows))[:BLOCKS]:
-            yield Subject.row(*rows[at])
-        kernels = [k for k in network_kernels(other) if _alone(k) is not None]
-        for at in rng.permutation(len(kernels))[:KERNELS]:
-            kernel = kernels[at]
-            row = _alone(kernel)
-            if row is not None:
-                yield Subject.row(row, kernel.inputs[0])
+    count = len(ANCHORS)
+    for i in range(1, SUBJECTS - count + 1):
+        wanted = len(ANCHORS) + int(i * SHARE)
+        if count < wanted:
+            count += 1
+            yield Subject.network(sample(seed + count))
+        else:
+            yield _some_row(rng, sample)
 
 
-def _rows(arch: Architecture) -> list[tuple[Block, tuple[int, int, int]]]:
-    found, shape = [], arch.input_shape
+def _some_row(rng: np.random.Generator, sample: Sampler) -> Subject:
+    """A row of a network of `sample`, of any shipped space or of any published one, on an input of
+    varied size; every kind of row of that network is as likely, be it ever so rare."""
+    linear = rng.random() < LINEAR
+    while True:
+        arch = _source(rng, sample)
+        found = list(_rows(replace(arch, resolution=int(rng.choice(SIZES)))))
+        kinds = sorted({row.kind for row, _ in found if (row.kind == "linear") == linear})
+        if kinds:
+            kind = kinds[rng.integers(len(kinds))]
+            rows = [(row, shape) for row, shape in found if row.kind == kind]
+            return in_context(*rows[rng.integers(len(rows))])
+
+
+def _source(rng: np.random.Generator, sample: Sampler) -> Architecture:
+    seed = int(rng.integers(1 << 30))
+    match rng.integers(3):
+        case 0:
+            return sample(seed)
+        case 1:
+            return _space(str(rng.choice(_shipped()))).sample(seed)
+        case _:
+            return reference(str(rng.choice(reference_names())))
+
+
+def _rows(arch: Architecture) -> Iterator[tuple[Block, Shape]]:
+    """The rows that can be timed alone, with the shapes of their inputs."""
+    shape = arch.input_shape
     for row in arch.rows():
-        found.append((row, shape))
-        shape = block_graph(row, shape).output_shape
-    return found
+        try:
+            after = block_graph(row, shape).output_shape
+        except NasError:
+            return  # the network has become too small for this row
+        square = shape[1] == shape[2]
+        size = sum(kernel.weights for kernel in row_kernels(row, shape))
+        if row.kind not in UNTIMED and square and size <= MAX_WEIGHTS:
+            yield row, shape
+        shape = after
 
 
-def _alone(kernel: Kernel) -> Block | None:
-    """A row of this one kernel, its residual left out; none where no row is one such kernel."""
-    act = kernel.act
-    if (
-        kernel.op in ("conv", "pointwise", "depthwise", "grouped")
-        and kernel.size[0] == kernel.size[1]
-    ):
-        return Block(
-            "conv",
-            out=kernel.output[0],
-            kernel=kernel.size[0],
-            stride=kernel.stride,
-            groups=kernel.groups,
-            act=act,
-        )
-    if kernel.op == "linear":
-        return Block("linear", out=kernel.output[0], act=act)
-    if kernel.op == "gap":
-        return Block("gap")
-    return Block("activate", act=act, norm=False) if kernel.op == "activate" else None
+def in_context(row: Block, shape: Shape) -> Subject:
+    """A row as it meets its input in a network, already in the layout of a runtime's own: between
+    a 1x1 convolution from the image and global pooling. A linear layer has no layout: a kernel."""
+    if row.kind == "linear":
+        return Subject.kernel(row, shape)
+    stem = Block("conv", out=shape[0], kernel=1)
+    return Subject.block(Architecture(shape[1], (stem,), ((row,),), (Block("gap"),)))

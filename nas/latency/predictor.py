@@ -1,75 +1,67 @@
-"""The learned predictor: the device model times a correction per kernel.
+"""The learned predictor of a measured target: a price of work times a correction per kernel.
 
-    kernel ms = device model(kernel) * exp(weights of its operation . features(kernel))
+    network ms = constant + sum over kernels of price of its work * correction(kernel)
 
-Kernels, blocks and whole networks of a table are fitted jointly, as sums of kernels. The result is
-positive and additive, and it is two small tables of numbers.
+Whole networks and blocks of a table are fitted jointly, as sums of kernels. The result is positive
+and additive; it is plain numbers in TARGET.fit.json, stamped with the table's checksum.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
-from math import exp
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas.latency.corrections import CLIP, Corrections, features, fit_corrections
-from nas.latency.device_model import Coefficients, Sample, Vector, Work, fit, kernel_ms
+from nas.errors import NasError
+from nas.files import write_whole
+from nas.latency.basis import Additive
+from nas.latency.corrections import VERSION, Corrections, Sample, Vector, fit_corrections
 from nas.latency.judge import error_of
 from nas.latency.kernels import Kernel
 from nas.latency.metadata import Metadata
+from nas.latency.regression import amounts, fit_weights, named
 from nas.latency.table import TableRow, read_table
 
 FOLDS = 5
 FEWEST_NETWORKS = 10  # below that nothing can be said of the error
-STRENGTH = 0.02  # a table has many rows: the prior only keeps what they do not show in bounds
-
-# An ordinary core: what a table says nothing about stays there.
-PRIOR = {
-    "constant": 0.01,
-    "launch": 0.002,
-    "copy_launch": 0.002,
-    "conv_rate": 40.0,
-    "pointwise_rate": 40.0,
-    "depthwise_rate": 20.0,
-    "grouped_rate": 20.0,
-    "linear_rate": 10.0,
-    "bandwidth": 20.0,
-    "depthwise_bandwidth": 20.0,
-    "linear_bandwidth": 10.0,
-    "copy_bandwidth": 5.0,
-}
+PRICED = 300  # rows that are enough to price a dozen kinds of work
+DIGITS = 6  # of a number in a file
 
 
-class Predictor:
-    """Predicts kernels. `coefficients`: of the device model; `corrections`: weights by operation,
-    none for an operation that is not corrected."""
+class Predictor(NamedTuple):
+    """Predicts kernels: what the `base` says of their work, corrected."""
 
-    def __init__(
-        self,
-        coefficients: Coefficients,
-        corrections: Mapping[str, Sequence[float]],
-        value_bytes: int,
-    ) -> None:
-        self.coefficients = coefficients
-        self.corrections = corrections
-        self.value_bytes = value_bytes
+    constant_ms: float
+    base: Additive
+    corrections: Corrections
 
-    @property
-    def constant_ms(self) -> float:
-        """The latency of an empty network."""
-        return self.coefficients["constant"]
+    def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]:
+        """The latency of each kernel in ms."""
+        factors = self.corrections.factors(kernels).tolist()
+        return [self.base.kernel_ms(k) * f for k, f in zip(kernels, factors, strict=True)]
 
-    def kernel_ms(self, kernel: Kernel) -> float:
-        """The latency of one kernel in ms."""
-        ms = kernel_ms(kernel, self.coefficients, self.value_bytes)
-        weights = self.corrections.get(kernel.op)
-        if not weights:
-            return ms
-        log = sum(w * x for w, x in zip(weights, features(kernel), strict=True))
-        return ms * exp(min(max(log, -CLIP), CLIP))
+    def facts(self) -> dict[str, Any]:
+        """Its numbers, as plain data."""
+        operations, linear, weights = self.corrections
+        return {
+            "constant_ms": float(f"{self.constant_ms:.{DIGITS}g}"),
+            "base": dict(self.base.weights),
+            "operations": list(operations),
+            "linear": [_short(row) for row in linear],
+            "weights": _short(weights),
+        }
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> Predictor:
+        """What `facts` says. Errors: `KeyError`, `TypeError` or `ValueError`."""
+        linear, weights = (np.array(facts[key], np.float64) for key in ("linear", "weights"))
+        corrections = Corrections(tuple(facts["operations"]), linear, weights)
+        return cls(float(facts["constant_ms"]), Additive(facts["base"]), corrections)
 
 
 def table_predictor(metadata: Metadata, table: Path) -> Predictor:
@@ -77,27 +69,30 @@ def table_predictor(metadata: Metadata, table: Path) -> Predictor:
 
     Errors: `NasError` naming the table, the row and the rule it breaks.
     """
-    if metadata.table_sha256 != _digest(table):
-        metadata = _with_fit(metadata, read_table(table))
-    return Predictor(metadata.coefficients, metadata.corrections, metadata.value_bytes)
+    stored = _stored(metadata, table)
+    if stored is not None:
+        return stored
+    found = fit_rows(read_table(table), metadata.lowering)
+    with suppress(NasError):  # in a folder that cannot be written it is fitted each time
+        _store(found, metadata, table)
+    return found
 
 
 def fitted(metadata: Metadata, table: Path) -> Metadata:
-    """The metadata with what its table says: the noise of the measurement, the fitted predictor
-    and, with networks enough, its error on networks that were left out."""
+    """Fits the predictor of a table, stores it beside the table and returns the metadata with the
+    noise of the measurement and, with networks enough, the error on networks left out."""
     rows = read_table(table)
+    _store(fit_rows(rows, metadata.lowering), metadata, table)
     noise = round(float(np.median([row.spread for row in rows])), 5)
-    update = {"noise": noise, "table_sha256": _digest(table), "error": None}
-    metadata = _with_fit(metadata, rows).model_copy(update=update)
     networks = [i for i, row in enumerate(rows) if row.subject.kind == "network"]
-    if len(networks) < FEWEST_NETWORKS:
-        return metadata
-    logs = cross_validate(rows, networks, metadata.value_bytes)
-    error = error_of(logs, f"{FOLDS}-fold over networks", rows=len(rows))
-    return metadata.model_copy(update={"error": error})
+    error = None
+    if len(networks) >= FEWEST_NETWORKS:
+        logs = cross_validate(rows, networks, metadata.lowering)
+        error = error_of(logs, f"{FOLDS}-fold over networks", rows=len(rows))
+    return metadata.model_copy(update={"noise": noise, "error": error})
 
 
-def cross_validate(rows: Sequence[TableRow], networks: Sequence[int], value_bytes: int) -> Vector:
+def cross_validate(rows: Sequence[TableRow], networks: Sequence[int], lowering: str) -> Vector:
     """Log (predicted / measured) of the networks among the rows, by fits to all other rows but
     those of a fifth of the networks each. The same table gives the same folds."""
     order = np.random.default_rng(0).permutation(len(networks))
@@ -105,30 +100,55 @@ def cross_validate(rows: Sequence[TableRow], networks: Sequence[int], value_byte
     for fold in range(FOLDS):
         left_out = order[fold::FOLDS]
         hidden = {networks[i] for i in left_out}
-        kept = [row for i, row in enumerate(rows) if i not in hidden]
-        coefficients, corrections = _fit(kept, value_bytes)
-        predictor = Predictor(coefficients, corrections, value_bytes)
+        predictor = fit_rows([r for i, r in enumerate(rows) if i not in hidden], lowering)
         for i in left_out:
             row = rows[networks[i]]
-            ms = sum(map(predictor.kernel_ms, row.subject.kernels())) + predictor.constant_ms
+            kernels = row.subject.kernels(lowering)
+            ms = predictor.constant_ms + sum(predictor.kernels_ms(kernels))
             logs[i] = np.log(ms / row.latency_ms)
     return logs
 
 
-def _with_fit(metadata: Metadata, rows: Sequence[TableRow]) -> Metadata:
-    coefficients, corrections = _fit(rows, metadata.value_bytes)
-    return metadata.model_copy(update={"coefficients": coefficients, "corrections": corrections})
+def fit_rows(rows: Sequence[TableRow], lowering: str) -> Predictor:
+    """The predictor that fits the rows best."""
+    samples = [
+        Sample(r.subject.kernels(lowering), r.latency_ms, r.subject.kind == "network") for r in rows
+    ]
+    some = samples[:PRICED]
+    latency_ms = np.array([s.latency_ms for s in some])
+    base = Additive(named(fit_weights(amounts([s.kernels for s in some]), latency_ms).weights))
+    corrections, constant = fit_corrections(samples, base)
+    exact = Predictor(constant, base, corrections)
+    return Predictor.of_facts(exact.facts())  # as it will be when it is read again
 
 
-def _fit(rows: Sequence[TableRow], value_bytes: int) -> tuple[dict[str, float], Corrections]:
-    samples = [Sample(row.subject.kernels(), row.latency_ms) for row in rows]
-    alone = np.array([row.subject.kind != "network" for row in rows])
-    coefficients = {
-        name: float(f"{value:.6g}")
-        for name, value in fit(samples, value_bytes, PRIOR, STRENGTH).items()
-    }
-    return coefficients, fit_corrections(Work(samples, value_bytes), coefficients, alone)
+def _store(predictor: Predictor, metadata: Metadata, table: Path) -> None:
+    data = {**_stamp(metadata, table), **predictor.facts()}
+    write_whole(_place(table), json.dumps(data, indent=0))
 
 
-def _digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
+def _stored(metadata: Metadata, table: Path) -> Predictor | None:
+    """The predictor beside the table, if there is one and it is of this table."""
+    try:
+        data = json.loads(_place(table).read_text(encoding="utf-8"))
+        if {key: data[key] for key in ("version", "lowering", "table_sha256")} != _stamp(
+            metadata, table
+        ):
+            return None
+        return Predictor.of_facts(data)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _stamp(metadata: Metadata, table: Path) -> dict[str, object]:
+    """What a fit depends on."""
+    checksum = sha256(table.read_bytes()).hexdigest()
+    return {"version": VERSION, "lowering": metadata.lowering, "table_sha256": checksum}
+
+
+def _place(table: Path) -> Path:
+    return table.with_suffix(".fit.json")
+
+
+def _short(values: Vector) -> list[float]:
+    return [float(f"{value:.{DIGITS}g}") for value in values]

@@ -1,8 +1,9 @@
 """A target's table: what was timed and how long it took, as strictly read CSV.
 
-Columns: kind, spec, latency_ms, spread, visits. The `spec` of a `network` is an architecture's
-JSON; that of a `block` or a `kernel` is {"input": [C, H, W], "row": {"kind": ..., settings}}, where
-a kernel is a row of a single operation. `spread` is the relative standard error of the latency.
+Columns: kind, spec, latency_ms, spread, visits. The `spec` of a `network` or of a `block` is an
+architecture's JSON, of a block that of a small network around it; that of a `kernel` is
+{"input": [C, H, W], "row": {"kind": ..., settings}}, a row of a single operation. `spread` is the
+relative standard error of the latency.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nas.architecture import Architecture
-from nas.blocks import Block, block_graph
+from nas.blocks import Block
 from nas.errors import NasError, one_of
 from nas.files import read_text, write_whole
 from nas.graph import Graph, Shape
-from nas.latency.kernels import Kernel, row_kernels
+from nas.latency.kernels import Kernel
+from nas.latency.lowering import NEUTRAL, network_kernels
 
 COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
 KINDS = ("network", "block", "kernel")
@@ -38,17 +40,21 @@ class Subject(NamedTuple):
         return cls("network", _dump(arch.renamed("").to_dict()))
 
     @classmethod
-    def row(cls, row: Block, input_shape: Shape) -> Subject:
-        """One row on an input: a kernel where it is one operation, else a block."""
-        kind = "kernel" if len(row_kernels(row, input_shape)) == 1 else "block"
+    def block(cls, arch: Architecture) -> Subject:
+        """A block in context: the small network that it is timed in."""
+        return cls("block", _dump(arch.renamed("").to_dict()))
+
+    @classmethod
+    def kernel(cls, row: Block, input_shape: Shape) -> Subject:
+        """One row of a single operation, on an input."""
         settings = {"kind": row.kind, **dict(row.settings)}
-        return cls(kind, _dump({"input": input_shape, "row": settings}))
+        return cls("kernel", _dump({"input": input_shape, "row": settings}))
 
     def architecture(self) -> Architecture:
-        """The network of a `network`, for the others a network of the one row. Errors: `NasError`
-        where the spec is not one."""
+        """The network of a `network` or a `block`, for a `kernel` a network of the one row. Errors:
+        `NasError` where the spec is not one."""
         data = _load(self.spec)
-        if self.kind == "network":
+        if self.kind != "kernel":
             return Architecture.from_dict(data)
         if not isinstance(data, dict) or set(data) != {"input", "row"}:
             raise NasError("spec must be an object with the keys 'input' and 'row'")
@@ -61,19 +67,11 @@ class Subject(NamedTuple):
     def graph(self) -> Graph:
         """What is executed."""
         arch = self.architecture()
-        return (
-            arch.graph() if self.kind == "network" else block_graph(arch.stem[0], arch.input_shape)
-        )
+        return arch.graph()
 
-    def kernels(self) -> tuple[Kernel, ...]:
-        """The kernels that are executed. A row on its own also has a boundary: runtimes convert
-        its input and output from and to their inner layout, once for a whole network."""
-        arch = self.architecture()
-        found = list(network_kernels(arch))
-        if self.kind != "network":
-            *_, (_, graph) = arch.row_graphs()
-            found.append(Kernel("boundary", (graph.input_shape,), graph.output_shape))
-        return tuple(found)
+    def kernels(self, lowering: str = NEUTRAL) -> tuple[Kernel, ...]:
+        """The kernels that are executed."""
+        return network_kernels(self.architecture(), lowering)
 
 
 class TableRow(NamedTuple):
@@ -83,16 +81,6 @@ class TableRow(NamedTuple):
     latency_ms: float
     spread: float
     visits: int
-
-
-def network_kernels(arch: Architecture) -> tuple[Kernel, ...]:
-    """The kernels of a network, row by row as they are predicted."""
-    found: list[Kernel] = []
-    shape = arch.input_shape
-    for row in arch.rows():
-        found += row_kernels(row, shape)
-        shape = block_graph(row, shape).output_shape
-    return tuple(found)
 
 
 def write_table(path: Path, rows: Iterable[TableRow]) -> None:

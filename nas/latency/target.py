@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from nas.architecture import Architecture
-from nas.blocks import Block, block_graph
+from nas.blocks import Block
 from nas.errors import NasError, one_of
 from nas.graph import Shape
-from nas.latency.kernels import Kernel, row_kernels
+from nas.latency.basis import Additive
+from nas.latency.kernels import Kernel
+from nas.latency.lowering import lowered_output, lowered_row, typical_layout
 from nas.latency.metadata import Metadata, read_metadata
-from nas.latency.predictor import Predictor, table_predictor
+from nas.latency.predictor import table_predictor
 from nas.resources import shipped
 
 FOLDER = "latency_tables"
@@ -30,6 +32,17 @@ class Prediction(NamedTuple):
     high_ms: float
 
 
+class KernelPredictor(Protocol):
+    """What a target predicts with; `facts` are its numbers as plain data."""
+
+    @property
+    def constant_ms(self) -> float: ...
+
+    def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]: ...
+
+    def facts(self) -> dict[str, Any]: ...
+
+
 class Target:
     """A device: its metadata and a predictor that is additive over the kernels of a network.
 
@@ -37,13 +50,13 @@ class Target:
     depends on, its `table` (the bytes of the CSV) included, and with nothing else.
     """
 
-    def __init__(self, metadata: Metadata, predictor: Predictor, table: bytes = b"") -> None:
+    def __init__(self, metadata: Metadata, predictor: KernelPredictor, table: bytes = b"") -> None:
         self.metadata = metadata
         self.predictor = predictor
         self._factor = metadata.error.interval_factor if metadata.error else UNKNOWN_FACTOR
-        self.checksum = _checksum(predictor, metadata.precision, self._factor, table)
+        self.checksum = _checksum(predictor, metadata, self._factor, table)
         self._kernels: dict[Kernel, float] = {}
-        self._rows: dict[tuple[Block, Shape], tuple[float, Shape]] = {}
+        self._rows: dict[tuple[Block, Shape, bool], tuple[float, bool, Shape]] = {}
 
     @property
     def name(self) -> str:
@@ -68,8 +81,9 @@ class Target:
             except OSError as error:
                 raise NasError(f"table {table}: {error.strerror}") from None
             return cls(metadata, table_predictor(metadata, table), data)
-        fitted = Predictor(metadata.coefficients, metadata.corrections, metadata.value_bytes)
-        return cls(metadata, fitted)
+        if metadata.weights:
+            return cls(metadata, Additive(metadata.weights))
+        return cls(metadata, Additive(metadata.weights))
 
     @cached_property
     def constant_ms(self) -> float:
@@ -78,32 +92,60 @@ class Target:
 
     def kernel_ms(self, kernel: Kernel) -> float:
         """The latency of one kernel in ms, memoised."""
-        ms = self._kernels.get(kernel)
-        if ms is None:
-            ms = self._kernels[kernel] = self.predictor.kernel_ms(kernel)
-        return ms
+        self._learn([kernel])
+        return self._kernels[kernel]
 
     def row_ms(self, row: Block, input_shape: Shape) -> float:
-        """The latency of one row of an architecture in ms, memoised."""
-        return self._row(row, input_shape)[0]
+        """The latency of one row of an architecture in ms, memoised: of one that reads the tensor
+        as a convolution leaves it, as most rows do. In its network it may take a little longer."""
+        blocked = typical_layout(self.metadata.lowering, input_shape)
+        known = self._rows.get((row, input_shape, blocked))
+        if known is None:
+            lowered = lowered_row(self.metadata.lowering, row, input_shape, blocked)
+            self._learn(lowered.kernels)
+            ms = sum(self._kernels[k] for k in lowered.kernels)
+            known = self._rows[row, input_shape, blocked] = (ms, *lowered[1:])
+        return known[0]
 
     def rows_ms(self, arch: Architecture) -> list[float]:
         """The latency of each row in ms; with `constant_ms` they add up to the prediction."""
-        found, shape = [], arch.input_shape
-        for row in arch.rows():
-            ms, shape = self._rows.get((row, shape)) or self._row(row, shape)
-            found.append(ms)
-        return found
+        while True:
+            found, shape, blocked = [], arch.input_shape, False
+            for row in arch.rows():
+                known = self._rows.get((row, shape, blocked))
+                if known is None:
+                    break
+                ms, blocked, shape = known
+                found.append(ms)
+            else:
+                found[-1] += sum(map(self.kernel_ms, self._output(shape, blocked)))
+                return found
+            self._learn_rows(arch)
 
     def predict(self, arch: Architecture) -> Prediction:
         """The latency of a network, one image at a time."""
         ms = self.constant_ms + sum(self.rows_ms(arch))
         return Prediction(ms, ms / self._factor, ms * self._factor)
 
-    def _row(self, row: Block, shape: Shape) -> tuple[float, Shape]:
-        ms = sum(map(self.kernel_ms, row_kernels(row, shape)))
-        found = self._rows[row, shape] = (ms, block_graph(row, shape).output_shape)
-        return found
+    def _output(self, shape: Shape, blocked: bool) -> tuple[Kernel, ...]:
+        return lowered_output(self.metadata.lowering, shape, blocked)
+
+    def _learn_rows(self, arch: Architecture) -> None:
+        """Predicts what is new in a network all at once: one by one is many times slower."""
+        shape, blocked = arch.input_shape, False
+        rows = []
+        for row in arch.rows():
+            lowered = lowered_row(self.metadata.lowering, row, shape, blocked)
+            rows.append(((row, shape, blocked), lowered))
+            _, blocked, shape = lowered
+        self._learn([k for _, lowered in rows for k in lowered.kernels])
+        for key, (kernels, after, output) in rows:
+            self._rows[key] = (sum(self._kernels[k] for k in kernels), after, output)
+
+    def _learn(self, kernels: Iterable[Kernel]) -> None:
+        new = [k for k in dict.fromkeys(kernels) if k not in self._kernels]
+        if new:
+            self._kernels.update(zip(new, self.predictor.kernels_ms(new), strict=True))
 
 
 def target_names() -> list[str]:
@@ -116,8 +158,8 @@ def target_path(name: str | Path) -> Path:
     return _find(name)
 
 
-def _checksum(predictor: Predictor, precision: str, factor: float, table: bytes) -> str:
-    facts = [dict(predictor.coefficients), dict(predictor.corrections), precision, factor]
+def _checksum(predictor: KernelPredictor, metadata: Metadata, factor: float, table: bytes) -> str:
+    facts = [predictor.facts(), metadata.precision, metadata.lowering, factor]
     return sha256(json.dumps(facts, sort_keys=True).encode() + table).hexdigest()
 
 

@@ -5,6 +5,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import typer
 
@@ -12,9 +13,8 @@ import nas
 from nas.architecture import Architecture
 from nas.cli.measure import measure as command
 from nas.latency import Target, calibrate, target_names
-from nas.latency.measure import Progress, measure
-from nas.latency.plan import subjects
-from nas.latency.runner import time_graphs
+from nas.latency.measure import begin, measure
+from nas.latency.runner.batches import Progress
 from nas.latency.table import read_table
 from nas.space import SearchSpace
 
@@ -29,7 +29,7 @@ def tiny(seed: int) -> Architecture:
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("measured")
-    return measure("mine", minutes=0.01 * SECOND, folder=folder, sample=tiny, visits=2)
+    return measure("mine", minutes=0.01 * SECOND, folder=folder, sample=tiny, visits=2)[0]
 
 
 def test_a_measured_target_loads_and_predicts(table: Path) -> None:
@@ -37,6 +37,10 @@ def test_a_measured_target_loads_and_predicts(table: Path) -> None:
     rows = read_table(table.with_suffix(".csv"))
     assert target.metadata.provenance == "measured"
     assert target.metadata.threads == 1
+    assert target.metadata.provider == "CPUExecutionProvider"
+    assert target.metadata.runtime == f"onnxruntime {onnxruntime.__version__}"
+    assert target.metadata.protocol is not None
+    assert target.metadata.protocol.visits == 2
     assert len(rows) >= 3
     for seed in range(5):
         found = target.predict(tiny(seed))
@@ -83,7 +87,7 @@ def test_an_interrupted_measurement_keeps_its_rows_and_goes_on(tmp_path: Path) -
     assert Target.load(tmp_path / "cut.yaml").predict(tiny(0)).ms > 0
     measure("cut", minutes=0.01 * SECOND, folder=tmp_path, sample=tiny, visits=1)
     assert read_table(tmp_path / "cut.csv")[: len(kept)] == kept
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.csv", "cut.yaml"]
+    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"cut"}
 
 
 def test_interrupted_before_the_first_batch_nothing_is_written(
@@ -92,7 +96,7 @@ def test_interrupted_before_the_first_batch_nothing_is_written(
     def interrupt(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nas.latency.runner.time_graphs", interrupt)
+    monkeypatch.setattr("nas.latency.measure.run", interrupt)
     with pytest.raises(typer.Exit):
         command("cut", folder=tmp_path)
     assert "interrupted: 0 rows are kept: nothing was written" in capsys.readouterr().err
@@ -105,7 +109,7 @@ def test_interrupted_later_the_command_says_how_many_rows_are_kept(
     def interrupt(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nas.latency.runner.time_graphs", interrupt)
+    monkeypatch.setattr("nas.latency.measure.run", interrupt)
     with pytest.raises(typer.Exit):
         command("mine", folder=table.parent)
     rows = read_table(table.with_suffix(".csv"))
@@ -123,12 +127,38 @@ def test_the_command_ends_with_a_search_that_finds_the_target(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(table.parent, folder)
     path = Path(folder) / "mine.yaml"
-    monkeypatch.setattr("nas.latency.measure.measure", lambda *args, **options: path)
+    monkeypatch.setattr("nas.latency.measure.measure", lambda *args, **options: (path, []))
     command("mine", folder=Path(folder))
     words = shlex.split(capsys.readouterr().out.splitlines()[-1])
     name = words[words.index("--target") + 1]
     assert name == ("mine" if folder == "latency_tables" else str(path))
     assert Target.load(name).checksum == Target.load(table).checksum
+
+
+@pytest.mark.parametrize(
+    ("flags", "changes", "lowering"),
+    [
+        (["avx", "avx2", "avx512f"], {}, "nchwc16"),
+        (["avx", "avx2"], {}, "nchwc8"),
+        (["asimd"], {}, "fused"),
+        (["avx", "avx2", "avx512f"], {"precision": "int8"}, "fused"),
+        (["avx", "avx2", "avx512f"], {"provider": "CUDAExecutionProvider"}, "fused"),
+    ],
+)
+def test_the_lowering_is_that_of_the_processor(
+    flags: list[str], changes: dict[str, str], lowering: str, tmp_path: Path
+) -> None:
+    facts = {
+        "device": "x",
+        "cpu_flags": flags,
+        "runtime": "onnxruntime 1.0",
+        "provider": "CPUExecutionProvider",
+        "precision": "fp32",
+        "threads": 1,
+        "date": "2026-01-01",
+        **changes,
+    }
+    assert begin("x", tmp_path, facts)[2].lowering == lowering
 
 
 def test_other_settings_are_refused(table: Path) -> None:
@@ -144,14 +174,6 @@ def test_bad_arguments_are_refused(name: str, minutes: float, message: str, tmp_
     with pytest.raises(nas.NasError, match=message):
         measure(name, minutes=minutes, folder=tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def test_the_plan_repeats_and_every_subject_of_it_can_run() -> None:
-    first = [s for s, _ in zip(subjects(tiny), range(40), strict=False)]
-    assert first == [s for s, _ in zip(subjects(tiny), range(40), strict=False)]
-    assert {s.kind for s in first} == {"network", "block", "kernel"}
-    timings = time_graphs([s.graph() for s in first[5:]], visits=1)
-    assert all(t.latency_ms > 0 for t in timings)
 
 
 def test_calibrate_finds_a_device_that_is_three_times_slower() -> None:
@@ -182,7 +204,7 @@ def test_a_calibration_passes_over_a_target_that_does_not_load(
     monkeypatch.chdir(tmp_path)
     assert "bad" in target_names()
     known = [(tiny(seed), 2 * Target.load("jetson").predict(tiny(seed)).ms) for seed in range(3)]
-    assert calibrate(known).metadata.sources[-1] == "prior: jetson-agx-xavier"
+    assert calibrate(known).metadata.sources[-1].startswith("prior: ")
 
 
 @pytest.mark.parametrize("base", ["jetson-agx-xavier", "x86-avx512-ort"])
@@ -190,4 +212,4 @@ def test_calibrate_finds_the_device_that_resembles(base: str) -> None:
     device = Target.load(base)
     archs = [SearchSpace.load("mobile").sample(seed) for seed in range(12)]
     found = calibrate([(arch, 2.5 * device.predict(arch).ms) for arch in archs])
-    assert found.metadata.sources[-1] == f"prior: {base}"
+    assert found.metadata.sources[-1].startswith(f"prior: {base}")

@@ -6,6 +6,7 @@ import pytest
 
 import nas
 from nas.blocks import Block
+from nas.latency.plan import in_context
 from nas.latency.table import Subject, TableRow, read_table, write_table
 
 HEADER = "kind,spec,latency_ms,spread,visits"
@@ -25,10 +26,10 @@ BAD = {
     "not JSON": ("kernel,{,1,0.01,8", "row 2: spec is not JSON"),
     "keys": ("kernel,{},1,0.01,8", "row 2: spec must be an object with the keys"),
     "block": (
-        'block,"{""input"":[8,6,6],""row"":{""kind"":""fir""}}",1,0,8',
+        'kernel,"{""input"":[8,6,6],""row"":{""kind"":""fir""}}",1,0,8',
         "row 2: stem.0: block 'fir' is unknown",
     ),
-    "shape": ('block,"{""input"":[8,6],""row"":{}}",1,0,8', "row 2: 'input' must be"),
+    "shape": ('kernel,"{""input"":[8,6],""row"":{}}",1,0,8', "row 2: 'input' must be"),
     "network": ("network,{},1,0,8", "row 2: an architecture needs the key 'resolution'"),
 }
 
@@ -74,8 +75,8 @@ def test_rows_are_read_back(tmp_path: Path) -> None:
     arch = nas.reference("squeezenet1_1")
     rows = [
         TableRow(Subject.network(arch), 3.25, 0.01, 8),
-        TableRow(Subject.row(Block("fire", out=32, squeeze=8), (16, 9, 9)), 0.125, 0.0, 3),
-        TableRow(Subject.row(Block("conv", out=32), (16, 9, 9)), 0.0625, 0.5, 1),
+        TableRow(in_context(Block("fire", out=32, squeeze=8), (16, 9, 9)), 0.125, 0.0, 3),
+        TableRow(Subject.kernel(Block("conv", out=32), (16, 9, 9)), 0.0625, 0.5, 1),
     ]
     path = tmp_path / "t.csv"
     write_table(path, rows)
@@ -88,5 +89,5 @@ def test_rows_are_read_back(tmp_path: Path) -> None:
 def test_the_kernels_of_a_network_have_no_boundary_and_those_of_a_row_one() -> None:
     arch = nas.reference("squeezenet1_1")
     assert all(k.op != "boundary" for k in Subject.network(arch).kernels())
-    alone = Subject.row(Block("conv", out=32), (16, 9, 9)).kernels()
+    alone = Subject.kernel(Block("conv", out=32), (16, 9, 9)).kernels()
     assert [k.op for k in alone] == ["conv", "boundary"]

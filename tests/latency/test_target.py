@@ -10,7 +10,6 @@ import yaml
 import nas
 from nas.blocks import Block
 from nas.latency import Target, target_names
-from nas.latency.corrections import features
 from nas.latency.kernels import OPS, Kernel
 from nas.latency.target import target_path
 from nas.resources import shipped
@@ -74,9 +73,9 @@ def test_a_target_states_where_it_comes_from_and_how_far_it_is_off(target: Targe
 
 
 def test_predictions_are_of_the_order_of_a_mobile_network(target: Target) -> None:
-    """MobileNetV2 takes from a fraction of a millisecond to a few dozen on any of these."""
+    """MobileNetV2 takes from a fraction of a millisecond to a few hundred on any of these."""
     mobilenet = nas.reference("mobilenet_v2_100")
-    assert 0.5 < target.predict(mobilenet).ms < 50
+    assert 0.5 < target.predict(mobilenet).ms < 300
     small, large = (target.predict(replace(mobilenet, resolution=r)).ms for r in (128, 256))
     assert 1.05 < large / small < 4.5
 
@@ -125,11 +124,9 @@ def test_the_checksum_is_of_what_predictions_depend_on(tmp_path: Path) -> None:
         assert _changed(tmp_path, same).checksum == target.checksum
     facts = target.metadata
     assert facts.error is not None
-    width = len(features(Kernel("linear", ((64, 1, 1),), (1000, 1, 1))))
     for other in (
         {"precision": "int8"},
-        {"coefficients": {**facts.coefficients, "launch": 1.0}},
-        {"corrections": {"linear": [0.1] * width}},
+        {"weights": {**facts.weights, "launch": 1.0}},
         {"error": {**facts.error.model_dump(), "interval_factor": 1.7}},
     ):
         assert _changed(tmp_path, other).checksum != target.checksum
@@ -168,7 +165,8 @@ BAD = {
     "unknown key": ({"colour": "red"}, "colour: unknown setting"),
     "provenance": ({"provenance": "guessed"}, "provenance: should be 'measured' or"),
     "precision": ({"precision": "fp8"}, "precision: should be"),
-    "coefficient": ({"coefficients": {"constant": 1.0}}, "coefficients: 'launch' is missing"),
+    "weight": ({"weights": {"lunch": 1.0}}, "weight 'lunch' is unknown"),
+    "no weights": ({"weights": {}}, "weights: a calibrated target must have them"),
     "name": ({"name": "other"}, "name: must be that of the file, not 'other'"),
     "date": ({"date": "yesterday"}, "date: String should match"),
     "threads": ({"threads": 0}, "threads: should be greater than"),
@@ -189,17 +187,15 @@ def test_a_bad_file_is_refused(case: str, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["constant", "conv_rate"])
+@pytest.mark.parametrize("name", ["constant", "linear_macs"])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan")])
-def test_a_coefficient_that_is_not_positive_is_refused(
-    name: str, value: float, tmp_path: Path
-) -> None:
+def test_a_weight_that_is_not_positive_is_refused(name: str, value: float, tmp_path: Path) -> None:
     data = yaml.safe_load(target_path("jetson-nano").read_text(encoding="utf-8"))
     data["name"] = "mine"
-    data["coefficients"][name] = value
+    data["weights"][name] = value
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
-    with pytest.raises(nas.NasError, match=f"coefficients.{name}: "):
+    with pytest.raises(nas.NasError, match=f"weights.{name}: "):
         Target.load(path)
 
 

@@ -1,0 +1,81 @@
+"""`nas calibrate`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli.options import PluginOption
+
+
+def calibrate(
+    target: Annotated[str, typer.Option(help="Name of the target to make.")],
+    measured: Annotated[
+        Path,
+        typer.Option(
+            "--from",
+            help="CSV of network,latency_ms[,resolution]: a network is a published one's name, "
+            "or the path of an architecture's JSON or of an ONNX file written by nas.",
+        ),
+    ],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Target that the device resembles. Default: what the latencies make likely.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="What the device is called.")] = "",
+    runtime: Annotated[str, typer.Option(help="What ran the networks.")] = "",
+    precision: Annotated[str, typer.Option(help="fp32, fp16 or int8; the base's or fp32.")] = "",
+    folder: Annotated[Path, typer.Option(help="Where TARGET.yaml is written.")] = Path(
+        "latency_tables"
+    ),
+    plugin: PluginOption = None,
+) -> None:
+    """Make a target of 10 to 50 known latencies of a device."""
+    from nas import plugins
+    from nas.errors import NasError
+    from nas.files import write_whole
+    from nas.latency import Target
+    from nas.latency import calibrate as calibrated
+    from nas.latency.calibration import FEW
+    from nas.latency.latencies import read_latencies
+    from nas.latency.target import FOLDER
+
+    plugins.load_all(plugin)
+    path = folder / f"{target}.yaml"
+    if path.with_suffix(".csv").exists():
+        raise NasError(f"--target {target}: {folder} has a table of that name; choose another name")
+    start = Target.load(base) if base else None
+    found = calibrated(
+        read_latencies(measured),
+        start,
+        name=target,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+    )
+    write_whole(path, found.metadata.to_yaml())
+    facts, error = found.metadata, found.metadata.error
+    assert error is not None
+    typer.echo(f"{path}: {facts.device}, {facts.provenance} on {error.networks} networks")
+    typer.echo(f"{facts.sources[-1]}")
+    typer.echo(
+        f"mean error of networks left out of the fit: {error.mape:.1%}; 90% interval: "
+        f"prediction / {error.interval_factor:.3f} to prediction * {error.interval_factor:.3f}"
+    )
+    if facts.notes:
+        typer.echo(facts.notes)
+    if error.networks < FEW:
+        typer.echo(
+            f"warning: {error.networks} networks are few: give at least {FEW} that differ, or the "
+            "error is itself uncertain",
+            err=True,
+        )
+    known = folder.resolve() == Path(FOLDER).resolve()
+    name = target if known else shlex.quote(str(path))
+    typer.echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

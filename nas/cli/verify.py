@@ -1,0 +1,103 @@
+"""`nas verify`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
+
+
+def verify(
+    study: StudyArgument,
+    target: Annotated[
+        str | None,
+        typer.Option(help="A target of this machine. Default: the study's.", show_default=False),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(help="Only so many, the best. Default: all.", show_default=False),
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option(help="No network is begun later; at least one batch is timed.")
+    ] = 5.0,
+    storage: StorageOption = None,
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Time a study's Pareto front here; compare with what was predicted."""
+    from statistics import fmean
+
+    from nas import plugins
+    from nas.cli.measure import show_progress
+    from nas.cli.tables import interval, show, table
+    from nas.errors import NasError
+    from nas.latency import Target
+    from nas.latency.verify import verify as compare
+    from nas.study import Study
+
+    if top is not None and top < 1:
+        raise NasError(f"--top {top}: must be at least 1")
+    plugins.load_all(plugin)
+    loaded = Study.load(study, storage)
+    device = Target.load(target or loaded.settings.target)
+    records = loaded.pareto()[:top]
+    if not records:
+        raise NasError(f"study {loaded.name} has no network to verify")
+    with show_progress(minutes * 60) as progress:
+        found, notes = compare(
+            [record.arch for record in records], device, minutes=minutes, progress=progress
+        )
+    done = [(record.trial, one) for record, one in zip(records, found, strict=True) if one]
+    if not done:
+        raise NasError(f"study {loaded.name}: {'; '.join(notes)}")
+    inside = sum(one.inside for _, one in done)
+    mean = fmean(abs(one.error) for _, one in done)
+    if as_json:
+        facts = {
+            "study": loaded.name,
+            "target": device.name,
+            "networks": [
+                {
+                    "trial": trial,
+                    "predicted_ms": one.predicted.ms,
+                    "interval_ms": [one.predicted.low_ms, one.predicted.high_ms],
+                    "measured_ms": one.measured_ms,
+                    "noise": one.spread,
+                    "error": one.error,
+                    "inside": one.inside,
+                }
+                for trial, one in done
+            ],
+            "pareto": len(loaded.pareto()),
+            "inside": inside,
+            "interval_known": device.interval_known,
+            "mean_error": mean,
+            "warnings": notes,
+        }
+        typer.echo(json.dumps(facts))
+        return
+    for note in notes:
+        typer.echo(f"warning: {note}", err=True)
+    columns = ("trial", "predicted ms", "interval", "measured ms", "noise", "error", "inside")
+    rows = [
+        (
+            trial,
+            f"{one.predicted.ms:.2f}",
+            interval(one.predicted.low_ms, one.predicted.high_ms),
+            f"{one.measured_ms:.2f}",
+            f"{one.spread:.1%}",
+            f"{one.error:+.1%}",
+            "yes" if one.inside else "no",
+        )
+        for trial, one in done
+    ]
+    kind = "90%" if device.interval_known else "assumed"
+    show(
+        f"{len(done)} of {len(loaded.pareto())} networks on the Pareto front of {loaded.name}, "
+        f"timed here, against {device.name}",
+        table(columns, rows, left=0),
+        f"{inside} of {len(done)} are inside their {kind} interval; mean error {mean:.1%}",
+    )

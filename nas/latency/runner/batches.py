@@ -1,0 +1,285 @@
+"""From models to a table: batch after batch, its rows on disk before the next one begins."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+import numpy as np
+
+from .timing import Failure, Model, Settings, time_loaded
+
+COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
+BATCH = 48  # so many that a visit to each takes longer than most disturbances
+ANCHORS = 5
+BLOCK = 1 << 20  # numbers of a weight file: so many random ones, again and again
+NOISY, UNSTEADY = 0.02, 0.05
+
+
+class Entry(NamedTuple):
+    """A model to be timed: what it is, its file, and the bytes it takes of each weight file."""
+
+    kind: str
+    spec: str
+    file: str
+    weights: dict[str, int]
+
+
+class Row(NamedTuple):
+    """A row of the table, its numbers as text where they were read from a file."""
+
+    kind: str
+    spec: str
+    latency_ms: float
+    spread: float
+    visits: int
+
+
+class Progress(NamedTuple):
+    """How far a measurement is: rows in the table, seconds used, allowed and about left."""
+
+    rows: int
+    seconds: float
+    limit_seconds: float
+    left_seconds: float
+
+    def __str__(self) -> str:
+        used, limit, left = (
+            f"{round(s) // 60}:{round(s) % 60:02d}"
+            for s in (self.seconds, self.limit_seconds, self.left_seconds)
+        )
+        return f"{self.rows} rows, {used} of {limit} used, about {left} left"
+
+
+class Outcome(NamedTuple):
+    """All rows; by how much the slowest batch took longer than the fastest one, as a fraction; why
+    models were left out; whether there is nothing left to be timed."""
+
+    rows: list[Row]
+    drift: float
+    left_out: list[str]
+    complete: bool
+
+    def warnings(self) -> list[str]:
+        """What the user should know of the machine, a line each."""
+        said = []
+        noise = float(np.median([row.spread for row in self.rows]))
+        if noise > NOISY:
+            said.append(f"the machine is noisy: even and odd visits differ by {noise:.1%}")
+        if self.drift > UNSTEADY:
+            said.append(f"the clock is not steady: batches differ in speed by {self.drift:.0%}")
+        governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+        try:
+            mode = governor.read_text().strip()
+        except OSError:
+            mode = "performance"
+        if mode != "performance":
+            said.append(f"the clock may not be steady: the cpufreq governor is {mode!r}")
+        return said + self.left_out
+
+
+def run(
+    folder: Path,
+    entries: Iterable[Entry],
+    results: Path,
+    settings: Settings,
+    minutes: float,
+    report: Callable[[Progress], None],
+    total: int,
+) -> Outcome:
+    """Times the entries, at most `total`, whose files are in `folder`; writes all rows after each
+    batch.
+
+    The first entries are the anchors. Rows that `results` has are kept and not timed again. It ends
+    with the first batch that is done after so many minutes. Errors: `Failure` where no anchor can
+    be timed.
+    """
+    start, limit = monotonic(), minutes * 60
+    kept = read_rows(results)
+    known = {row[:2]: row for row in kept}
+    loader = _Loader(folder, settings)
+    coming = iter(entries)
+    first = list(islice(coming, ANCHORS))
+    usual = [entry for entry in first if not kept or entry[:2] in known]
+    anchors = [(entry, model) for entry in usual for model in loader.load(entry)]
+    if not anchors:
+        why = "; ".join(loader.left_out) or f"{results.name} has no row of the first models"
+        raise Failure(f"nothing can be timed: {why}")
+    clock = Clock([known[entry[:2]].latency_ms for entry, _ in anchors] if kept else [])
+    found = kept
+    unseen = (entry for entry in coming if entry[:2] not in known)
+    while True:
+        batch = loader.batch(unseen)
+        if found and not batch:
+            return Outcome(found, clock.drift, loader.left_out, True)
+        pairs = anchors + batch
+        rows = [
+            Row(entry.kind, entry.spec, *timing)
+            for (entry, _), timing in zip(pairs, time_loaded([m for _, m in pairs], settings))
+        ]
+        clock.add(rows[: len(anchors)], rows[len(anchors) :])
+        found = kept + clock.rows()
+        write_rows(results, found)
+        seconds = monotonic() - start
+        rest = (total - len(found)) * seconds / (len(found) - len(kept) or 1)
+        report(Progress(len(found), seconds, limit, max(0.0, min(limit - seconds, rest))))
+        if seconds >= limit:
+            return Outcome(found, clock.drift, loader.left_out, False)
+
+
+class Clock:
+    """Undoes the drift of the machine's speed from batch to batch.
+
+    The anchors are timed in every batch, whose latencies are scaled by the median of what each
+    anchor usually takes over what it took here: one disturbed anchor spoils no batch. Usual is what
+    the table says already, in a new one the median of the batches.
+    """
+
+    def __init__(self, usual_ms: list[float]) -> None:
+        self._usual = usual_ms
+        self._batches: list[tuple[list[Row], list[Row]]] = []
+
+    def add(self, anchors: list[Row], rows: list[Row]) -> None:
+        """A batch as it was timed."""
+        self._batches.append((anchors, rows))
+
+    @property
+    def drift(self) -> float:
+        """By how much the slowest batch took longer than the fastest one, as a fraction."""
+        scales = self._scales()
+        return max(scales) / min(scales) - 1 if scales else 0.0
+
+    def rows(self) -> list[Row]:
+        """All rows that were added, without drift; the anchors once, and only if they are new."""
+        found: list[Row] = []
+        if not self._usual:
+            found = [
+                row._replace(latency_ms=ms)
+                for row, ms in zip(self._batches[0][0], self._usual_ms())
+            ]
+        for scale, (_, rows) in zip(self._scales(), self._batches):
+            found += [row._replace(latency_ms=row.latency_ms * scale) for row in rows]
+        return found
+
+    def _usual_ms(self) -> list[float]:
+        timed = [[row.latency_ms for row in anchors] for anchors, _ in self._batches]
+        return self._usual or [float(ms) for ms in np.median(timed, axis=0)]
+
+    def _scales(self) -> list[float]:
+        if not self._batches:
+            return []
+        usual = self._usual_ms()
+        return [
+            float(np.median([ms / row.latency_ms for ms, row in zip(usual, anchors)]))
+            for anchors, _ in self._batches
+        ]
+
+
+class _Loader:
+    """Loads models; `left_out` says of which it could not, and why."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self._folder, self._settings = folder, settings
+        self._memory = _free_memory() // 4  # a runtime may hold each weight twice
+        self.left_out: list[str] = []
+
+    def batch(self, entries: Iterator[Entry]) -> list[tuple[Entry, Model]]:
+        """The next entries, loaded: so many as make a batch and fit into memory."""
+        found: list[tuple[Entry, Model]] = []
+        size = 0
+        while len(found) < BATCH and size < self._memory:
+            entry = next(entries, None)
+            if entry is None:
+                break
+            found += [(entry, model) for model in self.load(entry)]
+            size += sum(entry.weights.values())
+        return found
+
+    def load(self, entry: Entry) -> list[Model]:
+        """The model of an entry; none where the runtime or the memory does not allow it."""
+        size = sum(entry.weights.values())
+        if size > self._memory:
+            self.left_out.append(f"{entry.file} was left out: its weights take {size >> 20} MB")
+            return []
+        for name, length in entry.weights.items():
+            grow_weights(self._folder / name, length)
+        try:
+            return [Model(str(self._folder / entry.file), self._settings)]
+        except Failure:
+            raise
+        except Exception as error:  # whatever a runtime throws about one model
+            reason = " ".join(str(error).split())
+            self.left_out.append(f"{entry.file} was left out: {reason:.200}")
+            return []
+
+
+def grow_weights(path: Path, size: int) -> None:
+    """Makes a file of random weights that many bytes long. Its name says what is in it: `f0.25` are
+    normally distributed numbers of that deviation, `i8` bytes, `zero` zeros.
+
+    So a bundle of thousands of models has no weights in it: they are made where they are needed.
+    """
+    have = path.stat().st_size if path.exists() else 0
+    if have >= size:
+        return
+    random = np.random.RandomState(0)
+    if path.name == "i8":
+        block = random.randint(-127, 128, BLOCK).astype(np.int8).tobytes()
+    elif path.name == "zero":
+        block = bytes(BLOCK)
+    else:
+        block = (random.standard_normal(BLOCK) * float(path.name[1:])).astype(np.float32).tobytes()
+    with open(path, "ab") as file:
+        file.truncate(have - have % len(block))
+        while file.tell() < size:
+            file.write(block)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows that a call before has written. Errors: `Failure` where it was not such a call."""
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))
+    try:
+        if tuple(lines[0]) != COLUMNS:
+            raise ValueError
+        return [Row(k, spec, float(ms), float(s), int(n)) for k, spec, ms, s, n in lines[1:]]
+    except (IndexError, ValueError):
+        raise Failure(f"{path} is no table of nas measure; remove it to begin anew") from None
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Writes the table whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([*row[:2], f"{row.latency_ms:.6g}", f"{row.spread:.3g}", row.visits])
+    write_whole(path, text.getvalue())
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a temporary file, syncs it and renames it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with open(part, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _free_memory() -> int:
+    """The memory in bytes that is free for models; a guess where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(x.split()[1]) << 10 for x in lines if x.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return 4 << 30

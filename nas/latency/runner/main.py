@@ -1,0 +1,124 @@
+"""What `measure.pyz` does in the folder of a bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from .batches import Entry, Progress, run, write_whole
+from .layout import lowering
+from .timing import CPU, Failure, Settings, full_provider
+
+MANIFEST, RESULTS, FACTS = "manifest.json", "results.csv", "results.json"
+FORMAT = 1
+# What decides how fast a convolution can be, as Linux names it on x86 and on ARM.
+FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16",
+         "amx_int8", "neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve")  # fmt: skip
+
+
+def main() -> None:
+    """Times what the manifest lists and writes the results. With `--attached` it ends when standard
+    input does: whoever started it is gone."""
+    if "--attached" in sys.argv[1:]:
+        threading.Thread(target=_end_with_input, daemon=True).start()
+    folder = Path(sys.argv[0]).resolve().parent
+    try:
+        _measure(folder)
+    except Failure as error:
+        sys.exit(f"measure.pyz: {error}")
+    except OSError as error:
+        sys.exit(f"measure.pyz: {error.filename or folder}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.exit(f"interrupted; all finished rows are in {RESULTS}; run again to go on")
+
+
+def _measure(folder: Path) -> None:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        asked = Settings(**manifest["settings"])
+        entries = [Entry(**entry) for entry in manifest["models"]]
+    except (KeyError, TypeError, ValueError):
+        raise Failure(f"{MANIFEST} is damaged: copy the bundle again") from None
+    settings = asked._replace(provider=full_provider(asked.provider))
+    facts = {
+        "format": FORMAT,
+        "target": manifest["target"],
+        "precision": manifest["precision"],
+        **machine_facts(settings),
+        "warnings": [],
+    }
+    write_whole(folder / FACTS, json.dumps(facts, indent=1))
+    place = folder / RESULTS
+    print(f"{facts['device']}: {len(entries)} models", flush=True)
+    total, minutes = len(entries), manifest["minutes"]
+    outcome = run(folder / "models", entries, place, settings, minutes, _print, total)
+    facts["warnings"] = outcome.warnings()
+    write_whole(folder / FACTS, json.dumps(facts, indent=1))
+    for warning in facts["warnings"]:
+        print(f"warning: {warning}", flush=True)
+    rest = "" if outcome.complete else "; run again to add more"
+    print(f"{len(outcome.rows)} rows in {RESULTS}{rest}", flush=True)
+
+
+def machine_facts(settings: Settings) -> dict[str, Any]:
+    """What a target says of the machine it was measured on and of the way it was."""
+    device, flags = _processor()
+    if settings.provider != CPU:
+        device = _graphics() or device
+    return {
+        "device": device,
+        "cpu_flags": flags,
+        "runtime": f"onnxruntime {onnxruntime.__version__}",
+        "provider": settings.provider,
+        "threads": settings.threads,
+        "lowering": lowering(settings.provider),
+        "protocol": settings.protocol(),
+        "date": date.today().isoformat(),
+    }
+
+
+def _processor() -> tuple[str, list[str]]:
+    """The name of the board or else of the processor, and which of `FLAGS` it has."""
+    known: dict[str, str] = {}
+    for line in _read("/proc/cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        known.setdefault(key.strip(), value.strip())
+    board = _read("/proc/device-tree/model").strip("\0\n ")
+    name = board or known.get("model name") or platform.processor() or platform.machine()
+    has = f"{known.get('flags', '')} {known.get('Features', '')}".split()
+    return name, [flag for flag in FLAGS if flag in has]
+
+
+def _graphics() -> str:
+    """The name of an NVIDIA card; empty where there is none, or nobody to ask."""
+    words = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(words, stdout=subprocess.PIPE, check=True, timeout=20).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return said.decode().splitlines()[0].strip() if said.strip() else ""
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _print(progress: Progress) -> None:
+    print(progress, flush=True)
+
+
+def _end_with_input() -> None:
+    sys.stdin.read()
+    os._exit(1)

@@ -1,0 +1,197 @@
+"""How well a measured target predicts networks that it has never seen, on the machine at hand.
+
+    nice -n -10 python scripts/bench_latency.py measure FOLDER    # about 15 minutes
+    python scripts/bench_latency.py report FOLDER TARGET
+
+`measure` times 1,000 fresh networks of `mobile` and `small` in two rounds, each in new sessions and
+in another order, and single kernels for the baselines; interrupted, it goes on. `report` prints
+the errors of the target and of three baselines against the noise of the measurement.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.architecture import Architecture
+from nas.blocks import Block
+from nas.costs import cost
+from nas.latency import Target
+from nas.latency.bundle import model_files
+from nas.latency.corrections import features
+from nas.latency.kernels import Kernel
+from nas.latency.lowering import network_kernels
+from nas.latency.plan import ANCHOR_RESOLUTION, ANCHORS, mixed_network
+from nas.latency.runner.batches import run
+from nas.latency.runner.timing import Settings
+from nas.latency.table import Subject, read_table
+from nas.latency.target import target_path
+from nas.references import reference
+
+Vector = npt.NDArray[np.float64]
+
+FRESH, FIRST_SEED = 1000, 1_000_000_000  # seeds that `nas measure` never comes to
+KERNELS = 600
+ROUNDS = ("round1.csv", "round2.csv", "kernels.csv")
+PLAIN = ("conv", "pointwise", "depthwise", "grouped")
+
+
+def anchors() -> list[Subject]:
+    """What every batch times as well."""
+    return [Subject.network(reference(name, resolution=ANCHOR_RESOLUTION)) for name in ANCHORS]
+
+
+def fresh() -> list[Subject]:
+    """The networks that nobody has fitted anything to."""
+    return [Subject.network(mixed_network(FIRST_SEED + i)) for i in range(FRESH)]
+
+
+def single_kernels() -> Iterator[Subject]:
+    """Kernels of other networks, each timed alone."""
+    rng = np.random.default_rng(0)
+    for i in range(KERNELS):
+        arch = mixed_network(FIRST_SEED * 2 + i)
+        found = [(k, row) for k in network_kernels(arch) if (row := alone(k)) is not None]
+        kernel, row = found[rng.integers(len(found))]
+        yield Subject.kernel(row, kernel.inputs[0])
+
+
+def alone(kernel: Kernel) -> Block | None:
+    """A row of this one kernel, where there is one."""
+    square = kernel.size[0] == kernel.size[1] and kernel.inputs[0][1] == kernel.inputs[0][2]
+    if not square:
+        return None
+    if kernel.op in PLAIN:
+        shape = {"kernel": kernel.size[0], "stride": kernel.stride, "groups": kernel.groups}
+        return Block("conv", out=kernel.output[0], act=kernel.act, **shape)
+    if kernel.op == "linear":
+        return Block("linear", out=kernel.output[0], act=kernel.act)
+    return Block("gap") if kernel.op == "gap" else None
+
+
+def measure(folder: Path) -> None:
+    """Times everything; rows that are there already are kept."""
+    networks = fresh()
+    again = [networks[i] for i in np.random.default_rng(1).permutation(len(networks))]
+    for name, subjects in zip(ROUNDS, (networks, again, single_kernels()), strict=True):
+        with TemporaryDirectory() as place:
+            entries = model_files(Path(place), [*anchors(), *subjects], "fp32")
+            run(Path(place), entries, folder / name, Settings(), 60, print, FRESH)
+
+
+def times(path: Path) -> dict[Subject, float]:
+    """The latency in ms of everything in a table but the anchors."""
+    return {r.subject: r.latency_ms for r in read_table(path)[len(ANCHORS) :]}
+
+
+class Summed:
+    """A baseline: the latency of a network is the sum of what its kernels take alone."""
+
+    def __init__(self, rows: dict[Subject, float]) -> None:
+        self.kernels = [subject.kernels()[0] for subject in rows]
+        self.log_ms = np.log(list(rows.values()))
+        self.x = np.array([features(k) for k in self.kernels])
+        gaps = [(k.moved, ms) for k, ms in zip(self.kernels, rows.values(), strict=True)
+                if k.op == "gap"]  # fmt: skip
+        # What moves data only and cannot be timed alone costs as much a number as pooling does.
+        self.per_number = float(np.median([ms / moved for moved, ms in gaps]))
+
+    def predict(self, arch: Architecture) -> float:
+        """The summed latency of a network in ms."""
+        return sum(self.kernel_ms(k) for k in network_kernels(arch))
+
+    def kernel_ms(self, kernel: Kernel) -> float:
+        mine = [i for i, k in enumerate(self.kernels) if k.op == kernel.op]
+        if not mine:
+            return self.per_number * kernel.moved
+        return self.known(kernel, mine)
+
+    def known(self, kernel: Kernel, mine: list[int]) -> float:
+        """The latency of the most similar kernel that was timed."""
+        distance = ((self.x[mine] - np.array(features(kernel))) ** 2).sum(1)
+        return float(np.exp(self.log_ms[mine[int(distance.argmin())]]))
+
+
+class Regressed(Summed):
+    """The same with a regression on the kernels instead of the most similar one."""
+
+    def __init__(self, rows: dict[Subject, float]) -> None:
+        from sklearn.ensemble import GradientBoostingRegressor
+
+        super().__init__(rows)
+        self.models = {}
+        for op in {k.op for k in self.kernels}:
+            mine = [i for i, k in enumerate(self.kernels) if k.op == op]
+            model = GradientBoostingRegressor(n_estimators=200, max_depth=4, random_state=0)
+            self.models[op] = model.fit(self.x[mine], self.log_ms[mine])
+
+    def known(self, kernel: Kernel, mine: list[int]) -> float:
+        return float(np.exp(self.models[kernel.op].predict([features(kernel)])[0]))
+
+
+def flops_fit(target: Target, archs: Sequence[Architecture]) -> Vector:
+    """A line through the networks of the target's own table, by least relative squares."""
+    rows = [r for r in read_table(target_path(target.name).with_suffix(".csv"))
+            if r.subject.kind == "network"]  # fmt: skip
+    latency_ms = np.array([r.latency_ms for r in rows])
+    macs = np.array([cost(r.subject.architecture()).macs for r in rows])
+    line = np.stack([macs, np.ones(len(rows))], 1) / latency_ms[:, None]
+    slope, start = np.linalg.lstsq(line, np.ones(len(rows)), rcond=None)[0]
+    return np.array([slope * cost(a).macs + start for a in archs])
+
+
+def report(folder: Path, name: str) -> None:
+    """Prints the errors, one line a predictor."""
+    from scipy.stats import kendalltau
+
+    first, second, kernels = (times(folder / part) for part in ROUNDS)
+    subjects = [s for s in first if s in second]
+    archs = [s.architecture() for s in subjects]
+    rounds = np.log([[first[s], second[s]] for s in subjects])
+    measured = rounds.mean(1)
+    apart = rounds[:, 0] - rounds[:, 1]
+    target = Target.load(name)
+    predictions = [target.predict(a) for a in archs]
+    small = np.array([a.resolution < 100 for a in archs])
+    print(f"{len(archs)} fresh networks; the session of round 2 was {np.median(apart):+.1%} faster")
+    noise = (apart - np.median(apart)) / 2
+    line("noise of the measurement", noise, None)
+    print("| predictor | within 5% | within 10% | RMSPE | MAPE | bias | Kendall |")
+    predicted = {
+        target.name: np.array([p.ms for p in predictions]),
+        "multiply-adds, a line": flops_fit(target, archs),
+        "nearest kernel, summed": np.array([Summed(kernels).predict(a) for a in archs]),
+        "kernel regression, summed": np.array([Regressed(kernels).predict(a) for a in archs]),
+    }
+    for label, ms in predicted.items():
+        line(label, np.log(ms) - measured, float(kendalltau(ms, measured).statistic))
+    off = np.log(predicted[target.name]) - measured
+    line("  of `mobile`", off[~small], None)
+    line("  of `small`", off[small], None)
+    line("  without the bias", off - np.median(off), None)
+    inside = [
+        p.low_ms <= ms <= p.high_ms for p, ms in zip(predictions, np.exp(measured), strict=True)
+    ]
+    print(f"90% intervals hold {np.mean(inside):.1%}")
+
+
+def line(label: str, logs: Vector, tau: float | None) -> None:
+    """One row of the table."""
+    off = np.expm1(logs)
+    cells = [f"{np.mean(np.abs(off) < limit):.1%}" for limit in (0.05, 0.1)]
+    cells += [
+        f"{np.sqrt(np.mean(off**2)):.2%}",
+        f"{np.mean(np.abs(off)):.2%}",
+        f"{np.mean(off):+.2%}",
+    ]
+    print(f"| {label} | {' | '.join(cells)} | {'' if tau is None else f'{tau:.3f}'} |")
+
+
+if __name__ == "__main__":
+    command, place, *rest = sys.argv[1:]
+    measure(Path(place)) if command == "measure" else report(Path(place), *rest)

@@ -1,0 +1,116 @@
+"""`nas measure` and `nas verify` as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nas.cli.main import main
+from nas.latency.table import read_table
+from nas.latency.target import target_path
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs one command in an empty folder: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nas", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+def test_a_bundle_there_and_back(run: Run, tmp_path: Path) -> None:
+    few = ("--target", "board", "--space", "small", "--minutes", "0.03", "--precision", "int8")
+    code, out, _ = run("measure", *few, "--bundle", "b")
+    assert code == 0
+    assert "b: 9 models" in out
+    assert "python3 measure.pyz" in out
+    words = [sys.executable, "-I", "measure.pyz"]
+    subprocess.run(words, cwd=tmp_path / "b", check=True, capture_output=True)
+    code, out, _ = run("measure", "--import", "b/results.csv")
+    assert code == 0
+    assert "1 thread(s), int8" in out
+    assert "nas search --target board" in out
+    assert len(read_table(tmp_path / "latency_tables" / "board.csv")) == 9
+    facts = yaml.safe_load((tmp_path / "latency_tables" / "board.yaml").read_text())
+    assert (facts["precision"], facts["provider"]) == ("int8", "CPUExecutionProvider")
+
+
+def test_a_log_gets_a_line_a_batch(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.latency.runner.batches.BATCH", 6)
+    code, out, err = run("measure", "--target", "mine", "--space", "small", "--minutes", "0.001")
+    assert code == 0
+    assert err.splitlines()[0].endswith("of 0:00 used, about 0:00 left")
+    assert "noise of the measurement" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["measure"], "--target must name the target"),
+        (["measure", "--target", "x", "--provider", "gpu0"], "'gpu0' is not available"),
+        (["measure", "--target", "x", "--provider", "gpu0"], "CPUExecutionProvider"),
+        (["measure", "--target", "x", "--precision", "int4"], "one of fp32, int8, not 'int4'"),
+        (["measure", "--target", "x", "--threads", "0"], "at least 1, not 0"),
+        (["measure", "--target", "x", "--ssh", "h", "--bundle", "b"], "--ssh and --bundle exclude"),
+        (["measure", "--target", "Bad Name", "--bundle", "b"], "'Bad Name' must be of lower-case"),
+        (["measure", "--target", "x", "--bundle", "."], ". exists and is no empty folder"),
+        (["measure", "--target", "x", "--ssh", "-h"], "must be a host"),
+        (["measure", "--import", "none.csv"], "none.csv: No such file"),
+        (["verify", "none"], "'none'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    run: Run, tmp_path: Path, words: list[str], said: str
+) -> None:
+    (tmp_path / "file").touch()
+    code, out, err = run(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_verify_prints_predicted_against_measured(run: Run, tmp_path: Path) -> None:
+    data = yaml.safe_load(target_path("jetson").read_text(encoding="utf-8"))
+    facts = {"name": "mine", "aliases": [], "runtime": "onnxruntime 1.0", "precision": "fp32"}
+    path = tmp_path / "latency_tables" / "mine.yaml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump({**data, **facts}), encoding="utf-8")
+    search = ("search", "--target", "mine", "--budget", "15M", "--space", "small", "--trials", "6")
+    assert run(*search, "--study", "s")[0] == 0
+    code, out, err = run("verify", "s", "--json")
+    shown = json.loads(out)
+    assert code == 0
+    front = json.loads(run("show", "s", "--json")[1])["pareto"]
+    assert [n["trial"] for n in shown["networks"]] == [record["trial"] for record in front]
+    for network, record in zip(shown["networks"], front, strict=True):
+        assert network["predicted_ms"] == record["latency_ms"]
+        assert network["interval_ms"] == record["latency_interval_ms"]
+        low, high = network["interval_ms"]
+        assert network["inside"] == (low <= network["measured_ms"] <= high)
+    assert shown["inside"] == sum(network["inside"] for network in shown["networks"])
+    errors = [abs(n["predicted_ms"] / n["measured_ms"] - 1) for n in shown["networks"]]
+    assert shown["mean_error"] == pytest.approx(sum(errors) / len(errors))
+    code, out, err = run("verify", "s", "--top", "1")
+    assert code == 0
+    assert f"1 of {len(front)} networks" in out
+    assert "of 1 are inside their 90% interval; mean error" in out
+    assert "warning: mine was measured on onnxruntime 1.0, this is onnxruntime" in err
+    code, out, err = run("verify", "s", "--target", "jetson")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "TensorRT in fp16, which cannot be run here" in err
+    assert run("verify", "s", "--top", "0")[0] == 2
