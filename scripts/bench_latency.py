@@ -1,11 +1,11 @@
 """How well a measured target predicts networks that it has never seen, on the machine at hand.
 
-    nice -n -10 python scripts/bench_latency.py measure FOLDER    # about 15 minutes
+    nice -n -10 python scripts/bench_latency.py measure FOLDER    # about 8 minutes
     python scripts/bench_latency.py report FOLDER TARGET
 
-`measure` times 1,000 fresh networks of `mobile` and `small` in two rounds, each in new sessions and
-in another order, and single kernels for the baselines; interrupted, it goes on. `report` prints
-the errors of the target and of three baselines against the noise of the measurement.
+`measure` times 1,000 fresh networks of `mobile` and `small`, as `nas measure` does, and single
+kernels for the baselines; interrupted, it goes on. `report` prints the errors of the target and of
+three baselines against the noise of the measurement.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from nas.latency.lowering import network_kernels
 from nas.latency.plan import ANCHOR_RESOLUTION, ANCHORS, mixed_network
 from nas.latency.runner.batches import run
 from nas.latency.runner.timing import Settings
-from nas.latency.table import Subject, read_table
+from nas.latency.table import Subject, TableRow, read_table
 from nas.latency.target import target_path
 from nas.references import reference
 
@@ -37,7 +37,7 @@ Vector = npt.NDArray[np.float64]
 
 FRESH, FIRST_SEED = 1000, 1_000_000_000  # seeds that `nas measure` never comes to
 KERNELS = 600
-ROUNDS = ("round1.csv", "round2.csv", "kernels.csv")
+NETWORKS_CSV, KERNELS_CSV = "fresh.csv", "kernels.csv"
 PLAIN = ("conv", "pointwise", "depthwise", "grouped")
 
 
@@ -76,40 +76,45 @@ def alone(kernel: Kernel) -> Block | None:
 
 def measure(folder: Path) -> None:
     """Times everything; rows that are there already are kept."""
-    networks = fresh()
-    again = [networks[i] for i in np.random.default_rng(1).permutation(len(networks))]
-    for name, subjects in zip(ROUNDS, (networks, again, single_kernels()), strict=True):
+    tables = {NETWORKS_CSV: fresh(), KERNELS_CSV: dict.fromkeys(single_kernels())}
+    for name, subjects in tables.items():
         with TemporaryDirectory() as place:
             entries = model_files(Path(place), [*anchors(), *subjects], "fp32")
-            run(Path(place), entries, folder / name, Settings(), 60, print, FRESH)
+            run(Path(place), entries, folder / name, Settings(), 60, print, len(subjects))
 
 
-def times(path: Path) -> dict[Subject, float]:
-    """The latency in ms of everything in a table but the anchors."""
-    return {r.subject: r.latency_ms for r in read_table(path)[len(ANCHORS) :]}
+def rows(path: Path) -> list[TableRow]:
+    """Everything in a table but the anchors."""
+    return read_table(path)[len(ANCHORS) :]
 
 
 class Summed:
-    """A baseline: the latency of a network is the sum of what its kernels take alone."""
+    """A baseline: the latency of a network is the sum of what its kernels take alone, each less
+    what the fastest of them takes, which is the cost of running anything."""
 
-    def __init__(self, rows: dict[Subject, float]) -> None:
-        self.kernels = [subject.kernels()[0] for subject in rows]
-        self.log_ms = np.log(list(rows.values()))
+    def __init__(self, table: Sequence[TableRow]) -> None:
+        self.found: dict[Kernel, float] = {}
+        self.kernels = [row.subject.kernels()[0] for row in table]
+        alone_ms = np.array([row.latency_ms for row in table])
+        ms = np.maximum(alone_ms - alone_ms.min(), 0.1 * alone_ms)
+        self.log_ms = np.log(ms)
         self.x = np.array([features(k) for k in self.kernels])
-        gaps = [(k.moved, ms) for k, ms in zip(self.kernels, rows.values(), strict=True)
-                if k.op == "gap"]  # fmt: skip
         # What moves data only and cannot be timed alone costs as much a number as pooling does.
-        self.per_number = float(np.median([ms / moved for moved, ms in gaps]))
+        pools = [
+            t / k.moved for k, t in zip(self.kernels, ms.tolist(), strict=True) if k.op == "gap"
+        ]
+        self.per_number = float(np.median(pools))
 
     def predict(self, arch: Architecture) -> float:
         """The summed latency of a network in ms."""
         return sum(self.kernel_ms(k) for k in network_kernels(arch))
 
     def kernel_ms(self, kernel: Kernel) -> float:
-        mine = [i for i, k in enumerate(self.kernels) if k.op == kernel.op]
-        if not mine:
-            return self.per_number * kernel.moved
-        return self.known(kernel, mine)
+        if kernel not in self.found:
+            mine = [i for i, k in enumerate(self.kernels) if k.op == kernel.op]
+            moved = self.per_number * kernel.moved
+            self.found[kernel] = self.known(kernel, mine) if mine else moved
+        return self.found[kernel]
 
     def known(self, kernel: Kernel, mine: list[int]) -> float:
         """The latency of the most similar kernel that was timed."""
@@ -120,14 +125,14 @@ class Summed:
 class Regressed(Summed):
     """The same with a regression on the kernels instead of the most similar one."""
 
-    def __init__(self, rows: dict[Subject, float]) -> None:
+    def __init__(self, table: Sequence[TableRow]) -> None:
         from sklearn.ensemble import GradientBoostingRegressor
 
-        super().__init__(rows)
+        super().__init__(table)
         self.models = {}
         for op in {k.op for k in self.kernels}:
             mine = [i for i, k in enumerate(self.kernels) if k.op == op]
-            model = GradientBoostingRegressor(n_estimators=200, max_depth=4, random_state=0)
+            model = GradientBoostingRegressor(max_depth=4, random_state=0)
             self.models[op] = model.fit(self.x[mine], self.log_ms[mine])
 
     def known(self, kernel: Kernel, mine: list[int]) -> float:
@@ -136,12 +141,12 @@ class Regressed(Summed):
 
 def flops_fit(target: Target, archs: Sequence[Architecture]) -> Vector:
     """A line through the networks of the target's own table, by least relative squares."""
-    rows = [r for r in read_table(target_path(target.name).with_suffix(".csv"))
-            if r.subject.kind == "network"]  # fmt: skip
-    latency_ms = np.array([r.latency_ms for r in rows])
-    macs = np.array([cost(r.subject.architecture()).macs for r in rows])
-    line = np.stack([macs, np.ones(len(rows))], 1) / latency_ms[:, None]
-    slope, start = np.linalg.lstsq(line, np.ones(len(rows)), rcond=None)[0]
+    table = read_table(target_path(target.name).with_suffix(".csv"))
+    known = [row for row in table if row.subject.kind == "network"]
+    latency_ms = np.array([row.latency_ms for row in known])
+    macs = np.array([cost(row.subject.architecture()).macs for row in known])
+    line = np.stack([macs, np.ones(len(known))], 1) / latency_ms[:, None]
+    slope, start = np.linalg.lstsq(line, np.ones(len(known)), rcond=None)[0]
     return np.array([slope * cost(a).macs + start for a in archs])
 
 
@@ -149,18 +154,16 @@ def report(folder: Path, name: str) -> None:
     """Prints the errors, one line a predictor."""
     from scipy.stats import kendalltau
 
-    first, second, kernels = (times(folder / part) for part in ROUNDS)
-    subjects = [s for s in first if s in second]
-    archs = [s.architecture() for s in subjects]
-    rounds = np.log([[first[s], second[s]] for s in subjects])
-    measured = rounds.mean(1)
-    apart = rounds[:, 0] - rounds[:, 1]
+    networks, kernels = rows(folder / NETWORKS_CSV), rows(folder / KERNELS_CSV)
+    archs = [row.subject.architecture() for row in networks]
+    measured = np.log([row.latency_ms for row in networks])
     target = Target.load(name)
     predictions = [target.predict(a) for a in archs]
     small = np.array([a.resolution < 100 for a in archs])
-    print(f"{len(archs)} fresh networks; the session of round 2 was {np.median(apart):+.1%} faster")
-    noise = (apart - np.median(apart)) / 2
-    line("noise of the measurement", noise, None)
+    noise = np.array([row.spread for row in networks])
+    print(f"{len(archs)} fresh networks")
+    print(f"standard error of a measured latency: {rms(noise):.2%}; "
+          f"`mobile` {rms(noise[~small]):.2%}, `small` {rms(noise[small]):.2%}")  # fmt: skip
     print("| predictor | within 5% | within 10% | RMSPE | MAPE | bias | Kendall |")
     predicted = {
         target.name: np.array([p.ms for p in predictions]),
@@ -180,12 +183,17 @@ def report(folder: Path, name: str) -> None:
     print(f"90% intervals hold {np.mean(inside):.1%}")
 
 
+def rms(values: Vector) -> float:
+    """The root of the mean square."""
+    return float(np.sqrt(np.mean(values**2)))
+
+
 def line(label: str, logs: Vector, tau: float | None) -> None:
     """One row of the table."""
     off = np.expm1(logs)
     cells = [f"{np.mean(np.abs(off) < limit):.1%}" for limit in (0.05, 0.1)]
     cells += [
-        f"{np.sqrt(np.mean(off**2)):.2%}",
+        f"{rms(off):.2%}",
         f"{np.mean(np.abs(off)):.2%}",
         f"{np.mean(off):+.2%}",
     ]

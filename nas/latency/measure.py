@@ -124,10 +124,10 @@ def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, P
 
 
 def planned(table: Path, sample: Sampler) -> Iterator[Subject]:
-    """What is to be timed for a table: its anchors, be it begun already or new, and then what it
-    has no row of, each once."""
+    """What is to be timed for a table: its anchors, be it begun already or new, and then the plan,
+    each subject once."""
     known = [row.subject for row in read_table(table)] if table.exists() else []
-    seen = set(known[ANCHORS:])
+    seen: set[Subject] = set()
     for subject in chain(known[:ANCHORS], subjects(sample)):
         if subject not in seen:
             seen.add(subject)

@@ -16,7 +16,6 @@ from nas.validation import Settings, validated
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Strict(Settings):
@@ -51,9 +50,8 @@ class Protocol(_Strict):
 class Metadata(_Strict):
     """A target's YAML file.
 
-    `noise` is the measurement's own relative error, from the even against the odd visits; `weights`
-    are a calibrated target's prices of work, see `nas.latency.basis`. `table_sha256`,
-    `coefficients` and `corrections` are of earlier versions: read, and not used.
+    `noise` is the relative error of a typical latency of the table; `weights`
+    are a calibrated target's prices of work, see `nas.latency.basis`.
     """
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -73,9 +71,6 @@ class Metadata(_Strict):
     error: Error | None = None
     noise: Fraction | None = None
     weights: dict[str, Positive] = {}
-    table_sha256: str | None = None
-    coefficients: dict[str, Positive] = {}
-    corrections: dict[str, list[Finite]] = {}
 
     @model_validator(mode="after")
     def _complete(self) -> Metadata:

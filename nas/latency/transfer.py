@@ -69,10 +69,11 @@ def make_bundle(
         raise NasError(f"{bundle} exists and is no empty folder")
     table = folder / f"{name}.csv"
     count = max(ANCHORS + 1, round(minutes * MODELS_A_MINUTE))
-    say(f"writing up to {count} models to {bundle}")
+    known = len(read_table(table)) if table.exists() else 0
+    say(f"writing up to {known + count} models to {bundle}")
     models = write_bundle(
         bundle,
-        islice(planned(table, sample), count),
+        islice(planned(table, sample), known + count),
         target=name,
         settings=Settings(provider, threads, visits),
         precision=precision,

@@ -80,7 +80,7 @@ def _nodes(kernel: Kernel) -> list[str]:
     return OTHERS[kernel.op]
 
 
-@pytest.mark.parametrize("space, count", [("mobile", 100), ("small", 100)])
+@pytest.mark.parametrize(("space", "count"), [("mobile", 100), ("small", 100)])
 def test_random_networks_are_lowered_as_onnxruntime_does(
     space: str, count: int, tmp_path: Path
 ) -> None:
@@ -90,7 +90,9 @@ def test_random_networks_are_lowered_as_onnxruntime_does(
         assert lowered(arch) == optimised(arch, tmp_path), seed
 
 
-@pytest.mark.parametrize("space", ["squeeze", "ghost", "shuffle", "shuffle:v1", "mobilenet", "fbnet"])
+@pytest.mark.parametrize(
+    "space", ["squeeze", "ghost", "shuffle", "shuffle:v1", "mobilenet", "fbnet"]
+)
 def test_networks_of_a_family_are_lowered_as_onnxruntime_does(space: str, tmp_path: Path) -> None:
     networks = nas.SearchSpace.load(space)
     for seed in range(6):

@@ -13,16 +13,15 @@ from nas.blocks import Block
 from nas.latency.bundle import skeleton
 from nas.latency.plan import in_context
 from nas.latency.runner.batches import (
-    Clock,
     Entry,
     Outcome,
     Progress,
-    Row,
     grow_weights,
     read_rows,
     run,
     write_rows,
 )
+from nas.latency.runner.clock import Clock, Row, merged
 from nas.latency.runner.timing import CPU, Failure, Settings, full_provider, time_models
 from nas.onnx_model import graph_to_onnx
 
@@ -58,6 +57,17 @@ def test_a_later_call_has_the_speed_of_the_table() -> None:
     clock = Clock([1.0, 2.0, 3.0, 4.0, 5.0])
     batch(clock, 2.0, "7")
     assert [(r.spec, r.latency_ms) for r in clock.rows()] == [("7", pytest.approx(7))]
+
+
+def test_sessions_of_a_model_become_one_row_with_its_error() -> None:
+    """The weighted geometric mean; its standard error, here that of 1, 2 and 4 in powers of 2."""
+    rows = [row("a", 1.0), row("b", 3.0, 0.5), row("a", 4.0), row("a", 2.0)]
+    a, b = merged(rows)
+    assert (a.spec, a.visits, a.latency_ms) == ("a", 24, pytest.approx(2.0))
+    assert a.spread == pytest.approx(np.log(2) / 3**0.5)
+    assert b == rows[1]
+    heavy = merged([row("a", 1.0), row("a", 4.0)._replace(visits=24)])[0]
+    assert heavy.latency_ms == pytest.approx(4**0.75)
 
 
 def test_noise_and_drift_are_said_with_their_size() -> None:
@@ -158,6 +168,19 @@ def test_rows_are_on_disk_after_every_batch_and_the_end_is_known(tmp_path: Path)
     again = run(tmp_path, entries(tmp_path, 60), results, Settings(visits=1), 5, report, 60)
     assert again.rows == read_rows(results)
     assert seen == [53, 60]
+
+
+def test_each_model_has_all_its_visits_in_sessions_apart(tmp_path: Path) -> None:
+    results, seen = tmp_path / "results.csv", []
+    settings = Settings(visits=3)
+
+    def report(progress: Progress) -> None:
+        seen.append([r.visits for r in read_rows(results)])
+
+    outcome = run(tmp_path, entries(tmp_path, 8), results, settings, 5, report, 8)
+    assert seen == [[1] * 8, [1] * 5 + [2] * 3, [1] * 5 + [3] * 3]
+    assert outcome.complete
+    assert all(r.spread > 0 for r in outcome.rows[5:])
 
 
 def test_other_rows_than_those_of_the_bundle_are_refused(tmp_path: Path) -> None:

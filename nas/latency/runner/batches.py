@@ -13,11 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .clock import Clock, Row, merged
 from .timing import Failure, Model, Settings, time_loaded
 
 COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
 BATCH = 48  # so many that a visit to each takes longer than most disturbances
 ANCHORS = 5
+# Each model is loaded so often, minutes apart: what else the machine does, and the memory that a
+# session happens to get, change its latency more than anything within a session.
+SESSIONS = 3
 BLOCK = 1 << 20  # numbers of a weight file: so many random ones, again and again
 NOISY, UNSTEADY = 0.02, 0.05
 
@@ -29,16 +33,6 @@ class Entry(NamedTuple):
     spec: str
     file: str
     weights: dict[str, int]
-
-
-class Row(NamedTuple):
-    """A row of the table, its numbers as text where they were read from a file."""
-
-    kind: str
-    spec: str
-    latency_ms: float
-    spread: float
-    visits: int
 
 
 class Progress(NamedTuple):
@@ -96,9 +90,10 @@ def run(
     """Times the entries, at most `total`, whose files are in `folder`; writes all rows after each
     batch.
 
-    The first entries are the anchors. Rows that `results` has are kept and not timed again. It ends
-    with the first batch that is done after so many minutes. Errors: `Failure` where no anchor can
-    be timed.
+    The first entries are the anchors. Rows that `results` has are kept; those with fewer visits
+    than asked for are timed again, in new sessions, once all others have been timed. It ends with
+    the first batch that is done after so many minutes. Errors: `Failure` where no anchor can be
+    timed.
     """
     start, limit = monotonic(), minutes * 60
     kept = read_rows(results)
@@ -113,72 +108,42 @@ def run(
         raise Failure(f"nothing can be timed: {why}")
     clock = Clock([known[entry[:2]].latency_ms for entry, _ in anchors] if kept else [])
     found = kept
-    unseen = (entry for entry in coming if entry[:2] not in known)
+    session = settings._replace(visits=-(-settings.visits // SESSIONS))
+
+    seen: list[Entry] = []
+
+    def unseen() -> Iterator[Entry]:
+        for entry in coming:
+            seen.append(entry)
+            if entry[:2] not in known:
+                yield entry
+
+    def again() -> Iterator[Entry]:
+        visits = {row[:2]: row.visits for row in found}
+        return (e for e in seen if 0 < visits.get(e[:2], 0) < settings.visits)
+
+    turn, turns = unseen(), SESSIONS
     while True:
-        batch = loader.batch(unseen)
+        batch = loader.batch(turn)
+        while not batch and turns > 1:
+            turn, turns = again(), turns - 1
+            batch = loader.batch(turn)
         if found and not batch:
             return Outcome(found, clock.drift, loader.left_out, True)
         pairs = anchors + batch
         rows = [
             Row(entry.kind, entry.spec, *timing)
-            for (entry, _), timing in zip(pairs, time_loaded([m for _, m in pairs], settings))
+            for (entry, _), timing in zip(pairs, time_loaded([m for _, m in pairs], session))
         ]
         clock.add(rows[: len(anchors)], rows[len(anchors) :])
-        found = kept + clock.rows()
+        found = merged(kept + clock.rows())
         write_rows(results, found)
         seconds = monotonic() - start
-        rest = (total - len(found)) * seconds / (len(found) - len(kept) or 1)
+        timed = clock.count / SESSIONS
+        rest = (total - len(kept) - timed) * seconds / (timed or 1)
         report(Progress(len(found), seconds, limit, max(0.0, min(limit - seconds, rest))))
         if seconds >= limit:
             return Outcome(found, clock.drift, loader.left_out, False)
-
-
-class Clock:
-    """Undoes the drift of the machine's speed from batch to batch.
-
-    The anchors are timed in every batch, whose latencies are scaled by the median of what each
-    anchor usually takes over what it took here: one disturbed anchor spoils no batch. Usual is what
-    the table says already, in a new one the median of the batches.
-    """
-
-    def __init__(self, usual_ms: list[float]) -> None:
-        self._usual = usual_ms
-        self._batches: list[tuple[list[Row], list[Row]]] = []
-
-    def add(self, anchors: list[Row], rows: list[Row]) -> None:
-        """A batch as it was timed."""
-        self._batches.append((anchors, rows))
-
-    @property
-    def drift(self) -> float:
-        """By how much the slowest batch took longer than the fastest one, as a fraction."""
-        scales = self._scales()
-        return max(scales) / min(scales) - 1 if scales else 0.0
-
-    def rows(self) -> list[Row]:
-        """All rows that were added, without drift; the anchors once, and only if they are new."""
-        found: list[Row] = []
-        if not self._usual:
-            found = [
-                row._replace(latency_ms=ms)
-                for row, ms in zip(self._batches[0][0], self._usual_ms())
-            ]
-        for scale, (_, rows) in zip(self._scales(), self._batches):
-            found += [row._replace(latency_ms=row.latency_ms * scale) for row in rows]
-        return found
-
-    def _usual_ms(self) -> list[float]:
-        timed = [[row.latency_ms for row in anchors] for anchors, _ in self._batches]
-        return self._usual or [float(ms) for ms in np.median(timed, axis=0)]
-
-    def _scales(self) -> list[float]:
-        if not self._batches:
-            return []
-        usual = self._usual_ms()
-        return [
-            float(np.median([ms / row.latency_ms for ms, row in zip(usual, anchors)]))
-            for anchors, _ in self._batches
-        ]
 
 
 class _Loader:

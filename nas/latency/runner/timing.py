@@ -46,7 +46,7 @@ class Settings(NamedTuple):
             "warm_up": WARM_UP,
             "visit_ms": [1000 * seconds for seconds in VISIT_SECONDS],
             "visits": self.visits,
-            "statistic": "25th percentile over visits of the 10th within a visit",
+            "statistic": "mean over sessions of the 25th percentile over visits of the 10th in one",
         }
 
 
