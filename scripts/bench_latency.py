@@ -26,12 +26,11 @@ from nas.latency.bundle import model_files
 from nas.latency.corrections import features
 from nas.latency.kernels import Kernel
 from nas.latency.lowering import network_kernels
-from nas.latency.plan import ANCHOR_RESOLUTION, ANCHORS, mixed_network
+from nas.latency.plan import ANCHORS, anchors, mixed_network
 from nas.latency.runner.batches import run
 from nas.latency.runner.timing import Settings
 from nas.latency.table import Subject, TableRow, read_table
 from nas.latency.target import target_path
-from nas.references import reference
 
 Vector = npt.NDArray[np.float64]
 
@@ -39,11 +38,6 @@ FRESH, FIRST_SEED = 1000, 1_000_000_000  # seeds that `nas measure` never comes 
 KERNELS = 600
 NETWORKS_CSV, KERNELS_CSV = "fresh.csv", "kernels.csv"
 PLAIN = ("conv", "pointwise", "depthwise", "grouped")
-
-
-def anchors() -> list[Subject]:
-    """What every batch times as well."""
-    return [Subject.network(reference(name, resolution=ANCHOR_RESOLUTION)) for name in ANCHORS]
 
 
 def fresh() -> list[Subject]:

@@ -34,7 +34,7 @@ def measure(
     provider: str = CPU,
     threads: int = 1,
     precision: str = "fp32",
-    visits: int = 8,
+    visits: int = 6,
     folder: str | Path = "latency_tables",
     progress: Callable[[Progress], None] | None = None,
     sample: Sampler = mixed_network,

@@ -54,7 +54,7 @@ def make_bundle(
     provider: str = CPU,
     threads: int = 1,
     precision: str = "fp32",
-    visits: int = 8,
+    visits: int = 6,
     folder: Path = Path("latency_tables"),
     say: Callable[[str], None] = lambda line: None,
     sample: Sampler = mixed_network,

@@ -42,7 +42,7 @@ def verify(
     target: Target,
     *,
     minutes: float = 5.0,
-    visits: int = 8,
+    visits: int = 6,
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> tuple[list[Comparison | None], list[str]]:
     """Times networks here as the target's were, and compares: one entry a network, none where the

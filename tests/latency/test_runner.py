@@ -13,6 +13,7 @@ from nas.blocks import Block
 from nas.latency.bundle import skeleton
 from nas.latency.plan import in_context
 from nas.latency.runner.batches import (
+    SESSIONS,
     Entry,
     Outcome,
     Progress,
@@ -172,13 +173,13 @@ def test_rows_are_on_disk_after_every_batch_and_the_end_is_known(tmp_path: Path)
 
 def test_each_model_has_all_its_visits_in_sessions_apart(tmp_path: Path) -> None:
     results, seen = tmp_path / "results.csv", []
-    settings = Settings(visits=3)
+    settings = Settings(visits=SESSIONS)
 
     def report(progress: Progress) -> None:
         seen.append([r.visits for r in read_rows(results)])
 
     outcome = run(tmp_path, entries(tmp_path, 8), results, settings, 5, report, 8)
-    assert seen == [[1] * 8, [1] * 5 + [2] * 3, [1] * 5 + [3] * 3]
+    assert seen == [[1] * 5 + [n] * 3 for n in range(1, SESSIONS + 1)]
     assert outcome.complete
     assert all(r.spread > 0 for r in outcome.rows[5:])
 

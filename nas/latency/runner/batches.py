@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .clock import Clock, Row, merged
+from .clock import Clock, Row, Watch, merged
 from .timing import Failure, Model, Settings, time_loaded
 
 COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
@@ -21,7 +21,7 @@ BATCH = 48  # so many that a visit to each takes longer than most disturbances
 ANCHORS = 5
 # Each model is loaded so often, minutes apart: what else the machine does, and the memory that a
 # session happens to get, change its latency more than anything within a session.
-SESSIONS = 3
+SESSIONS = 2
 BLOCK = 1 << 20  # numbers of a weight file: so many random ones, again and again
 NOISY, UNSTEADY = 0.02, 0.05
 
@@ -108,6 +108,7 @@ def run(
         raise Failure(f"nothing can be timed: {why}")
     clock = Clock([known[entry[:2]].latency_ms for entry, _ in anchors] if kept else [])
     found = kept
+    watch = Watch([model for _, model in anchors])
     session = settings._replace(visits=-(-settings.visits // SESSIONS))
 
     seen: list[Entry] = []
@@ -131,10 +132,8 @@ def run(
         if found and not batch:
             return Outcome(found, clock.drift, loader.left_out, True)
         pairs = anchors + batch
-        rows = [
-            Row(entry.kind, entry.spec, *timing)
-            for (entry, _), timing in zip(pairs, time_loaded([m for _, m in pairs], session))
-        ]
+        timings = time_loaded([model for _, model in pairs], session, watch.slowness)
+        rows = [Row(entry.kind, entry.spec, *timing) for (entry, _), timing in zip(pairs, timings)]
         clock.add(rows[: len(anchors)], rows[len(anchors) :])
         found = merged(kept + clock.rows())
         write_rows(results, found)

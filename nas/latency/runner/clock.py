@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from .timing import Model
 
 
 class Row(NamedTuple):
@@ -16,6 +18,25 @@ class Row(NamedTuple):
     latency_ms: float
     spread: float
     visits: int
+
+
+class Watch:
+    """Notices when the machine is slower than it can be, by models that are timed all the time."""
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        self._models = models
+        self._best = [float("inf")] * len(models)
+
+    def slowness(self) -> float:
+        """By how much models take longer now, or took when they were last visited, than they ever
+        did, as a fraction."""
+        before = [model.last_visit for model in self._models]
+        return max(self._slower(before), self._slower([m.seconds() for m in self._models]))
+
+    def _slower(self, seconds: list[float]) -> float:
+        """That of the second slowest model: any one may be disturbed by chance."""
+        self._best = [min(pair) for pair in zip(self._best, seconds)]
+        return sorted(now / best - 1 for now, best in zip(seconds, self._best))[-2:][0]
 
 
 def merged(rows: Iterable[Row]) -> list[Row]:

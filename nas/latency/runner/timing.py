@@ -1,16 +1,16 @@
 """The timing protocol: how long models take on this machine through onnxruntime.
 
 A machine is never quiet, and what disturbs it comes in bursts. So a batch of models is loaded and
-visited in turn, many times: a burst then spoils a few visits of many models, not all of one. Runs
-in which the thread was switched out are dropped; of a visit the 10th percentile counts, of the
-visits the 25th.
+visited in turn, several times: a burst then spoils a round of visits, which is noticed and made up
+for. Runs in which the thread was switched out are dropped; of a visit the 10th percentile counts,
+of the visits the 25th.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter, thread_time
 from typing import Any, NamedTuple
@@ -26,6 +26,8 @@ except ImportError:  # Windows
 WARM_UP = 2
 VISIT_SECONDS = (0.015, 0.04)
 FEWEST_RUNS = 3
+# What shares the caches slows large networks by up to 30% for ten seconds, small ones not at all.
+QUIET, PATIENCE = 0.03, 4
 CPU = "CPUExecutionProvider"
 
 
@@ -38,7 +40,7 @@ class Settings(NamedTuple):
 
     provider: str = CPU
     threads: int = 1
-    visits: int = 8
+    visits: int = 6
 
     def protocol(self) -> dict[str, Any]:
         """The protocol as a target stores it."""
@@ -91,8 +93,12 @@ class Model:
         self._visits: list[float] = []
 
     def visit(self) -> None:
-        """Some runs in a row: as many as fit into the shorter time, into the longer one while too
-        few of them were undisturbed, and never fewer than `FEWEST_RUNS`."""
+        """Times it, and remembers."""
+        self._visits.append(self.seconds())
+
+    def seconds(self) -> float:
+        """What one of some runs in a row takes: of as many as fit into the shorter time, into the
+        longer one while too few of them were undisturbed, and never fewer than `FEWEST_RUNS`."""
         session, binding = self._session, self._binding
         for _ in range(WARM_UP):
             session.run_with_iobinding(binding)
@@ -112,11 +118,16 @@ class Model:
                 break
         # A run too long to escape the scheduler is judged by its time on the processor.
         runs = kept if len(kept) >= FEWEST_RUNS else kept + disturbed
-        self._visits.append(float(np.quantile(runs, 0.1)))
+        return float(np.quantile(runs, 0.1))
 
-    def timing(self) -> Timing:
-        """What the visits since the last call say."""
-        visits = np.array(self._visits) * 1e3
+    @property
+    def last_visit(self) -> float:
+        """What a run took at the last visit, in seconds."""
+        return self._visits[-1]
+
+    def timing(self, rounds: list[int]) -> Timing:
+        """What these of the visits since the last call say."""
+        visits = np.array(self._visits)[rounds] * 1e3
         self._visits = []
         latency = float(np.quantile(visits, 0.25))
         spread = 0.0
@@ -131,13 +142,25 @@ def time_models(models: Iterable[str | bytes], settings: Settings) -> list[Timin
     return time_loaded([Model(model, settings) for model in models], settings)
 
 
-def time_loaded(models: Sequence[Model], settings: Settings) -> list[Timing]:
-    """The same for models that are loaded already."""
+def time_loaded(
+    models: Sequence[Model], settings: Settings, slowness: Callable[[], float] = lambda: 0.0
+) -> list[Timing]:
+    """The same for models that are loaded already.
+
+    After each round of visits `slowness()` says by how much the machine was slower than it can be.
+    Rounds that were slower than `QUIET` are made up for by others, up to `PATIENCE` times as many;
+    the quietest ones count.
+    """
+    slow: list[float] = []
     with _pinned(settings):
-        for _ in range(settings.visits):
+        while len(slow) < PATIENCE * settings.visits:
             for model in models:
                 model.visit()
-    return [model.timing() for model in models]
+            slow.append(slowness())
+            if sum(s < QUIET for s in slow) == settings.visits:
+                break
+    quietest = sorted(np.argsort(slow, kind="stable")[: settings.visits].tolist())
+    return [model.timing(quietest) for model in models]
 
 
 @contextmanager
