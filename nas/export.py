@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -17,8 +19,14 @@ from nas.files import write_whole
 from nas.onnx_model import to_onnx
 from nas.torch_module import Network, build
 
+if TYPE_CHECKING:
+    from nas.data import DataSet
+    from nas.training import Trained
+
 TOLERANCE = 1e-4
+DISAGREEMENT = 1e-3
 _IMAGES = 4
+_BATCH = 250
 
 
 def initialised(arch: Architecture, seed: int = 0) -> Network:
@@ -63,6 +71,74 @@ def export_onnx(
     exceeds 1e-4 (nothing is written then) or the file cannot be written.
     """
     place = output_file(path)
+    data, difference = _checked(arch, module, dynamic_batch, metadata)
+    write_whole(place, data)
+    return difference
+
+
+class Exported(NamedTuple):
+    """`difference` as `export_onnx` gives it; the shares of the validation images that onnxruntime
+    and torch classify rightly, and how many images those are."""
+
+    difference: float
+    accuracy: float
+    torch_accuracy: float
+    images: int
+
+
+def export_trained(
+    trained: Trained,
+    data: DataSet,
+    path: Path,
+    *,
+    dynamic_batch: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> Exported:
+    """Writes a trained network as ONNX after onnxruntime has classified the validation images.
+
+    The metadata say how images are prepared. Errors: as `export_onnx`, and `NasError` where the
+    data are not those of the training or over one image in a thousand is classified otherwise than
+    by torch; nothing is written then.
+    """
+    from nas.training.accuracy import logits, metrics
+    from nas.training.batches import Normalise, Pixels
+
+    if data.checksum != trained.data.checksum:
+        raise NasError(f"data set {data.source} has changed since the training")
+    place = output_file(path)
+    arch, module = trained.arch, trained.module
+    facts = trained.data
+    about = {
+        "classes": json.dumps(facts.classes),
+        "mean": json.dumps(facts.mean),
+        "deviation": json.dumps(facts.deviation),
+        "preparation": "(image / 255 - mean) / deviation, for each channel",
+        **(metadata or {}),
+    }
+    model, difference = _checked(arch, module, dynamic_batch, about)
+    cpu = torch.device("cpu")
+    images, normalise = Pixels(data.validation, arch.resolution, cpu), Normalise(data, cpu)
+    expected = logits(module, images, normalise)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    size = _BATCH if dynamic_batch else 1
+    found = torch.cat(
+        [
+            torch.from_numpy(session.run(None, {"image": normalise(part).numpy()})[0])
+            for part in torch.split(images.pixels, size)
+        ]
+    )
+    other = (found.argmax(1) != expected.argmax(1)).double().mean().item()
+    if other > DISAGREEMENT:
+        raise NasError(f"onnxruntime classifies {other:.2%} of the images otherwise than torch")
+    write_whole(place, model)
+    right = metrics(found, images.labels).accuracy
+    return Exported(difference, right, metrics(expected, images.labels).accuracy, len(images))
+
+
+def _checked(
+    arch: Architecture, module: nn.Module, dynamic_batch: bool, metadata: Mapping[str, str] | None
+) -> tuple[bytes, float]:
+    """The ONNX model's bytes and its difference from torch on noise."""
     model = to_onnx(arch, module, dynamic_batch=dynamic_batch, metadata=metadata)
     data = model.SerializeToString()
     images = _noise(arch, _IMAGES, seed=1)
@@ -74,8 +150,7 @@ def export_onnx(
     difference = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
     if not difference <= TOLERANCE:
         raise NasError(f"the ONNX model differs from torch by {difference:.2g}, over {TOLERANCE}")
-    write_whole(place, data)
-    return difference
+    return data, difference
 
 
 def output_file(path: Path) -> Path:

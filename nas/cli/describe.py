@@ -42,7 +42,7 @@ def describe(
     from nas.latency import Target
 
     plugins.load_all(plugin)
-    found, default = _find(arch, resolution, storage)
+    found, default = find_network(arch, resolution, storage)
     device = Target.load(target or default)
     facts = describe_architecture(found, device)
     if as_json:
@@ -60,7 +60,9 @@ def describe(
     )
 
 
-def _find(name: str, resolution: int | None, storage: str | None) -> tuple[Architecture, str]:
+def find_network(
+    name: str, resolution: int | None, storage: str | None
+) -> tuple[Architecture, str]:
     """The architecture of that name and the target that goes with it."""
     from nas.architecture import Architecture
     from nas.errors import NasError, one_of

@@ -12,7 +12,17 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from nas._version import __version__
-from nas.cli import calibrate, describe, measure, references, search, studies, verify
+from nas.cli import (
+    calibrate,
+    describe,
+    measure,
+    proxies,
+    references,
+    search,
+    studies,
+    train,
+    verify,
+)
 from nas.errors import NasError
 
 app = typer.Typer(
@@ -49,10 +59,12 @@ app.command()(search.resume)
 app.command("studies")(studies.list_studies)
 app.command()(studies.show)
 app.command()(studies.export)
+app.command()(train.train)
 app.command()(describe.describe)
 app.command("targets")(describe.list_targets)
 app.command("spaces")(describe.list_spaces)
 app.command("references")(references.list_references)
+app.command("proxies")(proxies.list_proxies)
 app.command()(measure.measure)
 app.command()(calibrate.calibrate)
 app.command()(verify.verify)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,11 @@ from rich.text import Text
 from nas.budget import format_measure
 
 if TYPE_CHECKING:
-    from nas.study import Progress, Study
+    from nas.study import Progress, Record, Study
     from nas.study.driver import Report
+    from nas.study.finalists import Report as FinalistReport
+    from nas.training import Progress as Training
+    from nas.training.run import Report as TrainingReport
 
 LOG_EVERY_SECONDS = 10.0
 
@@ -72,7 +75,69 @@ def _facts(progress: Progress) -> str:
         )
         facts.append(f"Pareto {progress.front}")
     facts.append(f"{progress.per_second:.1f} candidates/s")
-    if progress.seconds_left is not None:
-        minutes, seconds = divmod(round(progress.seconds_left), 60)
-        facts.append(f"{minutes}:{seconds:02d} left")
+    facts += _left(progress.seconds_left)
     return " | ".join(facts)
+
+
+def _left(seconds: float | None) -> list[str]:
+    """The time that is left, where it is known."""
+    if seconds is None:
+        return []
+    minutes, rest = divmod(round(seconds), 60)
+    return [f"{minutes}:{rest:02d} left"]
+
+
+@contextmanager
+def finalists_display(study: Study) -> Iterator[FinalistReport]:
+    """A callback that shows which finalist is trained, and how far it is."""
+    with training_display("finalists", lambda: f"finalist {place[0]}/{place[1]} | ") as inner:
+        place = (0, study.settings.finalists)
+
+        def report(record: Record, number: int, count: int, progress: Training) -> None:
+            nonlocal place
+            place = (number, count)
+            inner(progress)
+
+        yield report
+
+
+@contextmanager
+def training_display(title: str, prefix: Callable[[], str] = str) -> Iterator[TrainingReport]:
+    """A callback that shows how far a training is, on standard error."""
+    console = Console(stderr=True)
+    console.print(title, highlight=False, markup=False, soft_wrap=True)
+    if not console.is_terminal:
+        yield _training_log(prefix)
+        return
+
+    def panel(progress: Training) -> Group:
+        bar = ProgressBar(total=progress.steps, completed=progress.step, width=60)
+        return Group(Text(prefix() + training_facts(progress)), bar)
+
+    with Live(console=console, transient=True, refresh_per_second=5) as live:
+        yield lambda progress: live.update(panel(progress))
+
+
+def _training_log(prefix: Callable[[], str]) -> TrainingReport:
+    """A line every ten seconds, and one at the end."""
+    printed = time.monotonic()
+
+    def log(progress: Training) -> None:
+        nonlocal printed
+        if progress.step == progress.steps or time.monotonic() - printed >= LOG_EVERY_SECONDS:
+            printed = time.monotonic()
+            print(prefix() + training_facts(progress), file=sys.stderr, flush=True)
+
+    return log
+
+
+def training_facts(progress: Training) -> str:
+    """One line: the running epoch on the training images, the last one on those of validation."""
+    facts = [
+        f"epoch {progress.epoch}/{progress.epochs}",
+        f"step {progress.step}/{progress.steps}",
+        f"training loss {progress.loss:.3f}, accuracy {progress.accuracy:.1%}",
+    ]
+    if progress.last:
+        facts.append(f"validation accuracy {progress.last.validation_accuracy:.1%}")
+    return " | ".join([*facts, *_left(progress.seconds_left)])

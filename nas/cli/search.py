@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,26 @@ def search(
     ] = "mobile",
     trials: Annotated[int, typer.Option(help="Candidates to score.")] = DEFAULT_TRIALS,
     sampler: Annotated[str, typer.Option(help="nsga2, tpe or random.")] = "nsga2",
+    proxies: Annotated[
+        str | None,
+        typer.Option(
+            help="Accuracy proxies to combine: a,b,c; see `nas proxies`, which marks the default.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Makes it reproducible.")] = 0,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="digits, fashion-mnist or a folder of images: gives classes, channels, resolution."
+        ),
+    ] = None,
+    finalists: Annotated[
+        int, typer.Option(help="Networks of the Pareto front to train on the data afterwards.")
+    ] = 0,
+    recipe: Annotated[
+        Path | None, typer.Option(help="How finalists are trained: YAML, see docs/training.md.")
+    ] = None,
     study: Annotated[
         str | None, typer.Option(help="Name of the study. Default: space, target and budgets.")
     ] = None,
@@ -41,6 +61,8 @@ def search(
     """Search for the best networks within budget. Ctrl-C is safe: `nas resume` goes on."""
     from nas import plugins
     from nas.study import begin
+    from nas.study.settings import FINALIST_RECIPE
+    from nas.training.recipe import Recipe
 
     plugins.load_all(plugin)
     begun = begin(
@@ -52,6 +74,10 @@ def search(
         sampler=sampler,
         trials=trials,
         seed=seed,
+        proxies=None if proxies is None else [n.strip() for n in proxies.split(",")],
+        data=data,
+        finalists=finalists,
+        recipe=Recipe.load(recipe) if recipe else FINALIST_RECIPE,
     )
     _run(begun, trials)
 
@@ -83,7 +109,7 @@ def resume(
 
 def _run(study: Study, goal: int) -> None:
     from nas.cli.progress import progress_display
-    from nas.cli.tables import print_best
+    from nas.cli.tables import print_best, print_finalists
     from nas.study import Driver
     from nas.study.storage import DEFAULT_FOLDER
 
@@ -97,6 +123,9 @@ def _run(study: Study, goal: int) -> None:
     elif ended == "exhausted":
         typer.echo("every proposal was a network seen before: the space seems to be exhausted")
     place = study.storage.place
+    if scored and ended != "interrupted" and study.settings.finalists:
+        ended = _train_finalists(study, ended)
+        print_finalists(study)
     where = study.name if place == DEFAULT_FOLDER else f"{study.name} --storage {quote(place)}"
     if scored:
         typer.echo(f"export the best:  nas export {where} --output best.onnx")
@@ -105,3 +134,17 @@ def _run(study: Study, goal: int) -> None:
         typer.echo(f"go on searching:  nas resume {where}{more}")
     if ended == "interrupted":
         raise typer.Exit(130)
+
+
+def _train_finalists(study: Study, ended: str) -> str:
+    """Trains the finalists; says how it ended, which is `ended` unless it was interrupted."""
+    from nas.cli.progress import finalists_display
+    from nas.study.finalists import run_finalists
+
+    try:
+        with finalists_display(study) as report:
+            run_finalists(study, report)
+    except KeyboardInterrupt:
+        typer.echo("interrupted: every finished epoch of the finalists is kept")
+        return "interrupted"
+    return ended

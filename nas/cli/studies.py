@@ -48,7 +48,7 @@ def show(
 ) -> None:
     """Show a study: its Pareto front, and its best network."""
     from nas import plugins
-    from nas.cli.tables import layers_table, print_best, study_target
+    from nas.cli.tables import layers_table, print_best, print_finalists, study_target
     from nas.cli.tables import show as show_parts
     from nas.study import Study
 
@@ -59,6 +59,7 @@ def show(
         return
     best = loaded.record()
     print_best(loaded)
+    print_finalists(loaded)
     target, _ = study_target(loaded)
     if target:
         layers = layers_table(best.arch, target)
@@ -66,8 +67,11 @@ def show(
 
 
 def _as_dict(study: Study) -> dict[str, Any]:
-    records = study.records()
-    return {
+    from nas.study.finalists import read_finalists
+
+    records, finalists = study.records(), read_finalists(study)
+    trained = {"finalists": [f.to_dict() for f in finalists]} if finalists else {}
+    return trained | {
         "study": study.name,
         "space": study.space.name,
         "target": study.settings.target,
@@ -80,41 +84,50 @@ def _as_dict(study: Study) -> dict[str, Any]:
 
 
 def export(
-    study: StudyArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The ONNX file to write.")],
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY", help="A study's name, its journal's path, or the folder of a training."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The ONNX file to write. Default: STUDY.onnx, DIR/model.onnx"
+        ),
+    ] = None,
     trial: Annotated[int | None, typer.Option(help="A trial's number. Default: the best.")] = None,
     export_format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
     dynamic_batch: Annotated[bool, typer.Option(help="Let the batch size vary.")] = False,
     storage: StorageOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Write a study's best network, or one trial's, as ONNX."""
+    """Write a study's best network, one trial's, or a trained network, as ONNX."""
     from nas import plugins
-    from nas._version import __version__
     from nas.cli.tables import known_interval, study_target
     from nas.errors import one_of
     from nas.study import Study
 
     if export_format != "onnx":
         raise one_of("export format", export_format, ["onnx"])
+    plugins.load_all(plugin)
+    if (Path(study) / "training.json").is_file():
+        _export_training(Path(study), output, dynamic_batch)
+        return
     from nas.export import export_onnx, initialised, output_file
 
-    output_file(output)
-    plugins.load_all(plugin)
+    if output is not None:
+        output_file(output)
     loaded = Study.load(study, storage)
+    output = output or Path(f"{loaded.name}.onnx")
     record = loaded.record(trial)
-    import onnx
-    import torch
-
     arch = record.arch.renamed(f"{loaded.name}-{record.trial}")
     metadata = {
         "study": loaded.name,
         "trial": str(record.trial),
         "target": loaded.settings.target,
         "budgets": json.dumps(loaded.settings.budgets),
-        "versions": json.dumps(
-            {"hw-nas": __version__, "torch": torch.__version__, "onnx": onnx.__version__}
-        ),
+        "versions": _versions(),
         "weights": "untrained",
     }
     module = initialised(arch, loaded.settings.seed)
@@ -133,3 +146,37 @@ def export(
         f"that is above 1: {difference:.2g}"
     )
     typer.echo("the weights are untrained: the file is the architecture, ready to be measured")
+
+
+def _export_training(folder: Path, output: Path | None, dynamic_batch: bool) -> None:
+    from nas.data import load_data
+    from nas.export import export_trained
+    from nas.training import Trained
+
+    trained = Trained.load(folder)
+    output = output or folder / "model.onnx"
+    data = load_data(trained.data.source, trained.data.seed)
+    metadata = {"versions": _versions(), "weights": f"trained on {data.source}"}
+    done = export_trained(trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata)
+    size = output.stat().st_size / 1e6
+    arch = trained.arch
+    typer.echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
+    typer.echo(
+        f"accuracy on the {done.images} validation images: {done.accuracy:.2%} through "
+        f"onnxruntime, {done.torch_accuracy:.2%} in torch"
+    )
+    mean, deviation = (
+        ", ".join(f"{v:.4f}" for v in m) for m in (trained.data.mean, trained.data.deviation)
+    )
+    typer.echo(f"it takes (image / 255 - mean) / deviation: mean {mean}, deviation {deviation}")
+
+
+def _versions() -> str:
+    """The versions that an exported file was made with, as JSON."""
+    import onnx
+    import torch
+
+    from nas._version import __version__
+
+    versions = {"hw-nas": __version__, "torch": torch.__version__, "onnx": onnx.__version__}
+    return json.dumps(versions)

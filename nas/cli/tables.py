@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -125,8 +126,8 @@ def print_best(study: Study) -> None:
         f"Best of {len(study.records())} scored networks ({budgets}); "
         f"Pareto front of score and latency: {len(front)}, {len(shown)} shown",
         records_table(shown, known=target is None or target.interval_known),
-        f"score: {' + '.join(study.settings.proxies)} against random networks within the budgets "
-        "(0 is average); it is no accuracy",
+        f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
+        "within the budgets (0 beats them all in all); it is no accuracy",
         source,
     )
 
@@ -150,6 +151,36 @@ def records_table(records: Iterable[Record], *, known: bool = True) -> Table:
             for r in records
         ),
         left=0,
+    )
+
+
+def print_finalists(study: Study) -> None:
+    """The trained finalists by accuracy, apart from every score; nothing where there is none."""
+    from nas.study.finalists import read_finalists
+
+    found = read_finalists(study)
+    if not found:
+        return
+    columns = ("trial", "accuracy", "loss", "epochs", "MMACs", "Mparams", "latency ms", "px", "")
+    rows = [
+        (
+            f.record.trial,
+            f"{f.accuracy:.2%}",
+            f"{f.loss:.3f}",
+            f.epochs,
+            f"{f.record.macs / 1e6:.1f}",
+            f"{f.record.params / 1e6:.2f}",
+            f"{f.record.latency_ms:.2f}",
+            f.record.resolution,
+            "pruned" if f.pruned else "",
+        )
+        for f in found
+    ]
+    show(
+        f"\nFinalists, trained on {study.settings.data}, by accuracy on its validation images",
+        table(columns, rows, left=0),
+        "pruned: fell behind and was stopped, so its accuracy is that of fewer epochs",
+        f"export the best of them:  nas export {quote(str(found[0].folder))}",
     )
 
 

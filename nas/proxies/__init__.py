@@ -4,9 +4,22 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from nas.proxies.combine import Combiner
-from nas.proxies.registry import PROXIES, Probe, Proxy, UndefinedScore, evaluate, proxy
+from nas.proxies.probe import Probe
+from nas.proxies.registry import PROXIES, Proxy, UndefinedScore, proxy
+from nas.proxies.scoring import DEFAULT, Scores, evaluate, score
 
-__all__ = ["PROXIES", "Combiner", "Probe", "Proxy", "UndefinedScore", "evaluate", "proxy"]
+__all__ = [
+    "DEFAULT",
+    "PROXIES",
+    "Combiner",
+    "Probe",
+    "Proxy",
+    "Scores",
+    "UndefinedScore",
+    "evaluate",
+    "proxy",
+    "score",
+]
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")

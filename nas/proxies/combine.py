@@ -2,31 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import fsum
-from statistics import fmean, pstdev
+from collections.abc import Callable, Mapping, Sequence
+from math import isnan, log, nan
+from typing import NamedTuple
+
+import numpy as np
+
+from nas.errors import NasError
 
 Scores = Mapping[str, float]
 
 
-class Combiner:
-    """The mean over proxies of how many standard deviations a score lies above a reference sample.
+class Sample(NamedTuple):
+    """The values of a reference sample, each once and in order, and their ranks."""
 
-    The sample is drawn once from the feasible part of the space and kept in the study, so 0 is an
-    average random network and the unit is the spread of random networks.
+    values: np.ndarray
+    ranks: np.ndarray
+    size: int
+
+    @classmethod
+    def of(cls, values: Sequence[float] | np.ndarray) -> Sample:
+        """The i-th of n has rank (i + 1/2) / n, equal ones the mean of theirs."""
+        places, counts = np.unique(np.asarray(values, float), return_counts=True)
+        return cls(places, (np.cumsum(counts) - counts / 2) / len(values), len(values))
+
+    def rank(self, value: float) -> float:
+        """The share of the sample that is below `value`, in (0, 1), strictly increasing.
+
+        Beyond the ends the rank's distance from 0 or 1 falls as 1 / (1 + d), d the distance from
+        the end in ranges of the sample. NaN for NaN.
+        """
+        if isnan(value):
+            return nan
+        n, low, high = self.size, float(self.values[0]), float(self.values[-1])
+        spread = (high - low) or max(abs(low), 1.0)
+        if value < low:
+            return 0.5 / n / (1 + (low - value) / spread)
+        if value > high:
+            return 1 - 0.5 / n / (1 + (value - high) / spread)
+        return float(np.interp(value, self.values, self.ranks))
+
+
+class _Fit:
+    """`Combiner.fit(...)` makes a combiner; `combiner.fit(...)` fits that one."""
+
+    def __get__(
+        self, combiner: Combiner | None, owner: type[Combiner]
+    ) -> Callable[[Sequence[Scores]], Combiner]:
+        return (owner() if combiner is None else combiner)._fit
+
+
+class Combiner:
+    """The sum over proxies of the log of a score's rank among a reference sample.
+
+    The sample is drawn once from the feasible part of the space and kept in the study, so a score
+    depends on nothing but the network. A rank is the share of the sample that is worse, between
+    two of the sample interpolated. Beyond the sample it goes on, ever more slowly, to 0 below and
+    to 1 above, so that the better of two is always ranked better; but as log rank ends at 0, a
+    proxy that a search has driven far beyond every random network cannot make up for a poor one.
     """
 
-    def __init__(self) -> None:
-        self.moments_: dict[str, tuple[float, float]] = {}
+    fit = _Fit()
 
-    def fit(self, reference: Sequence[Scores]) -> Combiner:
-        """Learns mean and spread of each proxy from the scores of a reference sample."""
-        for name in reference[0]:
-            values = [scores[name] for scores in reference]
-            self.moments_[name] = fmean(values), pstdev(values) or 1.0
+    def __init__(self, names: Sequence[str] | None = None) -> None:
+        self.names = names
+        self.samples_: dict[str, Sample] = {}
+
+    @classmethod
+    def default(cls) -> Combiner:
+        """The combiner that `nas search` uses, of the default proxies; not fitted."""
+        from nas.proxies.scoring import DEFAULT
+
+        return cls(DEFAULT)
+
+    def _fit(self, reference: Sequence[Scores]) -> Combiner:
+        """Takes the scores of a reference sample; a NaN among them is left out.
+
+        Errors: `NasError` where a proxy has no score in all of the sample.
+        """
+        if not reference:
+            raise NasError("a combiner needs the scores of at least one network")
+        for name in self.names or reference[0]:
+            values = np.array([s.get(name, nan) for s in reference], float)
+            values = values[~np.isnan(values)]
+            if not len(values):
+                raise NasError(f"proxy '{name}' is undefined for the whole reference sample")
+            self.samples_[name] = Sample.of(values)
         return self
 
     def score(self, scores: Scores) -> float:
-        """The combined score; higher is better."""
-        terms = [(scores[name] - mean) / std for name, (mean, std) in self.moments_.items()]
-        return fsum(terms) / len(terms)
+        """The combined score, below 0; higher is better. NaN where one of the scores is NaN."""
+        if not self.samples_:
+            raise NasError("the combiner has no reference sample: call fit first")
+        return sum(log(sample.rank(scores[name])) for name, sample in self.samples_.items())

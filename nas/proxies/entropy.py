@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from collections.abc import Sequence
+from math import exp, log, prod
 
-from nas.graph import Graph, Shape
-from nas.proxies.registry import Probe, proxy
+from nas.proxies.layers import CONV, MULTIPLY, Layer
+from nas.proxies.probe import Probe
+from nas.proxies.registry import UndefinedScore, proxy
 
 MAX_DEPTH_TO_WIDTH = 0.5
 
 
-@proxy("entropy", paper="Shen et al. 2023, arXiv 2303.02165")
+@proxy(
+    "entropy",
+    paper="Shen et al. 2023 (DeepMAD), arXiv 2303.02165",
+    cost="none",
+    failure="knows widths and depth only: equal for cells that differ in their operations",
+)
 def entropy(probe: Probe) -> float:
     """log(r² c) · Σ log w over the layers of the main path, w = c_in · k² / groups.
 
@@ -18,24 +25,26 @@ def entropy(probe: Probe) -> float:
     to mean width (its effectiveness, here by 0.5); beyond the bound we scale the entropy down by
     bound/ratio, so that depth alone cannot raise the score.
     """
-    log_widths, (c, h, w) = _main_path(probe.graph)
+    log_widths, shape = _main_path(probe.layers)
     if not log_widths:
         return 0.0
     ratio = len(log_widths) / exp(sum(log_widths) / len(log_widths))
-    return log(h * w * c) * sum(log_widths) * min(1.0, MAX_DEPTH_TO_WIDTH / ratio)
+    return log(prod(shape)) * sum(log_widths) * min(1.0, MAX_DEPTH_TO_WIDTH / ratio)
 
 
-def _main_path(graph: Graph) -> tuple[list[float], Shape]:
+def _main_path(layers: Sequence[Layer]) -> tuple[tuple[float, ...], tuple[int, ...]]:
     """log w of the convolutions on the widest path to the last feature map, and its shape."""
     paths: list[tuple[float, tuple[float, ...]]] = []
-    for node in graph.nodes:
-        inputs = node.inputs[:1] if node.op == "multiply" else node.inputs
+    for layer in layers:
+        inputs = layer.inputs
+        if layer.op == MULTIPLY:  # the gate is no path
+            inputs = tuple(i for i in inputs if layers[i].shape == layer.shape)[:1] or inputs
         total, path = max((paths[i] for i in inputs), default=(0.0, ()))
-        if node.op == "conv":
-            c_in = graph.nodes[node.inputs[0]].shape[0]
-            log_width = log(c_in // node.groups * node.kernel[0] * node.kernel[1])
+        if layer.op == CONV:
+            log_width = log(max(1, layer.weight[1] * layer.weight[2] * layer.weight[3]))
             total, path = total + log_width, (*path, log_width)
         paths.append((total, path))
-    pooled = (node.inputs[0] for node in reversed(graph.nodes) if node.op == "gap")
-    end = next(pooled, graph.output)
-    return list(paths[end][1]), graph.nodes[end].shape
+    maps = [i for i, layer in enumerate(layers) if layer.is_map]
+    if not maps:
+        raise UndefinedScore("the network has no feature map of more than one pixel")
+    return paths[maps[-1]][1], layers[maps[-1]].shape

@@ -4,48 +4,34 @@
     def synflow(probe: Probe) -> float: ...
 
 One proxy a file; every module of the package is loaded. A proxy that is undefined for a network
-returns NaN, and the candidate fails with that reason.
+raises `UndefinedScore` with the reason, or returns NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import cached_property
-from math import isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from nas.architecture import Architecture
 from nas.errors import NasError, one_of
-from nas.graph import Graph
+from nas.proxies.probe import Probe
 
-if TYPE_CHECKING:
-    from nas.torch_module import Network
-
-
-class Probe:
-    """What a proxy may look at. Each part is made on first use and shared among the proxies."""
-
-    def __init__(self, arch: Architecture, seed: int = 0) -> None:
-        self.arch, self.seed = arch, seed
-
-    @cached_property
-    def graph(self) -> Graph:
-        return self.arch.graph()
-
-    @cached_property
-    def module(self) -> Network:
-        """A freshly initialised module of `seed`; a proxy leaves it as it was."""
-        from nas.torch_module import build
-
-        return build(self.arch, seed=self.seed)
+NEEDS = ("data", "labels", "backward", "norm")
 
 
 class Proxy(NamedTuple):
-    """A registered proxy."""
+    """A registered proxy.
+
+    needs: which of a batch of images, (random) labels, a backward pass and norm layers it needs;
+    nothing means that it is analytic: it counts and runs no network. cost: in forward passes of
+    the batch. failure: when not to trust it.
+    """
 
     name: str
     paper: str
     function: Callable[[Probe], float]
+    needs: tuple[str, ...] = ()
+    cost: str = ""
+    failure: str = ""
 
 
 PROXIES: dict[str, Proxy] = {}
@@ -55,30 +41,26 @@ class UndefinedScore(NasError):
     """A proxy gave no finite score for a network."""
 
 
-def proxy(name: str, *, paper: str) -> Callable[[Callable[[Probe], float]], Proxy]:
+def proxy(
+    name: str, *, paper: str, needs: Sequence[str] = (), cost: str = "", failure: str = ""
+) -> Callable[[Callable[[Probe], float]], Proxy]:
     """Registers a proxy function under `name`."""
+    for need in needs:
+        if need not in NEEDS:
+            raise one_of(f"proxy '{name}': need", need, NEEDS)
 
     def register(function: Callable[[Probe], float]) -> Proxy:
         if name in PROXIES:
             raise NasError(f"proxy name '{name}' is taken by {PROXIES[name].function.__module__}")
-        PROXIES[name] = Proxy(name, paper, function)
+        PROXIES[name] = Proxy(name, paper, function, tuple(needs), cost, failure)
         return PROXIES[name]
 
     return register
 
 
-def evaluate(arch: Architecture, names: Iterable[str], seed: int = 0) -> dict[str, float]:
-    """The named proxies' scores of an architecture: a pure function of its arguments.
-
-    Errors: `UndefinedScore` naming the proxy where a score is NaN or infinite; `NasError` for an
-    unknown name.
-    """
-    probe = Probe(arch, seed)
-    scores = {}
+def checked(names: Sequence[str]) -> tuple[str, ...]:
+    """The names as they are. Errors: `NasError` for one that is unknown."""
     for name in names:
         if name not in PROXIES:
             raise one_of("proxy", name, PROXIES)
-        value = scores[name] = PROXIES[name].function(probe)
-        if not isfinite(value):
-            raise UndefinedScore(f"proxy '{name}' gave {value}")
-    return scores
+    return tuple(names)

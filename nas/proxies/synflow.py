@@ -2,53 +2,123 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from math import inf, log
+from collections.abc import Callable
+from math import isfinite, log
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from nas.proxies.registry import Probe, proxy
+from nas.proxies.layers import ACTIVATION, CONV, GATE, LINEAR, NORM
+from nas.proxies.probe import Probe
+from nas.proxies.registry import UndefinedScore, proxy
+from nas.proxies.trace import arguments, operation
 
-RESOLUTION = 64
-
-
-class _Open(nn.Module):
-    """A gate held open."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.ones_like(x)
+FLOOR = 1e-300
 
 
-_GATES = (nn.Hardsigmoid, nn.Sigmoid)
-_LINEARISED = (nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU)
+class _Scaled(torch.autograd.Function):
+    """A bias-free convolution or linear layer of float64 signals, computed in float32.
+
+    The layer is linear, so its input and its gradient may be divided by their largest value first.
+    Torch's float64 convolutions are slow, above all the grouped ones.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, layer: Callable[..., Tensor], flows: list[Tensor]
+    ) -> Tensor:
+        ctx.scale, ctx.flows = x.abs().max().clamp(min=FLOOR), flows
+        ctx.x = (x.detach() / ctx.scale).float().requires_grad_()
+        ctx.weight = weight.detach().float().requires_grad_(ctx.needs_input_grad[1])
+        with torch.enable_grad():
+            ctx.y = layer(ctx.x, ctx.weight)
+        y: Tensor = ctx.y.detach().double() * ctx.scale
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        scale = gradients[0].abs().max().clamp(min=FLOOR)
+        gradient = (gradients[0] / scale).float()
+        # Of a linear layer, the sum of w * dR/dw is the sum of y * dR/dy: no gradient of w needed.
+        ctx.flows.append((ctx.y.detach() * gradient).sum(dtype=torch.float64) * scale * ctx.scale)
+        if not ctx.needs_input_grad[1]:
+            (of_x,) = torch.autograd.grad(ctx.y, [ctx.x], gradient)
+            return of_x.double() * scale, None, None, None
+        of_x, of_weight = torch.autograd.grad(ctx.y, [ctx.x, ctx.weight], gradient)
+        return of_x.double() * scale, of_weight.double() * scale * ctx.scale, None, None
 
 
-@proxy("synflow", paper="Tanaka et al. 2020, arXiv 2006.05467")
+class _Linear(TorchFunctionMode):
+    """Leaves out norms and activations and holds gates open.
+
+    `flows` takes, in the backward pass, the flow of every layer whose weight is one of `owned`.
+    """
+
+    def __init__(self, owned: set[int]) -> None:
+        super().__init__()
+        self.owned, self.flows = owned, list[Tensor]()
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        op = operation(func)
+        if op in (NORM, ACTIVATION):
+            return args[0] if args else kwargs["input"]
+        if op == GATE:
+            return torch.ones_like(args[0] if args else kwargs["input"])
+        if op in (CONV, LINEAR):
+            named = arguments(args, kwargs)
+            x, weight, bias = named.pop("input"), named.pop("weight"), named.pop("bias", None)
+            flows = self.flows if id(weight) in self.owned else []
+            y = _Scaled.apply(x, weight, lambda a, w: func(a, w, **named), flows)  # type: ignore[no-untyped-call]
+            if bias is None:
+                return y
+            return y + (bias if op == LINEAR else bias[:, None, None])
+        return func(*args, **kwargs)
+
+
+@proxy(
+    "synflow",
+    paper="Tanaka et al. 2020, arXiv 2006.05467",
+    needs=["backward"],
+    cost="2 of one image",
+    failure="grows with depth whether or not the depth can be trained",
+)
 def synflow(probe: Probe) -> float:
     """log of the sum over weights of |w · dR/dw|, R the output of the network of |w| on ones.
 
-    Float64, because R grows exponentially with depth. Norms and activations are left out and SE
-    gates held open: on positive signals a ReLU does nothing, but a ReLU6 would cut the flow. R
-    depends on the resolution by padding alone, so the input has at most 64 pixels a side.
+    Signals are float64, because R grows exponentially with depth. Norms and activations are left
+    out and SE gates held open: on positive signals a ReLU does nothing, but a ReLU6 would cut the
+    flow. A network through which nothing flows gets log(1e-300).
     """
-    network = _positive(deepcopy(probe.module).double().eval())
-    side = min(probe.arch.resolution, RESOLUTION)
-    ones = torch.ones(1, probe.arch.channels, side, side, dtype=torch.float64)
-    network(ones).sum().backward()
-    flow = sum(
-        (p.detach() * p.grad).abs().sum().item() for p in network.parameters() if p.grad is not None
-    )
-    return log(flow) if 0 < flow < inf else float("nan")
-
-
-def _positive(network: nn.Module) -> nn.Module:
-    for parent in list(network.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, _GATES):
-                parent.add_module(name, _Open())
-            elif isinstance(child, _LINEARISED):
-                parent.add_module(name, nn.Identity())
-    for parameter in network.parameters():
-        parameter.data.abs_()
-    return network
+    layers = {
+        id(m.weight)
+        for m in probe.module.modules()
+        if isinstance(m, nn.Conv2d | nn.Linear) and isinstance(m.weight, nn.Parameter)
+    }
+    plain = {name for name, p in probe.module.named_parameters() if id(p) in layers}
+    weights = {
+        name: w.detach().abs() if name in plain else w.detach().double().abs().requires_grad_()
+        for name, w in probe.weights.items()
+    }
+    ones = torch.ones_like(probe.batch[:1], dtype=torch.float64, requires_grad=True)
+    linear = _Linear({id(weights[name]) for name in plain})
+    with linear:
+        total = probe.run(weights, ones, train=False).sum()
+    if not total.requires_grad:
+        return log(FLOOR)
+    others = [w for name, w in weights.items() if name not in plain]
+    found = torch.autograd.grad(total, [ones, *others], allow_unused=True)[1:]
+    pairs = zip(others, found, strict=True)
+    flow = sum((w.detach() * g).abs().sum().item() for w, g in pairs if g is not None)
+    flow += sum(f.item() for f in linear.flows)
+    if not isfinite(flow):
+        raise UndefinedScore("the flow exceeds float64")
+    return log(max(flow, FLOOR))

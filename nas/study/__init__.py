@@ -8,9 +8,11 @@ from typing import TypedDict, Unpack
 
 from nas import plugins
 from nas.budget import parse_budgets
-from nas.errors import one_of
+from nas.data import load_data
+from nas.data.fit import fit_space
+from nas.errors import NasError
 from nas.latency import Target
-from nas.proxies import PROXIES
+from nas.proxies.registry import checked
 from nas.space import SearchSpace
 from nas.study.candidates import Candidates
 from nas.study.driver import Driver, Progress, Report
@@ -18,6 +20,7 @@ from nas.study.samplers import check_sampler
 from nas.study.settings import StudySettings
 from nas.study.storage import Storage
 from nas.study.study import Record, Study
+from nas.training.recipe import Recipe
 from nas.validation import validated
 
 __all__ = ["Driver", "Progress", "Record", "Study", "begin", "search"]
@@ -29,9 +32,12 @@ class Options(TypedDict, total=False):
     name: str | None
     storage: str | None
     sampler: str
-    proxies: Sequence[str]
+    proxies: Sequence[str] | None
     trials: int
     seed: int
+    data: str | None
+    finalists: int
+    recipe: Recipe
 
 
 def begin(
@@ -43,23 +49,33 @@ def begin(
     """A new, stored study without trials, after everything that could be wrong was checked.
 
     `name` is made of target and budgets unless given. Plugins that were loaded and that the study
-    uses are stored with it. Errors: `NasError` for an unknown name, a budget that cannot be met, or
-    a place that cannot be written.
+    uses are stored with it. `data` gives the space its classes, channels and resolution, and its
+    best `finalists` networks are trained by `recipe` when the driver's search is done (by
+    `study.finalists.run_finalists`). Errors: `NasError` for an unknown name, a budget that
+    cannot be met, or a place that cannot be written.
     """
     plugins.load_installed()
     loaded, device, limits = SearchSpace.load(space), Target.load(target), parse_budgets(budgets)
+    source = options.get("data")
+    if source is not None:
+        found = load_data(source)
+        loaded, options["data"] = fit_space(loaded, found), found.source
+    elif options.get("finalists"):
+        raise NasError("finalists are trained on data: give a data set too")
     data = {
         "space": loaded.to_dict(),
         "target": str(target) if Path(target).suffix in (".yaml", ".yml") else device.name,
         "target_checksum": device.checksum,
         "budgets": [budget.text for budget in limits],
-        **{key: value for key, value in options.items() if key not in ("name", "storage")},
+        **{
+            key: value
+            for key, value in options.items()
+            if key not in ("name", "storage") and value is not None
+        },
     }
     settings = validated(StudySettings, data, "search")
     check_sampler(settings.sampler)
-    for proxy in settings.proxies:
-        if proxy not in PROXIES:
-            raise one_of("proxy", proxy, PROXIES)
+    checked(settings.proxies)
     blocks = {name for stage in loaded.settings.stages for name in stage.block}
     used = plugins.providers(blocks | set(settings.proxies))
     settings = settings.model_copy(update={"plugins": used})

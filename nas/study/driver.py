@@ -24,7 +24,7 @@ from nas.study.samplers import BudgetSampler, recall
 from nas.study.storage import DIRECTIONS
 from nas.study.study import Record, Study, pareto, record_of
 
-REFERENCE_SIZE = 32
+REFERENCE_SIZE = 64
 MAX_REPEATS = 20
 FAILURES = (NasError, RuntimeError, ArithmeticError, MemoryError)
 

@@ -82,7 +82,7 @@ class Storage:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             part.unlink(missing_ok=True)
-            self._fill(_journal(part), name, attributes)
+            self._fill(journal(part), name, attributes)
             # A link, unlike a rename, fails where another process has made the same study.
             os.link(part, self.folder / f"{name}{SUFFIX}")
         except OSError as error:
@@ -101,8 +101,8 @@ class Storage:
         path = self.folder / f"{name}{SUFFIX}"
         try:
             _drop_partial_line(path)
-            journal = _journal(path)
-            held = [study.study_name for study in journal.get_all_studies()]
+            stored = journal(path)
+            held = [study.study_name for study in stored.get_all_studies()]
         except OSError as error:
             raise NasError(f"study '{name}' in {self}: {error.strerror}") from None
         except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
@@ -110,7 +110,7 @@ class Storage:
         if name not in held:
             holds = f"study '{held[0]}': rename it to {held[0]}{SUFFIX}" if held else "no study"
             raise NasError(f"{path} holds {holds}")
-        return optuna.load_study(study_name=name, storage=journal)
+        return optuna.load_study(study_name=name, storage=stored)
 
     @contextmanager
     def held(self, name: str) -> Iterator[None]:
@@ -159,7 +159,8 @@ def locate(study: str, place: str | None) -> tuple[Storage, str]:
     return Storage(place), study
 
 
-def _journal(path: Path) -> JournalStorage:
+def journal(path: Path) -> JournalStorage:
+    """The journal of a path, made where there is none."""
     path.touch()
     lock = _KernelLock(path)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))  # type: ignore[arg-type]

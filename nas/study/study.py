@@ -112,12 +112,15 @@ class Study:
     def combiner(self) -> Combiner | None:
         """The score's combination of proxies, None before its reference sample was scored."""
         reference = self.optuna.user_attrs.get(REFERENCE)
-        return Combiner().fit(reference) if reference else None
+        return self._combined(reference) if reference else None
 
     def set_reference(self, reference: list[dict[str, float]]) -> Combiner:
         """Stores the proxies' scores of the reference sample, once."""
         self.optuna.set_user_attr(REFERENCE, reference)
-        return Combiner().fit(reference)
+        return self._combined(reference)
+
+    def _combined(self, reference: list[dict[str, float]]) -> Combiner:
+        return Combiner(self.settings.proxies).fit(reference)
 
     def trials(self) -> list[FrozenTrial]:
         """Every finished trial, failed ones included."""

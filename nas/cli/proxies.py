@@ -1,0 +1,39 @@
+"""`nas proxies`."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from nas.cli.options import JsonOption, PluginOption
+
+
+def list_proxies(plugin: PluginOption = None, as_json: JsonOption = False) -> None:
+    """List the accuracy proxies: where each is from, what it needs, when not to trust it."""
+    from nas import plugins
+    from nas.cli.tables import show, table
+    from nas.proxies import DEFAULT, PROXIES
+
+    plugins.load_all(plugin)
+    if as_json:
+        facts = [{**p._asdict(), "default": name in DEFAULT} for name, p in sorted(PROXIES.items())]
+        typer.echo(json.dumps([{k: v for k, v in f.items() if k != "function"} for f in facts]))
+        return
+    columns = ("proxy", "paper", "needs", "cost", "known failure")
+    rows = [
+        (
+            f"{name} *" if name in DEFAULT else name,
+            found.paper,
+            ", ".join(found.needs) or "nothing",
+            found.cost or "?",
+            found.failure or "?",
+        )
+        for name, found in sorted(PROXIES.items())
+    ]
+    show(
+        table(columns, rows, left=5, fold=columns[1:]),
+        "*: the default, combined by log-rank; see docs/proxies.md. Higher is better for all.",
+        "cost: in forward passes of the batch; a proxy that needs nothing is analytic",
+        "shared: one forward pass among all that need data, one backward pass of the loss",
+    )

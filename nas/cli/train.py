@@ -1,0 +1,81 @@
+"""`nas train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from shlex import join
+from typing import Annotated
+
+import typer
+
+from nas.cli.options import PluginOption, StorageOption
+
+
+def train(
+    arch: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARCH", help="A JSON file, a reference network's name or a study (its best)."
+        ),
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="digits, fashion-mnist, or a folder of images per class or of IDX files."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is trained.")],
+    epochs: Annotated[int | None, typer.Option(help="Default: the recipe's, 20.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="YAML file of settings; see docs/training.md.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes it reproducible.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1. Default: a GPU where there is one.")
+    ] = None,
+    resolution: Annotated[
+        int | None, typer.Option(help="Input size of a reference network.")
+    ] = None,
+    storage: StorageOption = None,
+    plugin: PluginOption = None,
+) -> None:
+    """Train a network. Ctrl-C and kill are safe: the same command goes on."""
+    from nas import plugins
+    from nas.cli.describe import find_network
+    from nas.cli.progress import training_display
+    from nas.data import load_data
+    from nas.data.fit import fit_architecture
+    from nas.training import Recipe
+    from nas.training.trained import is_training
+
+    plugins.load_all(plugin)
+    settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)
+    loaded = load_data(data)
+    found, _ = find_network(arch, resolution, storage)
+    fitted = fit_architecture(found, loaded)
+    for note in loaded.notes:
+        typer.echo(f"data: {note}", err=True)
+    if fitted != found:
+        typer.echo(
+            f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs",
+            err=True,
+        )
+    going_on = is_training(output)
+    from nas.training import train as run
+
+    try:
+        with training_display(loaded.describe()) as report:
+            trained = run(fitted, loaded, settings, output=output, device=device, progress=report)
+    except KeyboardInterrupt:
+        kept = "every finished epoch is kept" if going_on or is_training(output) else "nothing yet"
+        typer.echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
+        raise typer.Exit(130) from None
+    count = len(loaded.validation.labels)
+    typer.echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
+    if trained.test and loaded.test:
+        typer.echo(
+            f"accuracy on the {len(loaded.test.labels)} test images, measured once: "
+            f"{trained.test.accuracy:.2%}"
+        )
+    typer.echo(f"export it:  nas export {join([str(output)])}")

@@ -1,0 +1,183 @@
+"""A folder of images per class, decoded by Pillow.
+
+    FOLDER/train/cat/1.jpg  FOLDER/val/cat/7.jpg  FOLDER/test/…   (test may be absent), or
+    FOLDER/cat/1.jpg                               which is split by a seed
+
+What is wrong with single images is counted and named; too much of it is an error.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.data.dataset import VALIDATION_SHARE, DataSet, Images, split
+from nas.data.registry import reader
+from nas.errors import NasError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
+VALIDATION_NAMES = ("val", "valid", "validation")
+TOLERATED = 0.1  # of all images may be unreadable, of another colour mode, or much too small
+NAMED_AT_MOST = 3
+LARGEST = 256  # pixels a side; larger images are reduced when they are read
+GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+
+
+class _Found(NamedTuple):
+    """An image file: its size and whether it is grey, None where it cannot be read."""
+
+    path: Path
+    label: int
+    shorter: int
+    square: bool
+    grey: bool
+
+
+def _parts(folder: Path) -> dict[str, Path]:
+    """The folders of `train`, `validation` and `test`, or that of everything as `all`."""
+    names = {"train": ("train",), "validation": VALIDATION_NAMES, "test": ("test",)}
+    found = {
+        part: folder / name for part, ns in names.items() for name in ns if (folder / name).is_dir()
+    }
+    return found if "train" in found else {"all": folder}
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def _accepts(folder: Path) -> bool:
+    return any(next(iter(_files(sub)), None) for sub in _class_folders(folder))
+
+
+@reader("folder", accepts=_accepts, takes="a folder of images for each class (in train/ and val/)")
+def read_folder(source: str, seed: int) -> DataSet:
+    """Images of every size and mode become square ones of one size and one mode.
+
+    The size is the most frequent shorter side, at most 256: an image is reduced to it by its
+    shorter side, and its centre is cut out. The mode, grey or RGB, is that of most images.
+    Errors: `NasError` where no class has images, a class has none, or over a tenth of all images is
+    unreadable, of the other mode, or under half the size.
+    """
+    parts = _parts(Path(source))
+    classes = tuple(path.name for path in _class_folders(next(iter(parts.values()))))
+    looked = {part: _look(source, folder, classes) for part, folder in parts.items()}
+    everything = [image for part in looked.values() for image in part]
+    readable = [image for image in everything if image.shorter]
+    if not readable:
+        raise NasError(f"data set {source}: none of its {len(everything)} images can be read")
+    sides = Counter(min(image.shorter, LARGEST) for image in readable)
+    side = max(sides, key=lambda s: (sides[s], s))
+    grey = 2 * sum(image.grey for image in readable) > len(readable)
+    notes = _notes(source, everything, side, grey)
+    read = {part: _pixels(part_images, side, grey) for part, part_images in looked.items()}
+    for part, images in read.items():
+        for label, name in enumerate(classes):
+            if label not in images.labels:
+                where = parts[part] / name
+                raise NasError(f"data set {source}: class '{name}' has no image in {where}")
+    whole = read.get("all", read.get("train"))
+    assert whole is not None
+    validation = read.get("validation")
+    if validation is None:
+        whole, validation = split(whole, VALIDATION_SHARE, seed)
+    return DataSet(
+        str(Path(source).resolve()), classes, whole, validation, read.get("test"),
+        seed=seed, notes=notes,
+    )  # fmt: skip
+
+
+def _look(source: str, folder: Path, classes: tuple[str, ...]) -> list[_Found]:
+    """Every image file of a part with its size and mode, its data not yet decoded."""
+    found = {path.name: path for path in _class_folders(folder)}
+    if set(found) != set(classes):
+        odd = sorted(set(found) ^ set(classes))
+        raise NasError(f"data set {source}: class '{odd[0]}' is in one of its parts only")
+    return [_inspect(p, i) for i, name in enumerate(classes) for p in _files(found[name])]
+
+
+def _inspect(path: Path, label: int) -> _Found:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image.load()
+            width, height = image.size
+            return _Found(
+                path, label, min(width, height), width == height, image.mode in GREY_MODES
+            )
+    # Pillow's decoders fail in many ways: OSError, SyntaxError, ValueError, bombs, struct.error.
+    except Exception:
+        return _Found(path, label, 0, False, False)
+
+
+def _notes(source: str, images: list[_Found], side: int, grey: bool) -> tuple[str, ...]:
+    """A line for each kind of oddity. Errors: `NasError` where it has too many images."""
+    readable = [image for image in images if image.shorter]
+    modes = ("RGB", "greyscale") if grey else ("greyscale", "RGB")
+    odd = {
+        "cannot be read and are left out": [i for i in images if not i.shorter],
+        f"are {modes[0]} among {modes[1]} and are converted": [
+            i for i in readable if i.grey != grey
+        ],
+        f"are under half of {side} pixels and are enlarged": [
+            i for i in readable if 2 * i.shorter < side
+        ],
+    }
+    notes = []
+    for what, members in odd.items():
+        if members:
+            names = ", ".join(str(image.path) for image in members[:NAMED_AT_MOST])
+            more = ", …" if len(members) > NAMED_AT_MOST else ""
+            text = f"{len(members)} of {len(images)} images {what}: {names}{more}"
+            if len(members) > TOLERATED * len(images):
+                share = len(members) / len(images)
+                raise NasError(
+                    f"data set {source}: {share:.0%}, over {TOLERATED:.0%}, is too much: {text}"
+                )
+            notes.append(text)
+    # Photographs come in all sizes, so that alone is never an error.
+    fitted = sum(not (i.square and i.shorter == side) for i in readable)
+    if fitted:
+        notes.append(f"{fitted} of {len(images)} images are fitted to {side}x{side} pixels")
+    return tuple(notes)
+
+
+def _pixels(images: list[_Found], side: int, grey: bool) -> Images:
+    readable = [image for image in images if image.shorter]
+    pixels = np.empty((len(readable), 1 if grey else 3, side, side), np.uint8)
+    for i, image in enumerate(readable):
+        pixels[i] = _decode(image.path, side, grey)
+    return Images(pixels, np.array([image.label for image in readable], np.int64))
+
+
+def _decode(path: Path, side: int, grey: bool) -> NDArray[np.uint8]:
+    """One image as (C, side, side): upright, reduced by its shorter side, its centre."""
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as opened:
+        image = _eight_bits(ImageOps.exif_transpose(opened)).convert("L" if grey else "RGB")
+    if image.size != (side, side):
+        image = ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR)
+    array = np.asarray(image)
+    return array[np.newaxis] if grey else array.transpose(2, 0, 1)
+
+
+def _eight_bits(image: Image) -> Image:
+    """Images of 16 bits keep their most significant eight; Pillow itself would clip them."""
+    from PIL import Image as Pillow
+
+    if image.mode.startswith("I"):
+        return Pillow.fromarray((np.asarray(image).clip(0, 65535) // 256).astype(np.uint8))
+    return image

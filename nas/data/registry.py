@@ -1,0 +1,78 @@
+"""The registry of data set readers.
+
+    @reader("digits")
+    def read_digits(source: str, seed: int) -> DataSet: ...
+
+A reader is found by one of the `names` that it knows, or because it `accepts` a path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from nas.data.dataset import DataSet
+from nas.errors import NasError, one_of
+
+Read = Callable[[str, int], DataSet]
+
+
+def _nothing(path: Path) -> bool:
+    return False
+
+
+class Reader(NamedTuple):
+    """A registered reader: `read(source, seed)`, the seed being that of a split."""
+
+    name: str
+    read: Read
+    names: tuple[str, ...]
+    accepts: Callable[[Path], bool]
+    takes: str
+
+
+READERS: dict[str, Reader] = {}
+
+
+def reader(
+    name: str,
+    *,
+    names: tuple[str, ...] = (),
+    accepts: Callable[[Path], bool] = _nothing,
+    takes: str = "",
+) -> Callable[[Read], Read]:
+    """Registers a reader; `takes` says in words which folders it accepts."""
+
+    def register(function: Read) -> Read:
+        if name in READERS:
+            raise NasError(f"data reader name '{name}' is taken")
+        READERS[name] = Reader(name, function, names, accepts, takes)
+        return function
+
+    return register
+
+
+def load_data(source: str | Path, seed: int = 0) -> DataSet:
+    """A data set by its name (`digits`, `fashion-mnist`) or the path of its folder.
+
+    `seed` splits off the validation images where the data set has none of its own.
+    Errors: `NasError` with the path and what is expected there.
+    """
+    text = str(source)
+    for found in READERS.values():
+        if text in found.names:
+            return found.read(text, seed)
+    path = Path(text)
+    known = [name for found in READERS.values() for name in found.names]
+    if not path.exists():
+        if path.name == text:
+            raise one_of("data set", text, known)
+        raise NasError(f"data set {text}: no such folder")
+    if not path.is_dir():
+        raise NasError(f"data set {text}: must be a folder, not a file")
+    for found in READERS.values():
+        if found.accepts(path):
+            return found.read(text, seed)
+    takes = "; or ".join(found.takes for found in READERS.values() if found.takes)
+    raise NasError(f"data set {text}: must hold {takes}")

@@ -1,0 +1,28 @@
+"""Effective parameters: those that the gradient reaches."""
+
+from __future__ import annotations
+
+from nas.proxies.probe import Probe
+from nas.proxies.registry import proxy
+
+
+@proxy(
+    "effective_params",
+    paper="this project; after Lee et al. 2019 (SNIP), arXiv 1810.02340",
+    needs=["data", "labels", "backward"],
+    cost="3",
+    failure="relative to the network's own largest layer: one that dominates shrinks the rest",
+)
+def effective_params(probe: Probe) -> float:
+    """Σ over convolutions of their parameters times r, r = |w| |dL/dw| as a share of the largest.
+
+    |w| |dL/dw| does not depend on the scale of w under a norm. A layer whose gradient vanishes or
+    is dwarfed by another's hardly counts: depth or width that cannot be trained buys nothing.
+    """
+    gradients, _ = probe.gradients
+    layers = [(g, probe.weights[name]) for name, g in gradients.items() if g.dim() == 4]
+    reached = [float(g.norm() * w.detach().norm()) for g, w in layers]
+    most = max(reached, default=0.0)
+    if most == 0:
+        return 0.0
+    return sum(g.numel() * r for (g, _), r in zip(layers, reached, strict=True)) / most

@@ -1,0 +1,173 @@
+"""Finalists: the best of a study's Pareto front, trained briefly and ranked by accuracy.
+
+They are an Optuna study of their own, beside the search's: `STUDY.finalists/optuna.journal`, with
+each network's training in a folder of its own. Successive halving prunes those that fall behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.pruners import SuccessiveHalvingPruner
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from nas.data import DataSet, load_data
+from nas.errors import NasError
+from nas.study.storage import DEFAULT_FOLDER, Storage, journal
+from nas.study.study import Record, Study
+from nas.training import Progress
+
+NAME, NETWORK = "finalists", "search_trial"
+REDUCTION = 3
+
+Report = Callable[[Record, int, int, Progress], None]
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A trained finalist: the validation accuracy (0 to 1) and loss of its last epoch. A pruned one
+    ended early, so its accuracy does not compare with that of the others."""
+
+    record: Record
+    accuracy: float
+    loss: float
+    epochs: int
+    pruned: bool
+    folder: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finalist as JSON types."""
+        return {
+            "trial": self.record.trial,
+            "accuracy": self.accuracy,
+            "loss": self.loss,
+            "epochs": self.epochs,
+            "pruned": self.pruned,
+            "folder": str(self.folder),
+        }
+
+
+def finalists_folder(study: Study) -> Path:
+    """Where a study's finalists are: beside its journal, or in ./studies where it has none."""
+    storage: Storage = study.storage
+    place = Path(DEFAULT_FOLDER) if storage.url else storage.folder
+    return place / f"{study.name}.finalists"
+
+
+def read_finalists(study: Study) -> list[Finalist]:
+    """What is trained so far: complete ones by accuracy, best first, then the pruned ones."""
+    folder = finalists_folder(study)
+    if not (folder / "optuna.journal").exists():
+        return []
+    records = {record.trial: record for record in study.records()}
+    found = [
+        Finalist(
+            record=records[trial.user_attrs[NETWORK]],
+            accuracy=trial.user_attrs["accuracy"],
+            loss=trial.user_attrs["loss"],
+            epochs=trial.user_attrs["epochs"],
+            pruned=trial.state == TrialState.PRUNED,
+            folder=_folder(folder, trial.user_attrs[NETWORK]),
+        )
+        for trial in _open(folder).get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+    ]
+    return sorted(found, key=lambda f: (f.pruned, -f.epochs, -f.accuracy, f.loss))
+
+
+def run_finalists(
+    study: Study, report: Report = lambda record, number, count, progress: None
+) -> list[Finalist]:
+    """Trains those of the best `settings.finalists` of the front that are not trained yet.
+
+    May be stopped at any moment: a network goes on after its last finished epoch, and all of them
+    end as they would have. Errors: `NasError`, also where the data set has changed.
+    """
+    settings = study.settings
+    front = study.pareto()[: settings.finalists]
+    if settings.data is None or not front:
+        return []
+    data = load_data(settings.data)
+    folder = finalists_folder(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = _open(folder)
+    if trained.user_attrs.get("data", data.checksum) != data.checksum:
+        raise NasError(f"data set {data.source} has changed since its finalists were trained")
+    trained.set_user_attr("data", data.checksum)
+    for number, record in enumerate(front, 1):
+        known = [t for t in trained.trials if t.user_attrs.get(NETWORK) == record.trial]
+        if any(t.state.is_finished() for t in known):
+            continue
+        trial = _going_on(trained, known, record)
+
+        def tell(progress: Progress, record: Record = record, number: int = number) -> None:
+            report(record, number, len(front), progress)
+
+        _train(trained, trial, study, record, data, folder, tell)
+    return read_finalists(study)
+
+
+def _going_on(trained: optuna.Study, known: list[FrozenTrial], record: Record) -> Trial:
+    """The network's trial that was running when the process ended, or a new one."""
+    if known:
+        return Trial(trained, known[0]._trial_id)
+    trial = trained.ask()
+    trial.set_user_attr(NETWORK, record.trial)
+    return trial
+
+
+def _train(
+    trained: optuna.Study,
+    trial: Trial,
+    study: Study,
+    record: Record,
+    data: DataSet,
+    folder: Path,
+    tell: Callable[[Progress], None],
+) -> None:
+    from nas.training import train
+
+    def progress(now: Progress) -> None:
+        tell(now)
+        last = now.last
+        if last is None or now.step != last.epoch * (now.steps // now.epochs):
+            return
+        stored = trained.trials[trial.number].intermediate_values
+        trial.set_user_attr("accuracy", last.validation_accuracy)
+        trial.set_user_attr("loss", last.validation_loss)
+        trial.set_user_attr("epochs", last.epoch)
+        if last.epoch not in stored:
+            trial.report(last.validation_accuracy, last.epoch)
+        if last.epoch < now.epochs and trial.should_prune():
+            raise optuna.TrialPruned
+
+    recipe = study.settings.recipe
+    try:
+        done = train(
+            record.arch, data, recipe, output=_folder(folder, record.trial), progress=progress
+        )
+    except optuna.TrialPruned:
+        trained.tell(trial, state=TrialState.PRUNED)
+        return
+    # A process killed between the last epoch and this point left these to be said now.
+    trial.set_user_attr("accuracy", done.accuracy)
+    trial.set_user_attr("loss", done.loss)
+    trial.set_user_attr("epochs", recipe.epochs)
+    trained.tell(trial, done.accuracy)
+
+
+def _folder(folder: Path, trial: int) -> Path:
+    return folder / f"trial-{trial}"
+
+
+def _open(folder: Path) -> optuna.Study:
+    return optuna.create_study(
+        study_name=NAME,
+        storage=journal(folder / "optuna.journal"),
+        load_if_exists=True,
+        direction="maximize",
+        pruner=SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION),
+    )

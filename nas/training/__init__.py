@@ -1,0 +1,23 @@
+"""Training: a recipe, a run that survives being killed, and what comes out of it."""
+
+from typing import TYPE_CHECKING, Any
+
+from nas.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from nas.training.accuracy import evaluate as evaluate
+    from nas.training.run import Progress as Progress
+    from nas.training.run import train as train
+    from nas.training.trained import Trained as Trained
+
+__all__ = ["Progress", "Recipe", "Trained", "evaluate", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """All but the recipe need torch."""
+    from importlib import import_module
+
+    home = {"Trained": "trained", "evaluate": "accuracy"}.get(name, "run")
+    if name not in __all__:
+        raise AttributeError(f"module 'nas.training' has no attribute {name!r}")
+    return getattr(import_module(f"nas.training.{home}"), name)

@@ -1,0 +1,42 @@
+"""Accuracy and loss of a module on images."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.training.batches import Normalise, Pixels
+
+BATCH = 250
+
+
+class Metrics(NamedTuple):
+    """`accuracy` is the share of images classified rightly, `loss` the mean cross entropy."""
+
+    accuracy: float
+    loss: float
+
+
+def evaluate(module: nn.Module, images: Pixels, normalise: Normalise) -> Metrics:
+    """The metrics of a module, in evaluation mode and float32; its mode is left as it was."""
+    return metrics(logits(module, images, normalise), images.labels)
+
+
+def logits(module: nn.Module, images: Pixels, normalise: Normalise) -> Tensor:
+    """The outputs for every image, (N, classes)."""
+    before = module.training
+    module.eval()
+    with torch.inference_mode():
+        outputs = [module(normalise(part)) for part in torch.split(images.pixels, BATCH)]
+    module.train(before)
+    return torch.cat(outputs)
+
+
+def metrics(outputs: Tensor, labels: Tensor) -> Metrics:
+    """Of outputs (N, classes) and labels (N,)."""
+    right = (outputs.argmax(1) == labels).double().mean()
+    loss = functional.cross_entropy(outputs.double(), labels)
+    return Metrics(right.item(), loss.item())

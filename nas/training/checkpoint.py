@@ -1,0 +1,162 @@
+"""What a training leaves on disk, so that it can be killed at any moment and go on.
+
+`training.json` names the file of the last finished epoch's tensors. The tensors are written first
+and the older file goes last, so the JSON always names a whole one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from nas._version import __version__
+from nas.data.dataset import DataSet
+from nas.errors import NasError
+from nas.files import read_text, write_whole
+from nas.training.recipe import Recipe
+from nas.validation import Settings, validated
+
+STATE, WEIGHTS = "training.json", "model.safetensors"
+
+
+class Epoch(Settings):
+    """What one epoch gave. Training `loss` (smoothed labels) and `accuracy` are of the augmented
+    images as they were seen; those of validation are of the weights that count."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+class DataFacts(Settings):
+    """The data of a training, and what a user of the network must know of it."""
+
+    source: str
+    seed: int
+    checksum: str
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    @classmethod
+    def of(cls, data: DataSet) -> DataFacts:
+        mean, deviation = data.moments
+        return cls(
+            source=data.source,
+            seed=data.seed,
+            checksum=data.checksum,
+            classes=data.classes,
+            mean=mean,
+            deviation=deviation,
+        )
+
+
+class State(Settings):
+    """The contents of `training.json`. `tensors` is the file of the last finished epoch; a finished
+    training has none. The test metrics are measured once, at the end."""
+
+    architecture: dict[str, Any]
+    recipe: Recipe
+    data: DataFacts
+    device: str
+    history: tuple[Epoch, ...] = ()
+    tensors: str | None = None
+    finished: bool = False
+    test_accuracy: float | None = None
+    test_loss: float | None = None
+    version: str = Field(default=__version__)
+
+
+class Parts(NamedTuple):
+    """What is trained: the module, the module of averaged weights (or the same), the optimiser."""
+
+    module: nn.Module
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+
+
+def read_state(folder: Path) -> State:
+    """The state of a training. Errors: `NasError` where there is none or it is damaged."""
+    path = folder / STATE
+    return validated(State, read_text(path, str(path)), str(path))
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Writes `training.json` whole."""
+    write_whole(folder / STATE, state.model_dump_json(indent=1))
+
+
+def write_checkpoint(folder: Path, state: State, parts: Parts) -> State:
+    """Writes everything that the next epoch begins with; returns the state that names it."""
+    tensors = _flat("model", parts.module.state_dict())
+    if parts.average is not parts.module:
+        tensors |= _flat("ema", parts.average.state_dict())
+    for index, values in parts.optimiser.state_dict()["state"].items():
+        tensors |= _flat(f"optimiser.{index}", values)
+    name = f"epoch-{len(state.history)}.safetensors"
+    write_whole(folder / name, save(tensors))
+    before = state.tensors
+    state = state.model_copy(update={"tensors": name})
+    write_state(folder, state)
+    if before and before != name:
+        (folder / before).unlink(missing_ok=True)
+    return state
+
+
+def restore(folder: Path, state: State, parts: Parts) -> None:
+    """Loads the checkpoint that the state names into the parts."""
+    if state.tensors is None:
+        return
+    tensors = read_tensors(folder / state.tensors)
+    try:
+        parts.module.load_state_dict(_part(tensors, "model"))
+        if parts.average is not parts.module:
+            parts.average.load_state_dict(_part(tensors, "ema"))
+        packed = parts.optimiser.state_dict()
+        packed["state"] = {}
+        for key, value in _part(tensors, "optimiser").items():
+            index, name = key.split(".", 1)
+            packed["state"].setdefault(int(index), {})[name] = value
+        parts.optimiser.load_state_dict(packed)
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise NasError(f"{folder / state.tensors}: not this network's: {reason}") from None
+
+
+def write_weights(folder: Path, module: nn.Module) -> None:
+    """Writes the weights that count as `model.safetensors`."""
+    write_whole(folder / WEIGHTS, save(_flat("", module.state_dict())))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Errors: `NasError` with the path."""
+    try:
+        return load(path.read_bytes())
+    except OSError as error:
+        raise NasError(f"{path}: {error.strerror}") from None
+    except SafetensorError as error:
+        raise NasError(f"{path}: damaged: {error}") from None
+
+
+def _flat(prefix: str, values: Mapping[str, Any]) -> dict[str, Tensor]:
+    start = f"{prefix}." if prefix else ""
+    return {
+        start + key: value.detach().cpu().contiguous()
+        for key, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {key.removeprefix(start): v for key, v in tensors.items() if key.startswith(start)}

@@ -1,0 +1,61 @@
+"""The optimiser, its learning rate as a function of the step, and the average of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from math import cos, pi
+
+import torch
+from torch import nn
+
+from nas.training.recipe import Recipe
+
+START = 0.04  # of the highest rate, at the first step of a warm-up
+
+
+def optimiser_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser; vectors (norms and biases) do not decay."""
+    weights = [p for p in module.parameters() if p.ndim > 1]
+    vectors = [p for p in module.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": weights, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.lr)
+    nesterov = recipe.momentum > 0
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
+
+
+def rate(recipe: Recipe, step: int, steps: int) -> float:
+    """The learning rate of a step, counted from 0, of a run of `steps`."""
+    rise = recipe.warmup * steps
+    if step < rise:
+        return recipe.lr * (START + (1 - START) * step / rise)
+    return recipe.lr * (1 + cos(pi * (step - rise) / (steps - rise))) / 2
+
+
+def averaging(
+    module: nn.Module, recipe: Recipe, steps: int
+) -> tuple[nn.Module, Callable[[int], None]]:
+    """The module whose weights count, and what brings it up to date after a step.
+
+    Without an average that is the module itself. Norm statistics are averaged too.
+    """
+    if recipe.ema == 0:
+        return module, lambda step: None
+    average = deepcopy(module).requires_grad_(False)
+    pairs = list(zip(average.state_dict().values(), module.state_dict().values(), strict=True))
+    slowest = 1 / max(1.0, recipe.ema * steps)
+
+    def update(step: int) -> None:
+        # At first the average follows quickly, or it would remember the initial weights.
+        weight = max(slowest, 9 / (10 + step))
+        for held, value in pairs:
+            if held.is_floating_point():
+                held.lerp_(value, weight)
+            else:
+                held.copy_(value)
+
+    return average, update

@@ -1,0 +1,270 @@
+"""`train`: one network on one data set by one recipe; deterministic, and safe to kill."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.architecture import Architecture
+from nas.data.dataset import DataSet, Images
+from nas.errors import NasError
+from nas.torch_module import Network, build
+from nas.training.accuracy import evaluate
+from nas.training.batches import Normalise, Pixels, mixed_seed, steps_per_epoch, training_batches
+from nas.training.checkpoint import (
+    DataFacts,
+    Epoch,
+    Parts,
+    State,
+    read_state,
+    restore,
+    write_checkpoint,
+    write_state,
+    write_weights,
+)
+from nas.training.optimise import averaging, optimiser_of, rate
+from nas.training.recipe import Recipe
+from nas.training.trained import Trained, is_training
+
+REPORT_EVERY = 10  # steps
+SUBSET = 2**31  # the stream that draws `Recipe.images`; epochs are streams 0, 1, …
+
+
+class Progress(NamedTuple):
+    """How far a training is: `step` of `steps`, in epoch `epoch` (from 1) of `epochs`.
+
+    `loss` and `accuracy` are those of the running epoch's training images so far; `last` is the
+    last finished epoch. `seconds_left` is None until there is a rate to judge by.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    last: Epoch | None
+    seconds_left: float | None
+
+
+Report = Callable[[Progress], None]
+
+
+def train(
+    arch: Architecture,
+    data: DataSet,
+    recipe: Recipe | None = None,
+    *,
+    output: Path | None = None,
+    device: str | None = None,
+    progress: Report = lambda progress: None,
+) -> Trained:
+    """Trains a network and returns it with its history.
+
+    With an `output` folder every finished epoch is kept there, and a training that was stopped goes
+    on from it; on a CPU to the same bits. `progress` is called every few steps and after every
+    epoch, when that is on disk; what it raises ends the training. `device` is torch's name of one;
+    a GPU is used where there is one. Errors: `NasError` for a network that does not fit the data, a
+    folder with another training, or a loss that is no number.
+    """
+    return _Run(arch, data, recipe or Recipe(), output, device_of(device), progress).run()
+
+
+class _Run:
+    """One training: its parts, and the state that is on disk."""
+
+    def __init__(
+        self,
+        arch: Architecture,
+        data: DataSet,
+        recipe: Recipe,
+        output: Path | None,
+        device: torch.device,
+        progress: Report,
+    ) -> None:
+        check_fit(arch, data)
+        self.arch, self.data, self.recipe = arch, data, recipe
+        self.output, self.device, self.progress = output, device, progress
+        self.state = State(
+            architecture=arch.to_dict(), recipe=recipe, data=DataFacts.of(data), device=str(device)
+        )
+        if output is not None and is_training(output):
+            self.state = _same(read_state(output), self.state, output)
+
+    def run(self) -> Trained:
+        if self.state.finished and self.output is not None:
+            return Trained.load(self.output)
+        with deterministic():
+            images = self._pixels(_subset(self.data.train, self.recipe))
+            self.per_epoch = steps_per_epoch(len(images), self.recipe)
+            if not self.per_epoch:
+                raise NasError(
+                    f"batch_size {self.recipe.batch_size}: there are {len(images)} training images"
+                )
+            self.steps = self.per_epoch * self.recipe.epochs
+            validation = self._pixels(self.data.validation)
+            self.normalise = Normalise(self.data, self.device)
+            module = build(self.arch, seed=self.recipe.seed)
+            module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            average, self.update = averaging(module, self.recipe, self.steps)
+            self.parts = Parts(module, average, optimiser_of(module, self.recipe))
+            if self.output is not None:
+                restore(self.output, self.state, self.parts)
+            self.began, self.first = time.monotonic(), len(self.state.history) * self.per_epoch
+            for epoch in range(len(self.state.history), self.recipe.epochs):
+                self._finish_epoch(epoch, images, validation)
+            return self._finish()
+
+    def _pixels(self, images: Images) -> Pixels:
+        return Pixels(images, self.arch.resolution, self.device)
+
+    def _finish_epoch(self, epoch: int, images: Pixels, validation: Pixels) -> None:
+        began = time.monotonic()
+        loss, accuracy = self._epoch(epoch, images)
+        found = evaluate(self.parts.average, validation, self.normalise)
+        done = Epoch(
+            epoch=epoch + 1,
+            loss=loss,
+            accuracy=accuracy,
+            validation_loss=found.loss,
+            validation_accuracy=found.accuracy,
+            seconds=time.monotonic() - began,
+        )
+        self.state = self.state.model_copy(update={"history": (*self.state.history, done)})
+        if self.output is not None:
+            self.state = write_checkpoint(self.output, self.state, self.parts)
+        self._report(epoch, (epoch + 1) * self.per_epoch, loss, accuracy)
+
+    def _epoch(self, epoch: int, images: Pixels) -> tuple[float, float]:
+        """Mean loss and accuracy of an epoch's batches."""
+        module, _, optimiser = self.parts
+        module.train()
+        total = torch.zeros(2, dtype=torch.float64, device=self.device)
+        batches = training_batches(images, self.recipe, self.data.mirrored, epoch)
+        for i, (pixels, labels) in enumerate(batches):
+            step = epoch * self.per_epoch + i
+            for group in optimiser.param_groups:
+                group["lr"] = rate(self.recipe, step, self.steps)
+            total += self._step(pixels, labels)
+            self.update(step)
+            if (i + 1) % REPORT_EVERY == 0 or i + 1 == self.per_epoch:
+                loss, accuracy = (total / (i + 1)).tolist()
+                if not np.isfinite(loss):
+                    raise NasError(f"training diverged in epoch {epoch + 1}: lower the recipe's lr")
+                if i + 1 < self.per_epoch:
+                    self._report(epoch, step + 1, loss, accuracy)
+        return loss, accuracy
+
+    def _step(self, pixels: Tensor, labels: Tensor) -> Tensor:
+        """One step of the optimiser: (loss, accuracy) of the batch, on the device."""
+        module, _, optimiser = self.parts
+        optimiser.zero_grad(set_to_none=True)
+        on_gpu = self.device.type == "cuda"
+        mixed = on_gpu and self.recipe.mixed_precision and torch.cuda.is_bf16_supported()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+            outputs = module(self.normalise(pixels))
+        outputs = outputs.float()
+        loss = functional.cross_entropy(
+            outputs, labels, label_smoothing=self.recipe.label_smoothing
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        right = (outputs.detach().argmax(1) == labels).double().mean()
+        return torch.stack([loss.detach().double(), right])
+
+    def _report(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+        fresh = step - self.first
+        elapsed = time.monotonic() - self.began
+        left = elapsed / fresh * (self.steps - step) if fresh else None
+        last = self.state.history[-1] if self.state.history else None
+        self.progress(
+            Progress(epoch + 1, self.recipe.epochs, step, self.steps, loss, accuracy, last, left)
+        )
+
+    def _finish(self) -> Trained:
+        update: dict[str, object] = {"finished": True, "tensors": None}
+        if self.data.test is not None:
+            test = evaluate(self.parts.average, self._pixels(self.data.test), self.normalise)
+            update |= {"test_accuracy": test.accuracy, "test_loss": test.loss}
+        checkpoint = self.state.tensors
+        self.state = self.state.model_copy(update=update)
+        average = self.parts.average
+        assert isinstance(average, Network)
+        if self.output is not None:
+            write_weights(self.output, average)
+            write_state(self.output, self.state)
+            if checkpoint:
+                (self.output / checkpoint).unlink(missing_ok=True)
+        return Trained.of(self.state, average.to(memory_format=torch.contiguous_format))  # type: ignore[call-overload]
+
+
+def check_fit(arch: Architecture, data: DataSet) -> None:
+    """Errors: `NasError` where the network's classes or channels are not those of the data."""
+    for what, of_arch, of_data in (
+        ("classes", arch.classes, len(data.classes)),
+        ("channels", arch.channels, data.channels),
+    ):
+        if of_arch != of_data:
+            raise NasError(
+                f"the network has {of_arch} {what}, data set {data.source} has {of_data}"
+            )
+
+
+def device_of(name: str | None) -> torch.device:
+    """The device of that name; without one a GPU where there is one. Errors: `NasError`."""
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise NasError(f"device {name!r} cannot be used: {reason}") from None
+    return device
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """The same numbers for the same seed on one device, where torch can: it warns where not."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    before = torch.are_deterministic_algorithms_enabled()
+    warning = torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    memory.fill_uninitialized_memory = False  # nothing here reads such memory
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warning)
+        memory.fill_uninitialized_memory = fill
+
+
+def _subset(images: Images, recipe: Recipe) -> Images:
+    count = recipe.images
+    if count is None or count == len(images.labels):
+        return images
+    if count > len(images.labels):
+        raise NasError(f"images {count}: there are {len(images.labels)} training images")
+    rng = np.random.default_rng(mixed_seed(recipe.seed, SUBSET))
+    return images.take(np.sort(rng.permutation(len(images.labels))[:count]))
+
+
+def _same(kept: State, wanted: State, output: Path) -> State:
+    """The state on disk. Errors: `NasError` where it is not of the training that is wanted."""
+    for what in ("recipe", "data", "architecture"):
+        if getattr(kept, what) != getattr(wanted, what):
+            raise NasError(
+                f"{output} holds a training with another {what}: give the same one to go on, or "
+                "another folder"
+            )
+    return kept

@@ -1,0 +1,75 @@
+"""`Trained`: a network with its weights, and how it came to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.architecture import Architecture
+from nas.errors import NasError
+from nas.torch_module import Network, build
+from nas.training.accuracy import Metrics
+from nas.training.checkpoint import (
+    STATE,
+    WEIGHTS,
+    DataFacts,
+    Epoch,
+    State,
+    read_state,
+    read_tensors,
+)
+from nas.training.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A finished training. `module` is on the CPU, in evaluation mode, with the weights that count.
+
+    It takes images of 0 to 1, less `data.mean`, over `data.deviation`.
+    """
+
+    arch: Architecture
+    module: Network
+    recipe: Recipe
+    data: DataFacts
+    history: tuple[Epoch, ...]
+    test: Metrics | None
+
+    @property
+    def accuracy(self) -> float:
+        """Of the validation images, after the last epoch."""
+        return self.history[-1].validation_accuracy
+
+    @property
+    def loss(self) -> float:
+        """Mean cross entropy of the validation images, after the last epoch."""
+        return self.history[-1].validation_loss
+
+    @classmethod
+    def of(cls, state: State, module: Network) -> Trained:
+        """The finished training of a state."""
+        test = None
+        if state.test_accuracy is not None and state.test_loss is not None:
+            test = Metrics(state.test_accuracy, state.test_loss)
+        arch = Architecture.from_dict(state.architecture)
+        return cls(arch, module.cpu().eval(), state.recipe, state.data, state.history, test)
+
+    @classmethod
+    def load(cls, folder: Path) -> Trained:
+        """Of the folder of a finished training. Errors: `NasError`, also where it is unfinished."""
+        state = read_state(folder)
+        if not state.finished:
+            done, epochs = len(state.history), state.recipe.epochs
+            raise NasError(f"{folder}: {done} of {epochs} epochs are trained: go on with it")
+        module = build(Architecture.from_dict(state.architecture), seed=0)
+        try:
+            module.load_state_dict(read_tensors(folder / WEIGHTS))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise NasError(f"{folder / WEIGHTS}: not this network's: {reason}") from None
+        return cls.of(state, module)
+
+
+def is_training(folder: str | Path) -> bool:
+    """Whether a folder is that of a training, finished or not."""
+    return (Path(folder) / STATE).is_file()

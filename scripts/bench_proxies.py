@@ -1,0 +1,78 @@
+"""Networks scored per CPU second, on one core, by each proxy and by the default combination.
+
+    OMP_NUM_THREADS=1 python scripts/bench_proxies.py --side 48 64 96 --images 8 16
+
+Networks: random ones of the space `mobile` at 224 px within 15% of the budget in multiply-adds.
+Times are CPU times of this process; the module's construction is part of each. `--side` and
+`--images` compare the rank of the default's scores with that at the shipped setting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+
+import nas
+from nas.architecture import Architecture
+from nas.proxies import DEFAULT, PROXIES, evaluate, probe
+from nas.torch_module import Network
+
+RESOLUTION = 224
+
+
+def networks(budget: float, count: int) -> list[Architecture]:
+    """Random networks near a budget in millions of multiply-adds."""
+    space, found, seed = nas.SearchSpace.load("mobile"), [], 0
+    while len(found) < count:
+        arch = replace(space.sample(seed), resolution=RESOLUTION)
+        seed += 1
+        if abs(nas.cost(arch).macs / 1e6 / budget - 1) < 0.15:
+            found.append(arch)
+    return found
+
+
+def timed(archs: list[Architecture], names: tuple[str, ...]) -> tuple[float, np.ndarray]:
+    """CPU seconds a network, and the scores."""
+    start = time.process_time()
+    scores = [list(evaluate(arch, names).values()) for arch in archs]
+    return (time.process_time() - start) / len(archs), np.array(scores)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--budget", type=float, default=300)
+    parser.add_argument("--networks", type=int, default=20)
+    parser.add_argument("--side", type=int, nargs="*", default=[])
+    parser.add_argument("--images", type=int, nargs="*", default=[])
+    parser.add_argument("--each", action="store_true", help="every proxy by itself")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    archs = networks(args.budget, args.networks)
+    evaluate(archs[0], DEFAULT)  # warm
+    seconds, scores = timed(archs, DEFAULT)
+    print(f"default: {1 / seconds:.1f} networks per CPU second")
+    start = time.process_time()
+    for arch in archs:
+        Network(replace(arch, resolution=probe.SIDE))
+    built = (time.process_time() - start) / len(archs)
+    print(f"construction of the module: {1000 * built:.1f} ms, {built / seconds:.1%} of it")
+    for name in sorted(PROXIES) if args.each else ():
+        print(f"{name:16} {1 / timed(archs, (name,))[0]:8.1f}", flush=True)
+    shipped = probe.SIDE, probe.IMAGES
+    for side in args.side or [probe.SIDE]:
+        for images in args.images or [probe.IMAGES]:
+            probe.SIDE, probe.IMAGES = side, images
+            seconds, other = timed(archs, DEFAULT)
+            ranks = [spearmanr(a, b).statistic for a, b in zip(scores.T, other.T, strict=True)]
+            text = "  ".join(f"{n} {r:.3f}" for n, r in zip(DEFAULT, ranks, strict=True))
+            print(f"{side} px, {images} images: {1 / seconds:.1f}/s  rank with shipped: {text}")
+            probe.SIDE, probe.IMAGES = shipped
+
+
+if __name__ == "__main__":
+    main()

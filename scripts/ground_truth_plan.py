@@ -1,0 +1,104 @@
+"""Which networks the ground truth trains, in which order: any beginning of it is a fair sample."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import log
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nas import Architecture, SearchSpace, cost
+from nas.blocks import kind
+
+NETWORKS = 200
+REPEATED = 5  # every fifth network has three seeds
+SEEDS = 3
+RESOLUTIONS = (20, 24, 28, 32)
+MMACS = (1.0, 20.0)
+POOL = 3000  # candidates for each group
+NEAR = 60  # candidates whose MACs are near enough to the wanted ones
+GOLDEN = 0.6180339887498949  # multiples of it, modulo 1, fill an interval evenly at every length
+
+
+class Planned(NamedTuple):
+    """A network of the plan; `group` is the family of all its stages, or `mixed`."""
+
+    number: int
+    group: str
+    arch: Architecture
+
+
+@cache
+def plan() -> tuple[Planned, ...]:
+    """The networks, always the same ones.
+
+    Groups take turns, every second network is mixed. Each network is, of those of its group with
+    about the wanted multiply-adds (spread evenly over their logarithm), the one least like those
+    before it in parameters, depth, mean width and resolution (parameters show the pruning).
+    """
+    base = SearchSpace.load("small").to_dict() | {"channels": 1, "resolution": RESOLUTIONS}
+    families = base["stages"][0]["block"]
+    groups = [group for family in families for group in (family, "mixed")]
+    pools = {g: _pool(base, g, seed) for seed, g in enumerate(dict.fromkeys(groups))}
+    features = {g: np.array([_features(a) for a in pool]) for g, pool in pools.items()}
+    everything = np.concatenate(list(features.values()))
+    mean, deviation = everything.mean(0), everything.std(0)
+    chosen: list[np.ndarray] = []
+    found: list[Planned] = []
+    low, high = map(log, MMACS)
+    for number in range(NETWORKS):
+        group = groups[number % len(groups)]
+        values = (features[group] - mean) / deviation
+        wanted = low + (high - low) * ((number + 0.5) * GOLDEN % 1)
+        near = np.argsort(np.abs(features[group][:, 0] - wanted), kind="stable")[:NEAR]
+        taken = {planned.arch.hash for planned in found}
+        free = [i for i in near if pools[group][i].hash not in taken]
+        distances = [
+            min((float(np.abs(values[i] - c).sum()) for c in chosen), default=0.0) for i in free
+        ]
+        best = free[int(np.argmax(distances))]
+        chosen.append(values[best])
+        found.append(Planned(number, group, pools[group][best]))
+    return tuple(found)
+
+
+def runs() -> list[tuple[Planned, int]]:
+    """Every network with each of its seeds: the further seeds follow soon after the first."""
+    ordered = []
+    for planned in plan():
+        ordered.append((planned, 0))
+        if planned.number % REPEATED == REPEATED - 1:
+            repeated = plan()[planned.number - (planned.number // REPEATED) % REPEATED]
+            ordered += [(repeated, seed) for seed in range(1, SEEDS)]
+    return ordered
+
+
+def depth(arch: Architecture) -> int:
+    """The count of blocks in stages."""
+    return sum(map(len, arch.stages))
+
+
+def _pool(base: dict[str, Any], group: str, seed: int) -> list[Architecture]:
+    """Random networks of one family, or of several, within the range of multiply-adds."""
+    data = dict(base)
+    if group != "mixed":
+        known = kind(group).choices
+        data["stages"] = [{**stage, "block": [group]} for stage in base["stages"]]
+        data["choices"] = {k: v for k, v in base["choices"].items() if k in known}
+    space = SearchSpace.from_dict(data)
+    rng = np.random.default_rng(seed)
+    found: dict[str, Architecture] = {}
+    while len(found) < POOL:
+        arch = space.decode(space.sample_params(rng))
+        if MMACS[0] <= cost(arch).macs / 1e6 <= MMACS[1]:
+            found[arch.hash] = arch
+    return list(found.values())
+
+
+def _features(arch: Architecture) -> tuple[float, ...]:
+    """log MMACs, log parameters, depth, log mean width, resolution."""
+    found = cost(arch)
+    shapes = [graph.output_shape[0] for path, graph in arch.row_graphs() if path[:6] == "stages"]
+    width = log(sum(shapes) / len(shapes))
+    return log(found.macs / 1e6), log(found.params), depth(arch), width, arch.resolution

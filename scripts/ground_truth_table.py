@@ -1,0 +1,105 @@
+"""The table of trained networks, `scripts/results/ground_truth.csv`: one row a run, typed.
+
+from ground_truth_table import load, networks
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple, get_type_hints
+
+from nas import Architecture, NasError
+from nas.files import read_text, write_whole
+
+TABLE = Path(__file__).parent / "results" / "ground_truth.csv"
+
+
+class Run(NamedTuple):
+    """One training of one network of the plan.
+
+    `number` is the network's place in the plan; `group` its family, or `mixed`; `depth` its count
+    of blocks in stages; `accuracy` (0 to 1) and `loss` (cross entropy) are of the test images.
+    """
+
+    number: int
+    seed: int
+    group: str
+    accuracy: float
+    loss: float
+    macs: int
+    params: int
+    peak_bytes: int
+    depth: int
+    resolution: int
+    seconds: float
+    hash: str
+    machine: str
+    recipe: str
+    architecture: str
+
+    @property
+    def arch(self) -> Architecture:
+        """The network."""
+        return Architecture.from_json(self.architecture)
+
+
+class Network(NamedTuple):
+    """One network of the table with its runs, in the order of their seeds."""
+
+    first: Run
+    runs: tuple[Run, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """The mean over its seeds."""
+        return fmean(run.accuracy for run in self.runs)
+
+
+_TYPES = get_type_hints(Run)
+
+
+def load(path: Path = TABLE) -> list[Run]:
+    """Every run of a table, none where there is no file yet.
+
+    Errors: `NasError` naming the file, the line and the rule.
+    """
+    if not path.exists():
+        return []
+    rows = csv.DictReader(io.StringIO(read_text(path, str(path))))
+    if tuple(rows.fieldnames or ()) != Run._fields:
+        raise NasError(f"{path}: the columns must be {', '.join(Run._fields)}")
+    runs: dict[tuple[str, int], Run] = {}
+    for line, row in enumerate(rows, start=2):
+        try:
+            run = Run(**{k: kind(row[k]) for k, kind in _TYPES.items()})
+        except (TypeError, ValueError) as error:
+            raise NasError(f"{path}, line {line}: {error}") from None
+        if not 0 <= run.accuracy <= 1:
+            raise NasError(f"{path}, line {line}: accuracy {run.accuracy} must be from 0 to 1")
+        if (run.hash, run.seed) in runs:
+            raise NasError(
+                f"{path}, line {line}: network {run.number}, seed {run.seed} is twice in"
+            )
+        runs[run.hash, run.seed] = run
+    return list(runs.values())
+
+
+def save(runs: Iterable[Run], path: Path = TABLE) -> None:
+    """Writes the table whole, in the order of the plan."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Run._fields)
+    writer.writerows(sorted(runs, key=lambda run: (run.number, run.seed)))
+    write_whole(path, text.getvalue())
+
+
+def networks(runs: Iterable[Run]) -> list[Network]:
+    """The runs by network."""
+    found: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: (run.number, run.seed)):
+        found.setdefault(run.hash, []).append(run)
+    return [Network(members[0], tuple(members)) for members in found.values()]

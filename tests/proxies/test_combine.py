@@ -1,0 +1,78 @@
+"""Log ranks: absolute, strictly increasing, and bounded above."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import isnan, log
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas.errors import NasError
+from nas.proxies import DEFAULT, Combiner
+from nas.proxies.combine import Sample
+
+REFERENCE = [{"a": float(i), "b": float(-i)} for i in range(10)]
+finite = st.floats(-1e6, 1e6)
+
+
+def test_a_rank_is_the_share_that_is_worse() -> None:
+    rank = Sample.of(np.arange(10.0)).rank
+    assert rank(4.5) == pytest.approx(0.5)
+    assert rank(0.0) == pytest.approx(0.05)
+    assert rank(9.0) == pytest.approx(0.95)
+    assert rank(4.75) == pytest.approx(0.525)
+    assert Sample.of([1.0, 1.0, 1.0, 2.0]).rank(1.0) == pytest.approx(1.5 / 4)
+
+
+@given(st.lists(finite, min_size=1, max_size=20), finite, finite)
+def test_ranks_increase_within_and_beyond_the_sample(
+    sample: list[float], a: float, b: float
+) -> None:
+    a, b = sorted((a, b))
+    rank = Sample.of(sample).rank
+    low, high = rank(a), rank(b)
+    assert 0 < low <= high < 1
+
+
+def test_ranks_far_beyond_the_sample_still_differ() -> None:
+    rank = Sample.of(np.arange(64.0)).rank
+    for values in (np.geomspace(63.1, 1e8, 50), -np.geomspace(1e8, 0.1, 50)):
+        ranks = [rank(v) for v in values]
+        assert all(a < b for a, b in pairwise(ranks))
+
+
+def test_the_score_is_the_sum_of_log_ranks_and_absolute() -> None:
+    combiner = Combiner.fit(REFERENCE)
+    expected = log(0.85) + log(0.15)
+    assert combiner.score({"a": 8.0, "b": -8.0}) == pytest.approx(expected)
+    again = Combiner.fit(REFERENCE[::-1])
+    assert again.score({"a": 8.0, "b": -8.0}) == combiner.score({"a": 8.0, "b": -8.0})
+
+
+def test_one_extreme_proxy_does_not_make_up_for_a_poor_one() -> None:
+    combiner = Combiner.fit(REFERENCE)
+    extreme, balanced = {"a": 1e9, "b": -8.0}, {"a": 7.0, "b": -3.0}
+    assert combiner.score(extreme) < combiner.score(balanced) < 0
+
+
+def test_the_default_takes_the_default_proxies_only() -> None:
+    reference = [{**dict.fromkeys(DEFAULT, float(i)), "other": 1.0} for i in range(4)]
+    combiner = Combiner.default().fit(reference)
+    assert set(combiner.samples_) == set(DEFAULT)
+    assert combiner.score(reference[3]) > combiner.score(reference[0])
+
+
+def test_what_is_undefined() -> None:
+    nan = float("nan")
+    combiner = Combiner.fit([{"a": 1.0}, {"a": nan}, {"a": 3.0}])
+    assert combiner.score({"a": 2.0}) == pytest.approx(log(0.5))
+    assert isnan(combiner.score({"a": nan}))
+    with pytest.raises(NasError, match="proxy 'a' is undefined for the whole"):
+        Combiner.fit([{"a": nan}])
+    with pytest.raises(NasError, match="at least one network"):
+        Combiner.fit([])
+    with pytest.raises(NasError, match="call fit first"):
+        Combiner().score({"a": 1.0})
