@@ -41,9 +41,11 @@ class Predictor(NamedTuple):
     corrections: Corrections
 
     def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]:
-        """The latency of each kernel in ms."""
+        """The latency of each kernel in ms, rounded so that it does not depend, in its last digit,
+        on the other kernels."""
         factors = self.corrections.factors(kernels).tolist()
-        return [self.base.kernel_ms(k) * f for k, f in zip(kernels, factors, strict=True)]
+        found = (self.base.kernel_ms(k) * f for k, f in zip(kernels, factors, strict=True))
+        return [float(f"{ms:.{DIGITS}g}") for ms in found]
 
     def facts(self) -> dict[str, Any]:
         """Its numbers, as plain data."""

@@ -86,8 +86,8 @@ def test_rows_are_read_back(tmp_path: Path) -> None:
     assert found[0].subject.architecture() == arch
 
 
-def test_the_kernels_of_a_network_have_no_boundary_and_those_of_a_row_one() -> None:
-    arch = nas.reference("squeezenet1_1")
-    assert all(k.op != "boundary" for k in Subject.network(arch).kernels())
-    alone = Subject.kernel(Block("conv", out=32), (16, 9, 9)).kernels()
-    assert [k.op for k in alone] == ["conv", "boundary"]
+def test_the_kernels_are_those_of_the_lowering() -> None:
+    alone = Subject.kernel(Block("conv", out=32), (16, 9, 9))
+    assert [k.op for k in alone.kernels()] == ["conv"]
+    blocked = ["reorder_input", "conv", "reorder_output"]
+    assert [k.op for k in alone.kernels("nchwc16")] == blocked
