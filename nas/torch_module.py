@@ -186,7 +186,7 @@ def _uninitialised(kind: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Modul
 
     `nn.utils.skip_init` does the same by way of the meta device, ten times slower.
     """
-    module = {nn.Conv2d: _RawConv2d, nn.Linear: _RawLinear}[kind](*args, **kwargs)
+    module: nn.Module = {nn.Conv2d: _RawConv2d, nn.Linear: _RawLinear}[kind](*args, **kwargs)
     module.__class__ = kind
     return module
 

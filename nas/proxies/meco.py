@@ -64,6 +64,6 @@ def meco_sampled(probe: Probe) -> float:
             maps = probe.trace.values[i].flatten(2)
             c = maps.shape[1]
             k = min(c, CHANNELS)
-            chosen = torch.rand(DRAWS, c, generator=generator).argsort(1)[:, :k]
+            chosen = torch.rand(DRAWS, c, generator=generator).topk(k, largest=False).indices
             total += c / k * least(correlation(maps[image, chosen])).mean().item()
     return total

@@ -19,8 +19,10 @@ from nas.graph import Graph
 from nas.proxies.layers import Layer, block_ends, from_graph
 from nas.proxies.trace import Trace
 
-IMAGES = 16
-SIDE = 64  # of an architecture's images: the ranks hold and a larger one costs its square
+# Of an architecture's images: with fewer and smaller ones the ranks hold (docs/proxies.md).
+IMAGES = 8
+MANY_IMAGES = 16
+SIDE = 64
 
 Weights = dict[str, Tensor]
 
@@ -109,6 +111,11 @@ class Probe:
         """The pass of the batch that the proxies share, with everything autograd needs."""
         return self.watch(self.weights, self.batch)
 
+    @property
+    def many(self) -> Probe:
+        """The same for a proxy that needs more images than an architecture's others do."""
+        return self
+
     @cached_property
     def blocks(self) -> list[int]:
         """The layers of `trace` that are the feature maps between its blocks."""
@@ -159,10 +166,15 @@ class _ArchitectureProbe(Probe):
 
     @cached_property
     def batch(self) -> Tensor:  # type: ignore[override]
-        shape = (IMAGES, *self._reduced.input_shape)
-        images = torch.randn(shape, generator=self.generator(2))
-        # Convolutions are faster so. Anybody's module may rely on the usual layout, ours do not.
-        return images.contiguous(memory_format=torch.channels_last)
+        return self._noise(IMAGES)
+
+    @cached_property
+    def many(self) -> Probe:
+        return Probe(self.module, self._noise(MANY_IMAGES), self.seed)
+
+    def _noise(self, count: int) -> Tensor:
+        shape = (count, *self._reduced.input_shape)
+        return torch.randn(shape, generator=self.generator(2))
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -182,10 +194,9 @@ def fresh_weights(module: nn.Module, generator: torch.Generator) -> Weights:
     found: Weights = {}
     names = {id(p): name for name, p in module.named_parameters()}
     for owner in module.modules():
-        for name, p in owner.named_parameters(recurse=False):
-            full = names[id(p)]
-            if full in found:
-                continue  # tied
+        for name, p in owner._parameters.items():  # its public form walks the module each time
+            if p is None or (full := names[id(p)]) in found:  # the latter is tied
+                continue
             # The module's own values are not even read: they may be memory never written to.
             if isinstance(owner, nn.Conv2d | nn.Linear):
                 if name == "weight":

@@ -18,6 +18,6 @@ from nas.proxies.registry import proxy
 )
 def swap(probe: Probe) -> float:
     """How many different patterns the units' signs over the batch form."""
-    packed = np.packbits(codes(probe).numpy(), axis=0)
+    packed = np.packbits(codes(probe.many).numpy(), axis=0)
     rows = np.ascontiguousarray(packed.T)
     return float(len(np.unique(rows.view(f"V{rows.shape[1]}"))))

@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 import nas
 from nas.proxies import evaluate, registry
 from nas.study import Driver, Study, begin, search
+from nas.study.driver import REFERENCE_SIZE
 from nas.study.samplers import SAMPLERS
 
 OPTIONS: dict[str, Any] = {"proxies": ["entropy"]}
@@ -113,7 +114,7 @@ def test_repeats_are_not_evaluated_twice(tmp_path: Path) -> None:
     study = begin("jetson", (), path, storage=str(tmp_path), **OPTIONS)
     with Counting(3) as executor:
         assert Driver(study, executor, slots=3).run(60) == "exhausted"
-    searched = executor.hashes[32:]  # after the reference sample
+    searched = executor.hashes[REFERENCE_SIZE:]  # after the reference sample
     assert len(searched) == len(set(searched)) == len(study.trials()) == 16
 
 
