@@ -1,10 +1,31 @@
-"""Property tests draw the same examples in every run; torch uses one core."""
+"""Property tests draw the same examples in every run; torch uses one core; commands run here."""
 
 import os
+import sys
+from pathlib import Path
 
+import pytest
+from commands import Run
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("nas", derandomize=True, deadline=None, max_examples=25)
 settings.load_profile("nas")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs one command in an empty folder: (exit code, standard output, standard error)."""
+    from nas.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nas", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import onnx
 import pytest
+from commands import Run
 
 from nas import plugins
 from nas.blocks import KINDS, Layer, block_graph
-from nas.cli.main import main
 from nas.errors import NasError
 from nas.proxies import PROXIES
 from nas.study import Study, begin
@@ -29,7 +29,6 @@ def _(net, x, *, out: int, stride: int = 1):
     return net.conv(x, out, kernel=3, stride=stride)
 """
 
-Run = Callable[..., tuple[int, str, str]]
 Forget = Callable[[], None]
 
 
@@ -49,20 +48,11 @@ def forget() -> Iterator[Forget]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(run: Run, tmp_path: Path) -> Run:
     """Runs one command beside the guide's files: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "my_blocks.py").write_text(fenced("python"))
     (tmp_path / "my.yaml").write_text(fenced("yaml"))
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
+    return run
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -38,13 +37,13 @@ def calibrate(
 ) -> None:
     """Make a target of 10 to 50 known latencies of a device."""
     from nas import plugins
+    from nas.cli.measure import print_search_command
     from nas.errors import NasError
     from nas.files import write_whole
     from nas.latency import Target
     from nas.latency import calibrate as calibrated
     from nas.latency.calibration import FEW
     from nas.latency.latencies import read_latencies
-    from nas.latency.target import FOLDER
 
     plugins.load_all(plugin)
     path = folder / f"{target}.yaml"
@@ -76,6 +75,4 @@ def calibrate(
             "error is itself uncertain",
             err=True,
         )
-    known = folder.resolve() == Path(FOLDER).resolve()
-    name = target if known else shlex.quote(str(path))
-    typer.echo(f"search for it: nas search --target {name} --budget 300MFLOPs")
+    print_search_command(path)

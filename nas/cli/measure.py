@@ -78,7 +78,7 @@ def measure(
         path, warnings = import_results(
             results, name=target, folder=folder, precision=precision, threads=threads
         )
-        _print_result(path, folder, warnings)
+        _print_result(path, warnings)
         return
     if target is None:
         raise NasError("--target must name the target to make")
@@ -106,7 +106,7 @@ def measure(
         else:
             with show_progress(minutes * 60) as show:
                 path, warnings = measure_here(target, folder=folder, progress=show, **settings)
-    _print_result(path, folder, warnings)
+    _print_result(path, warnings)
 
 
 def _say(line: str) -> None:
@@ -157,9 +157,8 @@ def _print_bundle(bundle: Path, models: int) -> None:
     typer.echo(f"bring {RESULTS} and {FACTS} back: nas measure --import {RESULTS}")
 
 
-def _print_result(path: Path, folder: Path, warnings: list[str]) -> None:
+def _print_result(path: Path, warnings: list[str]) -> None:
     from nas.latency import Target
-    from nas.latency.target import FOLDER
 
     for warning in warnings:
         _say(f"warning: {warning}")
@@ -173,6 +172,13 @@ def _print_result(path: Path, folder: Path, warnings: list[str]) -> None:
             f"mean error of predictions for networks left out of the fit: {error.mape:.1%} "
             f"({error.networks} networks, {error.rows} rows)"
         )
-    known = folder.resolve() == Path(FOLDER).resolve()
+    print_search_command(path)
+
+
+def print_search_command(path: Path) -> None:
+    """What to do with a target that was made: by its name, where that is enough to find it."""
+    from nas.latency.target import FOLDER
+
+    known = path.parent.resolve() == Path(FOLDER).resolve()
     name = path.stem if known else shlex.quote(str(path))
     typer.echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
+
+if TYPE_CHECKING:
+    from nas.latency.verify import Comparison
 
 
 def verify(
@@ -28,11 +33,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Time a study's Pareto front here; compare with what was predicted."""
-    from statistics import fmean
-
     from nas import plugins
     from nas.cli.measure import show_progress
-    from nas.cli.tables import interval, show, table
     from nas.errors import NasError
     from nas.latency import Target
     from nas.latency.verify import verify as compare
@@ -53,34 +55,48 @@ def verify(
     done = [(record.trial, one) for record, one in zip(records, found, strict=True) if one]
     if not done:
         raise NasError(f"study {loaded.name}: {'; '.join(notes)}")
-    inside = sum(one.inside for _, one in done)
-    mean = fmean(abs(one.error) for _, one in done)
     if as_json:
-        facts = {
+        facts = _summary(done) | {
             "study": loaded.name,
             "target": device.name,
-            "networks": [
-                {
-                    "trial": trial,
-                    "predicted_ms": one.predicted.ms,
-                    "interval_ms": [one.predicted.low_ms, one.predicted.high_ms],
-                    "measured_ms": one.measured_ms,
-                    "noise": one.spread,
-                    "error": one.error,
-                    "inside": one.inside,
-                }
-                for trial, one in done
-            ],
+            "networks": [_facts(trial, one) for trial, one in done],
             "pareto": len(loaded.pareto()),
-            "inside": inside,
             "interval_known": device.interval_known,
-            "mean_error": mean,
             "warnings": notes,
         }
         typer.echo(json.dumps(facts))
         return
     for note in notes:
         typer.echo(f"warning: {note}", err=True)
+    front = f"networks on the Pareto front of {loaded.name}, timed here, against {device.name}"
+    _print(done, f"{len(done)} of {len(loaded.pareto())} {front}", device.interval_known)
+
+
+def _summary(done: Sequence[tuple[int, Comparison]]) -> dict[str, Any]:
+    """How many of the networks are inside their interval, and how far predictions are off."""
+    return {
+        "inside": sum(one.inside for _, one in done),
+        "mean_error": fmean(abs(one.error) for _, one in done),
+    }
+
+
+def _facts(trial: int, one: Comparison) -> dict[str, Any]:
+    """A comparison as JSON types."""
+    return {
+        "trial": trial,
+        "predicted_ms": one.predicted.ms,
+        "interval_ms": [one.predicted.low_ms, one.predicted.high_ms],
+        "measured_ms": one.measured_ms,
+        "noise": one.spread,
+        "error": one.error,
+        "inside": one.inside,
+    }
+
+
+def _print(done: Sequence[tuple[int, Comparison]], title: str, interval_known: bool) -> None:
+    """The comparisons as a table with what they come to."""
+    from nas.cli.tables import interval, show, table
+
     columns = ("trial", "predicted ms", "interval", "measured ms", "noise", "error", "inside")
     rows = [
         (
@@ -94,10 +110,10 @@ def verify(
         )
         for trial, one in done
     ]
-    kind = "90%" if device.interval_known else "assumed"
+    kind, all_of_them = "90%" if interval_known else "assumed", _summary(done)
     show(
-        f"{len(done)} of {len(loaded.pareto())} networks on the Pareto front of {loaded.name}, "
-        f"timed here, against {device.name}",
+        title,
         table(columns, rows, left=0),
-        f"{inside} of {len(done)} are inside their {kind} interval; mean error {mean:.1%}",
+        f"{all_of_them['inside']} of {len(done)} are inside their {kind} interval; "
+        f"mean error {all_of_them['mean_error']:.1%}",
     )

@@ -15,12 +15,10 @@ from math import log2
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from nas.latency.basis import Additive
 from nas.latency.kernels import Kernel
-
-Vector = npt.NDArray[np.float64]
+from nas.latency.regression import Vector
 
 VERSION = 1  # of the features: a fit of another one is of no use
 WAVES = 1000

@@ -2,8 +2,8 @@
 
 Columns: network, latency_ms and, if wanted, resolution. A `network` is the name of a published one,
 or the path (from the CSV's folder or the working one) of an architecture's JSON or of an ONNX file
-that this program wrote. `resolution` is the input size of a published network, 224 where it is not
-given.
+that this program wrote. `resolution` is the input size of a published network, its own where it is
+not given.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from nas.references import reference, reference_names
 
 REQUIRED = ("network", "latency_ms")
 COLUMNS = (*REQUIRED, "resolution")
-RESOLUTION = 224
 Measured = list[tuple[Architecture, float]]
 
 
@@ -72,7 +71,7 @@ def _network(name: str, resolution: str, folder: Path) -> Architecture:
     if name in reference_names():
         if resolution and not resolution.isdecimal():
             raise NasError(f"resolution must be a whole number, not {resolution!r:.40}")
-        return reference(name, resolution=int(resolution) if resolution else RESOLUTION)
+        return reference(name, resolution=int(resolution) if resolution else None)
     path = next((p for p in (folder / name, Path(name)) if name and p.is_file()), None)
     if path is None:
         raise one_of("network", name, reference_names())

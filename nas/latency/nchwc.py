@@ -9,7 +9,7 @@ one by one; all that passes between them is whether the tensor is blocked.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nas.blocks import Block, block_graph
 from nas.graph import Graph, Node, Shape
@@ -61,7 +61,7 @@ class _Lowering:
     a convolution without an activation."""
 
     def __init__(self, graph: Graph, blocked: bool, block: int) -> None:
-        self.nodes, self.output, self.block = graph.nodes, graph.output, block
+        self.nodes, self.block = graph.nodes, block
         self.found: list[Kernel] = []
         self.blocked = {0} if blocked else set()
         self.copies: set[int] = set()
@@ -115,21 +115,21 @@ class _Lowering:
 
     def _read(self, j: int, layout: str) -> Shape:
         """The tensor of node `j` in a layout, reordered once where it is not there yet."""
-        there = self.blocked | self.copies if layout == BLOCKED else self.planar
-        if j not in there:
-            (self.copies if layout == BLOCKED else self.planar).add(j)
-            op, other = ("reorder_input", PLANAR)
-            if layout != BLOCKED:
-                op, other = ("reorder_output", BLOCKED)
-            self.found.append(Kernel(op, (self._shape(j, other),), self._shape(j, layout)))
-        return self._shape(j, layout)
+        shape = self._shape(j, layout)
+        if layout == BLOCKED and j not in self.blocked and j not in self.copies:
+            self.copies.add(j)
+            self.found.append(Kernel("reorder_input", (self._shape(j, PLANAR),), shape))
+        elif layout == PLANAR and j not in self.planar:
+            self.planar.add(j)
+            self.found.append(to_planar(shape, self.block))
+        return shape
 
-    def _emit(self, i: int, node: Node, op: str, layout: str, **settings: object) -> int:
+    def _emit(self, i: int, node: Node, op: str, layout: str, **settings: Any) -> None:
         inputs = tuple(self._read(j, layout) for j in node.inputs)
-        return self._place(i, Kernel(op, inputs, self._shape(i, layout), layout=layout), **settings)
+        self._place(i, Kernel(op, inputs, self._shape(i, layout), layout=layout, **settings))
 
-    def _place(self, i: int, kernel: Kernel, **settings: object) -> int:
-        self.found.append(kernel._replace(**settings))  # type: ignore[arg-type]
+    def _place(self, i: int, kernel: Kernel) -> int:
+        self.found.append(kernel)
         blocked = kernel.layout in (BLOCKED, ENTRY)
         (self.blocked if blocked else self.planar).add(i)
         return len(self.found) - 1
@@ -140,7 +140,7 @@ class _Lowering:
         kind, per_group = conv_kind(node, shape), shape[0] // node.groups
         groups, layout = node.groups, BLOCKED
         if kind == "depthwise" and out == shape[0]:
-            groups = -(-out // self.block) * self.block
+            groups = padded(shape, self.block)[0]
             layout = BLOCKED if out % ALIGNMENT == 0 else PLANAR
         elif node.groups > 1:
             aligned = per_group % self.block == 0 and out // node.groups % self.block == 0
@@ -184,10 +184,11 @@ class _Lowering:
                 self._join(i, at, node.act)
                 return
         layout = BLOCKED if all(j in self.blocked for j in node.inputs) else PLANAR
-        for _ in node.inputs[2:]:
-            self.found.append(Kernel("add", (self._shape(i, layout),) * 2, self._shape(i, layout)))
-        inputs = tuple(self._read(j, layout) for j in node.inputs)[:2]
-        self._place(i, Kernel("add", inputs, self._shape(i, layout), layout=layout))
+        shape = self._shape(i, layout)
+        for j in node.inputs:
+            self._read(j, layout)
+        for _ in node.inputs[1:]:
+            self._place(i, Kernel("add", (shape, shape), shape, layout=layout))
         if node.act:
             self._plain_act(i, node.act, layout)
 
@@ -195,7 +196,7 @@ class _Lowering:
         """A convolution that adds its other term itself; it runs where the addition stood."""
         kernel = self.found[at]._replace(residual=True)
         planar = kernel.layout == PLANAR
-        fused = act in ("relu",) or (act in FUSED and not planar)
+        fused = act == "relu" or (act in FUSED and not planar)
         self.found[at] = kernel._replace(act=act if fused else None)
         (self.planar if planar else self.blocked).add(i)
         if act is not None and not fused:
@@ -206,9 +207,8 @@ class _Lowering:
         if node.norm and x in self.blocked:
             shape = self._read(x, BLOCKED)
             scale = Kernel("depthwise", (shape,), shape, groups=shape[0], layout=BLOCKED)
-            self.found.append(scale)
-            self.found.append(Kernel("reorder_output", (shape,), node.shape))
-            self.found.append(Kernel("add", (node.shape,), node.shape, layout=PLANAR))
+            shift = Kernel("add", (node.shape,), node.shape, layout=PLANAR)
+            self.found += [scale, to_planar(node.shape, self.block), shift]
         elif node.norm:
             self.found.append(Kernel("multiply", (node.shape,), node.shape, layout=PLANAR))
             self.found.append(Kernel("add", (node.shape,), node.shape, layout=PLANAR))

@@ -20,11 +20,11 @@ import numpy as np
 from nas.errors import NasError
 from nas.files import write_whole
 from nas.latency.basis import Additive
-from nas.latency.corrections import VERSION, Corrections, Sample, Vector, fit_corrections
+from nas.latency.corrections import VERSION, Corrections, Sample, fit_corrections
 from nas.latency.judge import error_of
 from nas.latency.kernels import Kernel
 from nas.latency.metadata import Metadata
-from nas.latency.regression import amounts, fit_weights, named
+from nas.latency.regression import Vector, amounts, fit_weights, named
 from nas.latency.table import TableRow, read_table
 
 FOLDS = 5
@@ -97,25 +97,32 @@ def fitted(metadata: Metadata, table: Path) -> Metadata:
 def cross_validate(rows: Sequence[TableRow], networks: Sequence[int], lowering: str) -> Vector:
     """Log (predicted / measured) of the networks among the rows, by fits to all other rows but
     those of a fifth of the networks each. The same table gives the same folds."""
+    samples = _samples(rows, lowering)
     order = np.random.default_rng(0).permutation(len(networks))
     logs = np.empty(len(networks))
     for fold in range(FOLDS):
         left_out = order[fold::FOLDS]
         hidden = {networks[i] for i in left_out}
-        predictor = fit_rows([r for i, r in enumerate(rows) if i not in hidden], lowering)
+        predictor = _fit([s for i, s in enumerate(samples) if i not in hidden])
         for i in left_out:
-            row = rows[networks[i]]
-            kernels = row.subject.kernels(lowering)
-            ms = predictor.constant_ms + sum(predictor.kernels_ms(kernels))
-            logs[i] = np.log(ms / row.latency_ms)
+            sample = samples[networks[i]]
+            ms = predictor.constant_ms + sum(predictor.kernels_ms(sample.kernels))
+            logs[i] = np.log(ms / sample.latency_ms)
     return logs
 
 
 def fit_rows(rows: Sequence[TableRow], lowering: str) -> Predictor:
     """The predictor that fits the rows best."""
-    samples = [
+    return _fit(_samples(rows, lowering))
+
+
+def _samples(rows: Sequence[TableRow], lowering: str) -> list[Sample]:
+    return [
         Sample(r.subject.kernels(lowering), r.latency_ms, r.subject.kind == "network") for r in rows
     ]
+
+
+def _fit(samples: Sequence[Sample]) -> Predictor:
     some = samples[:PRICED]
     latency_ms = np.array([s.latency_ms for s in some])
     base = Additive(named(fit_weights(amounts([s.kernels for s in some]), latency_ms).weights))
@@ -133,11 +140,8 @@ def _stored(metadata: Metadata, table: Path) -> Predictor | None:
     """The predictor beside the table, if there is one and it is of this table."""
     try:
         data = json.loads(_place(table).read_text(encoding="utf-8"))
-        if {key: data[key] for key in ("version", "lowering", "table_sha256")} != _stamp(
-            metadata, table
-        ):
-            return None
-        return Predictor.of_facts(data)
+        fresh = _stamp(metadata, table).items() <= data.items()
+        return Predictor.of_facts(data) if fresh else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -101,10 +101,8 @@ class Target:
         blocked = typical_layout(self.metadata.lowering, input_shape)
         known = self._rows.get((row, input_shape, blocked))
         if known is None:
-            lowered = lowered_row(self.metadata.lowering, row, input_shape, blocked)
-            self._learn(lowered.kernels)
-            ms = sum(self._kernels[k] for k in lowered.kernels)
-            known = self._rows[row, input_shape, blocked] = (ms, *lowered[1:])
+            self._learn_rows([row], input_shape, blocked)
+            known = self._rows[row, input_shape, blocked]
         return known[0]
 
     def rows_ms(self, arch: Architecture) -> list[float]:
@@ -118,23 +116,20 @@ class Target:
                 ms, blocked, shape = known
                 found.append(ms)
             else:
-                found[-1] += sum(map(self.kernel_ms, self._output(shape, blocked)))
+                output = lowered_output(self.metadata.lowering, shape, blocked)
+                found[-1] += sum(map(self.kernel_ms, output))
                 return found
-            self._learn_rows(arch)
+            self._learn_rows(arch.rows(), arch.input_shape, False)
 
     def predict(self, arch: Architecture) -> Prediction:
         """The latency of a network, one image at a time."""
         ms = self.constant_ms + sum(self.rows_ms(arch))
         return Prediction(ms, ms / self._factor, ms * self._factor)
 
-    def _output(self, shape: Shape, blocked: bool) -> tuple[Kernel, ...]:
-        return lowered_output(self.metadata.lowering, shape, blocked)
-
-    def _learn_rows(self, arch: Architecture) -> None:
-        """Predicts what is new in a network all at once: one by one is many times slower."""
-        shape, blocked = arch.input_shape, False
+    def _learn_rows(self, successive: Iterable[Block], shape: Shape, blocked: bool) -> None:
+        """Predicts what is new in rows all at once: one by one is many times slower."""
         rows = []
-        for row in arch.rows():
+        for row in successive:
             lowered = lowered_row(self.metadata.lowering, row, shape, blocked)
             rows.append(((row, shape, blocked), lowered))
             _, blocked, shape = lowered

@@ -136,9 +136,7 @@ def _train(
         if last is None or now.step != last.epoch * (now.steps // now.epochs):
             return
         stored = trained.trials[trial.number].intermediate_values
-        trial.set_user_attr("accuracy", last.validation_accuracy)
-        trial.set_user_attr("loss", last.validation_loss)
-        trial.set_user_attr("epochs", last.epoch)
+        _note(trial, last.validation_accuracy, last.validation_loss, last.epoch)
         if last.epoch not in stored:
             trial.report(last.validation_accuracy, last.epoch)
         if last.epoch < now.epochs and trial.should_prune():
@@ -153,10 +151,13 @@ def _train(
         trained.tell(trial, state=TrialState.PRUNED)
         return
     # A process killed between the last epoch and this point left these to be said now.
-    trial.set_user_attr("accuracy", done.accuracy)
-    trial.set_user_attr("loss", done.loss)
-    trial.set_user_attr("epochs", recipe.epochs)
+    _note(trial, done.accuracy, done.loss, recipe.epochs)
     trained.tell(trial, done.accuracy)
+
+
+def _note(trial: Trial, accuracy: float, loss: float, epochs: int) -> None:
+    for name, value in (("accuracy", accuracy), ("loss", loss), ("epochs", epochs)):
+        trial.set_user_attr(name, value)
 
 
 def _folder(folder: Path, trial: int) -> Path:

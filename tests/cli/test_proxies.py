@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from commands import Run
 
 import nas
 import nas.proxies
-from nas.cli.main import main
 from nas.proxies import DEFAULT, PROXIES
 
-Run = Callable[..., tuple[int, str, str]]
 SEARCH = ("search", "--target", "jetson", "--budget", "15M", "--space", "small", "--trials", "3")
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
 
 
 def test_every_proxy_is_listed_and_the_default_marked(run: Run) -> None:

@@ -65,7 +65,7 @@ class Outcome(NamedTuple):
         said = []
         noise = float(np.median([row.spread for row in self.rows]))
         if noise > NOISY:
-            said.append(f"the machine is noisy: even and odd visits differ by {noise:.1%}")
+            said.append(f"the machine is noisy: a typical latency is uncertain by {noise:.1%}")
         if self.drift > UNSTEADY:
             said.append(f"the clock is not steady: batches differ in speed by {self.drift:.0%}")
         governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -87,8 +87,8 @@ def run(
     report: Callable[[Progress], None],
     total: int,
 ) -> Outcome:
-    """Times the entries, at most `total`, whose files are in `folder`; writes all rows after each
-    batch.
+    """Times the entries, about `total` of them, whose files are in `folder`; writes all rows after
+    each batch.
 
     The first entries are the anchors. Rows that `results` has are kept; those with fewer visits
     than asked for are timed again, in new sessions, once all others have been timed. It ends with

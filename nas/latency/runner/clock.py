@@ -11,7 +11,7 @@ from .timing import Model
 
 
 class Row(NamedTuple):
-    """A row of the table, its numbers as text where they were read from a file."""
+    """A row of the table."""
 
     kind: str
     spec: str
