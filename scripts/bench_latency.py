@@ -11,12 +11,12 @@ three baselines against the noise of the measurement.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import process_time
 
 import numpy as np
-import numpy.typing as npt
 
 from nas.architecture import Architecture
 from nas.blocks import Block
@@ -27,12 +27,11 @@ from nas.latency.corrections import features
 from nas.latency.kernels import Kernel
 from nas.latency.lowering import network_kernels
 from nas.latency.plan import ANCHORS, anchors, mixed_network
+from nas.latency.regression import Vector
 from nas.latency.runner.batches import run
 from nas.latency.runner.timing import Settings
 from nas.latency.table import Subject, TableRow, read_table
 from nas.latency.target import target_path
-
-Vector = npt.NDArray[np.float64]
 
 FRESH, FIRST_SEED = 1000, 1_000_000_000  # seeds that `nas measure` never comes to
 KERNELS = 600
@@ -87,7 +86,6 @@ class Summed:
     what the fastest of them takes, which is the cost of running anything."""
 
     def __init__(self, table: Sequence[TableRow]) -> None:
-        self.found: dict[Kernel, float] = {}
         self.kernels = [row.subject.kernels()[0] for row in table]
         alone_ms = np.array([row.latency_ms for row in table])
         ms = np.maximum(alone_ms - alone_ms.min(), 0.1 * alone_ms)
@@ -99,21 +97,23 @@ class Summed:
         ]
         self.per_number = float(np.median(pools))
 
-    def predict(self, arch: Architecture) -> float:
-        """The summed latency of a network in ms."""
-        return sum(self.kernel_ms(k) for k in network_kernels(arch))
+    def predict(self, archs: Sequence[Architecture]) -> Vector:
+        """The summed latency of each network in ms."""
+        networks = [network_kernels(arch) for arch in archs]
+        found: dict[Kernel, float] = {}
+        for op, kernels in by_op({k for network in networks for k in network}).items():
+            if op in by_op(self.kernels):
+                ms = np.exp(self.known(op, np.array([features(k) for k in kernels])))
+            else:
+                ms = np.array([self.per_number * k.moved for k in kernels])
+            found.update(zip(kernels, ms, strict=True))
+        return np.array([sum(map(found.__getitem__, network)) for network in networks])
 
-    def kernel_ms(self, kernel: Kernel) -> float:
-        if kernel not in self.found:
-            mine = [i for i, k in enumerate(self.kernels) if k.op == kernel.op]
-            moved = self.per_number * kernel.moved
-            self.found[kernel] = self.known(kernel, mine) if mine else moved
-        return self.found[kernel]
-
-    def known(self, kernel: Kernel, mine: list[int]) -> float:
-        """The latency of the most similar kernel that was timed."""
-        distance = ((self.x[mine] - np.array(features(kernel))) ** 2).sum(1)
-        return float(np.exp(self.log_ms[mine[int(distance.argmin())]]))
+    def known(self, op: str, x: Vector) -> Vector:
+        """The log latency of the most similar kernel that was timed, for each row of features."""
+        mine = np.array([k.op == op for k in self.kernels])
+        distances = ((x[:, None] - self.x[mine]) ** 2).sum(2)
+        return self.log_ms[mine][distances.argmin(1)]
 
 
 class Regressed(Summed):
@@ -124,13 +124,21 @@ class Regressed(Summed):
 
         super().__init__(table)
         self.models = {}
-        for op in {k.op for k in self.kernels}:
-            mine = [i for i, k in enumerate(self.kernels) if k.op == op]
+        for op in by_op(self.kernels):
+            mine = np.array([k.op == op for k in self.kernels])
             model = GradientBoostingRegressor(max_depth=4, random_state=0)
             self.models[op] = model.fit(self.x[mine], self.log_ms[mine])
 
-    def known(self, kernel: Kernel, mine: list[int]) -> float:
-        return float(np.exp(self.models[kernel.op].predict([features(kernel)])[0]))
+    def known(self, op: str, x: Vector) -> Vector:
+        return self.models[op].predict(x)
+
+
+def by_op(kernels: Iterable[Kernel]) -> dict[str, list[Kernel]]:
+    """The kernels by their operation."""
+    found: dict[str, list[Kernel]] = {}
+    for kernel in kernels:
+        found.setdefault(kernel.op, []).append(kernel)
+    return found
 
 
 def flops_fit(target: Target, archs: Sequence[Architecture]) -> Vector:
@@ -152,7 +160,11 @@ def report(folder: Path, name: str) -> None:
     archs = [row.subject.architecture() for row in networks]
     measured = np.log([row.latency_ms for row in networks])
     target = Target.load(name)
-    predictions = [target.predict(a) for a in archs]
+    times = [process_time()]
+    for _ in range(2):  # nothing is remembered at first, everything the second time
+        predictions = [target.predict(a) for a in archs]
+        times.append(process_time())
+    new, known = len(archs) / np.diff(times)
     small = np.array([a.resolution < 100 for a in archs])
     noise = np.array([row.spread for row in networks])
     print(f"{len(archs)} fresh networks")
@@ -162,8 +174,8 @@ def report(folder: Path, name: str) -> None:
     predicted = {
         target.name: np.array([p.ms for p in predictions]),
         "multiply-adds, a line": flops_fit(target, archs),
-        "nearest kernel, summed": np.array([Summed(kernels).predict(a) for a in archs]),
-        "kernel regression, summed": np.array([Regressed(kernels).predict(a) for a in archs]),
+        "nearest kernel, summed": Summed(kernels).predict(archs),
+        "kernel regression, summed": Regressed(kernels).predict(archs),
     }
     for label, ms in predicted.items():
         line(label, np.log(ms) - measured, float(kendalltau(ms, measured).statistic))
@@ -175,6 +187,7 @@ def report(folder: Path, name: str) -> None:
         p.low_ms <= ms <= p.high_ms for p, ms in zip(predictions, np.exp(measured), strict=True)
     ]
     print(f"90% intervals hold {np.mean(inside):.1%}")
+    print(f"predictions per CPU second: {new:,.0f} with new kernels, {known:,.0f} memoised")
 
 
 def rms(values: Vector) -> float:
