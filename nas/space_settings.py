@@ -10,15 +10,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
+    WrapSerializer,
     model_validator,
 )
 
 from nas.blocks import Block, BlockKind, Layer, Value, block_graph, kind
-from nas.errors import NasError, one_of
+from nas.errors import NasError, one_of, shown
 from nas.validation import Settings
 
 T = TypeVar("T")
@@ -86,10 +88,16 @@ def _as_variants(value: object) -> object:
     return {"": value} if isinstance(value, list | tuple) else value
 
 
+def _plainly(value: Any, plain: SerializerFunctionWrapHandler) -> Any:
+    found = plain(value)
+    return found[""] if set(found) == {""} else found
+
+
 # Rows, or several lists of rows by name, one of which is chosen.
 Part = Annotated[
     dict[str, Annotated[tuple[RowSettings, ...], Field(min_length=1)]],
     BeforeValidator(_as_variants),
+    WrapSerializer(_plainly),
     Field(min_length=1),
 ]
 
@@ -126,7 +134,8 @@ class SpaceSettings(Settings):
     """The whole file. Widths are multiples of `divisor`, as pruned channel counts will be.
 
     What `per_layer` names (choices, `width` or `block`) is chosen for each layer, the rest for each
-    stage; pruning always is.
+    stage; pruning always is. A search scores by `proxies` unless it is given others; none means the
+    default ones.
     """
 
     name: str
@@ -141,6 +150,7 @@ class SpaceSettings(Settings):
     prune: Choice[Ratio] = (0.0,)
     choices: Choices = {}
     per_layer: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -191,7 +201,7 @@ class SpaceSettings(Settings):
             for value in values:
                 if not block.choices[key].accepts(value):
                     types = " or ".join(t.__name__ for t in block.choices[key].types)
-                    raise ValueError(f"{where}.choices.{key}: {value!r} must be {types}")
+                    raise ValueError(f"{where}.choices.{key}: {shown(value)} must be {types}")
         first = {key: values[0] for key, values in choices.items()}
         trials = [first, *({**first, k: v} for k, vs in choices.items() for v in vs)]
         for width in stage.width:

@@ -6,7 +6,7 @@ from pkgutil import iter_modules
 from nas.proxies.combine import Combiner
 from nas.proxies.probe import Probe
 from nas.proxies.registry import PROXIES, Proxy, UndefinedScore, proxy
-from nas.proxies.scoring import DEFAULT, Scores, evaluate, score
+from nas.proxies.scoring import DEFAULT, Scores, evaluate, score, scores
 
 __all__ = [
     "DEFAULT",
@@ -19,6 +19,7 @@ __all__ = [
     "evaluate",
     "proxy",
     "score",
+    "scores",
 ]
 
 for _module in iter_modules(__path__):

@@ -11,10 +11,10 @@ from nas.proxies.registry import proxy
     paper="this project; after Lee et al. 2019 (SNIP), arXiv 1810.02340",
     needs=["data", "labels", "backward"],
     cost="3",
-    failure="relative to the network's own largest layer: one that dominates shrinks the rest",
+    failure="grows with the loss's gradient in large layers, however they are used",
 )
 def effective_params(probe: Probe) -> float:
-    """Σ over convolutions of their parameters times r, r = |w| |dL/dw| as a share of the largest.
+    """Σ over convolutions of their parameters times r, r = |w| |dL/dw| over its RMS of all of them.
 
     |w| |dL/dw| does not depend on the scale of w under a norm. A layer whose gradient vanishes or
     is dwarfed by another's hardly counts: depth or width that cannot be trained buys nothing.
@@ -22,7 +22,8 @@ def effective_params(probe: Probe) -> float:
     gradients, _ = probe.gradients
     layers = [(g, probe.weights[name]) for name, g in gradients.items() if g.dim() == 4]
     reached = [float(g.norm() * w.detach().norm()) for g, w in layers]
-    most = max(reached, default=0.0)
-    if most == 0:
+    squares = sum(r * r for r in reached)
+    if squares == 0:
         return 0.0
-    return sum(g.numel() * r for (g, _), r in zip(layers, reached, strict=True)) / most
+    total = sum(g.numel() * r for (g, _), r in zip(layers, reached, strict=True))
+    return float(total / (squares / len(reached)) ** 0.5)

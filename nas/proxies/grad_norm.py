@@ -15,4 +15,4 @@ from nas.proxies.registry import proxy
 )
 def grad_norm(probe: Probe) -> float:
     """Sum over layers of the norm of their weights' gradient."""
-    return float(sum(g.norm() for g in probe.gradients[0].values() if g.dim() > 1))
+    return float(sum(g.norm() for g in probe.gradients[0].values()))

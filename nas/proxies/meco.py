@@ -58,12 +58,17 @@ def meco_sampled(probe: Probe) -> float:
     """MeCo of 8 random channels times c/8, averaged over 16 draws, each of another image."""
     generator = probe.generator(3)
     image = torch.arange(DRAWS)[:, None] % len(probe.batch)
-    total = 0.0
+    by_size: dict[int, list[tuple[float, Tensor]]] = {}  # eigenvalues of many matrices at once
     for i, layer in enumerate(probe.trace.layers):
         if layer.op == CONV and layer.is_map:
             maps = probe.trace.values[i].flatten(2)
             c = maps.shape[1]
             k = min(c, CHANNELS)
             chosen = torch.rand(DRAWS, c, generator=generator).topk(k, largest=False).indices
-            total += c / k * least(correlation(maps[image, chosen])).mean().item()
+            by_size.setdefault(k, []).append((c / k, correlation(maps[image, chosen])))
+    total = 0.0
+    for found in by_size.values():
+        scales, matrices = zip(*found, strict=True)
+        values = least(torch.stack(matrices)).mean(1)
+        total += (values * torch.tensor(scales, dtype=values.dtype)).sum().item()
     return total

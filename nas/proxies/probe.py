@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -11,7 +11,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from nas.architecture import Architecture
 from nas.costs import cost
@@ -19,12 +18,12 @@ from nas.graph import Graph
 from nas.proxies.layers import Layer, block_ends, from_graph
 from nas.proxies.trace import Trace
 
-# Of an architecture's images: with fewer and smaller ones the ranks hold (docs/proxies.md).
-IMAGES = 8
-MANY_IMAGES = 16
-SIDE = 64
+# Of an architecture: with few images of little size the ranks hold (docs/proxies.md).
+IMAGES, MANY_IMAGES = 4, 16
+LARGEST = 128
 
 Weights = dict[str, Tensor]
+Place = tuple[dict[str, Any], str, Any]
 
 
 class Probe:
@@ -46,7 +45,7 @@ class Probe:
 
     @classmethod
     def of(cls, arch: Architecture, seed: int = 0) -> Probe:
-        """The probe of an architecture: on noise, of at most 64 pixels a side."""
+        """The probe of an architecture: on noise, of `side(resolution)` pixels a side."""
         return _ArchitectureProbe(arch, seed)
 
     def generator(self, stream: int = 0) -> torch.Generator:
@@ -70,33 +69,50 @@ class Probe:
         return sum(p.numel() for p in self.module.parameters())
 
     @cached_property
+    def places(self) -> list[tuple[nn.Module, str, str]]:
+        """Every parameter: its module, its name there, and its name in `weights`."""
+        names: dict[int, str] = {}  # a parameter may be in several places
+        return [
+            (owner, key, names.setdefault(id(p), f"{path}.{key}" if path else key))
+            for path, owner in self._modules
+            for key, p in owner._parameters.items()
+            if p is not None
+        ]
+
+    @cached_property
+    def layer_weights(self) -> set[str]:
+        """The names of the weights of convolutions and linear layers."""
+        return {
+            name
+            for owner, key, name in self.places
+            if key == "weight" and isinstance(owner, nn.Conv2d | nn.Linear)
+        }
+
+    @cached_property
     def weights(self) -> Weights:
         """Fresh float32 parameters: He normal (fan in), norms 1 and 0, biases 0."""
-        return fresh_weights(self.module, self.generator())
+        return fresh_weights(self.places, self.generator())
 
     @cached_property
-    def _modules(self) -> list[nn.Module]:
-        return list(self.module.modules())
-
-    @cached_property
-    def _buffers(self) -> list[tuple[str, Tensor]]:
-        return list(self.module.named_buffers())
-
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        """Every name of a parameter, and the one of its names that `weights` has it by."""
-        first: dict[int, str] = {}
-        every = self.module.named_parameters(remove_duplicate=False)
-        return {name: first.setdefault(id(p), name) for name, p in every}
+    def _modules(self) -> list[tuple[str, nn.Module]]:
+        return list(self.module.named_modules())
 
     def run(self, weights: Weights, x: Tensor, *, train: bool = True) -> Any:
         """The module's output with these weights; leaves buffers, modes and generators alone."""
-        tensors = {name: weights[first] for name, first in self._names.items()}
-        for name, b in self._buffers:
-            tensors[name] = b.detach().to(x.dtype if b.is_floating_point() else b.dtype, copy=True)
-        with _mode(self._modules, train), torch.random.fork_rng(devices=[]):
+        tensors: list[Place] = [(m._parameters, key, weights[name]) for m, key, name in self.places]
+        copies: dict[int, Tensor] = {}
+        for _, m in self._modules:
+            for key, b in m._buffers.items():
+                if isinstance(m, nn.modules.batchnorm._NormBase):
+                    tensors.append((m._buffers, key, None))  # no statistics to update
+                elif b is not None:
+                    kind = x.dtype if b.is_floating_point() else b.dtype
+                    copy = copies.setdefault(id(b), b.detach().to(kind, copy=True))
+                    tensors.append((m._buffers, key, copy))
+        modules = [m for _, m in self._modules]
+        with _mode(modules, train), _replaced(tensors), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return functional_call(self.module, tensors, (x,), tie_weights=False)
+            return self.module(x)
 
     def watch(self, weights: Weights, x: Tensor) -> Trace:
         """The trace of one forward pass in training mode."""
@@ -131,20 +147,21 @@ class Probe:
     def gradients(self) -> tuple[Weights, dict[int, Tensor]]:
         """Of the cross-entropy with random labels: by weight, and by convolution of `trace`.
 
-        The one backward pass of a loss, shared by all proxies that need it.
+        The one backward pass of a loss, shared by all proxies that need it. Of parameters only
+        those of two dimensions or more: neither norms' nor biases'.
         """
         trace = self.trace
         loss = F.cross_entropy(trace.tensor(trace.end).flatten(1), self.labels)
+        weights = {name: w for name, w in self.weights.items() if w.dim() > 1}
         convs = [i for i, layer in enumerate(trace.layers) if layer.op == "conv"]
-        targets: list[Any] = [*self.weights.values(), *(trace.edges[i] for i in convs)]
+        targets: list[Any] = [*weights.values(), *(trace.edges[i] for i in convs)]
         found = torch.autograd.grad(loss, targets, retain_graph=True, allow_unused=True)
-        n = len(self.weights)
         by_weight = {
             name: torch.zeros_like(w) if g is None else g
-            for (name, w), g in zip(self.weights.items(), found[:n], strict=True)
+            for (name, w), g in zip(weights.items(), found, strict=False)
         }
-        by_conv = {i: g for i, g in zip(convs, found[n:], strict=True) if g is not None}
-        return by_weight, by_conv
+        by_conv = dict(zip(convs, found[len(weights) :], strict=True))
+        return by_weight, {i: g for i, g in by_conv.items() if g is not None}
 
 
 class _ArchitectureProbe(Probe):
@@ -156,7 +173,7 @@ class _ArchitectureProbe(Probe):
     @cached_property
     def _reduced(self) -> Architecture:
         assert self.arch is not None
-        return replace(self.arch, resolution=min(self.arch.resolution, SIDE))
+        return replace(self.arch, resolution=side(self.arch.resolution))
 
     @cached_property
     def module(self) -> nn.Module:  # type: ignore[override]
@@ -186,39 +203,61 @@ class _ArchitectureProbe(Probe):
         return cost(self.arch).params
 
 
-def fresh_weights(module: nn.Module, generator: torch.Generator) -> Weights:
+def side(resolution: int) -> int:
+    """The size of what is run for an architecture: the larger its images, the larger, but less so.
+
+    Small enough to be fast, and never blind to the resolution where spaces let it be chosen.
+    """
+    return min(resolution, 24 + resolution // 4, LARGEST)
+
+
+def fresh_weights(
+    places: Iterable[tuple[nn.Module, str, str]], generator: torch.Generator
+) -> Weights:
     """He normal weights (fan in) for convolutions and linear layers, 1 for norms, 0 for biases.
 
     Parameters of other modules, such as a layer's scale, keep their values.
     """
     found: Weights = {}
-    names = {id(p): name for name, p in module.named_parameters()}
-    for owner in module.modules():
-        for name, p in owner._parameters.items():  # its public form walks the module each time
-            if p is None or (full := names[id(p)]) in found:  # the latter is tied
-                continue
-            # The module's own values are not even read: they may be memory never written to.
-            if isinstance(owner, nn.Conv2d | nn.Linear):
-                if name == "weight":
-                    scale = (2 / p[0].numel()) ** 0.5
-                    value = torch.randn(p.shape, generator=generator).mul_(scale)
-                else:
-                    value = torch.zeros(p.shape)
-            elif isinstance(owner, nn.modules.batchnorm._NormBase | nn.GroupNorm | nn.LayerNorm):
-                value = torch.ones(p.shape) if name == "weight" else torch.zeros(p.shape)
+    for owner, key, name in places:
+        p = owner._parameters[key]
+        if p is None or name in found:
+            continue
+        # The module's own values are not even read: they may be memory never written to.
+        if isinstance(owner, nn.Conv2d | nn.Linear):
+            if key == "weight":
+                scale = (2 / p[0].numel()) ** 0.5
+                value = torch.randn(p.shape, generator=generator).mul_(scale)
             else:
-                value = p.detach().float().clone()
-            found[full] = value.to(p.device).requires_grad_()
+                value = torch.zeros(p.shape)
+        elif isinstance(owner, nn.modules.batchnorm._NormBase | nn.GroupNorm | nn.LayerNorm):
+            value = torch.ones(p.shape) if key == "weight" else torch.zeros(p.shape)
+        else:
+            value = p.detach().float().clone()
+        found[name] = value.to(p.device).requires_grad_(value.dim() > 1)
     return found
 
 
 @contextmanager
+def _replaced(tensors: Sequence[Place]) -> Iterator[None]:
+    """Puts tensors in the place of a module's own; `torch.func.functional_call` is slow."""
+    before = [(owner, key, owner[key]) for owner, key, _ in tensors]
+    try:
+        for owner, key, tensor in tensors:
+            owner[key] = tensor
+        yield
+    finally:
+        for owner, key, tensor in before:
+            owner[key] = tensor
+
+
+@contextmanager
 def _mode(modules: Sequence[nn.Module], train: bool) -> Iterator[None]:
-    changed = [m for m in modules if m.training != train]
-    for m in changed:
-        m.training = train
+    changed = [vars(m) for m in modules if m.training != train]  # a module's own way is slow
+    for attributes in changed:
+        attributes["training"] = train
     try:
         yield
     finally:
-        for m in changed:
-            m.training = not train
+        for attributes in changed:
+            attributes["training"] = not train

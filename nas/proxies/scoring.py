@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite, nan
 
 import torch
@@ -42,15 +44,20 @@ def evaluate(arch: Architecture, names: Sequence[str], seed: int = 0) -> dict[st
     Errors: `UndefinedScore` naming the proxy and the reason where one has no finite score;
     `NasError` for an unknown name.
     """
-    found = _scores(Probe.of(arch, seed), checked(names))
+    found = scores(arch, names, seed)
     for name, reason in found.reasons.items():
         raise UndefinedScore(f"proxy '{name}' {reason}")
     return dict(found)
 
 
+def scores(arch: Architecture, names: Sequence[str], seed: int = 0) -> Scores:
+    """As `evaluate`, but a proxy that is undefined gives NaN, with its reason in `reasons`."""
+    return _scores(Probe.of(arch, seed), checked(names))
+
+
 def _scores(probe: Probe, names: Sequence[str]) -> Scores:
     found = Scores()
-    with torch.inference_mode(False), torch.enable_grad():
+    with _without_collector(), torch.inference_mode(False), torch.enable_grad():
         for name in names:
             try:
                 value = float(PROXIES[name].function(probe))
@@ -66,3 +73,15 @@ def _scores(probe: Probe, names: Sequence[str]) -> Scores:
             if not isfinite(value):
                 found.reasons[name] = reason
     return found
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A network is thousands of objects: seeing them, the collector would walk all of torch's."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -16,5 +16,5 @@ from nas.proxies.registry import proxy
 def snip(probe: Probe) -> float:
     """Sum over weights of |w · dL/dw|."""
     gradients, _ = probe.gradients
-    pairs = ((probe.weights[name].detach(), g) for name, g in gradients.items() if g.dim() > 1)
+    pairs = ((probe.weights[name].detach(), g) for name, g in gradients.items())
     return sum((w * g).abs().sum().item() for w, g in pairs)

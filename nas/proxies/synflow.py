@@ -7,7 +7,7 @@ from math import isfinite, log
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from nas.proxies.layers import ACTIVATION, CONV, GATE, LINEAR, NORM
@@ -98,12 +98,7 @@ def synflow(probe: Probe) -> float:
     out and SE gates held open: on positive signals a ReLU does nothing, but a ReLU6 would cut the
     flow. A network through which nothing flows gets log(1e-300).
     """
-    layers = {
-        id(m.weight)
-        for m in probe.module.modules()
-        if isinstance(m, nn.Conv2d | nn.Linear) and isinstance(m.weight, nn.Parameter)
-    }
-    plain = {name for name, p in probe.module.named_parameters() if id(p) in layers}
+    plain = probe.layer_weights
     weights = {
         name: w.detach().abs() if name in plain else w.detach().double().abs().requires_grad_()
         for name, w in probe.weights.items()

@@ -46,9 +46,8 @@ def spectral_norm(start: Tensor, end: Tensor) -> float:
     """Of the mean over pixels of products of channels; pixels of a finer map become channels."""
     scale = -(-start.shape[2] // end.shape[2])
     height, width = (scale * size for size in end.shape[2:])
-    if scale > 1:
-        start = F.pad(start, (0, width - start.shape[3], 0, height - start.shape[2]))
-        start = F.pixel_unshuffle(start, scale)
+    start = F.pad(start, (0, width - start.shape[3], 0, height - start.shape[2]))
+    start = F.pixel_unshuffle(start, scale)
     a = start.transpose(0, 1).flatten(1)
     b = end.transpose(0, 1).flatten(1)
     vector = torch.ones(b.shape[0], dtype=b.dtype) / b.shape[0] ** 0.5

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 from commands import Run
 
 import nas
@@ -34,6 +36,21 @@ def test_a_search_scores_by_the_proxies_it_is_given(run: Run) -> None:
         assert record.scores["params"] == record.params
 
 
+def test_a_space_may_name_its_own_proxies(run: Run, tmp_path: Path) -> None:
+    space = nas.SearchSpace.load("small").to_dict() | {"proxies": ["width", "params"]}
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(space))
+    words = [str(path) if word == "small" else word for word in SEARCH]
+    assert run(*words, "--study", "s")[0] == 0
+    assert nas.Study.load("s").settings.proxies == ("width", "params")
+    assert run(*words, "--study", "t", "--proxies", "macs")[0] == 0
+    assert nas.Study.load("t").settings.proxies == ("macs",)
+    path.write_text(yaml.safe_dump(space | {"proxies": ["widht"]}))
+    code, _, err = run(*words)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "did you mean 'width'" in err
+
+
 def test_an_unknown_proxy_is_one_line(run: Run) -> None:
     code, out, err = run(*SEARCH, "--proxies", "synflw")
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -48,7 +65,7 @@ def test_a_proxy_that_raises_fails_its_trials_only(
         return {32: 1.0, 48: 2.0, 64: 3.0}[probe.arch.resolution]
 
     monkeypatch.setitem(PROXIES, "mine", nas.proxies.Proxy("mine", "none", broken_for_some))
-    words = [*SEARCH[:-1], "30", "--proxies", "mine", "--study", "s"]
+    words = [*SEARCH[:-1], "30", "--sampler", "random", "--proxies", "mine", "--study", "s"]
     assert run(*words)[0] == 0
     study = nas.Study.load("s")
     reasons = {t.user_attrs.get("reason") for t in study.trials()}

@@ -292,10 +292,10 @@ def test_effective_params() -> None:
     loss_of(module).backward()
     layers = [(p.numel(), (p.grad.norm() * p.norm()).item()) for p in module.parameters()
               if p.grad is not None and p.dim() == 4]  # fmt: skip
-    expected = sum(n * r for n, r in layers) / max(r for _, r in layers)
-    found = score(plain(4, 6), X, ["effective_params", "params"])
+    rms = (sum(r * r for _, r in layers) / len(layers)) ** 0.5
+    expected = sum(n * r for n, r in layers) / rms
+    found = score(plain(4, 6), X, ["effective_params"])
     assert found["effective_params"] == pytest.approx(expected, rel=1e-5)
-    assert found["effective_params"] <= found["params"]
 
 
 def test_patch_expressivity() -> None:
@@ -312,3 +312,8 @@ def test_smooth_features_fill_fewer_dimensions() -> None:
     x = noise(16, 3, 16, 16)
     a, b = (score(m, x, ["patch_expressivity"])["patch_expressivity"] for m in (smooth, rough))
     assert a < b
+
+
+def test_calmness_is_the_opposite_of_the_gradient_norm() -> None:
+    found = score(plain(4, 6), X, ["calmness", "grad_norm"])
+    assert found["calmness"] == pytest.approx(-log(found["grad_norm"]))

@@ -6,6 +6,8 @@ from math import isnan
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from networks import Functional, Inverted, mobile, noise, plain
 from torch import Tensor, nn
 
@@ -13,6 +15,7 @@ import nas
 from nas.blocks import Block
 from nas.errors import NasError
 from nas.proxies import DEFAULT, PROXIES, Probe, UndefinedScore, evaluate, registry, score
+from nas.proxies.probe import side
 
 X = noise(4, 3, 32, 32)
 
@@ -153,11 +156,24 @@ def test_blocks_are_where_all_paths_meet() -> None:
     assert shapes == [(8, 16, 16), (8, 16, 16), (24, 16, 16), (24, 8, 8), (12, 8, 8)]
 
 
-def test_large_images_are_reduced_for_networks_not_for_counts() -> None:
+def test_a_block_may_enlarge_its_map() -> None:
+    grow = nn.Conv2d(8, 8, 1, padding=1)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), grow, nn.ReLU(), *plain(8)[-3:-1])
+    module.append(nn.Linear(8, 2))
+    assert not score(module, X, ["trainability"]).reasons
+
+
+def test_what_is_run_is_smaller_than_what_is_counted() -> None:
     head = (Block("gap"), Block("linear", out=3))
     rows = (Block("conv", out=8, stride=2, act="relu"), Block("conv", out=8, act="relu"))
-    small, large = (nas.Architecture(r, rows, (), head) for r in (64, 224))
-    names = ["expressivity", "macs"]
+    small, large = (nas.Architecture(r, rows, (), head) for r in (128, 224))
+    assert [Probe.of(arch).batch.shape[2] for arch in (small, large)] == [56, 80]
+    names = ["meco_sampled", "macs"]
     a, b = evaluate(small, names), evaluate(large, names)
-    assert a["expressivity"] == b["expressivity"]
-    assert b["macs"] > 10 * a["macs"]
+    assert a["macs"] / b["macs"] == pytest.approx((128 / 224) ** 2, rel=1e-3)
+    assert a["meco_sampled"] < b["meco_sampled"]  # no score may be blind to the resolution
+
+
+@given(st.integers(1, 4096))
+def test_larger_images_are_never_run_smaller(resolution: int) -> None:
+    assert side(resolution) <= min(side(resolution + 1), resolution, 128)

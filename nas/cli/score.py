@@ -1,0 +1,159 @@
+"""`nas score`."""
+
+from __future__ import annotations
+
+import json
+from math import isnan
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from nas.cli.options import JsonOption, PluginOption, StorageOption
+
+if TYPE_CHECKING:
+    from nas.architecture import Architecture
+    from nas.proxies import Scores
+    from nas.study import Study
+
+
+class Scored(NamedTuple):
+    """A network's scores; `combined` only with a study's reference sample."""
+
+    name: str
+    scores: Scores
+    combined: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types: NaN is null, and has a reason."""
+        found: dict[str, Any] = {
+            "network": self.name,
+            "scores": {k: _number(v) for k, v in self.scores.items()},
+            "reasons": self.scores.reasons,
+        }
+        return found if self.combined is None else found | {"score": _number(self.combined)}
+
+
+def score(
+    arch: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARCH|STUDY", help="A JSON file, a reference network's name or a study."
+        ),
+    ],
+    proxies: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Accuracy proxies a,b,c, or all; see `nas proxies`. Default: the study's, "
+            "otherwise those that `nas proxies` marks.",
+            show_default=False,
+        ),
+    ] = None,
+    front: Annotated[
+        bool, typer.Option("--front", help="A study's whole Pareto front, not its best only.")
+    ] = False,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=2**32 - 1,
+            help="Of weights and images. Default: the study's, otherwise 0.",
+            show_default=False,
+        ),
+    ] = None,
+    resolution: Annotated[
+        int | None,
+        typer.Option(help="Input size of a reference network. Default: its own, mostly 224."),
+    ] = None,
+    storage: StorageOption = None,
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a network, or a study's best, by accuracy proxies. A score is no accuracy."""
+    from nas import plugins
+    from nas.cli.describe import find_network
+    from nas.errors import NasError
+    from nas.proxies import DEFAULT, PROXIES
+    from nas.proxies.registry import checked
+
+    plugins.load_all(plugin)
+    names = None if proxies is None else [n.strip() for p in proxies for n in p.split(",")]
+    names = list(PROXIES) if names == ["all"] else names
+    checked(names or ())
+    study = _study(arch, storage)
+    if study and resolution is not None:
+        raise NasError(f"--resolution {resolution}: only a reference network's can be chosen")
+    if study:
+        found = _of_study(study, names, seed, front)
+    elif front:
+        raise NasError(f"--front: '{arch}' is no study")
+    else:
+        network, _ = find_network(arch, resolution, storage)
+        found = [_of(network, names or DEFAULT, seed or 0)]
+    if as_json:
+        typer.echo(json.dumps([row.to_dict() for row in found]))
+        return
+    _print(found)
+
+
+def _study(name: str, storage: str | None) -> Study | None:
+    from nas.references import reference_names
+    from nas.study import Study
+    from nas.study.storage import locate
+
+    place, study = locate(name, storage)
+    known = name not in reference_names() and study in place.names()
+    return Study.load(name, storage) if known else None
+
+
+def _of(arch: Architecture, names: list[str] | tuple[str, ...], seed: int) -> Scored:
+    from nas.proxies import scores
+
+    return Scored(arch.name or arch.hash[:12], scores(arch, names, seed))
+
+
+def _of_study(study: Study, names: list[str] | None, seed: int | None, front: bool) -> list[Scored]:
+    """The combined score is given where all of its proxies are, with the seed of its reference."""
+    combiner = study.combiner()
+    own = seed in (None, study.settings.seed)
+    found = []
+    for record in study.pareto() if front else [study.record()]:
+        arch = record.arch.renamed(f"{study.name}-{record.trial}")
+        row = _of(arch, names or study.settings.proxies, study.settings.seed if own else seed or 0)
+        if combiner and own and set(study.settings.proxies) <= row.scores.keys():
+            row = row._replace(combined=combiner.score(row.scores))
+        found.append(row)
+    return found
+
+
+def _print(found: list[Scored]) -> None:
+    """One network: a line a proxy, with its known failure. Several: a line a network."""
+    from nas.cli.tables import show, table
+    from nas.proxies import PROXIES
+
+    first, names = found[0], list(found[0].scores)
+    ranked = first.combined is not None
+    reasons = [
+        f"{row.name}: proxy '{n}' {reason}"
+        for row in found
+        for n, reason in row.scores.reasons.items()
+    ]
+    if len(found) == 1:
+        lines = [(n, PROXIES[n].failure, _text(first.scores[n])) for n in names]
+        columns = ("proxy", "known failure", first.name)
+        made = table(columns, lines, left=2, fold=columns[1:2], minor=columns[1:2])
+        reasons += [f"combined, relative to the study's sample: {_text(first.combined)}"] * ranked
+    else:
+        heads = ["network", *["combined"] * ranked, *names]
+        made = table(heads, [
+            (row.name, *[_text(row.combined)] * ranked, *(_text(row.scores[n]) for n in names))
+            for row in found
+        ])  # fmt: skip
+    show(made, *reasons, "Higher is better for all; none is an accuracy.")
+
+
+def _text(value: float | None) -> str:
+    return "–" if value is None or isnan(value) else f"{value:.5g}"
+
+
+def _number(value: float) -> float | None:
+    return None if isnan(value) else value

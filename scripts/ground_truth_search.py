@@ -1,0 +1,76 @@
+"""What a search with few trainings finds in the table of trained networks, by how it is led.
+
+from ground_truth_search import regrets
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm, rankdata
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, WhiteKernel
+
+Vector = np.ndarray[Any, np.dtype[np.float64]]
+TRAININGS = (1, 5, 10, 20)
+RESAMPLES = 100
+FIRST = 5  # trainings before the model of `bayesian` is worth fitting
+
+
+def regrets(
+    accuracy: Vector, scores: Mapping[str, Vector], features: Mapping[str, Vector]
+) -> dict[str, list[tuple[float, float, float]]]:
+    """By method the best accuracy's lead over what is found after 1, 5, … trainings.
+
+    Each with its 95% interval: every method is tried on `RESAMPLES` random halves of the networks.
+    Methods: random, the networks in the order of a score, and a Gaussian process on the ranks of
+    `features` that begins with the best of the first of `scores`, or with random ones.
+    """
+    methods: dict[str, Callable[[Vector, np.random.Generator], list[int]]] = {
+        "random": lambda half, rng: list(rng.permutation(half))
+    }
+    for name, values in scores.items():
+        methods[name] = lambda half, rng, v=values: list(half[np.argsort(-v[half], kind="stable")])
+    table = np.column_stack([rankdata(v) / len(v) for v in features.values()])
+    first = next(iter(scores.values()))
+    for name, start in ((f"model, begun by {next(iter(scores))}", first), ("model", None)):
+        methods[name] = lambda half, rng, s=start: bayesian(table, accuracy, half, s, rng)
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    for name, method in methods.items():
+        rng = np.random.default_rng(0)
+        lost = []
+        for _ in range(RESAMPLES):
+            half = rng.choice(len(accuracy), len(accuracy) // 2, replace=False)
+            order = method(half, rng)
+            best = accuracy[half].max()
+            lost.append([best - accuracy[order[:k]].max() for k in TRAININGS])
+        spread = np.percentile(lost, [2.5, 97.5], axis=0)
+        found[name] = list(zip(np.mean(lost, axis=0), *spread, strict=True))
+    return found
+
+
+def bayesian(
+    features: Vector, accuracy: Vector, half: Vector, start: Vector | None, rng: np.random.Generator
+) -> list[int]:
+    """The networks in the order in which a Gaussian process with expected improvement trains them.
+
+    The first ones are those of the best `start`, or random ones.
+    """
+    left = list(rng.permutation(half) if start is None else half[np.argsort(-start[half])])
+    chosen, left = left[:FIRST], left[FIRST:]
+    while left and len(chosen) < max(TRAININGS):
+        known = accuracy[chosen]
+        kernel = RBF(0.5, (0.1, 10)) + WhiteKernel(0.1, (1e-3, 1))
+        model = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(features[chosen], known)
+        mean, deviation = model.predict(features[left], return_std=True)
+        z = (mean - known.max()) / np.maximum(deviation, 1e-12)
+        gain = deviation * (z * norm.cdf(z) + norm.pdf(z))
+        chosen.append(left.pop(int(np.argmax(gain))))
+    return chosen
