@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from nas.blocks import Block, block_graph
-from nas.errors import NasError, one_of
+from nas.errors import NasError, one_of, shown
 from nas.graph import Graph, Node, Shape
 
 FORMAT = 1
@@ -125,10 +125,11 @@ class Architecture:
             if key not in data:
                 raise NasError(f"an architecture needs the key '{key}'")
         if data.get("format", FORMAT) != FORMAT:
-            raise NasError(f"architecture format {data['format']!r}: this version reads {FORMAT}")
+            found = shown(data["format"])
+            raise NasError(f"architecture format {found}: this version reads {FORMAT}")
         name = data.get("name", "")
         if not isinstance(name, str):
-            raise NasError(f"'name' must be text, not {name!r}")
+            raise NasError(f"'name' must be text, not {shown(name)}")
         if not isinstance(data["stages"], list):
             raise NasError("'stages' must be a list of lists of rows")
         arch = cls(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from nas.errors import NasError
+from nas.errors import NasError, shown
 
 Measure = Literal["macs", "params", "peak_bytes", "weight_bytes", "latency_ms"]
 
@@ -33,13 +33,13 @@ def parse_budget(text: str) -> Budget:
     """
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise NasError(f"budget {text!r}: a number and a unit are needed, such as {EXAMPLES}")
+        raise NasError(f"budget {shown(text)}: a number and a unit are needed, such as {EXAMPLES}")
     number, unit = float(match[1]), match[2].lower()
     measure, scale = _unit(unit)
     if scale is None or measure is None:
-        raise NasError(f"budget {text!r}: unknown unit '{match[2]}'; write it as {EXAMPLES}")
+        raise NasError(f"budget {shown(text)}: unknown unit '{match[2]}'; write it as {EXAMPLES}")
     if not 0 < number * scale < float("inf"):
-        raise NasError(f"budget {text!r}: must be above 0")
+        raise NasError(f"budget {shown(text)}: must be above 0")
     return Budget(measure, number * scale, text.strip())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-MAX_LISTED = 16
+MAX_LISTED, MAX_SHOWN = 16, 80
 
 
 class NasError(ValueError):
@@ -22,6 +22,17 @@ def one_of(what: str, value: object, allowed: Iterable[str]) -> NasError:
     >>> str(one_of("block", "fir", ["fire", "ghost"]))
     "block 'fir' is unknown; did you mean 'fire'? (one of: fire, ghost)"
     """
+    return NasError(f"{what} {shown(value)} is unknown{nearest(value, allowed)}")
+
+
+def shown(value: object) -> str:
+    """A value as it is shown in an error: what is long is cut off."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def nearest(value: object, allowed: Iterable[str]) -> str:
+    """What follows the name of an unknown `value`: the nearest of the `allowed`, and these."""
     names = sorted(allowed)
     near = get_close_matches(str(value), names, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
@@ -29,4 +40,4 @@ def one_of(what: str, value: object, allowed: Iterable[str]) -> NasError:
         known = "" if near else f" (one of {len(names)}: {', '.join(names[:MAX_LISTED])}, …)"
     else:
         known = f" (one of: {', '.join(names)})" if names else " (there is none)"
-    return NasError(f"{what} {value!r} is unknown{hint}{known}")
+    return hint + known

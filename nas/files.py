@@ -32,6 +32,18 @@ def write_whole(path: Path, content: bytes | str) -> None:
             part.unlink(missing_ok=True)
 
 
+def check_folder(path: Path) -> None:
+    """Before long work whose files go into a folder, which may not exist yet.
+
+    Errors: `NasError` where it cannot be made or written to.
+    """
+    place = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not place.is_dir():
+        raise NasError(f"{path} cannot be written: {place} is no folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise NasError(f"{path} cannot be written: no permission to write in {place}")
+
+
 def read_text(path: Path, source: str) -> str:
     """The text of a file. Errors: `NasError` with the `source` and the system's reason."""
     try:

@@ -76,11 +76,10 @@ def load_installed() -> None:
                 raise NasError(f"plugin '{entry.name}' ({entry.value}): {reason}") from error
 
 
-def load_all(paths: Iterable[str | Path] | None) -> None:
+def load_all(paths: Iterable[str | Path] | None) -> list[PluginFile]:
     """The plugins of installed packages, then those files: what a command begins with."""
     load_installed()
-    for path in paths or ():
-        load(path)
+    return [load(path) for path in paths or ()]
 
 
 def restore(files: Iterable[PluginFile], owner: str) -> None:

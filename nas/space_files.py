@@ -9,13 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ConfigDict
 
-from nas.errors import NasError, one_of
-from nas.files import read_text
+from nas.errors import one_of
 from nas.resources import shipped
 from nas.validation import Settings, validated
+from nas.yaml_files import read_yaml
 
 SHIPPED = shipped("search_spaces")
 SUFFIXES = (".yaml", ".yml")
@@ -33,7 +32,7 @@ def space_names() -> list[str]:
     """The names of the shipped spaces, with those of their variants."""
     names = []
     for path in _shipped().values():
-        _, *others = validated(_File, _yaml(path), str(path)).variants or [""]
+        _, *others = validated(_File, read_yaml(path, str(path)), str(path)).variants or [""]
         names += [path.stem, *(f"{path.stem}:{variant}" for variant in others)]
     return names
 
@@ -59,7 +58,7 @@ def read(path: Path, variant: str | None) -> object:
 
     Errors: `NasError` for a file that cannot be read and for an unknown variant, with the nearest.
     """
-    data = _yaml(path)
+    data = read_yaml(path, f"search space {path}")
     if not isinstance(data, dict):
         return data
     file = validated(_File, data, str(path))
@@ -77,12 +76,3 @@ def read(path: Path, variant: str | None) -> object:
 
 def _shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
-
-
-def _yaml(path: Path) -> object:
-    content = read_text(path, f"search space {path}")
-    try:
-        return yaml.safe_load(content)
-    except (yaml.YAMLError, RecursionError) as error:
-        text = " ".join(str(error).split())
-        raise NasError(f"search space {path}: invalid YAML: {text}") from None

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nas.errors import NasError
+from nas.errors import NasError, nearest
 
 
 class Settings(BaseModel):
@@ -28,10 +28,10 @@ def validated(model: type[S], data: object, source: str) -> S:
             return model.model_validate_json(data)
         return model.model_validate(data)
     except ValidationError as error:
-        raise NasError(f"{source}: {_first(error)}") from None
+        raise NasError(f"{source}: {_first(error, model)}") from None
 
 
-def _first(error: ValidationError) -> str:
+def _first(error: ValidationError, model: type[BaseModel]) -> str:
     # Of the errors of a union's members, the one of our own that names the value is the clear one.
     errors: list[Any] = list(error.errors(include_url=False))
     first = min(errors, key=lambda e: e["type"] != "value_error")
@@ -39,6 +39,8 @@ def _first(error: ValidationError) -> str:
     rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if first["type"] == "extra_forbidden":
         rule = "unknown setting"
+        if len(first["loc"]) == 1:
+            rule += nearest(key, (f.alias or name for name, f in model.model_fields.items()))
     elif first["type"] not in ("missing", "value_error", "json_invalid"):
         rule += f", not {first['input']!r:.60}"
     return f"{key}: {rule}" if key else rule

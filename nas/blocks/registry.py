@@ -21,7 +21,7 @@ from traceback import walk_tb
 from types import UnionType
 from typing import Any, ClassVar, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from nas.errors import NasError, one_of
+from nas.errors import NasError, one_of, shown
 from nas.graph import Builder, Graph, Shape
 
 Value = int | float | str | bool | None
@@ -146,7 +146,8 @@ class BlockKind:
                 raise one_of(f"setting of block '{self.name}'", name, self.parameters)
             if not parameter.accepts(value):
                 allowed = " or ".join(t.__name__ for t in parameter.types)
-                raise NasError(f"block '{self.name}': {name}={value!r} must be of type {allowed}")
+                given = f"{name}={shown(value)}"
+                raise NasError(f"block '{self.name}': {given} must be of type {allowed}")
             if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
                 raise NasError(
                     f"block '{self.name}': {name}={value!r:.40} must be at most {MAX_NUMBER}"

@@ -93,7 +93,7 @@ def measure(
         _print_bundle(bundle, make_bundle(target, bundle, folder=folder, say=_say, **settings))
         return
     with _kept(folder / f"{target}.csv"):
-        if ssh:
+        if ssh is not None:
             path, warnings = measure_over_ssh(
                 target,
                 ssh,

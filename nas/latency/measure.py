@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nas.errors import NasError
-from nas.files import write_whole
+from nas.files import check_folder, write_whole
 from nas.latency.bundle import model_files
 from nas.latency.lowering import NEUTRAL
 from nas.latency.metadata import NAME, Metadata, read_metadata
@@ -48,6 +49,10 @@ def measure(
     provider or budget, or a table that was made with other settings.
     """
     check_numbers(threads, visits, precision, minutes)
+    cores = os.cpu_count() or threads
+    if threads > cores:
+        raise NasError(f"threads {threads}: this machine has {cores}")
+    check_folder(Path(folder))
     with failures():
         settings = Settings(full_provider(provider), threads, visits)
         facts = {**machine_facts(settings), "precision": precision}
@@ -95,7 +100,7 @@ def failures() -> Iterator[None]:
 
 def check_name(name: str) -> None:
     """Errors: `NasError` where it is no name of a target."""
-    if not re.match(NAME, name):
+    if not re.fullmatch(NAME, name):
         rule = "must be of lower-case letters, digits, '.', '_' and '-'"
         raise NasError(f"name {name!r} {rule}")
 

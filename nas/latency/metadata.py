@@ -9,9 +9,9 @@ import yaml
 from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 
 from nas.errors import NasError, one_of
-from nas.files import read_text
 from nas.latency.basis import SCALES
 from nas.validation import Settings, validated
+from nas.yaml_files import read_yaml
 
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -93,24 +93,10 @@ class Metadata(_Strict):
 
 def read_metadata(path: Path) -> Metadata:
     """Reads a target's YAML. Errors: `NasError` naming file, key and rule."""
-    text = read_text(path, f"target {path}")
-    try:
-        data = yaml.load(text, _Loader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise NasError(f"target {path}: invalid YAML: {' '.join(str(error).split())}") from None
+    data = read_yaml(path, f"target {path}")
     if not isinstance(data, dict):
         raise NasError(f"target {path}: must be a mapping, not {type(data).__name__}")
     found = validated(Metadata, data, f"target {path}")
     if found.name != path.stem:
         raise NasError(f"target {path}: name: must be that of the file, not {found.name!r}")
     return found
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML's safe loader, in C where there is one; dates stay text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
-    for first, rules in _Loader.yaml_implicit_resolvers.items()
-}

@@ -142,7 +142,7 @@ def _stored(metadata: Metadata, table: Path) -> Predictor | None:
         data = json.loads(_place(table).read_text(encoding="utf-8"))
         fresh = _stamp(metadata, table).items() <= data.items()
         return Predictor.of_facts(data) if fresh else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 

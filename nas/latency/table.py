@@ -162,6 +162,6 @@ def _dump(data: object) -> str:
 def _load(spec: str) -> object:
     try:
         data: object = json.loads(spec)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise NasError(f"spec is not JSON: {error}") from None
     return data

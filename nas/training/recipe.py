@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field
 
-from nas.errors import NasError
-from nas.files import read_text
 from nas.validation import Settings, validated
+from nas.yaml_files import read_yaml
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -54,10 +52,7 @@ class Recipe(Settings):
     def load(cls, path: Path) -> Recipe:
         """The recipe of a YAML file. Errors: `NasError` with the path, the key and the rule."""
         source = f"recipe {path}"
-        try:
-            data = yaml.safe_load(read_text(path, source))
-        except (yaml.YAMLError, RecursionError) as error:
-            raise NasError(f"{source}: invalid YAML: {' '.join(str(error).split())}") from None
+        data = read_yaml(path, source)
         return validated(cls, {} if data is None else data, source)
 
     def changed(self, **changes: object) -> Recipe:

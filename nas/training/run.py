@@ -17,6 +17,7 @@ from torch.nn import functional
 from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
 from nas.errors import NasError
+from nas.files import check_folder
 from nas.torch_module import Network, build
 from nas.training.accuracy import evaluate
 from nas.training.batches import Normalise, Pixels, mixed_seed, steps_per_epoch, training_batches
@@ -92,6 +93,8 @@ class _Run:
         progress: Report,
     ) -> None:
         check_fit(arch, data)
+        if output is not None:
+            check_folder(output)
         self.arch, self.data, self.recipe = arch, data, recipe
         self.output, self.device, self.progress = output, device, progress
         self.state = State(

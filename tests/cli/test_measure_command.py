@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,9 @@ def test_a_log_gets_a_line_a_batch(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     ("words", "said"),
     [
         (["measure"], "--target must name the target"),
+        (["measure", "--target", "x", "--ssh", ""], "--ssh '' must be a host"),
+        (["measure", "--target", "x", "--threads", "99999"], "threads 99999: this machine has"),
+        (["measure", "--target", "x", "--folder", os.devnull], "is no folder"),
         (["measure", "--target", "x", "--provider", "gpu0"], "'gpu0' is not available"),
         (["measure", "--target", "x", "--provider", "gpu0"], "CPUExecutionProvider"),
         (["measure", "--target", "x", "--precision", "int4"], "one of fp32, int8, not 'int4'"),

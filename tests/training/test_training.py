@@ -141,6 +141,9 @@ def test_mistakes(arch: Architecture, data: DataSet, tmp_path: Path) -> None:
         train(nas.SearchSpace.from_dict(TINY).sample(0), data)
     with pytest.raises(NasError, match="batch_size 2000: there are 1438"):
         train(arch, data, Recipe(batch_size=2000))
+    (tmp_path / "file").touch()
+    with pytest.raises(NasError, match="file is no folder"):
+        train(arch, data, output=tmp_path / "file" / "folder")
     with pytest.raises(NasError, match="device 'gpu' cannot be used"):
         train(arch, data, device="gpu")
     (tmp_path / "r.yaml").write_text("epochs: 0")

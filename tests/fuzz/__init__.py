@@ -1,0 +1,1 @@
+"""Bad input of every kind; `scripts/fuzz.py` runs it for longer."""
