@@ -1,29 +1,51 @@
-"""The Pareto front against its definition."""
+"""The Pareto front against its definition, for one objective beside the score and for several."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.study.study import Record, pareto
+from nas.errors import NasError
+from nas.study.objectives import OBJECTIVES, check_objectives, pareto
+from nas.study.study import Record
 
 
-def record(trial: int, score: float, latency_ms: float) -> Record:
-    return Record(trial, score, 1, 1, 1, latency_ms, (latency_ms, latency_ms), 32, {}, {})
+def record(trial: int, score: float, macs: int, latency_ms: float, peak_bytes: int) -> Record:
+    interval = (latency_ms, latency_ms)
+    return Record(trial, score, macs, 1, peak_bytes, latency_ms, interval, 32, {}, {})
 
 
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(1, 6)), max_size=12))
-def test_front_is_what_no_other_beats(points: list[tuple[int, int]]) -> None:
-    records = [record(i, float(s), float(ms)) for i, (s, ms) in enumerate(points)]
-    front = {(r.score, r.latency_ms) for r in pareto(records)}
-    expected = {
-        (a.score, a.latency_ms)
-        for a in records
-        if not any(
-            b.score >= a.score
-            and b.latency_ms <= a.latency_ms
-            and (b.score, b.latency_ms) != (a.score, a.latency_ms)
+VALUES = st.integers(0, 4)
+
+
+@given(
+    st.lists(st.tuples(VALUES, VALUES, VALUES, VALUES), max_size=12),
+    st.lists(st.sampled_from(["latency", "macs", "memory"]), min_size=1, max_size=3, unique=True),
+)
+def test_front_is_what_no_other_beats(
+    points: list[tuple[int, int, int, int]], names: list[str]
+) -> None:
+    records = [record(i, s, macs, ms, memory) for i, (s, macs, ms, memory) in enumerate(points)]
+
+    def losses(r: Record) -> tuple[float, ...]:
+        return (-r.score, *(getattr(r, OBJECTIVES[name]) for name in names))
+
+    def beaten(a: Record) -> bool:
+        return any(
+            all(x <= y for x, y in zip(losses(b), losses(a), strict=True))
+            and losses(a) != losses(b)
             for b in records
         )
-    }
-    assert front == expected
-    scores = [r.score for r in pareto(records)]
-    assert scores == sorted(scores, reverse=True)
+
+    front = pareto(records, names)
+    assert {losses(r) for r in front} == {losses(r) for r in records if not beaten(r)}
+    assert len({losses(r) for r in front}) == len(front)
+    assert [losses(r) for r in front] == sorted(losses(r) for r in front)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [(["latncy"], "did you mean 'latency'"), ([], "at least one"), (["macs", "macs"], "once")],
+)
+def test_objectives_that_cannot_be(names: list[str], message: str) -> None:
+    with pytest.raises(NasError, match=message):
+        check_objectives(names)

@@ -1,0 +1,231 @@
+"""`nas compare`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.options import JsonOption, PluginOption, StorageOption
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nas.study import Study
+    from nas.study.compare import Curve
+
+PLOTS = (".png", ".svg", ".pdf")
+RANDOM = "random"
+
+
+def compare(
+    study: Annotated[
+        list[str] | None, typer.Argument(metavar="[STUDY]...", help="Studies to compare.")
+    ] = None,
+    samplers: Annotated[
+        str | None,
+        typer.Option(
+            help="Run these instead, a,b,c, each as often as there are seeds; what is there is "
+            "gone on with.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Studies a sampler, with seeds 0, 1, ...")] = 10,
+    trials: Annotated[int, typer.Option(help="Candidates to score a study.")] = 200,
+    target: Annotated[str, typer.Option(help="Device whose latency counts.")] = "cpu",
+    budget: Annotated[
+        list[str] | None, typer.Option(help="Upper limit, repeatable; see `nas search`.")
+    ] = None,
+    space: Annotated[str, typer.Option(help="A shipped space or a YAML file.")] = "mobile",
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(help="latency, macs, params or memory, repeatable.", show_default=False),
+    ] = None,
+    proxies: Annotated[
+        str | None, typer.Option(help="Accuracy proxies: a,b,c.", show_default=False)
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw it: a .png, .svg or .pdf file.", show_default=False)
+    ] = None,
+    storage: StorageOption = None,
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare searches by best score and hypervolume, over seeds."""
+    from nas import plugins
+    from nas.errors import NasError
+    from nas.study import Study
+    from nas.study.compare import curves
+
+    if plot is not None and plot.suffix not in PLOTS:
+        raise NasError(f"--plot {plot}: must end in {', '.join(PLOTS)}")
+    if bool(study) == bool(samplers):
+        raise NasError("give either studies or --samplers: what is to be compared")
+    for option, value in (("seeds", seeds), ("trials", trials)):
+        if value < 1:
+            raise NasError(f"--{option} {value}: must be at least 1")
+    plugins.load_all(plugin)
+    if samplers:
+        options: dict[str, Any] = {"storage": storage, "trials": trials}
+        options |= {"objectives": objective} if objective else {}
+        options |= {"proxies": [n.strip() for n in proxies.split(",")]} if proxies else {}
+        names = list(dict.fromkeys(name.strip() for name in samplers.split(",")))
+        studies = _run(names, seeds, target, budget or [], space, options)
+    else:
+        studies = [Study.load(name, storage) for name in dict.fromkeys(study or [])]
+    found = curves(studies)
+    if plot is not None:
+        draw(found, plot)
+    if as_json:
+        typer.echo(json.dumps(_summary(found)))
+        return
+    _print(found)
+    if plot is not None:
+        typer.echo(f"{plot}: medians with the range from the 10th to the 90th percentile")
+
+
+def _run(
+    samplers: Sequence[str],
+    seeds: int,
+    target: str,
+    budgets: Sequence[str],
+    space: str,
+    options: dict[str, Any],
+) -> list[Study]:
+    """Runs what is missing of every study, one seed of all samplers after the other."""
+    from nas.cli.progress import progress_display
+    from nas.study import Driver
+    from nas.study.compare import study_of
+    from nas.study.samplers import check_sampler
+
+    for sampler in samplers:
+        check_sampler(sampler)
+    studies = []
+    for seed in range(seeds):
+        for sampler in samplers:
+            study = study_of(target, budgets, space, sampler=sampler, seed=seed, **options)
+            studies.append(study)
+            if len(study.trials()) >= options["trials"]:
+                continue
+            with progress_display(study) as report:
+                ended = Driver(study, report=report).run(options["trials"])
+            if ended == "interrupted":
+                typer.echo("interrupted: all finished trials are kept; the same command goes on")
+                raise typer.Exit(130)
+    return studies
+
+
+def _summary(found: Sequence[Curve]) -> dict[str, Any]:
+    """The comparison after as many trials as every study has, as JSON types."""
+    from nas.study.compare import (
+        MEASURES,
+        Interval,
+        at_trial,
+        by_sampler,
+        rank_test,
+        trials_to_reach,
+    )
+
+    trials = min(len(curve.best) for curve in found)
+    groups = by_sampler(found)
+    base = RANDOM if RANDOM in groups else next(iter(groups))
+    goals = {curve.seed: float(curve.hypervolume[trials - 1]) for curve in groups[base]}
+    result: dict[str, Any] = {"trials": trials, "baseline": base, "samplers": []}
+    for name, group in groups.items():
+        one: dict[str, Any] = {"sampler": name, "studies": len(group)}
+        for measure in (*MEASURES, "seconds"):
+            one[measure] = Interval.of(at_trial(group, measure, trials))._asdict()
+        if name != base:
+            for measure in MEASURES:
+                test = rank_test(group, groups[base], measure, trials)
+                one[f"{measure}_p"], one["test"] = test.p, test.name
+            if all(curve.seed in goals for curve in group):
+                reached = Interval.of(trials_to_reach(group, goals))
+                one["trials_to_baseline"] = reached.median
+        result["samplers"].append(one)
+    return result
+
+
+def _print(found: Sequence[Curve]) -> None:
+    from nas.cli.tables import show, table
+
+    summary = _summary(found)
+    rows = []
+    for one in summary["samplers"]:
+        tested = "best_p" in one
+        reach = one.get("trials_to_baseline")
+        rows.append(
+            (
+                one["sampler"],
+                one["studies"],
+                _interval(one["best"], ".3f"),
+                f"{one['best_p']:.2g}" if tested else "",
+                _interval(one["hypervolume"], ".3g"),
+                f"{one['hypervolume_p']:.2g}" if tested else "",
+                "" if reach is None else "–" if reach == float("inf") else f"{reach:g}",
+                f"{one['seconds']['median']:.0f}",
+            )
+        )
+    base = summary["baseline"]
+    tests = sorted({one["test"] for one in summary["samplers"] if "test" in one})
+    show(
+        f"After {summary['trials']} trials each: medians over seeds, 10th to 90th percentile",
+        table(
+            ("sampler", "studies", "best score", "p", "hypervolume", "p", "trials", "seconds"),
+            rows,
+        ),
+        f"p: two-sided, against {base} ({', '.join(tests) or 'nothing to test'}); trials: median "
+        f"until the hypervolume is {base}'s final one",
+        "scores are relative to the reference samples of all these studies together, the "
+        "hypervolume to the worst in them; neither is an accuracy",
+    )
+
+
+def _interval(values: dict[str, float], form: str) -> str:
+    low, high = (format(values[key], form) for key in ("low", "high"))
+    return f"{values['median']:{form}} [{low}, {high}]"
+
+
+def draw(found: Sequence[Curve], path: Path, *, seconds: bool = True) -> None:
+    """Medians and percentiles of best score and hypervolume against trials and `seconds`."""
+    import io
+
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    from nas.files import write_whole
+    from nas.study.compare import MEASURES, by_sampler
+
+    figure = Figure(figsize=(9 if seconds else 5, 6), layout="constrained")
+    axes = figure.subplots(2, 2 if seconds else 1, sharey="row", squeeze=False)
+    for name, group in by_sampler(found).items():
+        trials = np.arange(1, min(len(c.best) for c in group) + 1)
+        first, last = max(c.seconds[0] for c in group), min(c.seconds[-1] for c in group)
+        times = np.linspace(first, max(first, last), 200)
+        done = [np.searchsorted(c.seconds, times, side="right") - 1 for c in group]
+        for row, measure in zip(axes, MEASURES, strict=True):
+            curves = [getattr(c, measure) for c in group]
+            _band(row[0], trials, np.array([c[: len(trials)] for c in curves]), name)
+            if seconds:
+                values = np.array([c[i] for c, i in zip(curves, done, strict=True)])
+                _band(row[1], times, values, name)
+    for row, label in zip(axes, ("best score", "hypervolume"), strict=True):
+        row[0].set_ylabel(label)
+    for axis, label in zip(axes[1], ("trials", "seconds"), strict=False):
+        axis.set_xlabel(label)
+    axes[1][0].legend()
+    buffer = io.BytesIO()
+    dated = {"Date": None} if path.suffix == ".svg" else {}  # the same curves, the same file
+    figure.savefig(buffer, format=path.suffix[1:], metadata=dated)
+    write_whole(path, buffer.getvalue())
+
+
+def _band(axis: Any, x: np.ndarray, values: np.ndarray, name: str) -> None:
+    import numpy as np
+
+    low, median, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0)
+    (line,) = axis.plot(x, median, label=name)
+    axis.fill_between(x, low, high, alpha=0.2, color=line.get_color(), linewidth=0)

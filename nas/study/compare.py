@@ -1,0 +1,184 @@
+"""Comparing searches: best score and hypervolume against trials and seconds, and rank tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple, Unpack
+
+import numpy as np
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.errors import NasError
+from nas.proxies import Combiner
+from nas.study import Options, begin
+from nas.study.hypervolume import hypervolumes
+from nas.study.objectives import trial_losses
+from nas.study.settings import DEFAULT_SAMPLER
+from nas.study.storage import Storage
+from nas.study.study import Study
+
+ALIKE = ("space", "target", "target_checksum", "budgets", "proxies", "objectives")
+MEASURES = ("best", "hypervolume")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One study after each of its trials: the best score so far (NaN before there is one), the
+    hypervolume so far, and the seconds its drivers have worked."""
+
+    sampler: str
+    seed: int
+    best: np.ndarray
+    hypervolume: np.ndarray
+    seconds: np.ndarray
+
+
+class Interval(NamedTuple):
+    """The median over seeds, with the tenth and the ninetieth percentile."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float] | np.ndarray) -> Interval:
+        """Linear between two values."""
+        low, median, high = np.quantile(np.asarray(values, float), (0.1, 0.5, 0.9)).tolist()
+        return cls(median, low, high)
+
+
+class RankTest(NamedTuple):
+    """A two-sided test of whether two samplers' values differ, seed by seed where they can be."""
+
+    name: str
+    p: float
+
+
+def study_of(
+    target: str, budgets: Sequence[str], space: str = "mobile", **options: Unpack[Options]
+) -> Study:
+    """The study of a comparison, made where it is not there yet; see `nas.study.begin`.
+
+    Its name is made of target, budgets, space, sampler, cascade and seed, so that whatever was
+    begun is gone on with.
+    """
+    place = Storage(options.get("storage"))
+    cascade, seed = options.get("cascade"), options.get("seed", 0)
+    of = [options.get("sampler", DEFAULT_SAMPLER), *([f"cascade{cascade}"] if cascade else [])]
+    words = "-".join([Path(space).stem, Path(target).stem, *budgets, *of, str(seed)])
+    name = re.sub(r"[^a-z0-9.]+", "-", words.lower())[-100:].strip(".-")
+    if name in place.names():
+        return Study.load(name, options.get("storage"))
+    options["name"] = name
+    return begin(target, budgets, space, **options)
+
+
+def curves(studies: Sequence[Study]) -> list[Curve]:
+    """The curves of studies, on one scale.
+
+    Scores are relative to a reference sample, which depends on the seed; so all are computed again,
+    from the stored proxies, relative to the samples of all studies together. The hypervolume's
+    reference point is the worst that is in these samples, objective by objective.
+    Errors: `NasError` for studies that differ in more than sampler, seed, cascade and warm start,
+    or that have no trial yet.
+    """
+    samples: dict[str, Study] = {}
+    for study in studies:
+        _check(study, studies[0])
+        samples.setdefault(repr(study.reference), study)
+    proxies = studies[0].settings.proxies
+    reference = [scores for study in samples.values() for scores in study.reference]
+    combiner = Combiner(proxies).fit(reference)
+    points = np.vstack(
+        [_losses(s, s.reference_trials, s.reference, combiner) for s in samples.values()]
+    )
+    return [_curve(study, combiner, points.max(axis=0)) for study in studies]
+
+
+def _check(study: Study, first: Study) -> None:
+    for name in ALIKE:
+        mine, other = (getattr(s.settings, name) for s in (study, first))
+        if mine != other:
+            texts = "" if name == "space" else f": {_text(mine)} and {_text(other)}"
+            raise NasError(
+                f"studies '{study.name}' and '{first.name}' cannot be compared, for they differ in "
+                f"{name.replace('_', ' ')}{texts}"
+            )
+    if not study.trials():
+        raise NasError(f"study '{study.name}' has no finished trial yet")
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _losses(
+    study: Study,
+    trials: Sequence[FrozenTrial],
+    scores: Sequence[dict[str, float]],
+    combiner: Combiner,
+) -> np.ndarray:
+    losses = trial_losses(trials, study.directions)
+    losses[:, 0] = [-combiner.score(each) for each in scores]
+    return losses
+
+
+def _curve(study: Study, combiner: Combiner, reference: np.ndarray) -> Curve:
+    trials = study.trials()
+    scored = [i for i, t in enumerate(trials) if t.state == TrialState.COMPLETE]
+    complete = [trials[i] for i in scored]
+    points = np.full((len(trials), len(study.directions)), np.nan)
+    points[scored] = _losses(study, complete, [t.user_attrs["scores"] for t in complete], combiner)
+    settings = study.settings
+    cascade = f", cascade {settings.cascade}" if settings.cascade > 1 else ""
+    warm = ", warm start" if settings.start_from else ""
+    return Curve(
+        sampler=f"{settings.sampler}{cascade}{warm}",
+        seed=settings.seed,
+        best=np.fmax.accumulate(-points[:, 0]),
+        hypervolume=hypervolumes(points, reference),
+        seconds=np.cumsum([t.user_attrs.get("seconds", np.nan) for t in trials]),
+    )
+
+
+def by_sampler(found: Sequence[Curve]) -> dict[str, list[Curve]]:
+    """The curves of each sampler by seed, samplers in the order in which they appear."""
+    order = list(dict.fromkeys(curve.sampler for curve in found))
+    sort = sorted(found, key=lambda c: (order.index(c.sampler), c.seed))
+    return {name: list(group) for name, group in groupby(sort, key=lambda c: c.sampler)}
+
+
+def at_trial(group: Sequence[Curve], measure: str, trial: int) -> np.ndarray:
+    """The measure of each curve after so many trials."""
+    return np.array([getattr(curve, measure)[trial - 1] for curve in group])
+
+
+def trials_to_reach(group: Sequence[Curve], goals: dict[int, float]) -> list[float]:
+    """How many trials each curve takes to its seed's goal of hypervolume; infinite where it does
+    not get there."""
+    found = []
+    for curve in group:
+        there = np.flatnonzero(curve.hypervolume >= goals[curve.seed])
+        found.append(float(there[0] + 1) if len(there) else float("inf"))
+    return found
+
+
+def rank_test(
+    a: Sequence[Curve], b: Sequence[Curve], measure: str, trial: int, of_b: int | None = None
+) -> RankTest:
+    """Whether the measure differs after so many trials, or `of_b` of the second: Wilcoxon's
+    signed-rank test where the seeds are the same, else that of Mann and Whitney. p is 1 where
+    nothing can be said."""
+    from scipy import stats
+
+    x, y = at_trial(a, measure, trial), at_trial(b, measure, of_b or trial)
+    paired = [c.seed for c in a] == [c.seed for c in b]
+    name = "Wilcoxon" if paired else "Mann–Whitney"
+    if min(len(x), len(y)) < 2 or (paired and (x == y).all()):
+        return RankTest(name, 1.0)
+    result: Any = stats.wilcoxon(x, y) if paired else stats.mannwhitneyu(x, y)
+    return RankTest(name, float(result.pvalue))
