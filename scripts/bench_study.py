@@ -1,56 +1,154 @@
-"""What a trial costs besides its evaluation: asking, and appending to a journal of 2,000 trials.
+"""What a search costs besides its proxies, and what a second worker brings.
 
-    python scripts/bench_study.py
+    python scripts/bench_study.py analytic --trials 20000   # of proxies that run no network
+    python scripts/bench_study.py share --trials 100        # of its CPU time, inside proxies
+    python scripts/bench_study.py workers --trials 60       # candidates/s of two against one
 
-Prints medians in ms over the last 200 trials; the goal for persisting is at most 10 ms.
+Run them on a quiet machine. `workers` takes turns between one worker and two, and prints the ratio
+of their medians, and also which part of the time the workers were evaluating: where other programs
+want the cores too, twice that part is the ratio to expect of free ones.
 """
 
 from __future__ import annotations
 
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from concurrent.futures import wait
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 import optuna
 
-from nas.study import Driver, Study, begin
+import nas.study.driver as driver_module
+from nas.proxies import evaluate
+from nas.study import Driver, Progress, Study, begin
+from nas.study.executors import open_executor
+from nas.study.history import History
 
-TRIALS = 2200
 TAIL = 200
+ROUNDS = 3
 
 
-def timed(owner: type, name: str, seconds: list[float]) -> None:
-    """Lets a method note how long each of its calls takes."""
+def timed(owner: Any, name: str, seconds: list[float], clock: Callable[[], float]) -> None:
+    """Lets a function note how long each of its calls takes."""
     original = getattr(owner, name)
 
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        start = perf_counter()
-        result = original(self, *args, **kwargs)
-        seconds.append(perf_counter() - start)
-        return result
+    def call(*args: Any, **kwargs: Any) -> Any:
+        start = clock()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            seconds.append(clock() - start)
 
     setattr(owner, name, call)
 
 
-def main() -> None:
-    """Runs a study whose score needs no forward pass, so that its own work is what is seen."""
+def start(folder: str, trials: int, name: str = "bench", **options: Any) -> Study:
+    return begin("jetson", ["300M"], storage=folder, name=name, trials=trials, **options)
+
+
+def megabytes() -> float:
+    """The most memory that this process has used."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def analytic(trials: int, sampler: str) -> None:
+    """Many trials whose scores cost next to nothing, so that the rest is what is seen."""
     ask: list[float] = []
     persist: list[float] = []
-    timed(optuna.Study, "ask", ask)
-    timed(optuna.Study, "add_trial", persist)
+    timed(History, "ask", ask, time.process_time)
+    timed(optuna.Study, "add_trial", persist, time.process_time)
+    used: dict[int, float] = {}
+
+    def report(progress: Progress) -> None:
+        if progress.phase == "search" and progress.trials % 1000 == 0:
+            used[progress.trials] = megabytes()
+
     with TemporaryDirectory() as folder:
-        study = begin("jetson", ["300M"], storage=folder, trials=TRIALS, proxies=["entropy"])
-        start = perf_counter()
-        Driver(study).run(TRIALS)
-        total = perf_counter() - start
-        start = perf_counter()
-        replayed = len(Study.load(study.name, folder).trials())
-        load = perf_counter() - start
-    print(f"trials: {replayed}, {replayed / total:.0f} per second with the analytic proxy alone")
-    print(f"ask:     median {median(ask[-TAIL:]) * 1e3:.2f} ms")
-    print(f"persist: median {median(persist[-TAIL:]) * 1e3:.2f} ms (goal: at most 10 ms)")
-    print(f"load:    {load:.2f} s")
+        study = start(folder, trials, sampler=sampler, proxies=["width", "params"])
+        wall, cpu = time.perf_counter(), time.process_time()
+        Driver(study, report=report).run(trials)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        loading = time.process_time()
+        again = Study.load(study.name, folder)
+        Driver(again).run(trials)
+        loading = time.process_time() - loading
+        journal = again.storage.journal(again.name)
+        size = journal.stat().st_size if journal else 0
+    print(f"{sampler}: {trials} trials in {cpu:.0f} s of CPU, {wall:.0f} s in all")
+    print(
+        f"  ask {1e3 * median(ask[-TAIL:]):.2f} ms, persist {1e3 * median(persist[-TAIL:]):.2f} ms"
+    )
+    print(f"  replayed in {loading:.1f} s of CPU; journal {size / trials / 1e3:.1f} kB a trial")
+    if len(used) > 1:
+        (low, least), *_, (high, most) = used.items()
+        print(f"  memory {1e3 * (most - least) / (high - low):.1f} kB a trial")
+
+
+def share(trials: int) -> None:
+    """The part of a search's CPU time that its proxies take."""
+    inside: list[float] = []
+    timed(driver_module, "evaluate", inside, time.process_time)
+    with TemporaryDirectory() as folder:
+        study = start(folder, trials)
+        cpu = time.process_time()
+        Driver(study).run(trials)
+        cpu = time.process_time() - cpu
+    print(f"{sum(inside) / cpu:.1%} of {cpu:.1f} s of CPU inside proxies, {trials} trials")
+
+
+def clocked(*args: Any) -> dict[str, float]:
+    """`evaluate` with the seconds that it took, as if they were a proxy's."""
+    began = time.perf_counter()
+    scores = evaluate(*args)
+    return {**scores, "clock": time.perf_counter() - began}
+
+
+def workers(trials: int) -> None:
+    """One worker and two, by turns."""
+    driver_module.evaluate = clocked
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    busy: dict[int, list[float]] = {1: [], 2: []}
+    with TemporaryDirectory() as folder:
+        first = start(folder, trials)
+        Driver(first).run(1)
+        for turn in range(ROUNDS):
+            for count in rates:
+                last: list[Progress] = []
+                study = start(folder, trials, f"{count}-{turn}")
+                for key, value in first.optuna.user_attrs.items():  # the reference sample
+                    study.optuna.set_user_attr(key, value)
+                with open_executor(count) as (executor, slots):
+                    arch, proxies = first.record().arch, study.settings.proxies
+                    wait([executor.submit(clocked, arch, proxies) for _ in range(4 * count)])
+                    Driver(study, executor, slots, last.append).run(trials)
+                rate = last[-1].per_second
+                spent = sum(record.scores["clock"] for record in study.records())
+                rates[count].append(rate)
+                busy[count].append(spent * rate / trials / count)
+    for count in rates:
+        print(
+            f"workers {count}: {median(rates[count]):.2f} candidates/s, "
+            f"evaluating {median(busy[count]):.1%} of the time"
+        )
+    print(f"ratio {median(rates[2]) / median(rates[1]):.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["analytic", "share", "workers"])
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--sampler", default="nsga2")
+    options = parser.parse_args()
+    if options.what == "analytic":
+        analytic(options.trials, options.sampler)
+    elif options.what == "share":
+        share(options.trials)
+    else:
+        workers(options.trials)
 
 
 if __name__ == "__main__":

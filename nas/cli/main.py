@@ -14,16 +14,20 @@ from typer.main import get_command
 from nas._version import __version__
 from nas.cli import (
     calibrate,
+    compare,
     describe,
     measure,
     proxies,
     references,
+    score,
     search,
     studies,
     train,
     verify,
 )
 from nas.errors import NasError
+
+LONGEST = 900  # no line of an error is longer, whatever value it shows
 
 app = typer.Typer(
     name="nas",
@@ -56,6 +60,7 @@ def nas(
 
 app.command()(search.search)
 app.command()(search.resume)
+app.command()(compare.compare)
 app.command("studies")(studies.list_studies)
 app.command()(studies.show)
 app.command()(studies.export)
@@ -65,6 +70,7 @@ app.command("targets")(describe.list_targets)
 app.command("spaces")(describe.list_spaces)
 app.command("references")(references.list_references)
 app.command("proxies")(proxies.list_proxies)
+app.command()(score.score)
 app.command()(measure.measure)
 app.command()(calibrate.calibrate)
 app.command()(verify.verify)
@@ -113,5 +119,6 @@ def _message(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"nas: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    print(f"nas: {line if len(line) <= LONGEST else line[:LONGEST] + '…'}", file=sys.stderr)
     sys.exit(code)

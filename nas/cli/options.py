@@ -23,6 +23,15 @@ PluginOption = Annotated[
         show_default=False,
     ),
 ]
+WorkersOption = Annotated[int, typer.Option("--workers", help="Processes of this machine.")]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="Address of a Dask scheduler, tcp://host:port, whose workers are used instead.",
+        show_default=False,
+    ),
+]
 StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="A study's name, or its journal's path.")
 ]

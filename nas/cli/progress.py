@@ -17,8 +17,8 @@ from nas.budget import format_measure
 
 if TYPE_CHECKING:
     from nas.study import Progress, Record, Study
-    from nas.study.driver import Report
     from nas.study.finalists import Report as FinalistReport
+    from nas.study.progress import Report
     from nas.training import Progress as Training
     from nas.training.run import Report as TrainingReport
 

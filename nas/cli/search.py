@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.options import PluginOption, StorageOption, StudyArgument
+from nas.cli.config import ConfigOption
+from nas.cli.options import (
+    PluginOption,
+    SchedulerOption,
+    StorageOption,
+    StudyArgument,
+    WorkersOption,
+)
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from nas.space import SearchSpace
     from nas.study import Study
+    from nas.study.executors import Slots
+    from nas.training.recipe import Recipe
 
 DEFAULT_TRIALS = 1000
 
 
+# What is `Any` is a name or a path, or in a config file what that stands for.
 def search(
     target: Annotated[
         str, typer.Option(help="Device whose latency counts; see `nas targets`.")
@@ -28,14 +41,42 @@ def search(
         ),
     ] = None,
     space: Annotated[
-        str, typer.Option(help="A shipped space (see `nas spaces`) or a YAML file.")
+        Any,
+        typer.Option(metavar="<str>", help="A shipped space (see `nas spaces`) or a YAML file."),
     ] = "mobile",
     trials: Annotated[int, typer.Option(help="Candidates to score.")] = DEFAULT_TRIALS,
-    sampler: Annotated[str, typer.Option(help="nsga2, tpe or random.")] = "nsga2",
+    sampler: Annotated[
+        str, typer.Option(help="evolution, nsga2, tpe, gp or random; see docs/search.md.")
+    ] = "evolution",
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to weigh against the score, repeatable: latency, macs, params, memory. "
+            "Default: latency.",
+            show_default=False,
+        ),
+    ] = None,
     proxies: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="Accuracy proxies to combine: a,b,c; see `nas proxies`, which marks the default.",
+            show_default=False,
+        ),
+    ] = None,
+    cascade: Annotated[
+        int | None,
+        typer.Option(
+            help="Proposals of which a cheap model picks each scored one; 1 is off. Default: 32 "
+            "with evolution, else 1.",
+            show_default=False,
+        ),
+    ] = None,
+    start_from: Annotated[
+        list[Any] | None,
+        typer.Option(
+            metavar="<list[str]>",
+            help="Networks to score first, repeatable: a JSON file, a reference network's name, "
+            "or a study (its Pareto front).",
             show_default=False,
         ),
     ] = None,
@@ -50,36 +91,62 @@ def search(
         int, typer.Option(help="Networks of the Pareto front to train on the data afterwards.")
     ] = 0,
     recipe: Annotated[
-        Path | None, typer.Option(help="How finalists are trained: YAML, see docs/training.md.")
+        Any,
+        typer.Option(
+            metavar="<path>", help="How finalists are trained: YAML, see docs/training.md."
+        ),
     ] = None,
     study: Annotated[
         str | None, typer.Option(help="Name of the study. Default: space, target and budgets.")
     ] = None,
     storage: StorageOption = None,
+    workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
     plugin: PluginOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Search for the best networks within budget. Ctrl-C is safe: `nas resume` goes on."""
     from nas import plugins
     from nas.study import begin
+    from nas.study.executors import open_executor
+
+    files = plugins.load_all(plugin)
+    with open_executor(workers, scheduler, files) as (executor, slots):
+        begun = begin(
+            target,
+            budget or (),
+            _space(space),
+            name=study,
+            storage=storage,
+            sampler=sampler,
+            objectives=objective or ("latency",),
+            proxies=None if proxies is None else [n.strip() for p in proxies for n in p.split(",")],
+            cascade=cascade,
+            start_from=start_from or (),
+            trials=trials,
+            seed=seed,
+            data=data,
+            finalists=finalists,
+            recipe=_recipe(recipe),
+        )
+        ended = _run(begun, trials, executor, slots)
+    _conclude(begun, ended, _places(workers, scheduler))
+
+
+def _space(given: Any) -> str | SearchSpace:
+    from nas.space import SearchSpace
+
+    return SearchSpace.from_dict(given, "space") if isinstance(given, dict) else str(given)
+
+
+def _recipe(given: Any) -> Recipe:
     from nas.study.settings import FINALIST_RECIPE
     from nas.training.recipe import Recipe
+    from nas.validation import validated
 
-    plugins.load_all(plugin)
-    begun = begin(
-        target,
-        budget or (),
-        space,
-        name=study,
-        storage=storage,
-        sampler=sampler,
-        trials=trials,
-        seed=seed,
-        proxies=None if proxies is None else [n.strip() for n in proxies.split(",")],
-        data=data,
-        finalists=finalists,
-        recipe=Recipe.load(recipe) if recipe else FINALIST_RECIPE,
-    )
-    _run(begun, trials)
+    if isinstance(given, dict):
+        return validated(Recipe, given, "recipe")
+    return FINALIST_RECIPE if given is None else Recipe.load(Path(given))
 
 
 def resume(
@@ -89,32 +156,53 @@ def resume(
         typer.Option(help="More candidates to score. Default: what is left of the study's."),
     ] = None,
     storage: StorageOption = None,
+    workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
     plugin: PluginOption = None,
 ) -> None:
     """Go on with a study where it stopped."""
     from nas import plugins
     from nas.errors import NasError
     from nas.study import Study
+    from nas.study.executors import open_executor
+    from nas.study.notices import notices
 
     plugins.load_all(plugin)
     begun = Study.load(study, storage)
+    for notice in notices(begun):
+        typer.echo(notice, err=True)
     done = len(begun.trials())
     if trials is not None and trials < 1:
         raise NasError(f"--trials {trials}: must be at least 1")
     goal = begun.settings.trials if trials is None else done + trials
     if goal <= done:
         typer.echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
-    _run(begun, goal)
+    with open_executor(workers, scheduler, begun.settings.plugins) as (executor, slots):
+        ended = _run(begun, goal, executor, slots)
+    _conclude(begun, ended, _places(workers, scheduler))
 
 
-def _run(study: Study, goal: int) -> None:
+def _run(study: Study, goal: int, executor: Executor, slots: Slots) -> str:
+    """Runs the study until it has so many trials; says why it ended."""
     from nas.cli.progress import progress_display
-    from nas.cli.tables import print_best, print_finalists
     from nas.study import Driver
-    from nas.study.storage import DEFAULT_FOLDER
 
     with progress_display(study) as report:
-        ended = Driver(study, report=report).run(goal)
+        return Driver(study, executor, slots, report).run(goal)
+
+
+def _places(workers: int, scheduler: str | None) -> str:
+    """The options that say where candidates are scored."""
+    chosen = f" --workers {workers}" if workers > 1 else ""
+    return chosen + (f" --scheduler {quote(scheduler)}" if scheduler else "")
+
+
+def _conclude(study: Study, ended: str, places: str) -> None:
+    """Shows what was found, trains the finalists and says how to go on, at which `places`."""
+    from nas.cli.tables import print_best, print_finalists
+    from nas.study.config import config_path
+    from nas.study.storage import DEFAULT_FOLDER
+
     scored = study.records()
     if scored:
         print_best(study)
@@ -122,16 +210,19 @@ def _run(study: Study, goal: int) -> None:
         typer.echo(f"interrupted: all {len(study.trials())} finished trials are kept")
     elif ended == "exhausted":
         typer.echo("every proposal was a network seen before: the space seems to be exhausted")
-    place = study.storage.place
     if scored and ended != "interrupted" and study.settings.finalists:
         ended = _train_finalists(study, ended)
         print_finalists(study)
+    place = study.storage.place
     where = study.name if place == DEFAULT_FOLDER else f"{study.name} --storage {quote(place)}"
     if scored:
         typer.echo(f"export the best:  nas export {where} --output best.onnx")
-    more = "" if ended == "interrupted" else f" --trials {study.settings.trials}"
     if ended != "exhausted":
-        typer.echo(f"go on searching:  nas resume {where}{more}")
+        more = "" if ended == "interrupted" else f" --trials {study.settings.trials}"
+        typer.echo(f"go on searching:  nas resume {where}{more}{places}")
+    config = config_path(study)
+    if config and config.exists():
+        typer.echo(f"begin it anew:    nas search --config {quote(str(config))}")
     if ended == "interrupted":
         raise typer.Exit(130)
 

@@ -45,17 +45,24 @@ def show(
     storage: StorageOption = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
+    as_config: Annotated[
+        bool, typer.Option("--config", help="Print its settings for `nas search --config`.")
+    ] = False,
 ) -> None:
     """Show a study: its Pareto front, and its best network."""
     from nas import plugins
     from nas.cli.tables import layers_table, print_best, print_finalists, study_target
     from nas.cli.tables import show as show_parts
     from nas.study import Study
+    from nas.study.config import config_text
 
     plugins.load_all(plugin)
     loaded = Study.load(study, storage)
     if as_json:
         typer.echo(json.dumps(_as_dict(loaded)))
+        return
+    if as_config:
+        typer.echo(config_text(loaded), nl=False)
         return
     best = loaded.record()
     print_best(loaded)
@@ -76,11 +83,25 @@ def _as_dict(study: Study) -> dict[str, Any]:
         "space": study.space.name,
         "target": study.settings.target,
         "budgets": list(study.settings.budgets),
+        "sampler": study.settings.sampler,
+        "objectives": list(study.settings.objectives),
         "trials": len(study.trials()),
         "feasible": len(records),
         "best": study.record().to_dict() if records else None,
         "pareto": [record.to_dict() for record in study.pareto()],
+        "hypervolume": _hypervolume(study) if records else [],
     }
+
+
+def _hypervolume(study: Study) -> list[float] | None:
+    """The hypervolume after each trial; None where the target's table has changed since."""
+    from nas.errors import NasError
+    from nas.study.compare import curves
+
+    try:
+        return [float(value) for value in curves([study])[0].hypervolume]
+    except NasError:
+        return None
 
 
 def export(

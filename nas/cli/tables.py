@@ -122,9 +122,11 @@ def print_best(study: Study) -> None:
     shown = front[:MAX_ROWS]
     budgets = ", ".join(study.settings.budgets) or "no budget"
     target, source = study_target(study)
+    objectives = study.settings.objectives
+    axes = " and ".join([", ".join(["score", *objectives[:-1]]), objectives[-1]])
     show(
         f"Best of {len(study.records())} scored networks ({budgets}); "
-        f"Pareto front of score and latency: {len(front)}, {len(shown)} shown",
+        f"Pareto front of {axes}: {len(front)}, {len(shown)} shown",
         records_table(shown, known=target is None or target.interval_known),
         f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
         "within the budgets (0 beats them all in all); it is no accuracy",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from nas import plugins
 from nas.budget import parse_budgets
@@ -15,15 +15,20 @@ from nas.latency import Target
 from nas.proxies.registry import checked
 from nas.space import SearchSpace
 from nas.study.candidates import Candidates
-from nas.study.driver import Driver, Progress, Report
-from nas.study.samplers import check_sampler
+from nas.study.config import write_config
+from nas.study.driver import Driver
+from nas.study.notices import space_file
+from nas.study.objectives import check_objectives
+from nas.study.progress import Progress, Report
+from nas.study.samplers import check_sampler, default_cascade
 from nas.study.settings import StudySettings
 from nas.study.storage import Storage
 from nas.study.study import Record, Study
+from nas.study.warm_start import assignments
 from nas.training.recipe import Recipe
 from nas.validation import validated
 
-__all__ = ["Driver", "Progress", "Record", "Study", "begin", "search"]
+__all__ = ["Driver", "Options", "Progress", "Record", "Study", "begin", "search"]
 
 
 class Options(TypedDict, total=False):
@@ -32,18 +37,21 @@ class Options(TypedDict, total=False):
     name: str | None
     storage: str | None
     sampler: str
+    objectives: Sequence[str]
     proxies: Sequence[str] | None
     trials: int
     seed: int
     data: str | None
     finalists: int
     recipe: Recipe
+    start_from: Sequence[str | dict[str, Any]]
+    cascade: int | None
 
 
 def begin(
     target: str | Path,
     budgets: Sequence[str] = (),
-    space: str | Path = "mobile",
+    space: str | Path | SearchSpace = "mobile",
     **options: Unpack[Options],
 ) -> Study:
     """A new, stored study without trials, after everything that could be wrong was checked.
@@ -51,11 +59,14 @@ def begin(
     `name` is made of target and budgets unless given. Plugins that were loaded and that the study
     uses are stored with it. `data` gives the space its classes, channels and resolution, and its
     best `finalists` networks are trained by `recipe` when the driver's search is done (by
-    `study.finalists.run_finalists`). Errors: `NasError` for an unknown name, a budget that
-    cannot be met, or a place that cannot be written.
+    `study.finalists.run_finalists`). `start_from` names what the first trials are; see
+    `study.warm_start.assignments`. `cascade` is how many proposals are screened for a trial.
+    Errors: `NasError` for an unknown name, a budget that cannot be met, or a place that cannot be
+    written.
     """
     plugins.load_installed()
-    loaded, device, limits = SearchSpace.load(space), Target.load(target), parse_budgets(budgets)
+    loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
+    device, limits = Target.load(target), parse_budgets(budgets)
     source = options.get("data")
     if source is not None:
         found = load_data(source)
@@ -64,31 +75,41 @@ def begin(
         raise NasError("finalists are trained on data: give a data set too")
     data = {
         "space": loaded.to_dict(),
+        "space_file": None if isinstance(space, SearchSpace) else space_file(space),
         "target": str(target) if Path(target).suffix in (".yaml", ".yml") else device.name,
         "target_checksum": device.checksum,
         "budgets": [budget.text for budget in limits],
+        **({"proxies": loaded.settings.proxies} if loaded.settings.proxies else {}),
         **{
             key: value
             for key, value in options.items()
-            if key not in ("name", "storage") and value is not None
+            if key not in ("name", "storage", "start_from") and value is not None
         },
     }
     settings = validated(StudySettings, data, "search")
-    check_sampler(settings.sampler)
+    check_sampler(settings.sampler, settings.cascade)
+    check_objectives(settings.objectives)
     checked(settings.proxies)
+    cascade = options.get("cascade") or default_cascade(settings.sampler, settings.proxies)
     blocks = {name for stage in loaded.settings.stages for name in stage.block}
     used = plugins.providers(blocks | set(settings.proxies))
-    settings = settings.model_copy(update={"plugins": used})
-    Candidates(loaded, device, limits).check(settings.seed)
+    candidates = Candidates(loaded, device, limits)
+    candidates.check(settings.seed)
     place = Storage(options.get("storage"))
+    first = assignments(options.get("start_from", ()), candidates, place, settings.seed)
+    settings = settings.model_copy(
+        update={"plugins": used, "start_from": first, "cascade": cascade}
+    )
     name = options.get("name") or _free_name(place, [loaded.name, device.name, *settings.budgets])
-    return Study.create(name, settings, place)
+    study = Study.create(name, settings, place)
+    write_config(study)
+    return study
 
 
 def search(
     target: str | Path,
     budgets: Sequence[str] = (),
-    space: str | Path = "mobile",
+    space: str | Path | SearchSpace = "mobile",
     report: Report = lambda progress: None,
     **options: Unpack[Options],
 ) -> Study:

@@ -4,236 +4,215 @@ from __future__ import annotations
 
 import signal
 import time
-from collections import ChainMap
+from collections import ChainMap, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import optuna
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState, create_trial
 
 from nas.errors import NasError
 from nas.proxies import Combiner, evaluate
 from nas.study.candidates import Candidate
-from nas.study.executors import InlineExecutor
-from nas.study.samplers import BudgetSampler, recall
-from nas.study.storage import DIRECTIONS
-from nas.study.study import Record, Study, pareto, record_of
+from nas.study.executors import InlineExecutor, Slots, WorkersLost
+from nas.study.history import History, stored_since
+from nas.study.progress import Report, Tally
+from nas.study.samplers import SAMPLERS, BudgetSampler
+from nas.study.study import Study
 
 REFERENCE_SIZE = 64
 MAX_REPEATS = 20
 FAILURES = (NasError, RuntimeError, ArithmeticError, MemoryError)
 
-
-class Progress(NamedTuple):
-    """How far a search is. `seconds_left` is None until there is a rate to judge by."""
-
-    phase: str
-    trials: int
-    goal: int
-    feasible: int
-    failed: int
-    best: Record | None
-    front: int
-    per_second: float
-    seconds_left: float | None
+# The proxies' scores, or the reason why there are none.
+Outcome = dict[str, float] | str
 
 
 class Asked(NamedTuple):
-    trial: optuna.Trial
+    """A candidate that is being evaluated, and what its sampler noted on the trial."""
+
     candidate: Candidate
-
-
-Report = Callable[[Progress], None]
+    notes: dict[str, Any]
+    future: Future[dict[str, float]]
 
 
 class Driver:
-    """Runs one study in this process, with up to `slots` evaluations at a time in `executor`."""
+    """Runs one study in this process, with up to `slots` evaluations at a time in `executor`.
+
+    Other drivers may run the same study at the same time. Each has random numbers of its own, sees
+    what the others have finished whenever it stores a result, and drops one that is there by then.
+    """
 
     def __init__(
         self,
         study: Study,
         executor: Executor | None = None,
-        slots: int = 1,
+        slots: Slots = 1,
         report: Report = lambda progress: None,
     ) -> None:
-        self.study, self.slots, self.report = study, slots, report
+        self.study, self.report = study, report
         self.executor = executor or InlineExecutor()
+        self.slots: Callable[[], int] = slots if callable(slots) else lambda: slots
         self.stopping = False
-        self._records = study.records()
-        stored = study.trials()
-        self._memory = optuna.create_study(directions=DIRECTIONS)
-        self._memory.add_trials(stored)
-        recall(self._memory, study.settings.sampler)
-        self._scores = {t.user_attrs.get("hash"): _outcome(t) for t in stored}
-        self._waiting: dict[str, tuple[Future[dict[str, float]], Asked]] = {}
-        self._asked = len(stored)
-        self._repeats = 0
-        self._front = pareto(self._records)
-        self._best = max(self._records, key=lambda r: r.score, default=None)
-        self._failed = len(stored) - len(self._records)
-        self._started, self._begun_with = time.monotonic(), len(stored)
-        self._combiner: Combiner | None = None
-        self._goal = 0
+        self._history = History(study.directions, SAMPLERS[study.settings.sampler](0, ()))
+        self._tally = Tally(study.settings.objectives)
+        self._stored: dict[str, int] = {}
+        self._waiting: dict[str, Asked] = {}
+        self._first = list(study.warm_start)
+        self._read = self._repeats = self._dropped = self._goal = 0
+        self._clock = time.monotonic()
 
     def run(self, goal: int) -> str:
-        """Runs until the study holds `goal` finished trials; says why it ended.
+        """Runs until the study holds `goal` finished trials, whoever ran them; says why it ended.
 
         The answer is "finished", "interrupted" (SIGINT or SIGTERM: what was running is finished
-        first) or "exhausted" (nothing but repeats is proposed any more).
+        first) or "exhausted" (nothing but repeats is proposed any more). Errors: `NasError`, also
+        where there are no workers any more or the storage cannot be written any more.
         """
         self._goal = goal
-        with self.study.storage.held(self.study.name), self._stop_on_signal():
-            if len(self.study.trials()) != self._finished:
-                raise NasError(
-                    f"study '{self.study.name}' has just gone on elsewhere: resume again"
-                )
-            self._combiner = self.study.combiner() or self._reference()
-            if self._combiner is None:
+        with self.study.storage.driven(self.study.name) as self._claim, self._stop_on_signal():
+            with self._claim.exclusive():
+                self._read_stored()
+            combiner = self._reference()
+            if combiner is None:
                 return "interrupted"
-            self._started, self._begun_with = time.monotonic(), self._finished
+            self._tally.begin(len(self._history))
+            self._lap()
             while True:
                 while self._may_ask:
                     self._ask()
                 if not self._waiting:
                     break
-                self._collect()
+                self._collect(combiner)
         if self.stopping:
             return "interrupted"
-        return "finished" if self._finished >= goal else "exhausted"
+        return "finished" if len(self._history) >= goal else "exhausted"
 
     @property
     def _may_ask(self) -> bool:
         running = len(self._waiting)
-        wanted = running < self.slots and self._finished + running < self._goal
+        wanted = running < self.slots() and len(self._history) + running < self._goal
         return wanted and not self.stopping and self._repeats < MAX_REPEATS
 
-    @property
-    def _finished(self) -> int:
-        return len(self._records) + self._failed
+    def _read_stored(self) -> None:
+        """Takes the trials that were stored since the last time, by whichever driver."""
+        distributions = self.study.space.distributions
+        for trial in stored_since(self.study.optuna, self._read):
+            self._read += 1
+            if not trial.state.is_finished():
+                continue
+            if trial.distributions.keys() == distributions.keys():
+                trial.distributions = distributions  # each has a copy: most of a study's memory
+            self._stored[trial.user_attrs.get("hash", "")] = trial.number
+            self._history.add(trial)
+            self._tally.add(trial)
 
     def _reference(self) -> Combiner | None:
-        """Scores a sample of random feasible networks, which the combined score is relative to."""
-        settings, candidates = self.study.settings, self.study.candidates
-        rng = np.random.default_rng((settings.seed, 0))
+        """Scores a sample of random feasible networks, which the combined score is relative to.
+
+        It is the study's first driver's to be ready, and the same whatever the number of workers.
+        None where the driver is to stop.
+        """
+        candidates = self.study.candidates
+        rng = np.random.default_rng((self.study.settings.seed, 0))
+        drawn = (candidates.feasible({}, rng) for _ in range(4 * REFERENCE_SIZE))
+        networks = (candidate for candidate in drawn if candidate)
+        running: deque[tuple[Candidate, Future[dict[str, float]]]] = deque()
         reference: list[dict[str, float]] = []
-        for _ in range(4 * REFERENCE_SIZE):
-            if self.stopping:
-                return None
+        params: list[dict[str, Any]] = []
+        while not self.stopping:
+            with self._claim.exclusive():
+                if found := self.study.combiner():
+                    return found
+                if len(reference) == REFERENCE_SIZE:
+                    return self.study.set_reference(reference, params)
             self._report("reference sample", len(reference), REFERENCE_SIZE)
-            candidate = candidates.feasible({}, rng)
-            if candidate is None:
-                continue
-            future = self.executor.submit(evaluate, candidate.arch, settings.proxies, settings.seed)
-            if not isinstance(future.exception(), FAILURES):
-                reference.append(future.result())
-            if len(reference) == REFERENCE_SIZE:
-                return self.study.set_reference(reference)
-        raise NasError("the proxies are undefined for most networks of the space")
+            missing = REFERENCE_SIZE - len(reference)
+            while len(running) < min(self.slots(), missing) and (network := next(networks, None)):
+                running.append((network, self._submit(network)))
+            if not running:
+                raise NasError("the proxies are undefined for most networks of the space")
+            network, future = running.popleft()
+            outcome = _outcome(future)
+            if isinstance(outcome, dict):
+                reference.append(outcome)
+                params.append(network.params)
+        return None
+
+    def _submit(self, candidate: Candidate) -> Future[dict[str, float]]:
+        settings = self.study.settings
+        return self.executor.submit(evaluate, candidate.arch, settings.proxies, settings.seed)
 
     def _ask(self) -> None:
-        settings, candidates = self.study.settings, self.study.candidates
-        seen: ChainMap[str, object] = ChainMap({}, self._scores, self._waiting)  # type: ignore[arg-type]
-        sampler = BudgetSampler(settings.sampler, settings.seed, self._asked, candidates, seen)
-        self._memory.sampler = sampler
-        trial = self._memory.ask(candidates.space.distributions)
-        self._asked += 1
-        # Optuna leaves a sampler out where there is nothing to choose.
-        candidate = sampler.candidate or sampler.propose({})
+        asked = len(self._history) + len(self._waiting) + self._repeats + self._dropped
+        # One stream of random numbers a driver and trial: two words of the seed.
+        number = asked + (self._claim.number << 32)
+        seen: ChainMap[str, object] = ChainMap({}, self._stored, self._waiting)  # type: ignore[arg-type]
+        sampler = BudgetSampler(self.study, number, seen)
+        notes = self._history.ask(sampler)
+        candidate = self._warm_start(seen) or sampler.candidate or sampler.propose({})
         key = candidate.arch.hash
         if key in seen:  # a repeat is no trial
             self._repeats += 1
-            self._memory.tell(trial, state=TrialState.FAIL)
             return
         self._repeats = 0
-        future = self.executor.submit(evaluate, candidate.arch, settings.proxies, settings.seed)
-        self._waiting[key] = (future, Asked(trial, candidate))
+        self._waiting[key] = Asked(candidate, notes, self._submit(candidate))
 
-    def _collect(self) -> None:
-        done, _ = wait([future for future, _ in self._waiting.values()], None, FIRST_COMPLETED)
-        for key, (future, asked) in list(self._waiting.items()):
-            if future not in done:
-                continue
-            error = future.exception()
-            if error is not None and not isinstance(error, FAILURES):
-                raise error
-            outcome = str(error) or repr(error) if error else future.result()
-            self._scores[key] = outcome
+    def _warm_start(self, seen: ChainMap[str, object]) -> Candidate | None:
+        """The next of the networks that the study starts from, if it is not there yet."""
+        while self._first:
+            candidate = self.study.candidates.make(self._first.pop(0))
+            if candidate.arch.hash not in seen:
+                return candidate
+        return None
+
+    def _collect(self, combiner: Combiner) -> None:
+        """Waits until something is evaluated, and stores what is."""
+        done, _ = wait([a.future for a in self._waiting.values()], None, FIRST_COMPLETED)
+        ready = [(key, asked) for key, asked in self._waiting.items() if asked.future in done]
+        # What is evaluated is stored before the loss of the workers ends the search.
+        ready.sort(key=lambda item: isinstance(item[1].future.exception(), WorkersLost))
+        for key, asked in ready:
+            outcome = _outcome(asked.future)
             del self._waiting[key]
-            self._tell(asked, outcome)
+            self._store(key, asked, outcome, combiner)
 
-    def _tell(self, asked: Asked, outcome: dict[str, float] | str) -> None:
-        """Tells memory, then appends to the storage; `outcome` is the scores or a reason."""
-        trial, candidate = asked
-        for name, value in self._attributes(candidate, outcome).items():
-            trial.set_user_attr(name, value)
-        for budget in self.study.budgets:
-            trial.set_constraint(budget.text, candidate.value(budget.measure) - budget.limit)
-        if isinstance(outcome, str):
-            frozen = self._memory.tell(trial, state=TrialState.FAIL)
-        else:
-            assert self._combiner is not None
-            score = self._combiner.score(outcome)
-            frozen = self._memory.tell(trial, [score, candidate.latency.ms])
-        self._persist(frozen)
-
-    @staticmethod
-    def _attributes(candidate: Candidate, outcome: dict[str, float] | str) -> dict[str, object]:
-        latency, cost = candidate.latency, candidate.cost
-        result = {"reason": outcome} if isinstance(outcome, str) else {"scores": outcome}
-        return {
-            "hash": candidate.arch.hash,
-            "architecture": candidate.arch.to_dict(),
-            "macs": cost.macs,
-            "params": cost.params,
-            "peak_bytes": cost.peak_bytes,
-            "latency_ms": latency.ms,
-            "latency_interval_ms": [latency.low_ms, latency.high_ms],
-            **result,
-        }
-
-    def _persist(self, trial: FrozenTrial) -> None:
-        self.study.optuna.add_trial(
-            create_trial(
-                state=trial.state,
-                values=trial.values,
-                params=trial.params,
-                distributions=trial.distributions,
-                user_attrs=trial.user_attrs,
-                system_attrs=trial.system_attrs,
-            )
+    def _store(self, key: str, asked: Asked, outcome: Outcome, combiner: Combiner) -> None:
+        candidate = asked.candidate
+        state, values = TrialState.FAIL, None
+        if not isinstance(outcome, str):
+            state = TrialState.COMPLETE
+            values = self.study.values(combiner.score(outcome), candidate)
+        limits = {b.text: candidate.value(b.measure) - b.limit for b in self.study.budgets}
+        trial = create_trial(
+            state=state,
+            values=values,
+            params=candidate.params,
+            distributions=self.study.space.distributions,
+            user_attrs=_attributes(candidate, outcome) | {"seconds": self._lap()},
+            system_attrs=asked.notes,
+            constraints=limits,
         )
-        if trial.state == TrialState.FAIL:
-            self._failed += 1
-        else:
-            record = record_of(trial)
-            self._records.append(record)
-            self._front = pareto([*self._front, record])
-            if self._best is None or record.score > self._best.score:
-                self._best = record
-        self._report("search", self._finished, self._goal)
+        with self._claim.exclusive():
+            self._read_stored()
+            if key in self._stored:  # another driver was faster
+                self._dropped += 1
+                return
+            self.study.optuna.add_trial(trial)
+            self._read_stored()
+        self._report("search", len(self._history), self._goal)
+
+    def _lap(self) -> float:
+        """The seconds since it was called last; a study's are those that its drivers worked."""
+        before, self._clock = self._clock, time.monotonic()
+        return self._clock - before
 
     def _report(self, phase: str, done: int, goal: int) -> None:
-        elapsed = time.monotonic() - self._started
-        fresh = done - (self._begun_with if phase == "search" else 0)
-        rate = fresh / elapsed if elapsed > 0 else 0.0
-        self.report(
-            Progress(
-                phase=phase,
-                trials=done,
-                goal=goal,
-                feasible=len(self._records),
-                failed=self._failed,
-                best=self._best,
-                front=len(self._front),
-                per_second=rate,
-                seconds_left=(goal - done) / rate if rate > 0 else None,
-            )
-        )
+        self.report(self._tally.progress(phase, done, goal))
 
     @contextmanager
     def _stop_on_signal(self) -> Iterator[None]:
@@ -255,7 +234,25 @@ class Driver:
                 signal.signal(number, handler)
 
 
-def _outcome(trial: FrozenTrial) -> dict[str, float] | str:
-    attributes = trial.user_attrs
-    outcome: dict[str, float] | str = attributes.get("scores") or attributes.get("reason", "")
-    return outcome
+def _outcome(future: Future[dict[str, float]]) -> Outcome:
+    """What an evaluation gave. Errors: those that are not the candidate's."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, WorkersLost) or not isinstance(error, FAILURES):
+        raise error
+    return str(error) or repr(error)
+
+
+def _attributes(candidate: Candidate, outcome: Outcome) -> dict[str, object]:
+    latency, cost = candidate.latency, candidate.cost
+    return {
+        "hash": candidate.arch.hash,
+        "architecture": candidate.arch.to_dict(),
+        "macs": cost.macs,
+        "params": cost.params,
+        "peak_bytes": cost.peak_bytes,
+        "latency_ms": latency.ms,
+        "latency_interval_ms": [latency.low_ms, latency.high_ms],
+        **({"reason": outcome} if isinstance(outcome, str) else {"scores": outcome}),
+    }

@@ -17,7 +17,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.data import DataSet, load_data
 from nas.errors import NasError
-from nas.study.storage import DEFAULT_FOLDER, Storage, journal
+from nas.study.journal import journal
+from nas.study.storage import DEFAULT_FOLDER, Storage
 from nas.study.study import Record, Study
 from nas.training import Progress
 

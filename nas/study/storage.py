@@ -1,52 +1,33 @@
 """Where studies are kept: one Optuna journal file a study, or any Optuna storage URL.
 
-A finished trial is one append. The journal is locked through the operating system, which lets go
-of a lock when its process dies, however it dies.
+A finished trial is one append, or one transaction's worth of rows.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nas.errors import NasError, one_of
+from nas.study.database import Database
+from nas.study.journal import journal
+from nas.study.locks import Claim, claim_alone, claim_file, claim_postgresql
 
 DEFAULT_FOLDER = "studies"
 SUFFIX = ".journal"
-DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-class _KernelLock:
-    """flock on the journal itself: nothing is left behind by a killed process.
-
-    Has the methods that Optuna asks of a journal's lock; their base class is not public.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor: int | None = None
-
-    def acquire(self) -> bool:
-        self._descriptor = os.open(self._path, os.O_RDWR)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        return True
-
-    def release(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 class Storage:
@@ -55,8 +36,13 @@ class Storage:
     def __init__(self, place: str | None = None) -> None:
         self.place = place or os.environ.get("NAS_STORAGE") or DEFAULT_FOLDER
         self.url = self.place if "://" in self.place else None
+        if self.url:
+            try:
+                make_url(self.url)
+            except (ArgumentError, ValueError) as error:
+                raise NasError(f"storage {self.place!r} is no URL of a database: {error}") from None
         self.folder = Path(self.place)
-        self._database: RDBStorage | None = None
+        self._database: Database | None = None
 
     def names(self) -> list[str]:
         """The studies that are here."""
@@ -64,7 +50,16 @@ class Storage:
             return sorted(optuna.get_all_study_names(self._open_url()))
         return sorted(path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}"))
 
-    def create(self, name: str, attributes: dict[str, Any]) -> optuna.Study:
+    def journal(self, name: str) -> Path | None:
+        """A study's file; None in a database."""
+        return None if self.url else self.folder / f"{name}{SUFFIX}"
+
+    def create(
+        self,
+        name: str,
+        attributes: dict[str, Any],
+        directions: Sequence[StudyDirection],
+    ) -> optuna.Study:
         """A new study with its attributes; a journal appears whole or not at all.
 
         Errors: `NasError` where the name is taken or cannot be one, or the place not be written.
@@ -77,19 +72,19 @@ class Storage:
         if name in self.names():
             raise NasError(f"study '{name}' exists in {self}; go on with it: nas resume {name}")
         if self.url:
-            return self._fill(self._open_url(), name, attributes)
+            return self._fill(self._open_url(), name, attributes, directions)
         part = self.folder / f".{name}.{os.getpid()}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             part.unlink(missing_ok=True)
-            self._fill(journal(part), name, attributes)
+            self._fill(journal(part), name, attributes, directions)
             # A link, unlike a rename, fails where another process has made the same study.
             os.link(part, self.folder / f"{name}{SUFFIX}")
         except OSError as error:
             raise NasError(f"studies cannot be kept in {self}: {error.strerror}") from None
         finally:
-            if self.folder.is_dir():
-                part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
         return self.open(name)
 
     def open(self, name: str) -> optuna.Study:
@@ -100,7 +95,6 @@ class Storage:
             return optuna.load_study(study_name=name, storage=self._open_url())
         path = self.folder / f"{name}{SUFFIX}"
         try:
-            _drop_partial_line(path)
             stored = journal(path)
             held = [study.study_name for study in stored.get_all_studies()]
         except OSError as error:
@@ -113,42 +107,77 @@ class Storage:
         return optuna.load_study(study_name=name, storage=stored)
 
     @contextmanager
-    def held(self, name: str) -> Iterator[None]:
-        """While a process drives a journal's study no other may: both would ask the same trials.
+    def driven(self, name: str) -> Iterator[Claim]:
+        """For as long as a process drives a study: its number, and its way to store alone.
 
-        Errors: `NasError` where another process holds it.
+        Errors: `NasError` where the place cannot be written; `exclusive()` too, when it no longer
+        can.
         """
-        if self.url:
+        with ExitStack() as stack:
+            with self._explained(name):
+                claim = stack.enter_context(self._claim(name))
+
+            @contextmanager
+            def exclusive() -> Iterator[None]:
+                with self._explained(name), claim.exclusive():
+                    yield
+
+            yield Claim(claim.number, exclusive)
+
+    @contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        try:
             yield
             return
-        descriptor = os.open(self.folder / f".{name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise NasError(f"study '{name}' in {self} is being run by another process") from None
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+        except OSError as error:
+            reason = error.strerror or str(error)
+        except (SQLAlchemyError, StorageInternalError) as error:
+            reason = _reason(error.__cause__ or error)
+        raise NasError(
+            f"study '{name}' in {self} cannot be written: {reason}; every trial it has is kept"
+        )
 
-    def _fill(self, storage: BaseStorage, name: str, attributes: dict[str, Any]) -> optuna.Study:
-        study = optuna.create_study(study_name=name, storage=storage, directions=DIRECTIONS)
+    def _claim(self, name: str) -> AbstractContextManager[Claim]:
+        if not self.url:
+            return claim_file(self.folder, name)
+        engine = self._open_url().engine
+        if engine.dialect.name == "postgresql":
+            return claim_postgresql(engine, name)
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            path = Path(engine.url.database)
+            return claim_file(path.parent, f"{path.name}.{name}")
+        return claim_alone()
+
+    def _fill(
+        self,
+        storage: BaseStorage,
+        name: str,
+        attributes: dict[str, Any],
+        directions: Sequence[StudyDirection],
+    ) -> optuna.Study:
+        study = optuna.create_study(study_name=name, storage=storage, directions=directions)
         for key, value in attributes.items():
             study.set_user_attr(key, value)
         return study
 
-    def _open_url(self) -> RDBStorage:
+    def _open_url(self) -> Database:
         if self._database is None:
             try:
-                self._database = RDBStorage(self.url or "")
+                self._database = Database(self.url or "")
             except Exception as error:  # each database driver has its own errors
-                reason = " ".join(str(error).split())[:200]
-                raise NasError(f"storage {self.url!r} cannot be opened: {reason}") from None
+                reason = _reason(error)
+                if isinstance(error, ImportError) and self.place.startswith("postgresql"):
+                    reason = "it needs a driver: pip install 'hw-nas[postgres]'"
+                raise NasError(f"storage {self} cannot be opened: {reason}") from None
         return self._database
 
     def __str__(self) -> str:
-        return repr(self.place)
+        return repr(str(make_url(self.url)) if self.url else self.place)  # without a password
+
+
+def _reason(error: BaseException) -> str:
+    """A database's own words, on one line, without those of the libraries between."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
 
 
 def locate(study: str, place: str | None) -> tuple[Storage, str]:
@@ -157,29 +186,3 @@ def locate(study: str, place: str | None) -> tuple[Storage, str]:
     if place is None and study.endswith(SUFFIX):
         return Storage(str(path.parent)), path.name.removesuffix(SUFFIX)
     return Storage(place), study
-
-
-def journal(path: Path) -> JournalStorage:
-    """The journal of a path, made where there is none."""
-    path.touch()
-    lock = _KernelLock(path)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))  # type: ignore[arg-type]
-
-
-def _drop_partial_line(path: Path) -> None:
-    """A machine that lost power can leave half a line; what follows it would be lost with it."""
-    if not os.access(path, os.W_OK):
-        return
-    with path.open("r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        size = position = file.seek(0, os.SEEK_END)
-        while position > 0:
-            start = max(0, position - 4096)
-            file.seek(start)
-            newline = file.read(position - start).rfind(b"\n")
-            if newline >= 0:
-                position = start + newline + 1
-                break
-            position = start
-        if position < size:
-            file.truncate(position)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas import plugins
 from nas.architecture import Architecture
@@ -16,12 +18,13 @@ from nas.errors import NasError
 from nas.latency import Target
 from nas.proxies import Combiner
 from nas.space import SearchSpace
-from nas.study.candidates import Candidates
-from nas.study.settings import StudySettings
+from nas.study.candidates import Candidate, Candidates
+from nas.study.cascade import Screen
+from nas.study.objectives import OBJECTIVES, directions, pareto
+from nas.study.settings import StudySettings, read_settings
 from nas.study.storage import Storage, locate
-from nas.validation import validated
 
-SETTINGS, REFERENCE = "nas:settings", "nas:reference"
+SETTINGS, REFERENCE, NETWORKS = "nas:settings", "nas:reference", "nas:reference_networks"
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,13 @@ class Study:
         text = stored.user_attrs.get(SETTINGS)
         if not isinstance(text, str):
             raise NasError(f"study '{self.name}' in {storage} was not made by nas")
-        self.settings = validated(StudySettings, text, f"study '{self.name}'")
+        self.settings = read_settings(text, f"study '{self.name}'")
 
     @classmethod
     def create(cls, name: str, settings: StudySettings, storage: Storage) -> Study:
         """Begins a study. Errors: `NasError` where the name is taken or the place not writable."""
-        return cls(storage, storage.create(name, {SETTINGS: settings.model_dump_json()}))
+        attributes = {SETTINGS: settings.model_dump_json()}
+        return cls(storage, storage.create(name, attributes, directions(settings.objectives)))
 
     @classmethod
     def load(cls, name: str, place: str | None = None) -> Study:
@@ -109,15 +113,62 @@ class Study:
     def candidates(self) -> Candidates:
         return Candidates(self.space, self.target, self.budgets)
 
+    @property
+    def directions(self) -> list[StudyDirection]:
+        """Of each of a trial's `values`."""
+        return directions(self.settings.objectives)
+
+    def values(self, score: float, candidate: Candidate) -> list[float]:
+        """A trial's values: its score, then the study's objectives in their order."""
+        measures = [OBJECTIVES[name] for name in self.settings.objectives]
+        return [score, *(candidate.value(measure) for measure in measures)]
+
+    @property
+    def warm_start(self) -> Sequence[dict[str, Any]]:
+        """What the first trials are, before any sampler is asked: within budget, none twice."""
+        return self.settings.start_from
+
     def combiner(self) -> Combiner | None:
         """The score's combination of proxies, None before its reference sample was scored."""
-        reference = self.optuna.user_attrs.get(REFERENCE)
-        return self._combined(reference) if reference else None
+        return self._combined(self.reference) if self.reference else None
 
-    def set_reference(self, reference: list[dict[str, float]]) -> Combiner:
-        """Stores the proxies' scores of the reference sample, once."""
+    def set_reference(
+        self, reference: list[dict[str, float]], networks: Sequence[dict[str, Any]] = ()
+    ) -> Combiner:
+        """Stores the proxies' scores of the reference sample and its assignments, once."""
+        self.optuna.set_user_attr(NETWORKS, list(networks))
         self.optuna.set_user_attr(REFERENCE, reference)
         return self._combined(reference)
+
+    @property
+    def reference(self) -> list[dict[str, float]]:
+        """The proxies' scores of the reference sample; none before they are stored."""
+        found: list[dict[str, float]] = self.optuna.user_attrs.get(REFERENCE, [])
+        return found
+
+    @cached_property
+    def reference_trials(self) -> list[FrozenTrial]:
+        """The reference sample as if it had been searched; none before it is stored."""
+        combiner = self.combiner()
+        if combiner is None:
+            return []
+        found = []
+        networks = self.optuna.user_attrs.get(NETWORKS, [])
+        for params, scores in zip(networks, self.reference, strict=True):
+            candidate = self.candidates.make(params)
+            trial = create_trial(
+                values=self.values(combiner.score(scores), candidate),
+                params=params,
+                distributions=self.space.distributions,
+                user_attrs={"hash": candidate.arch.hash},
+            )
+            found.append(trial)
+        return found
+
+    @cached_property
+    def screen(self) -> Screen:
+        """What picks the most promising of several proposals."""
+        return Screen(self.candidates, self.settings.objectives)
 
     def _combined(self, reference: list[dict[str, float]]) -> Combiner:
         return Combiner(self.settings.proxies).fit(reference)
@@ -155,17 +206,8 @@ class Study:
         return records[number]
 
     def pareto(self) -> list[Record]:
-        """The trials that none beats in both score and latency, best score first."""
-        return pareto(self.records())
-
-
-def pareto(records: list[Record]) -> list[Record]:
-    """Those that no other record beats: higher score, lower latency; best score first."""
-    front: list[Record] = []
-    for record in sorted(records, key=lambda r: (-r.score, r.latency_ms)):
-        if not front or record.latency_ms < front[-1].latency_ms:
-            front.append(record)
-    return front
+        """The trials that none beats in score and objectives, best score first."""
+        return pareto(self.records(), self.settings.objectives)
 
 
 def record_of(trial: FrozenTrial) -> Record:

