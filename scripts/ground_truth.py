@@ -71,10 +71,10 @@ def main() -> None:
     os.environ.update(MALLOC, OMP_NUM_THREADS="1")
     context = multiprocessing.get_context("spawn")  # a new process reads the variables
     with ProcessPoolExecutor(asked.workers, context) as pool:
-        _drive(pool, asked.workers, left, recipe, table, path)
+        drive(pool, asked.workers, left, recipe, table, path)
 
 
-def _drive(
+def drive(
     pool: ProcessPoolExecutor,
     workers: int,
     left: list[tuple[Planned, int]],
@@ -82,6 +82,7 @@ def _drive(
     table: list[Run],
     path: Path,
 ) -> None:
+    """Runs what is left, in the workers of the pool; every finished run is saved at once."""
     waiting: set[Future[Run]] = set()
     queue, began, finished = iter(left), time.monotonic(), 0
     try:

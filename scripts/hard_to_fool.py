@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from ground_truth import MALLOC, RECIPE, _drive
+from ground_truth import MALLOC, RECIPE, drive
 from ground_truth_plan import RESOLUTIONS, Planned
 from ground_truth_table import load, networks
 
@@ -130,7 +130,7 @@ def train(rows: list[Row], table: Path, workers: int, most: int) -> None:
     context = multiprocessing.get_context("spawn")  # a new process reads the variables
     with ProcessPoolExecutor(workers, context) as pool:
         jobs = [(planned, 0) for planned in left.values()][:most]
-        _drive(pool, workers, jobs, RECIPE, found, table)
+        drive(pool, workers, jobs, RECIPE, found, table)
 
 
 def report(rows: list[Row], accuracy: dict[str, float]) -> str:

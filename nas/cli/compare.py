@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -143,8 +145,8 @@ def _summary(found: Sequence[Curve]) -> dict[str, Any]:
                 test = rank_test(group, groups[base], measure, trials)
                 one[f"{measure}_p"], one["test"] = test.p, test.name
             if all(curve.seed in goals for curve in group):
-                reached = Interval.of(trials_to_reach(group, goals))
-                one["trials_to_baseline"] = reached.median
+                reached = median(trials_to_reach(group, goals))
+                one["trials_to_baseline"] = reached if reached < inf else None
         result["samplers"].append(one)
     return result
 
@@ -156,7 +158,7 @@ def _print(found: Sequence[Curve]) -> None:
     rows = []
     for one in summary["samplers"]:
         tested = "best_p" in one
-        reach = one.get("trials_to_baseline")
+        reach = one.get("trials_to_baseline", "")
         rows.append(
             (
                 one["sampler"],
@@ -165,7 +167,7 @@ def _print(found: Sequence[Curve]) -> None:
                 f"{one['best_p']:.2g}" if tested else "",
                 _interval(one["hypervolume"], ".3g"),
                 f"{one['hypervolume_p']:.2g}" if tested else "",
-                "" if reach is None else "–" if reach == float("inf") else f"{reach:g}",
+                "–" if reach is None else f"{reach:g}" if reach else "",
                 f"{one['seconds']['median']:.0f}",
             )
         )

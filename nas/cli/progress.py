@@ -50,21 +50,20 @@ class _Log:
         self._printed = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
-        done = progress.phase == "search" and progress.trials == progress.goal
+        # Several drivers of a study may pass its goal.
+        done = progress.phase == "search" and progress.trials >= progress.goal
         if done or time.monotonic() - self._printed >= LOG_EVERY_SECONDS:
             self._printed = time.monotonic()
-            text = f"{progress.phase} {progress.trials}/{progress.goal} | {_facts(progress)}"
-            print(text, file=sys.stderr, flush=True)
+            print(_facts(progress), file=sys.stderr, flush=True)
 
 
 def _panel(progress: Progress) -> Group:
-    head = Text(f"{progress.phase}  {progress.trials}/{progress.goal}")
     bar = ProgressBar(total=progress.goal, completed=progress.trials, width=60)
-    return Group(head, bar, Text(_facts(progress)))
+    return Group(Text(_facts(progress)), bar)  # a bar ends no line, so it comes last
 
 
 def _facts(progress: Progress) -> str:
-    facts = [f"feasible {progress.feasible}"]
+    facts = [f"{progress.phase} {progress.trials}/{progress.goal}", f"feasible {progress.feasible}"]
     if progress.failed:
         facts.append(f"failed {progress.failed}")
     if progress.best:
@@ -84,7 +83,8 @@ def _left(seconds: float | None) -> list[str]:
     if seconds is None:
         return []
     minutes, rest = divmod(round(seconds), 60)
-    return [f"{minutes}:{rest:02d} left"]
+    hours, minutes = divmod(minutes, 60)
+    return [f"{hours}:{minutes:02d}:{rest:02d} left" if hours else f"{minutes}:{rest:02d} left"]
 
 
 @contextmanager

@@ -39,8 +39,9 @@ class Screen:
         `known` are finished trials, of which the last ones count.
         """
         known = known[-KNOWN:]
-        scores = np.array([trial.values[0] for trial in known])
-        predict = fitted(np.array([self._known(trial) for trial in known]), -np.log(-scores))
+        # A score that floating point rounds to 0 has a log too.
+        misses = np.maximum([-trial.values[0] for trial in known], np.finfo(float).eps)
+        predict = fitted(np.array([self._known(trial) for trial in known]), -np.log(misses))
         predicted = np.exp(-predict(np.array([features(p) for p in proposals])))
         costs = [[p.value(measure) for measure in self._measures] for p in proposals]
         aim = Aim.drawn(rng, np.array([[-t.values[0], *t.values[1:]] for t in known]))

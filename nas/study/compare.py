@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
+from zlib import crc32
 
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import NasError
 from nas.proxies import Combiner
+from nas.space import SearchSpace
 from nas.study import Options, begin
 from nas.study.hypervolume import hypervolumes
 from nas.study.objectives import trial_losses
@@ -63,16 +65,22 @@ def study_of(
 ) -> Study:
     """The study of a comparison, made where it is not there yet; see `nas.study.begin`.
 
-    Its name is made of target, budgets, space, sampler, cascade and seed, so that whatever was
-    begun is gone on with.
+    Its name is made of all that is given, so that whatever was begun is gone on with. Errors:
+    `NasError` where a study of that name was begun with another space.
     """
     place = Storage(options.get("storage"))
     cascade, seed = options.get("cascade"), options.get("seed", 0)
-    of = [options.get("sampler", DEFAULT_SAMPLER), *([f"cascade{cascade}"] if cascade else [])]
+    of = [*(options.get("objectives") or ()), *(options.get("proxies") or ())]
+    of += [options.get("sampler", DEFAULT_SAMPLER), *([f"cascade{cascade}"] if cascade else [])]
     words = "-".join([Path(space).stem, Path(target).stem, *budgets, *of, str(seed)])
-    name = re.sub(r"[^a-z0-9.]+", "-", words.lower())[-100:].strip(".-")
+    name = re.sub(r"[^a-z0-9.]+", "-", words.lower()).strip(".-")
+    if len(name) > 100:
+        name = f"{name[:91]}-{crc32(name.encode()):08x}"
     if name in place.names():
-        return Study.load(name, options.get("storage"))
+        found = Study.load(name, options.get("storage"))
+        if found.space.to_dict() != SearchSpace.load(space).to_dict():
+            raise NasError(f"study '{name}' in {place} was begun with another space")
+        return found
     options["name"] = name
     return begin(target, budgets, space, **options)
 
@@ -110,6 +118,8 @@ def _check(study: Study, first: Study) -> None:
             )
     if not study.trials():
         raise NasError(f"study '{study.name}' has no finished trial yet")
+    if not study.reference_trials:
+        raise NasError(f"study '{study.name}' is of an older hw-nas, which kept less to compare")
 
 
 def _text(value: object) -> str:

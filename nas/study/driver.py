@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import ChainMap, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import contextmanager
-from threading import current_thread, main_thread
-from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +13,7 @@ from optuna.trial import TrialState, create_trial
 
 from nas.errors import NasError
 from nas.proxies import Combiner, evaluate
+from nas.signals import stop_on_signal
 from nas.study.candidates import Candidate
 from nas.study.executors import InlineExecutor, Slots, WorkersLost
 from nas.study.history import History, stored_since
@@ -74,7 +71,7 @@ class Driver:
         where there are no workers any more or the storage cannot be written any more.
         """
         self._goal = goal
-        with self.study.storage.driven(self.study.name) as self._claim, self._stop_on_signal():
+        with self.study.storage.driven(self.study.name) as self._claim, stop_on_signal(self._stop):
             with self._claim.exclusive():
                 self._read_stored()
             combiner = self._reference()
@@ -214,24 +211,8 @@ class Driver:
     def _report(self, phase: str, done: int, goal: int) -> None:
         self.report(self._tally.progress(phase, done, goal))
 
-    @contextmanager
-    def _stop_on_signal(self) -> Iterator[None]:
-        """The first SIGINT or SIGTERM lets what is running finish; a second one raises."""
-        if current_thread() is not main_thread():
-            yield
-            return
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            if self.stopping:
-                raise KeyboardInterrupt
-            self.stopping = True
-
-        before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _stop(self) -> None:
+        self.stopping = True
 
 
 def _outcome(future: Future[dict[str, float]]) -> Outcome:

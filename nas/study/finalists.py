@@ -6,7 +6,7 @@ each network's training in a folder of its own. Successive halving prunes those 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from nas.data import DataSet, load_data
 from nas.errors import NasError
 from nas.study.journal import journal
+from nas.study.locks import claim_file
 from nas.study.storage import DEFAULT_FOLDER, Storage
 from nas.study.study import Record, Study
 from nas.training import Progress
@@ -85,7 +86,8 @@ def run_finalists(
     """Trains those of the best `settings.finalists` of the front that are not trained yet.
 
     May be stopped at any moment: a network goes on after its last finished epoch, and all of them
-    end as they would have. Errors: `NasError`, also where the data set has changed.
+    end as they would have. Where another process is at them it is waited for. Errors: `NasError`,
+    also where the data set has changed.
     """
     settings = study.settings
     front = study.pareto()[: settings.finalists]
@@ -94,6 +96,14 @@ def run_finalists(
     data = load_data(settings.data)
     folder = finalists_folder(study)
     folder.mkdir(parents=True, exist_ok=True)
+    with claim_file(folder, NAME) as claim, claim.exclusive():
+        _train_all(study, front, data, folder, report)
+    return read_finalists(study)
+
+
+def _train_all(
+    study: Study, front: Sequence[Record], data: DataSet, folder: Path, report: Report
+) -> None:
     trained = _open(folder)
     if trained.user_attrs.get("data", data.checksum) != data.checksum:
         raise NasError(f"data set {data.source} has changed since its finalists were trained")
@@ -108,7 +118,6 @@ def run_finalists(
             report(record, number, len(front), progress)
 
         _train(trained, trial, study, record, data, folder, tell)
-    return read_finalists(study)
 
 
 def _going_on(trained: optuna.Study, known: list[FrozenTrial], record: Record) -> Trial:

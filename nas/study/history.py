@@ -38,8 +38,9 @@ class History:
             study = self._study(self._genetic)
             parents = self._genetic.get_parent_population(study, generation)
             numbers = {parent.number for parent in parents}
-            self._trials.finished = [t for t in self._trials.finished if t.number in numbers]
-        self._trials.finished.append(trial)
+            self._trials.complete = [t for t in self._trials.complete if t.number in numbers]
+        if trial.state == TrialState.COMPLETE:
+            self._trials.complete.append(trial)
         self._count += 1
 
     def ask(self, sampler: BaseSampler) -> dict[str, Any]:
@@ -57,11 +58,12 @@ class History:
 
 
 class _Trials(InMemoryStorage):
-    """Of trials there are the finished ones, and the one that is being asked for."""
+    """Of trials there are the completed ones, the only ones that the samplers look at, and the one
+    that is being asked for."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.finished: list[FrozenTrial] = []
+        self.complete: list[FrozenTrial] = []
         self.asked: FrozenTrial | None = None
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
@@ -72,7 +74,8 @@ class _Trials(InMemoryStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        return [t for t in self.finished if states is None or t.state in states]
+        wanted = states is None or TrialState.COMPLETE in states
+        return self.complete.copy() if wanted else []
 
 
 def stored_since(study: optuna.Study, number: int) -> Iterator[FrozenTrial]:

@@ -23,7 +23,7 @@ def notices(study: Study) -> list[str]:
     """Sentences, one a matter; none of them keeps the study from going on."""
     found = []
     begun = study.settings.space_file
-    if begun and Path(begun.path).exists() and space_file(begun.path) != begun:
+    if begun and Path(begun.path).is_file() and space_file(begun.path) != begun:
         found.append(
             f"space file {begun.path} has changed since study '{study.name}' began; "
             "it goes on with the space that it holds"

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.study.objectives import pareto
+from nas.study.objectives import losses
 from nas.study.study import Record, record_of
 
 
@@ -36,6 +37,7 @@ class Tally:
         self._objectives = objectives
         self._feasible = self._failed = 0
         self._front: list[Record] = []
+        self._losses = np.empty((0, 1 + len(objectives)))  # of the front
         self.begin(0)
 
     def begin(self, done: int) -> None:
@@ -48,7 +50,13 @@ class Tally:
             self._failed += 1
             return
         self._feasible += 1
-        self._front = pareto([*self._front, record_of(trial)], self._objectives)
+        record = record_of(trial)
+        point = losses([record], self._objectives)
+        if (self._losses <= point).all(axis=1).any():
+            return
+        kept = np.flatnonzero((self._losses < point).any(axis=1))
+        self._front = [*(self._front[i] for i in kept), record]
+        self._losses = np.vstack([self._losses[kept], point])
 
     def progress(self, phase: str, done: int, goal: int) -> Progress:
         """The state of a phase of which `done` of `goal` are done."""
@@ -60,7 +68,7 @@ class Tally:
             goal=goal,
             feasible=self._feasible,
             failed=self._failed,
-            best=self._front[0] if self._front else None,
+            best=max(self._front, key=lambda r: r.score, default=None),
             front=len(self._front),
             per_second=rate,
             seconds_left=(goal - done) / rate if rate > 0 else None,

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 POPULATION = 50
 NEW_TRIES = 50
 SCREENED = 32
-MIN_KNOWN = 16
 
 
 def _gp(seed: int, ancestors: Sequence[FrozenTrial]) -> BaseSampler:
@@ -93,15 +92,15 @@ class BudgetSampler(BaseSampler):
             chosen = self.inner.sample_relative(study, trial, search_space)
             return self.candidates.space.snap(chosen)
 
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        known = [*self.study.reference_trials, *complete]
         cascade = self.study.settings.cascade
-        if cascade == 1 or len(known) < MIN_KNOWN:
+        if cascade == 1:
             return self.propose(proposed()).params
         bent = (self.candidates.feasible(proposed(), self.rng) for _ in range(cascade))
         new = {c.arch.hash: c for c in bent if c and c.arch.hash not in self.seen}
         if not new:
             return self.propose(proposed()).params
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        known = [*self.study.reference_trials, *complete]
         self.candidate = self.study.screen.pick(list(new.values()), known, self.rng)
         return self.candidate.params
 

@@ -72,7 +72,8 @@ class Storage:
         if name in self.names():
             raise NasError(f"study '{name}' exists in {self}; go on with it: nas resume {name}")
         if self.url:
-            return self._fill(self._open_url(), name, attributes, directions)
+            with self._explained(name):
+                return self._fill(self._open_url(), name, attributes, directions)
         part = self.folder / f".{name}.{os.getpid()}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -143,9 +144,11 @@ class Storage:
         engine = self._open_url().engine
         if engine.dialect.name == "postgresql":
             return claim_postgresql(engine, name)
-        if engine.dialect.name == "sqlite" and engine.url.database:
-            path = Path(engine.url.database)
-            return claim_file(path.parent, f"{path.name}.{name}")
+        if engine.dialect.name == "sqlite":
+            with engine.connect() as connection:  # the URL may name it as another URL
+                file = connection.exec_driver_sql("PRAGMA database_list").scalars(2).first()
+            if file:
+                return claim_file(Path(file).parent, f"{Path(file).name}.{name}")
         return claim_alone()
 
     def _fill(

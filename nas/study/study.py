@@ -133,7 +133,7 @@ class Study:
         return self._combined(self.reference) if self.reference else None
 
     def set_reference(
-        self, reference: list[dict[str, float]], networks: Sequence[dict[str, Any]] = ()
+        self, reference: list[dict[str, float]], networks: Sequence[dict[str, Any]]
     ) -> Combiner:
         """Stores the proxies' scores of the reference sample and its assignments, once."""
         self.optuna.set_user_attr(NETWORKS, list(networks))
@@ -148,22 +148,27 @@ class Study:
 
     @cached_property
     def reference_trials(self) -> list[FrozenTrial]:
-        """The reference sample as if it had been searched; none before it is stored."""
-        combiner = self.combiner()
-        if combiner is None:
+        """The reference sample as if it had been searched; none before it is stored, or where an
+        older hw-nas stored its scores alone."""
+        combiner, networks = self.combiner(), self.optuna.user_attrs.get(NETWORKS, [])
+        if combiner is None or not networks:
             return []
-        found = []
-        networks = self.optuna.user_attrs.get(NETWORKS, [])
-        for params, scores in zip(networks, self.reference, strict=True):
-            candidate = self.candidates.make(params)
-            trial = create_trial(
-                values=self.values(combiner.score(scores), candidate),
-                params=params,
-                distributions=self.space.distributions,
-                user_attrs={"hash": candidate.arch.hash},
-            )
-            found.append(trial)
-        return found
+        try:
+            pairs = zip(networks, self.reference, strict=True)
+            return [self._reference_trial(p, combiner.score(scores)) for p, scores in pairs]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NasError(
+                f"study '{self.name}': its reference sample is damaged: {error}"
+            ) from None
+
+    def _reference_trial(self, params: dict[str, Any], score: float) -> FrozenTrial:
+        candidate = self.candidates.make(params)
+        return create_trial(
+            values=self.values(score, candidate),
+            params=params,
+            distributions=self.space.distributions,
+            user_attrs={"hash": candidate.arch.hash},
+        )
 
     @cached_property
     def screen(self) -> Screen:
@@ -180,16 +185,7 @@ class Study:
 
     def records(self) -> list[Record]:
         """The finished trials that gave a score, in order. All of them meet every budget."""
-        found = []
-        for trial in self.trials():
-            if trial.state == TrialState.COMPLETE:
-                try:
-                    found.append(record_of(trial))
-                except (KeyError, TypeError, ValueError) as error:
-                    raise NasError(
-                        f"study '{self.name}': trial {trial.number} is damaged: {error!r}"
-                    ) from None
-        return found
+        return [record_of(t) for t in self.trials() if t.state == TrialState.COMPLETE]
 
     def record(self, number: int | None = None) -> Record:
         """One trial by its number, or the best. Errors: `NasError` where there is none."""
@@ -211,18 +207,24 @@ class Study:
 
 
 def record_of(trial: FrozenTrial) -> Record:
-    """The record that a completed trial of a study holds."""
+    """The record that a completed trial of a study holds.
+
+    Errors: `NasError` where something is missing, as on a trial that another program added.
+    """
     attributes = trial.user_attrs
-    low, high = attributes["latency_interval_ms"]
-    return Record(
-        trial=trial.number,
-        score=trial.values[0],
-        macs=attributes["macs"],
-        params=attributes["params"],
-        peak_bytes=attributes["peak_bytes"],
-        latency_ms=attributes["latency_ms"],
-        latency_interval_ms=(low, high),
-        resolution=attributes["architecture"]["resolution"],
-        scores=attributes["scores"],
-        architecture=attributes["architecture"],
-    )
+    try:
+        low, high = attributes["latency_interval_ms"]
+        return Record(
+            trial=trial.number,
+            score=trial.values[0],
+            macs=attributes["macs"],
+            params=attributes["params"],
+            peak_bytes=attributes["peak_bytes"],
+            latency_ms=attributes["latency_ms"],
+            latency_interval_ms=(low, high),
+            resolution=attributes["architecture"]["resolution"],
+            scores=attributes["scores"],
+            architecture=attributes["architecture"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise NasError(f"trial {trial.number} is damaged: {error!r}") from None

@@ -18,6 +18,7 @@ from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
 from nas.errors import NasError
 from nas.files import check_folder
+from nas.signals import stop_on_signal
 from nas.torch_module import Network, build
 from nas.training.accuracy import evaluate
 from nas.training.batches import Normalise, Pixels, mixed_seed, steps_per_epoch, training_batches
@@ -97,6 +98,7 @@ class _Run:
             check_folder(output)
         self.arch, self.data, self.recipe = arch, data, recipe
         self.output, self.device, self.progress = output, device, progress
+        self.stopping = False
         self.state = State(
             architecture=arch.to_dict(), recipe=recipe, data=DataFacts.of(data), device=str(device)
         )
@@ -106,7 +108,7 @@ class _Run:
     def run(self) -> Trained:
         if self.state.finished and self.output is not None:
             return Trained.load(self.output)
-        with deterministic():
+        with deterministic(), stop_on_signal(self._stop):
             images = self._pixels(_subset(self.data.train, self.recipe))
             self.per_epoch = steps_per_epoch(len(images), self.recipe)
             if not self.per_epoch:
@@ -126,6 +128,9 @@ class _Run:
             for epoch in range(len(self.state.history), self.recipe.epochs):
                 self._finish_epoch(epoch, images, validation)
             return self._finish()
+
+    def _stop(self) -> None:
+        self.stopping = True
 
     def _pixels(self, images: Images) -> Pixels:
         return Pixels(images, self.arch.resolution, self.device)
@@ -159,6 +164,8 @@ class _Run:
                 group["lr"] = rate(self.recipe, step, self.steps)
             total += self._step(pixels, labels)
             self.update(step)
+            if self.stopping:
+                raise KeyboardInterrupt
             if (i + 1) % REPORT_EVERY == 0 or i + 1 == self.per_epoch:
                 loss, accuracy = (total / (i + 1)).tolist()
                 if not np.isfinite(loss):

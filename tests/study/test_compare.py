@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from nas.errors import NasError
 from nas.proxies import Combiner
@@ -22,6 +24,7 @@ from nas.study.compare import (
     trials_to_reach,
 )
 from nas.study.hypervolume import hypervolume
+from nas.study.study import REFERENCE, SETTINGS
 
 TRIALS = 12
 
@@ -84,6 +87,34 @@ def test_studies_that_do_not_compare(studies: list[Study], tmp_path: Path) -> No
     empty = made(str(tmp_path), sampler="random", seed=0)
     with pytest.raises(NasError, match="has no finished trial yet"):
         curves([studies[0], empty])
+
+
+def test_other_objectives_proxies_or_spaces_are_other_studies(tmp_path: Path) -> None:
+    made(str(tmp_path))
+    other = study_of(
+        "jetson", ["15M"], "small", storage=str(tmp_path), proxies=["params"], objectives=["macs"]
+    )
+    assert (other.settings.proxies, other.settings.objectives) == (("params",), ("macs",))
+    space = tmp_path / "small.yaml"
+    space.write_text(yaml.safe_dump(other.space.to_dict() | {"resolution": 32}))
+    with pytest.raises(NasError, match="was begun with another space"):
+        study_of(
+            "jetson", ["15M"], str(space), storage=str(tmp_path), proxies=["entropy", "channels"]
+        )
+
+
+def test_a_study_of_before_reference_networks_goes_on_but_does_not_compare(tmp_path: Path) -> None:
+    study = made(str(tmp_path), sampler="nsga2")
+    Driver(study).run(2)
+    kept = json.loads(study.settings.model_dump_json())
+    for later in ("objectives", "start_from", "cascade", "space_file"):
+        del kept[later]
+    attributes = {SETTINGS: json.dumps(kept), REFERENCE: study.reference}
+    study.storage.create("old", attributes, study.directions).add_trials(study.trials())
+    old = Study.load("old", str(tmp_path))
+    assert Driver(old).run(4) == "finished"
+    with pytest.raises(NasError, match="is of an older hw-nas"):
+        curves([old])
 
 
 def curve(sampler: str, seed: int, values: list[float]) -> Curve:

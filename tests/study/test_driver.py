@@ -88,20 +88,6 @@ def test_resumed_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
     assert rows(whole) == rows(Study.load("parts", str(tmp_path)))
 
 
-def test_a_small_space_is_exhausted_and_its_optimum_found(tmp_path: Path) -> None:
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY)
-    study = begin("jetson", (), path, storage=str(tmp_path), **OPTIONS)
-    assert Driver(study).run(10_000) == "exhausted"
-    space = nas.SearchSpace.load(path)
-    hashes = {t.user_attrs["hash"] for t in study.trials()}
-    archs = {space.sample(seed).hash: space.sample(seed) for seed in range(500)}
-    assert len(archs) == space.size == 16
-    assert hashes == set(archs)
-    best = max(evaluate(arch, ["entropy"])["entropy"] for arch in archs.values())
-    assert evaluate(study.record().arch, ["entropy"])["entropy"] == best
-
-
 def test_repeats_are_not_evaluated_twice(tmp_path: Path) -> None:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)

@@ -76,7 +76,7 @@ def test_nsga2_needs_nothing_that_is_forgotten_also_when_replayed(stop: int) -> 
     for continued in (grown(history, list(trials), 150), grown(again, list(trials), 150)):
         assert [t.params for t in continued] == [t.params for t in whole]
     assert len(again) == len(history) == 150
-    assert len(again._trials.finished) < 30
+    assert len(again._trials.complete) < 30
 
 
 def test_stored_trials_are_read_once_each_as_they_come() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,15 @@ def test_the_features_are_those_of_the_whole_network(study: Study) -> None:
     assert np.exp(features(candidate)[4]) == pytest.approx(channels + 1)
 
 
+def test_a_score_of_zero_is_screened_too(study: Study) -> None:
+    rng = np.random.default_rng(0)
+    zero = [copy(t) for t in study.reference_trials]
+    zero[0].values = [0.0, zero[0].values[1]]
+    some = [c for c in (study.candidates.feasible({}, rng) for _ in range(20)) if c]
+    with np.errstate(all="raise"):
+        assert study.screen.pick(some, zero, rng) in some
+
+
 def test_random_search_takes_no_cascade(tmp_path: Path) -> None:
     with pytest.raises(nas.NasError, match="sampler 'random' proposes without one"):
         begin(**OPTIONS, storage=str(tmp_path), sampler="random", cascade=4)
@@ -200,6 +210,7 @@ def test_a_small_space_is_exhausted_and_its_optimum_found(sampler: str, tmp_path
     assert Driver(small).run(10_000) == "exhausted"
     space = nas.SearchSpace.load(path)
     archs = {space.sample(seed).hash: space.sample(seed) for seed in range(500)}
+    assert len(archs) == space.size == 16
     assert {t.user_attrs["hash"] for t in small.trials()} == set(archs)
     from nas.proxies import evaluate
 
