@@ -11,6 +11,7 @@ import numpy as np
 from nas.errors import NasError
 
 Scores = Mapping[str, float]
+TINY = float(np.finfo(float).tiny)  # above 0, whose log there is not
 
 
 class Sample(NamedTuple):
@@ -37,7 +38,7 @@ class Sample(NamedTuple):
         n, low, high = self.size, float(self.values[0]), float(self.values[-1])
         spread = (high - low) or max(abs(low), 1.0)
         if value < low:
-            return 0.5 / n / (1 + (low - value) / spread)
+            return max(0.5 / n / (1 + (low - value) / spread), TINY)
         if value > high:
             return 1 - 0.5 / n / (1 + (value - high) / spread)
         return float(np.interp(value, self.values, self.ranks))

@@ -100,7 +100,9 @@ def begin(
     settings = settings.model_copy(
         update={"plugins": used, "start_from": first, "cascade": cascade}
     )
-    name = options.get("name") or _free_name(place, [loaded.name, device.name, *settings.budgets])
+    name = options.get("name")
+    if name is None:
+        name = _free_name(place, [loaded.name, device.name, *settings.budgets])
     study = Study.create(name, settings, place)
     write_config(study)
     return study

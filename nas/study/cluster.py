@@ -43,7 +43,9 @@ class ClusterExecutor(Executor):
             reason = " ".join(str(error).split())
             raise NasError(f"scheduler {address!r} cannot be reached: {reason}") from None
         self._tasks: set[Any] = set()
-        self._stopped = f"scheduler {address!r} has stopped or cannot be reached"
+        self._stopped = (
+            f"scheduler {address!r} has stopped or cannot be reached; every finished trial is kept"
+        )
         try:
             self._check()
         except BaseException:

@@ -51,15 +51,30 @@ def journal(path: Path) -> JournalStorage:
     return JournalStorage(_Journal(path))
 
 
+def check_last_line(path: Path) -> None:
+    """Refuses a last whole line that is no JSON: Optuna skips it, until another is appended.
+
+    Errors: `ValueError`.
+    """
+    with path.open("rb", buffering=0) as file:
+        end = _whole_lines(file)
+        start = _whole_lines(file, end - 1)
+        file.seek(start)
+        json.loads(file.read(end - start) or b"{}")
+
+
 def ends_whole(path: Path) -> bool:
     """Whether there is no half line at the end, which the next append drops."""
     with path.open("rb", buffering=0) as file:
         return _whole_lines(file) == file.seek(0, os.SEEK_END)
 
 
-def _whole_lines(file: FileIO) -> int:
-    """The length up to the last newline; a writer that was killed may have left half a line."""
-    position = file.seek(0, os.SEEK_END)
+def _whole_lines(file: FileIO, position: int | None = None) -> int:
+    """The length up to the last newline before `position`, which is the end where it is not given.
+
+    A writer that was killed may have left half a line.
+    """
+    position = file.seek(0, os.SEEK_END) if position is None else position
     while position > 0:
         start = max(0, position - 4096)
         file.seek(start)

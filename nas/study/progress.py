@@ -42,7 +42,8 @@ class Tally:
 
     def begin(self, done: int) -> None:
         """Starts the clock with so much done."""
-        self._started, self._done = time.monotonic(), done
+        self._done = done
+        self._first: tuple[float, int] | None = None  # when something was done first, and how much
 
     def add(self, trial: FrozenTrial) -> None:
         """Takes a finished trial."""
@@ -59,9 +60,16 @@ class Tally:
         self._losses = np.vstack([self._losses[kept], point])
 
     def progress(self, phase: str, done: int, goal: int) -> Progress:
-        """The state of a phase of which `done` of `goal` are done."""
-        elapsed = time.monotonic() - self._started
-        rate = (done - self._done) / elapsed if elapsed > 0 else 0.0
+        """The state of a phase of which `done` of `goal` are done.
+
+        The rate is that since the first result, before which workers may have had to begin; what
+        is left after the reference sample is not known while that is scored.
+        """
+        now = time.monotonic()
+        if self._first is None and done > self._done:
+            self._first = now, done
+        since, begun = self._first or (now, done)
+        rate = (done - begun) / (now - since) if now > since else 0.0
         return Progress(
             phase=phase,
             trials=done,
@@ -71,5 +79,5 @@ class Tally:
             best=max(self._front, key=lambda r: r.score, default=None),
             front=len(self._front),
             per_second=rate,
-            seconds_left=(goal - done) / rate if rate > 0 else None,
+            seconds_left=(goal - done) / rate if rate > 0 and phase == "search" else None,
         )

@@ -36,7 +36,7 @@ class StudySettings(Settings):
     proxies: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT
     start_from: tuple[dict[str, Any], ...] = ()
     cascade: Annotated[int, Field(ge=1, le=10_000)] = 1
-    trials: Annotated[int, Field(ge=1)] = 1000
+    trials: Annotated[int, Field(ge=1, le=10**7)] = 1000
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     plugins: tuple[PluginFile, ...] = ()
     data: str | None = None

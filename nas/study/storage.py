@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nas.errors import NasError, one_of
 from nas.study.database import Database
-from nas.study.journal import journal
+from nas.study.journal import check_last_line, journal
 from nas.study.locks import Claim, claim_alone, claim_file, claim_postgresql
 
 DEFAULT_FOLDER = "studies"
@@ -98,6 +98,7 @@ class Storage:
         try:
             stored = journal(path)
             held = [study.study_name for study in stored.get_all_studies()]
+            check_last_line(path)
         except OSError as error:
             raise NasError(f"study '{name}' in {self}: {error.strerror}") from None
         except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:

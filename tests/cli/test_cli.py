@@ -11,7 +11,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from shutil import copy
+from shutil import copy, copytree
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,19 @@ from nas.latency.target import target_path
 from nas.study import Driver
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where a small study called `s` has been made, once."""
+    folder = tmp_path_factory.mktemp("made")
+    command = [sys.executable, "-m", "nas", *SEARCH, "--study", "s"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
 @pytest.fixture
-def searched(run: Run) -> Run:
-    """The same, where a small study called `s` has been made."""
-    code, _, _ = run(*SEARCH, "--study", "s")
-    assert code == 0
+def searched(run: Run, made: Path, tmp_path: Path) -> Run:
+    """`run` in a copy of that folder."""
+    copytree(made, tmp_path, dirs_exist_ok=True)
     return run
 
 

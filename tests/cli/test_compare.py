@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import Run
 
+from nas.cli.compare import _summary
 from nas.study import Study
+from nas.study.compare import Curve
 
 RUN = ("compare", "--samplers", "evolution,random", "--seeds", "2", "--target", "jetson")
 RUN += ("--budget", "15M", "--space", "small", "--proxies", "entropy", "--storage", "kept")
@@ -19,7 +22,7 @@ def test_samplers_are_run_compared_and_drawn(run: Run) -> None:
     assert code == 0
     assert "After 4 trials each" in out
     assert Path("curves.svg").read_text().startswith("<?xml")
-    names = ["small-jetson-15m-evolution-0", "small-jetson-15m-random-0"]
+    names = ["small-jetson-15m-entropy-evolution-0", "small-jetson-15m-entropy-random-0"]
     first = Study.load(names[0], "kept").optuna.trials
     code, out, _ = run(*RUN, "--trials", "6", "--json")  # goes on with what is there
     assert code == 0
@@ -35,6 +38,16 @@ def test_samplers_are_run_compared_and_drawn(run: Run) -> None:
     code, out, _ = run("compare", *names, "--storage", "kept")
     assert code == 0
     assert "evolution" in out
+
+
+def test_a_goal_that_most_seeds_do_not_reach_is_null() -> None:
+    found = [
+        Curve(sampler, seed, np.ones(3), np.linspace(0, goal, 3), np.arange(3.0))
+        for sampler, goals in (("random", [2, 2, 2, 2]), ("evolution", [2, 1, 1, 1]))
+        for seed, goal in enumerate(goals)
+    ]
+    summary = json.loads(json.dumps(_summary(found), allow_nan=False))
+    assert summary["samplers"][1]["trials_to_baseline"] is None
 
 
 def test_show_holds_objectives_and_hypervolume(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,18 @@ def test_stopped_finalists_end_as_they_would_have(study: Study) -> None:
 
     alone = train(first.arch, load_data("digits"), study.settings.recipe)
     assert found[first.trial] == alone.accuracy
+
+
+def test_a_second_process_waits_for_the_first(study: Study) -> None:
+    def locked(*_: object) -> None:
+        with Path("studies/s.finalists/.finalists.lock").open() as lock:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.append(lock)
+
+    held: list[object] = []
+    assert run_finalists(study, locked)
+    assert held
 
 
 def test_finalists_need_data() -> None:

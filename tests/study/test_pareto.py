@@ -3,9 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.trial import create_trial
 
 from nas.errors import NasError
 from nas.study.objectives import OBJECTIVES, check_objectives, pareto
+from nas.study.progress import Tally
 from nas.study.study import Record
 
 
@@ -15,6 +17,7 @@ def record(trial: int, score: float, macs: int, latency_ms: float, peak_bytes: i
 
 
 VALUES = st.integers(0, 4)
+NAMES = ("macs", "memory")
 
 
 @given(
@@ -40,6 +43,19 @@ def test_front_is_what_no_other_beats(
     assert {losses(r) for r in front} == {losses(r) for r in records if not beaten(r)}
     assert len({losses(r) for r in front}) == len(front)
     assert [losses(r) for r in front] == sorted(losses(r) for r in front)
+
+
+@given(st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=1, max_size=12))
+def test_the_tally_s_front_is_that_of_all_trials(points: list[tuple[int, int, int]]) -> None:
+    tally = Tally(NAMES)
+    records = [record(i, s, macs, 1, memory) for i, (s, macs, memory) in enumerate(points)]
+    for one in records:
+        facts = one.to_dict() | {"scores": {}, "architecture": {"resolution": 32}}
+        tally.add(create_trial(values=[one.score, one.macs, one.peak_bytes], user_attrs=facts))
+        now, front = tally.progress("search", 0, 1), pareto(records[: one.trial + 1], NAMES)
+        assert now.front == len(front)
+        assert now.best is not None
+        assert now.best.score == front[0].score
 
 
 @pytest.mark.parametrize(

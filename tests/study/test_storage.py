@@ -54,8 +54,9 @@ def test_unknown_taken_and_impossible_names(tmp_path: Path) -> None:
         Study.load("onee", str(tmp_path))
     with pytest.raises(NasError, match="exists"):
         small(tmp_path, "one")
-    with pytest.raises(NasError, match="letters, digits"):
-        small(tmp_path, "../one")
+    for name in ("../one", ""):
+        with pytest.raises(NasError, match="letters, digits"):
+            small(tmp_path, name)
     assert begin("jetson", ["20M"], "small", storage=str(tmp_path)).name == (
         "small-jetson-agx-xavier-20m"
     )
@@ -210,6 +211,20 @@ def test_an_empty_and_a_renamed_journal_say_so(tmp_path: Path) -> None:
         Study.load("two", str(tmp_path))
 
 
+@pytest.mark.parametrize("line", ["garbage\n", '{"op_code": 5\n'])
+def test_a_damaged_last_line_is_refused_before_anything_follows_it(
+    line: str, tmp_path: Path
+) -> None:
+    small(tmp_path, "last")
+    path = tmp_path / "last.journal"
+    with path.open("a") as file:
+        file.write(line)
+    before = path.read_bytes()
+    with pytest.raises(NasError, match=r"study 'last' in .*: damaged journal"):
+        Study.load("last", str(tmp_path))
+    assert path.read_bytes() == before
+
+
 def test_a_trial_without_its_facts_is_named(tmp_path: Path) -> None:
     study = small(tmp_path, "one")
     path = tmp_path / "one.journal"
@@ -223,6 +238,13 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
     for place in (tmp_path / "file" / "studies", tmp_path / "file"):
         with pytest.raises(NasError, match="cannot be kept"):
             small(place, "one")
+
+
+def test_a_database_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    url = f"sqlite:///file:{tmp_path / 'nas.db'}?uri=true"
+    small(url, "one")
+    with pytest.raises(NasError, match=r"'two' in .* cannot be written: .*readonly database"):
+        small(f"{url}&mode=ro", "two")
 
 
 def test_sqlite_holds_the_same_study(tmp_path: Path) -> None:
