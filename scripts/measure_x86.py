@@ -38,7 +38,7 @@ def main() -> None:
             **how,
         )
         facts = {key: value for key, value in TARGETS[name].items() if key not in HOW}
-        facts["notes"] = " ".join([facts["notes"], *warnings])
+        facts["notes"] = " ".join([facts["notes"], *(f"{w[0].upper()}{w[1:]}." for w in warnings)])
         metadata = read_metadata(path).model_copy(update=facts)
         write_whole(path, metadata.to_yaml())
         print(name, metadata.error, *warnings, sep="\n")
