@@ -25,6 +25,7 @@ from nas.study.settings import StudySettings, read_settings
 from nas.study.storage import Storage, locate
 
 SETTINGS, REFERENCE, NETWORKS = "nas:settings", "nas:reference", "nas:reference_networks"
+DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # of stored values
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,11 @@ class Study:
     @property
     def reference(self) -> list[dict[str, float]]:
         """The proxies' scores of the reference sample; none before they are stored."""
-        found: list[dict[str, float]] = self.optuna.user_attrs.get(REFERENCE, [])
-        return found
+        try:
+            stored = self.optuna.user_attrs.get(REFERENCE, [])
+            return [{name: float(v) for name, v in scores.items()} for scores in stored]
+        except DAMAGE as error:
+            raise self._damaged(error) from None
 
     @cached_property
     def reference_trials(self) -> list[FrozenTrial]:
@@ -156,10 +160,11 @@ class Study:
         try:
             pairs = zip(networks, self.reference, strict=True)
             return [self._reference_trial(p, combiner.score(scores)) for p, scores in pairs]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise NasError(
-                f"study '{self.name}': its reference sample is damaged: {error}"
-            ) from None
+        except DAMAGE as error:
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: Exception) -> NasError:
+        return NasError(f"study '{self.name}': its reference sample is damaged: {error!r}")
 
     def _reference_trial(self, params: dict[str, Any], score: float) -> FrozenTrial:
         candidate = self.candidates.make(params)
