@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.options import JsonOption, PluginOption, StorageOption
+from nas.cli.options import JsonOption, PluginOption, StorageOption, listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,8 +73,8 @@ def compare(
     if samplers:
         options: dict[str, Any] = {"storage": storage, "trials": trials}
         options |= {"objectives": objective} if objective else {}
-        options |= {"proxies": [n.strip() for n in proxies.split(",")]} if proxies else {}
-        names = list(dict.fromkeys(name.strip() for name in samplers.split(",")))
+        options |= {"proxies": listed([proxies])} if proxies else {}
+        names = list(dict.fromkeys(listed([samplers])))
         studies = _run(names, seeds, target, budget or [], space, options)
     else:
         studies = [Study.load(name, storage) for name in dict.fromkeys(study or [])]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.options import JsonOption, PluginOption, StorageOption
+from nas.cli.options import JsonOption, PluginOption, ResolutionOption, StorageOption
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -27,10 +27,7 @@ def describe(
         str | None,
         typer.Option(help="Device to predict for. Default: the study's, otherwise cpu."),
     ] = None,
-    resolution: Annotated[
-        int | None,
-        typer.Option(help="Input size of a reference network. Default: its own, mostly 224."),
-    ] = None,
+    resolution: ResolutionOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,

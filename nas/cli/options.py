@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -35,4 +36,15 @@ SchedulerOption = Annotated[
 StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="A study's name, or its journal's path.")
 ]
+ResolutionOption = Annotated[
+    int | None,
+    typer.Option(
+        "--resolution", help="Input size of a reference network. Default: its own, mostly 224."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+
+
+def listed(values: Iterable[str]) -> list[str]:
+    """The names in values of the form a,b,c."""
+    return [name.strip() for value in values for name in value.split(",")]

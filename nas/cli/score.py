@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from nas.cli.options import JsonOption, PluginOption, StorageOption
+from nas.cli.options import JsonOption, PluginOption, ResolutionOption, StorageOption, listed
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -60,10 +60,7 @@ def score(
             show_default=False,
         ),
     ] = None,
-    resolution: Annotated[
-        int | None,
-        typer.Option(help="Input size of a reference network. Default: its own, mostly 224."),
-    ] = None,
+    resolution: ResolutionOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
@@ -76,7 +73,7 @@ def score(
     from nas.proxies.registry import checked
 
     plugins.load_all(plugin)
-    names = None if proxies is None else [n.strip() for p in proxies for n in p.split(",")]
+    names = None if proxies is None else listed(proxies)
     names = list(PROXIES) if names == ["all"] else names
     checked(names or ())
     study = _study(arch, storage)

@@ -15,6 +15,7 @@ from nas.cli.options import (
     StorageOption,
     StudyArgument,
     WorkersOption,
+    listed,
 )
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def search(
             storage=storage,
             sampler=sampler,
             objectives=objective or ("latency",),
-            proxies=None if proxies is None else [n.strip() for p in proxies for n in p.split(",")],
+            proxies=None if proxies is None else listed(proxies),
             cascade=cascade,
             start_from=start_from or (),
             trials=trials,

@@ -131,7 +131,8 @@ class Study:
 
     def combiner(self) -> Combiner | None:
         """The score's combination of proxies, None before its reference sample was scored."""
-        return self._combined(self.reference) if self.reference else None
+        reference = self.reference
+        return self._combined(reference) if reference else None
 
     def set_reference(
         self, reference: list[dict[str, float]], networks: Sequence[dict[str, Any]]
