@@ -1,23 +1,24 @@
-"""What a search with few trainings finds in the table of trained networks, by how it is led.
+"""What few trainings tell: how a search of the table ends, and what a model learns from them.
 
-from ground_truth_search import regrets
+from ground_truth_search import regrets, regressions
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
+from rank_statistics import Vector, spearman
 from scipy.stats import norm, rankdata
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
+from sklearn.linear_model import RidgeCV
 
-Vector = np.ndarray[Any, np.dtype[np.float64]]
 TRAININGS = (1, 5, 10, 20)
 RESAMPLES = 100
+REGRESSED = (20, 40)
 FIRST = 5  # trainings before the model of `bayesian` is worth fitting
 
 
@@ -74,3 +75,30 @@ def bayesian(
         gain = deviation * (z * norm.cdf(z) + norm.pdf(z))
         chosen.append(left.pop(int(np.argmax(gain))))
     return chosen
+
+
+def regressions(accuracy: Vector, measures: Mapping[str, Vector]) -> dict[str, dict[int, float]]:
+    """By method and number of trained networks, Spearman with the accuracy of all others.
+
+    Methods: ridge regression on the ranks of `measures`, the measure that is best on the trained
+    ones, and the last of `measures`, alone.
+    """
+    table = np.column_stack([rankdata(v) / len(v) for v in measures.values()])
+    last = next(reversed(measures))
+    found: dict[str, dict[int, float]] = {"regression": {}, "best single measure": {}, last: {}}
+    for count in REGRESSED:
+        rng = np.random.default_rng(0)
+        values: dict[str, list[float]] = {method: [] for method in found}
+        for _ in range(RESAMPLES):
+            order = rng.permutation(len(accuracy))
+            known, others = order[:count], order[count:]
+            model = RidgeCV(np.logspace(-2, 3, 11)).fit(table[known], accuracy[known])
+            best = max(
+                range(table.shape[1]), key=lambda i: spearman(table[known, i], accuracy[known])
+            )
+            guesses = (model.predict(table[others]), table[others, best], table[others, -1])
+            for method, guess in zip(found, guesses, strict=True):
+                values[method].append(spearman(guess, accuracy[others]))
+        for method, each in values.items():
+            found[method][count] = float(np.mean(each))
+    return found

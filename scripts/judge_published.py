@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from analyse_ground_truth import bootstrapped, kendall, partial_spearman, spearman
+from rank_statistics import bootstrapped, kendall, partial_spearman, spearman
 
 from nas import Architecture, cost, reference
 from nas.proxies import DEFAULT, PROXIES, Combiner, scores

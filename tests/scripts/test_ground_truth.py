@@ -15,6 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 import analyse_ground_truth as analysis  # noqa: E402
 import ground_truth_plan as planning  # noqa: E402
+import rank_statistics as statistics  # noqa: E402
 from ground_truth_table import TABLE, Run, load, networks, save  # noqa: E402
 
 
@@ -77,15 +78,26 @@ def test_any_beginning_of_the_plan_is_balanced(monkeypatch: pytest.MonkeyPatch) 
 def test_statistics_of_known_cases() -> None:
     rng = np.random.default_rng(0)
     z, noise = rng.normal(size=2000), rng.normal(size=2000)
-    assert abs(analysis.partial_spearman(z + rng.normal(size=2000), z + noise, z)) < 0.06
-    assert analysis.partial_spearman(z + noise, noise, z) > 0.95
-    assert analysis.pooled_deviation([[1, 3], [5, 7]]) == pytest.approx(2**0.5)
-    assert analysis.ceiling(z, 0.5) == pytest.approx((1 - 0.25) ** 0.5, abs=0.03)
-    value, low, high = analysis.bootstrapped(analysis.spearman, z[:50], z[:50] + noise[:50])
+    assert abs(statistics.partial_spearman(z + rng.normal(size=2000), z + noise, z)) < 0.06
+    assert statistics.partial_spearman(z + noise, noise, z) > 0.95
+    assert statistics.pooled_deviation([[1, 3], [5, 7]]) == pytest.approx(2**0.5)
+    assert statistics.ceiling(z, 0.5) == pytest.approx((1 - 0.25) ** 0.5, abs=0.03)
+    value, low, high = statistics.bootstrapped(statistics.spearman, z[:50], z[:50] + noise[:50])
     assert low < value < high
 
 
 def test_a_short_table_is_reported_with_what_it_can_tell() -> None:
-    text = analysis.report(networks([run(0), run(1)]))
+    text = analysis.report(networks([run(0), run(1)]), networks([run(1)]))
     assert "2 of the 200 planned networks" in text
-    assert text.count("Not known yet") == 4
+    assert text.count("Not known yet") == 5
+
+
+def test_longer_training_is_compared_network_by_network() -> None:
+    short = networks([run(i, accuracy=0.80 + i / 100) for i in range(10)])
+    long = networks([run(i, accuracy=0.99 - i / 100) for i in range(9, 0, -1)])
+    measures = {"default": np.arange(10.0), "undefined": np.full(10, np.nan)}
+    text = analysis.lengthened(measures, short, long)
+    assert "9 networks were trained 4 times as long" in text
+    assert "two orders: -1.00" in text
+    assert "| default | 1.00 (1.00 to 1.00) | -1.00 (-1.00 to -1.00) |" in text
+    assert "undefined" not in text

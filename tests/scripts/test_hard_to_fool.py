@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import ground_truth_search
 import hard_to_fool as fool
-from ground_truth_search import TRAININGS, bayesian, regrets
+from ground_truth_search import REGRESSED, TRAININGS, bayesian, regressions, regrets
 
 
 def test_the_plan_compares_like_with_like_and_is_the_same_again(
@@ -64,3 +64,13 @@ def test_the_model_trains_no_network_twice() -> None:
     order = bayesian(rng.random((50, 2)), rng.random(50), half, None, rng)
     assert len(set(order)) == len(order) == max(TRAININGS)
     assert set(order) <= set(half)
+
+
+def test_a_regression_learns_what_no_single_measure_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ground_truth_search, "RESAMPLES", 8)
+    parts = np.random.default_rng(0).random((3, 80))
+    found = regressions(parts.sum(0), dict(zip("abc", parts, strict=True)))
+    assert list(found) == ["regression", "best single measure", "c"]
+    for count in REGRESSED:
+        assert found["regression"][count] > 0.95
+        assert 0.3 < found["best single measure"][count] < 0.8
