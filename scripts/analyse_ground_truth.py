@@ -26,6 +26,7 @@ from rank_statistics import (
     spearman,
 )
 from scipy.stats import rankdata
+from threadpoolctl import threadpool_limits
 
 from nas import NasError
 from nas.proxies import DEFAULT, PROXIES, Combiner, scores
@@ -70,7 +71,9 @@ def main() -> None:
     longer = networks(load(asked.table.with_stem(f"{asked.table.stem}_x{LONGER}")))
     if not found:
         raise SystemExit(f"{asked.table}: no run yet: python scripts/ground_truth.py")
-    asked.output.write_text(report(found, longer), encoding="utf-8")
+    with threadpool_limits(1):  # beside trainings a second thread only waits for the first
+        text = report(found, longer)
+    asked.output.write_text(text, encoding="utf-8")
     print(f"{asked.output}: of {len(found)} networks")
 
 

@@ -32,13 +32,13 @@ from nas.study.storage import Storage
 
 RESULTS = Path(__file__).parent / "results"
 TARGET = "cpu"  # only multiply-adds are limited
-BUDGETS = ("4MFLOPs", "12MFLOPs")
+BUDGETS = ("3MFLOPs", "8MFLOPs")
 RANDOM = "random"
 SCORES = {
     "default": DEFAULT,
     "MeCo, effective parameters, calmness": ("meco_sampled", "effective_params", "calmness"),
+    "effective_params": ("effective_params",),
     "synflow": ("synflow",),
-    "params": ("params",),
 }
 TOLERANCE = 0.05  # of the multiply-adds
 RESAMPLES = 2000
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=RESULTS, help="of the plan and the table")
     parser.add_argument("--storage", help="where the searches are kept; default ./studies")
     parser.add_argument("--networks", type=int, default=20, help="of each kind and budget")
-    parser.add_argument("--trials", type=int, default=2000, help="of each search")
+    parser.add_argument("--trials", type=int, default=600, help="of each search")
     parser.add_argument("--workers", type=int, default=1, help="trainings at a time")
     parser.add_argument("--runs", type=int, default=10**6, help="stop after N more trainings")
     asked = parser.parse_args()

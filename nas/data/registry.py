@@ -67,7 +67,7 @@ def load_data(source: str | Path, seed: int = 0) -> DataSet:
     known = [name for found in READERS.values() for name in found.names]
     if not path.exists():
         if path.name == text:
-            raise one_of("data set", text, known)
+            raise one_of("data set or folder", text, known)
         raise NasError(f"data set {text}: no such folder")
     if not path.is_dir():
         raise NasError(f"data set {text}: must be a folder, not a file")

@@ -16,7 +16,7 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nas.errors import NasError, one_of
@@ -47,7 +47,8 @@ class Storage:
     def names(self) -> list[str]:
         """The studies that are here."""
         if self.url:
-            return sorted(optuna.get_all_study_names(self._open_url()))
+            missing = self._database is None and _no_such_file(make_url(self.url))
+            return [] if missing else sorted(optuna.get_all_study_names(self._open_url()))
         return sorted(path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}"))
 
     def journal(self, name: str) -> Path | None:
@@ -177,6 +178,13 @@ class Storage:
 
     def __str__(self) -> str:
         return repr(str(make_url(self.url)) if self.url else self.place)  # without a password
+
+
+def _no_such_file(url: URL) -> bool:
+    """Whether SQLite would make a new file for this URL, which looking for a study should not."""
+    file = url.database or ":memory:"
+    plain = url.get_backend_name() == "sqlite" and not file.startswith((":", "file:"))
+    return plain and not Path(file).exists()
 
 
 def _reason(error: BaseException) -> str:

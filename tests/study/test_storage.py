@@ -257,3 +257,9 @@ def test_sqlite_holds_the_same_study(tmp_path: Path) -> None:
     assert stored.storage.names() == ["one"]
     with pytest.raises(NasError, match="cannot be opened"):
         Study.load("one", "nosuch://database")
+
+
+def test_looking_for_a_study_makes_no_database(tmp_path: Path) -> None:
+    with pytest.raises(NasError, match=r"study in .* 'one' is unknown"):
+        Study.load("one", f"sqlite:///{tmp_path / 'mistyped.db'}")
+    assert list(tmp_path.iterdir()) == []
