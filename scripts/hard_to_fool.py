@@ -37,7 +37,6 @@ RANDOM = "random"
 SCORES = {
     "default": DEFAULT,
     "MeCo, effective parameters, calmness": ("meco_sampled", "effective_params", "calmness"),
-    "effective_params": ("effective_params",),
     "synflow": ("synflow",),
 }
 TOLERANCE = 0.05  # of the multiply-adds
