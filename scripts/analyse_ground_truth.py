@@ -35,16 +35,16 @@ OUTPUT = Path(__file__).parents[1] / "docs" / "results.md"
 LONGER = 4  # times the training, in the table of the check
 FEWEST = 8  # networks below which a rank correlation says nothing
 FEWEST_REPEATED = 5
+SHORT = "MeCo, effective parameters, calmness"  # what `small` names
 COMBINATIONS = {  # by log rank, as `nas search` combines
     "default": DEFAULT,
     "MeCo and parts of AZ-NAS": ("meco_sampled", "expressivity", "trainability", "synflow"),
     "default and `calmness`": (*DEFAULT, "calmness"),
-    "MeCo, effective parameters, calmness": ("meco_sampled", "effective_params", "calmness"),
+    SHORT: ("meco_sampled", "effective_params", "calmness"),
     "AZ-NAS": ("expressivity", "progressivity", "trainability", "macs"),
     "width and parameters": ("width", "params"),
     **{f"default without `{left}`": tuple(n for n in DEFAULT if n != left) for left in DEFAULT},
 }
-SHORT = "MeCo, effective parameters, calmness"
 PROTOTYPE = {  # Spearman and Spearman given MACs of 64 networks, 16,000 images, 3 epochs
     "MACs": ".45",
     "parameters": ".64, .51",

@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from analyse_ground_truth import COMBINATIONS, SHORT
 from ground_truth import MALLOC, RECIPE, drive
 from ground_truth_plan import RESOLUTIONS, Planned
 from ground_truth_table import load, networks
@@ -36,7 +37,7 @@ BUDGETS = ("3MFLOPs", "8MFLOPs")
 RANDOM = "random"
 SCORES = {
     "default": DEFAULT,
-    "MeCo, effective parameters, calmness": ("meco_sampled", "effective_params", "calmness"),
+    SHORT: COMBINATIONS[SHORT],
     "synflow": ("synflow",),
 }
 TOLERANCE = 0.05  # of the multiply-adds
