@@ -7,22 +7,22 @@ if TYPE_CHECKING:
     from nas.architecture import Architecture as Architecture
     from nas.costs import Cost as Cost
     from nas.costs import cost as cost
-    from nas.errors import NasError as NasError
+    from nas.formats.onnx_model import to_onnx as to_onnx
     from nas.latency import Target as Target
     from nas.latency import calibrate as calibrate
-    from nas.onnx_model import to_onnx as to_onnx
     from nas.references import reference as reference
     from nas.references.fbnet import fbnet as fbnet
     from nas.references.nasbench201 import nasbench201 as nasbench201
     from nas.space import SearchSpace as SearchSpace
     from nas.study import Study as Study
     from nas.study import search as search
+    from nas.support.errors import NasError as NasError
     from nas.torch_module import build as build
 
 _HOME = {
     "Architecture": "architecture",
     "Cost": "costs",
-    "NasError": "errors",
+    "NasError": "support.errors",
     "SearchSpace": "space",
     "Study": "study",
     "Target": "latency",
@@ -33,7 +33,7 @@ _HOME = {
     "nasbench201": "references.nasbench201",
     "reference": "references",
     "search": "study",
-    "to_onnx": "onnx_model",
+    "to_onnx": "formats.onnx_model",
     "__version__": "_version",
 }
 __all__ = list(_HOME)

@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 from nas.blocks import Block, block_graph
-from nas.errors import NasError, one_of, shown
 from nas.graph import Graph, Node, Shape
+from nas.support.errors import NasError, one_of, shown
 
 FORMAT = 1
 MAX_SIZE = 65536

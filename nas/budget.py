@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from nas.errors import NasError, shown
+from nas.support.errors import NasError, shown
 
 Measure = Literal["macs", "params", "peak_bytes", "weight_bytes", "latency_ms"]
 

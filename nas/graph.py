@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nas.errors import ShapeError, one_of
+from nas.support.errors import ShapeError, one_of
 
 Shape = tuple[int, int, int]
 Size = int | tuple[int, int]

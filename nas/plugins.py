@@ -20,8 +20,8 @@ from types import CodeType
 from typing import Any
 
 from nas.blocks.registry import KINDS, located
-from nas.errors import NasError
-from nas.validation import Settings
+from nas.support.errors import NasError
+from nas.support.validation import Settings
 
 GROUP = "nas.blocks"
 

@@ -25,9 +25,9 @@ from scipy.stats import spearmanr
 
 from nas.costs import cost
 from nas.latency.calibration import known_targets, weights_of
-from nas.latency.judge import interval_factor
-from nas.latency.lowering import network_kernels
-from nas.latency.regression import KINDS, NONE, Vector, amounts, fit_weights, leave_out
+from nas.latency.lowering.rows import network_kernels
+from nas.latency.model.error import interval_factor
+from nas.latency.model.regression import KINDS, NONE, Vector, amounts, fit_weights, leave_out
 from nas.references.fbnet import CHOICES, LAYERS, fbnet
 
 SIZES = (10, 50)

@@ -22,12 +22,12 @@ from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.costs import cost
 from nas.latency import Target
-from nas.latency.bundle import model_files
-from nas.latency.corrections import features
-from nas.latency.kernels import Kernel
-from nas.latency.lowering import network_kernels
-from nas.latency.plan import ANCHORS, anchors, mixed_network
-from nas.latency.regression import Vector
+from nas.latency.lowering.kernels import Kernel
+from nas.latency.lowering.rows import network_kernels
+from nas.latency.measuring.bundle import model_files
+from nas.latency.measuring.plan import ANCHORS, anchors, mixed_network
+from nas.latency.model.corrections import features
+from nas.latency.model.regression import Vector
 from nas.latency.runner.batches import run
 from nas.latency.runner.timing import Settings
 from nas.latency.table import Subject, TableRow, read_table

@@ -26,7 +26,6 @@ from scipy.stats import spearmanr
 
 from nas.cli.compare import draw
 from nas.study import Driver, Options, Study
-from nas.study.cascade import features, fitted
 from nas.study.compare import (
     Curve,
     Interval,
@@ -37,10 +36,12 @@ from nas.study.compare import (
     study_of,
     trials_to_reach,
 )
-from nas.study.executors import InlineExecutor
-from nas.study.history import History
-from nas.study.samplers import SAMPLERS, BudgetSampler
+from nas.study.samplers.budget import BudgetSampler
+from nas.study.samplers.cascade import features, fitted
+from nas.study.samplers.history import History
+from nas.study.samplers.registry import SAMPLERS
 from nas.study.settings import DEFAULT_SAMPLER
+from nas.study.workers.executors import InlineExecutor
 
 ROOT = Path(__file__).parent
 ASKS = 30

@@ -25,8 +25,8 @@ import optuna
 import nas.study.driver as driver_module
 from nas.proxies import evaluate
 from nas.study import Driver, Progress, Study, begin
-from nas.study.executors import open_executor
-from nas.study.history import History
+from nas.study.samplers.history import History
+from nas.study.workers.open import open_executor
 
 TAIL = 200
 ROUNDS = 3

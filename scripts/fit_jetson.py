@@ -4,7 +4,7 @@
 
 DATA.csv has the columns device, network, precision, batch and tensorrt_latency_ms: the table of
 NVIDIA-AI-IOT/torch2trt, docs/benchmarks (batch 1, 3x224x224, FP16). Only weights and errors are
-kept of it. The prior is `nas.latency.basis.SCALES`, the same for both boards and all devices.
+kept of it. The prior is `nas.latency.model.basis.SCALES`, the same for both boards and all devices.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import NamedTuple
 import numpy as np
 
 from nas.architecture import Architecture
-from nas.files import write_whole
 from nas.latency.calibration import filled_in
-from nas.latency.judge import error_of, interval_factor, mape
-from nas.latency.kernels import Kernel, row_kernels
+from nas.latency.lowering.kernels import Kernel, row_kernels
 from nas.latency.metadata import Error, Metadata
-from nas.latency.regression import KINDS, Vector, amounts, fit_weights, leave_out, named
+from nas.latency.model.error import error_of, interval_factor, mape
+from nas.latency.model.regression import KINDS, Vector, amounts, fit_weights, leave_out, named
 from nas.references import reference
+from nas.support.files import write_whole
 
 SOURCE = "NVIDIA-AI-IOT/torch2trt, docs/benchmarks: TensorRT, batch 1, 3x224x224, FP16"
 GROUPED = 3.0  # times as slow as a pointwise convolution of as many multiply-adds

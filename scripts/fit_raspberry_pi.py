@@ -4,7 +4,7 @@
 
 DATA.csv has the columns ops (22 indices into FBNet's choices) and raspi4_ms: HELP (Lee et al.
 2021), from HW-NAS-Bench (Li et al. 2021). Only weights and errors are kept of it. The prior is
-`nas.latency.basis.SCALES`, the same for all devices.
+`nas.latency.model.basis.SCALES`, the same for all devices.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.files import write_whole
-from nas.latency.judge import error_of
-from nas.latency.lowering import network_kernels
+from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import Metadata
-from nas.latency.regression import amounts, fit_weights, leave_out, named
+from nas.latency.model.error import error_of
+from nas.latency.model.regression import amounts, fit_weights, leave_out, named
 from nas.references.fbnet import fbnet
+from nas.support.files import write_whole
 
 FOLDS = 10
 NOTES = (

@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import NamedTuple, get_type_hints
 
 from nas import Architecture, NasError
-from nas.files import read_text, write_whole
+from nas.support.files import read_text, write_whole
 
 TABLE = Path(__file__).parent / "results" / "ground_truth.csv"
 

@@ -25,11 +25,11 @@ from ground_truth_plan import RESOLUTIONS, Planned
 from ground_truth_table import load, networks
 
 from nas import Architecture, SearchSpace, Study, cost
-from nas.files import read_text, write_whole
 from nas.proxies import DEFAULT
 from nas.study import Driver, begin
 from nas.study.candidates import Candidates
-from nas.study.storage import Storage
+from nas.study.storage.storage import Storage
+from nas.support.files import read_text, write_whole
 
 RESULTS = Path(__file__).parent / "results"
 TARGET = "cpu"  # only multiply-adds are limited

@@ -11,9 +11,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nas.files import write_whole
-from nas.latency.measure import measure
+from nas.latency.measuring.measure import measure
 from nas.latency.metadata import read_metadata
+from nas.support.files import write_whole
 
 SHARED = "of a shared server (AMD EPYC, Zen 5, AVX-512), other work beside it"
 TARGETS: dict[str, dict[str, Any]] = {

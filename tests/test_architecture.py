@@ -12,8 +12,8 @@ import pytest
 
 from nas.architecture import Architecture
 from nas.blocks import Block
-from nas.errors import NasError, ShapeError
 from nas.references import reference, reference_names
+from nas.support.errors import NasError, ShapeError
 
 
 def small(**changes: Any) -> Architecture:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.budget import format_measure, parse_budget, parse_budgets
-from nas.errors import NasError
+from nas.support.errors import NasError
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from nas.space import SearchSpace
-from nas.space_files import space_names
+from nas.space.files import space_names
 from nas.training import Recipe
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nas.errors import NasError, ShapeError
 from nas.graph import Builder
+from nas.support.errors import NasError, ShapeError
 
 SHAPE = (6, 11, 8)
 

@@ -16,9 +16,9 @@ from commands import Run
 
 from nas import plugins
 from nas.blocks import KINDS, Layer, block_graph
-from nas.errors import NasError
 from nas.proxies import PROXIES
 from nas.study import Study, begin
+from nas.support.errors import NasError
 
 GUIDE = Path(__file__).parents[1] / "docs" / "plugins.md"
 REGISTRIES: tuple[dict, ...] = (KINDS, PROXIES, plugins._FILES, plugins._NAMES)

@@ -8,8 +8,8 @@ bottleneck on what the layer computes, before the shortcut is added.
 from math import log2
 
 from nas.blocks.registry import Layer
-from nas.errors import one_of
 from nas.graph import Builder
+from nas.support.errors import one_of
 
 ATTENTION = ("eca", "coordinate")
 REDUCTION, FEWEST = 32, 8  # coordinate attention, as in its paper's code

@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 
 from nas.blocks.registry import block
-from nas.errors import NasError, one_of
 from nas.graph import Builder
+from nas.support.errors import NasError, one_of
 
 NODES = 4  # the input and three sums
 KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}

@@ -21,8 +21,8 @@ from traceback import walk_tb
 from types import UnionType
 from typing import Any, ClassVar, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from nas.errors import NasError, one_of, shown
 from nas.graph import Builder, Graph, Shape
+from nas.support.errors import NasError, one_of, shown
 
 Value = int | float | str | bool | None
 Settings = dict[str, Value]

@@ -2,8 +2,8 @@
 
 from nas.blocks.attention import attend, se_channels
 from nas.blocks.registry import Layer, Settings, block
-from nas.errors import ShapeError
 from nas.graph import Builder
+from nas.support.errors import ShapeError
 
 
 @block("shuffle")

@@ -38,12 +38,12 @@ def calibrate(
     """Make a target of 10 to 50 known latencies of a device."""
     from nas import plugins
     from nas.cli.measure import print_search_command
-    from nas.errors import NasError
-    from nas.files import write_whole
     from nas.latency import Target
     from nas.latency import calibrate as calibrated
     from nas.latency.calibration import FEW
     from nas.latency.latencies import read_latencies
+    from nas.support.errors import NasError
+    from nas.support.files import write_whole
 
     plugins.load_all(plugin)
     path = folder / f"{target}.yaml"

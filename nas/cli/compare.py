@@ -58,9 +58,9 @@ def compare(
 ) -> None:
     """Compare searches by best score and hypervolume, over seeds."""
     from nas import plugins
-    from nas.errors import NasError
     from nas.study import Study
     from nas.study.compare import curves
+    from nas.support.errors import NasError
 
     if plot is not None and plot.suffix not in PLOTS:
         raise NasError(f"--plot {plot}: must end in {', '.join(PLOTS)}")
@@ -101,7 +101,7 @@ def _run(
     from nas.cli.progress import progress_display
     from nas.study import Driver
     from nas.study.compare import study_of
-    from nas.study.samplers import check_sampler
+    from nas.study.samplers.registry import check_sampler
 
     for sampler in samplers:
         check_sampler(sampler)
@@ -198,8 +198,8 @@ def draw(found: Sequence[Curve], path: Path, *, seconds: bool = True) -> None:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from nas.files import write_whole
     from nas.study.compare import MEASURES, by_sampler
+    from nas.support.files import write_whole
 
     figure = Figure(figsize=(9 if seconds else 5, 6), layout="constrained")
     axes = figure.subplots(2, 2 if seconds else 1, sharey="row", squeeze=False)

@@ -40,9 +40,9 @@ def read_config(path: Path, command: Any) -> dict[str, Any]:
     """
     from pydantic import ConfigDict, Field, create_model
 
-    from nas.errors import NasError
-    from nas.validation import Settings, validated
-    from nas.yaml_files import read_yaml
+    from nas.support.errors import NasError
+    from nas.support.validation import Settings, validated
+    from nas.support.yaml import read_yaml
 
     class Options(Settings):
         model_config = ConfigDict(strict=True)

@@ -62,11 +62,11 @@ def find_network(
 ) -> tuple[Architecture, str]:
     """The architecture of that name and the target that goes with it."""
     from nas.architecture import Architecture
-    from nas.errors import NasError, one_of
-    from nas.files import read_text
     from nas.references import reference, reference_names
     from nas.study import Study
-    from nas.study.storage import SUFFIX, locate
+    from nas.study.storage.storage import SUFFIX, locate
+    from nas.support.errors import NasError, one_of
+    from nas.support.files import read_text
 
     if name in reference_names():
         return reference(name, resolution=resolution), DEFAULT_TARGET
@@ -91,8 +91,8 @@ def find_network(
 def list_targets() -> None:
     """List the devices whose latency can be predicted."""
     from nas.cli.tables import show, table
-    from nas.errors import NasError
     from nas.latency import Target, target_names
+    from nas.support.errors import NasError
 
     rows: list[tuple[object, ...]] = []
     for name in target_names():
@@ -143,9 +143,9 @@ def list_spaces(
     from nas import plugins
     from nas.cli.tables import show, table
     from nas.costs import block_cost, cost
-    from nas.extremes import largest, smallest
     from nas.space import SearchSpace
-    from nas.space_files import space_names
+    from nas.space.extremes import largest, smallest
+    from nas.space.files import space_names
 
     def macs_of(row: Block, shape: Shape) -> int:
         return block_cost(row, shape)[1]

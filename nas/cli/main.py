@@ -25,7 +25,7 @@ from nas.cli import (
     train,
     verify,
 )
-from nas.errors import NasError
+from nas.support.errors import NasError
 
 LONGEST = 900  # no line of an error is longer, whatever value it shows
 

@@ -60,14 +60,14 @@ def measure(
     plugin: PluginOption = None,
 ) -> None:
     """Time this machine, or another, with onnxruntime; make it a target."""
-    from nas.errors import NasError
-    from nas.latency.measure import measure as measure_here
-    from nas.latency.plan import mixed_network
-    from nas.latency.remote import measure_over_ssh
+    from nas.latency.measuring.measure import measure as measure_here
+    from nas.latency.measuring.plan import mixed_network
+    from nas.latency.measuring.remote import measure_over_ssh
+    from nas.latency.measuring.transfer import import_results, make_bundle
     from nas.latency.runner.timing import CPU
-    from nas.latency.transfer import import_results, make_bundle
     from nas.plugins import load_all
     from nas.space import SearchSpace
+    from nas.support.errors import NasError
 
     chosen = {"--ssh": ssh, "--bundle": bundle, "--import": results}
     given = [option for option, value in chosen.items() if value is not None]
@@ -148,7 +148,7 @@ def _kept(table: Path) -> Iterator[None]:
 
 
 def _print_bundle(bundle: Path, models: int) -> None:
-    from nas.latency.bundle import SCRIPT
+    from nas.latency.measuring.bundle import SCRIPT
     from nas.latency.runner.main import FACTS, RESULTS
 
     typer.echo(f"{bundle}: {models} models")

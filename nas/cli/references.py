@@ -25,8 +25,8 @@ def list_references(
 ) -> None:
     """List the published networks, with their costs at the resolution each is for."""
     from nas.cli.tables import interval, latency_source, show, table
-    from nas.errors import one_of
     from nas.latency import Target
+    from nas.support.errors import one_of
 
     if sort not in SORTS:
         raise one_of("--sort", sort, SORTS)

@@ -68,9 +68,9 @@ def score(
     """Score a network, or a study's best, by accuracy proxies. A score is no accuracy."""
     from nas import plugins
     from nas.cli.describe import find_network
-    from nas.errors import NasError
     from nas.proxies import DEFAULT, PROXIES
     from nas.proxies.registry import checked
+    from nas.support.errors import NasError
 
     plugins.load_all(plugin)
     names = None if proxies is None else listed(proxies)
@@ -95,7 +95,7 @@ def score(
 def _study(name: str, storage: str | None) -> Study | None:
     from nas.references import reference_names
     from nas.study import Study
-    from nas.study.storage import locate
+    from nas.study.storage.storage import locate
 
     place, study = locate(name, storage)
     known = name not in reference_names() and study in place.names()

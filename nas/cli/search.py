@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nas.space import SearchSpace
     from nas.study import Study
-    from nas.study.executors import Slots
+    from nas.study.workers.executors import Slots
     from nas.training.recipe import Recipe
 
 DEFAULT_TRIALS = 1000
@@ -109,7 +109,7 @@ def search(
     """Search for the best networks within budget. Ctrl-C is safe: `nas resume` goes on."""
     from nas import plugins
     from nas.study import begin
-    from nas.study.executors import open_executor
+    from nas.study.workers.open import open_executor
 
     files = plugins.load_all(plugin)
     with open_executor(workers, scheduler, files) as (executor, slots):
@@ -142,8 +142,8 @@ def _space(given: Any) -> str | SearchSpace:
 
 def _recipe(given: Any) -> Recipe:
     from nas.study.settings import FINALIST_RECIPE
+    from nas.support.validation import validated
     from nas.training.recipe import Recipe
-    from nas.validation import validated
 
     if isinstance(given, dict):
         return validated(Recipe, given, "recipe")
@@ -163,10 +163,10 @@ def resume(
 ) -> None:
     """Go on with a study where it stopped."""
     from nas import plugins
-    from nas.errors import NasError
     from nas.study import Study
-    from nas.study.executors import open_executor
     from nas.study.notices import notices
+    from nas.study.workers.open import open_executor
+    from nas.support.errors import NasError
 
     plugins.load_all(plugin)
     begun = Study.load(study, storage)
@@ -202,7 +202,7 @@ def _conclude(study: Study, ended: str, places: str) -> None:
     """Shows what was found, trains the finalists and says how to go on, at which `places`."""
     from nas.cli.tables import print_best, print_finalists
     from nas.study.config import config_path
-    from nas.study.storage import DEFAULT_FOLDER
+    from nas.study.storage.storage import DEFAULT_FOLDER
 
     scored = study.records()
     if scored:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def list_studies(storage: StorageOption = None) -> None:
     """List the studies that are kept here."""
     from nas.cli.tables import show, table
-    from nas.errors import NasError
     from nas.study import Study
-    from nas.study.storage import Storage
+    from nas.study.storage.storage import Storage
+    from nas.support.errors import NasError
 
     rows: list[tuple[object, ...]] = []
     place = Storage(storage)
@@ -95,8 +95,8 @@ def _as_dict(study: Study) -> dict[str, Any]:
 
 def _hypervolume(study: Study) -> list[float] | None:
     """The hypervolume after each trial; None where the target's table has changed since."""
-    from nas.errors import NasError
     from nas.study.compare import curves
+    from nas.support.errors import NasError
 
     try:
         return [float(value) for value in curves([study])[0].hypervolume]
@@ -126,8 +126,8 @@ def export(
     """Write a study's best network, one trial's, or a trained network, as ONNX."""
     from nas import plugins
     from nas.cli.tables import known_interval, study_target
-    from nas.errors import one_of
     from nas.study import Study
+    from nas.support.errors import one_of
 
     if export_format != "onnx":
         raise one_of("export format", export_format, ["onnx"])
@@ -135,7 +135,7 @@ def export(
     if (Path(study) / "training.json").is_file():
         _export_training(Path(study), output, dynamic_batch)
         return
-    from nas.export import export_onnx, initialised, output_file
+    from nas.formats.verified import export_onnx, initialised, output_file
 
     if output is not None:
         output_file(output)
@@ -171,8 +171,8 @@ def export(
 
 def _export_training(folder: Path, output: Path | None, dynamic_batch: bool) -> None:
     from nas.data import load_data
-    from nas.export import export_trained
     from nas.training import Trained
+    from nas.training.export import export_trained
 
     trained = Trained.load(folder)
     output = output or folder / "model.onnx"

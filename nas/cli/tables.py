@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from nas.errors import NasError
+from nas.support.errors import NasError
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture

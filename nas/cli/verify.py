@@ -12,7 +12,7 @@ import typer
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
 
 if TYPE_CHECKING:
-    from nas.latency.verify import Comparison
+    from nas.latency.measuring.verify import Comparison
 
 
 def verify(
@@ -35,10 +35,10 @@ def verify(
     """Time a study's Pareto front here; compare with what was predicted."""
     from nas import plugins
     from nas.cli.measure import show_progress
-    from nas.errors import NasError
     from nas.latency import Target
-    from nas.latency.verify import verify as compare
+    from nas.latency.measuring.verify import verify as compare
     from nas.study import Study
+    from nas.support.errors import NasError
 
     if top is not None and top < 1:
         raise NasError(f"--top {top}: must be at least 1")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.errors import NasError
+from nas.support.errors import NasError
 
 VALIDATION_SHARE = 0.1
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.data.dataset import DataSet
-from nas.errors import NasError
 from nas.space import SearchSpace
+from nas.support.errors import NasError
 
 
 def fit_space(space: SearchSpace, data: DataSet) -> SearchSpace:

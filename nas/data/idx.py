@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nas.data.dataset import VALIDATION_SHARE, DataSet, Images, split
 from nas.data.registry import reader
-from nas.errors import NasError
+from nas.support.errors import NasError
 
 UNSIGNED_BYTES = 8
 # Where Debian's package `dataset-fashion-mnist` puts it; the variable names a folder of data sets.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nas.data.dataset import DataSet
-from nas.errors import NasError, one_of
+from nas.support.errors import NasError, one_of
 
 Read = Callable[[str, int], DataSet]
 

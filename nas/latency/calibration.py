@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 import numpy as np
 
 from nas.architecture import Architecture
-from nas.errors import NasError
-from nas.latency.basis import Additive
-from nas.latency.judge import error_of
-from nas.latency.lowering import network_kernels
+from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import Metadata
-from nas.latency.regression import KINDS, NONE, Vector, amounts, fit_weights, leave_out, named
+from nas.latency.model.basis import Additive
+from nas.latency.model.error import error_of
+from nas.latency.model.regression import KINDS, NONE, Vector, amounts, fit_weights, leave_out, named
 from nas.latency.target import Target, target_names
 from nas.references import reference, reference_names
-from nas.validation import validated
+from nas.support.errors import NasError
+from nas.support.validation import validated
 
 FEWEST = 3  # networks
 FEW = 10  # fewer networks than that tell little of the error

@@ -15,9 +15,9 @@ from math import isfinite
 from pathlib import Path
 
 from nas.architecture import Architecture
-from nas.errors import NasError, one_of
-from nas.files import read_text
 from nas.references import reference, reference_names
+from nas.support.errors import NasError, one_of
+from nas.support.files import read_text
 
 REQUIRED = ("network", "latency_ms")
 COLUMNS = (*REQUIRED, "resolution")

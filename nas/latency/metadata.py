@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 
-from nas.errors import NasError, one_of
-from nas.latency.basis import SCALES
-from nas.validation import Settings, validated
-from nas.yaml_files import read_yaml
+from nas.latency.model.basis import SCALES
+from nas.support.errors import NasError, one_of
+from nas.support.validation import Settings, validated
+from nas.support.yaml import read_yaml
 
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -51,7 +51,7 @@ class Metadata(_Strict):
     """A target's YAML file.
 
     `noise` is the relative error of a typical latency of the table; `weights`
-    are a calibrated target's prices of work, see `nas.latency.basis`.
+    are a calibrated target's prices of work, see `nas.latency.model.basis`.
     """
 
     name: Annotated[str, Field(pattern=NAME)]

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 from nas.architecture import Architecture
 from nas.blocks import Block
-from nas.errors import NasError, one_of
-from nas.files import read_text, write_whole
 from nas.graph import Graph, Shape
-from nas.latency.kernels import Kernel
-from nas.latency.lowering import NEUTRAL, network_kernels
+from nas.latency.lowering.kernels import Kernel
+from nas.latency.lowering.rows import NEUTRAL, network_kernels
+from nas.support.errors import NasError, one_of
+from nas.support.files import read_text, write_whole
 
 COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
 KINDS = ("network", "block", "kernel")

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple, Protocol
 
 from nas.architecture import Architecture
 from nas.blocks import Block
-from nas.errors import NasError, one_of
 from nas.graph import Shape
-from nas.latency.basis import Additive
-from nas.latency.kernels import Kernel
-from nas.latency.lowering import lowered_output, lowered_row, typical_layout
+from nas.latency.lowering.kernels import Kernel
+from nas.latency.lowering.rows import lowered_output, lowered_row, typical_layout
 from nas.latency.metadata import Metadata, read_metadata
-from nas.latency.predictor import table_predictor
-from nas.resources import shipped
+from nas.latency.model.basis import Additive
+from nas.latency.model.predictor import table_predictor
+from nas.support.errors import NasError, one_of
+from nas.support.resources import shipped
 
 FOLDER = "latency_tables"
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known

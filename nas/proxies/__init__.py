@@ -1,8 +1,9 @@
-"""Accuracy proxies, one a file; every module of this package registers its own."""
+"""Accuracy proxies, one a file; every module of `kinds` registers its own."""
 
 from importlib import import_module
 from pkgutil import iter_modules
 
+from nas.proxies import kinds
 from nas.proxies.combine import Combiner
 from nas.proxies.probe import Probe
 from nas.proxies.registry import PROXIES, Proxy, UndefinedScore, proxy
@@ -22,5 +23,5 @@ __all__ = [
     "scores",
 ]
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+for _module in iter_modules(kinds.__path__):
+    import_module(f"{kinds.__name__}.{_module.name}")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.errors import NasError
+from nas.support.errors import NasError
 
 Scores = Mapping[str, float]
 TINY = float(np.finfo(float).tiny)  # above 0, whose log there is not

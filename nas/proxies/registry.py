@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from nas.errors import NasError, one_of
 from nas.proxies.probe import Probe
+from nas.support.errors import NasError, one_of
 
 NEEDS = ("data", "labels", "backward", "norm")
 

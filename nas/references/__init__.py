@@ -7,7 +7,6 @@ Dropout has no place in a graph, and every batch norm has torch's epsilon.
 from __future__ import annotations
 
 from nas.architecture import Architecture, check_size
-from nas.errors import one_of
 from nas.references import (
     densenet,
     ghostnet,
@@ -20,6 +19,7 @@ from nas.references import (
     vgg,
 )
 from nas.references.table import Published, Reference
+from nas.support.errors import one_of
 
 __all__ = ["Published", "published", "reference", "reference_names"]
 

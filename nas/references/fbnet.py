@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from nas.architecture import Architecture
 from nas.blocks import Block
-from nas.errors import NasError, one_of
 from nas.references.table import classifier
+from nas.support.errors import NasError, one_of
 
 
 class Choice(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from nas.architecture import Architecture, check_size
 from nas.blocks import Block
 from nas.blocks.cell import edges_of
-from nas.errors import NasError
 from nas.references.table import classifier
+from nas.support.errors import NasError
 
 RESOLUTION = 32
 WIDTHS = (16, 32, 64)

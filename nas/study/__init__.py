@@ -1,132 +1,31 @@
 """Studies: a search that is stored as it goes and can always be resumed."""
 
-from __future__ import annotations
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, TypedDict, Unpack
+if TYPE_CHECKING:
+    from nas.study.driver import Driver as Driver
+    from nas.study.new import Options as Options
+    from nas.study.new import begin as begin
+    from nas.study.new import search as search
+    from nas.study.progress import Progress as Progress
+    from nas.study.record import Record as Record
+    from nas.study.study import Study as Study
 
-from nas import plugins
-from nas.budget import parse_budgets
-from nas.data import load_data
-from nas.data.fit import fit_space
-from nas.errors import NasError
-from nas.latency import Target
-from nas.proxies.registry import checked
-from nas.space import SearchSpace
-from nas.study.candidates import Candidates
-from nas.study.config import write_config
-from nas.study.driver import Driver
-from nas.study.notices import space_file
-from nas.study.objectives import check_objectives
-from nas.study.progress import Progress, Report
-from nas.study.samplers import check_sampler, default_cascade
-from nas.study.settings import StudySettings
-from nas.study.storage import Storage
-from nas.study.study import Record, Study
-from nas.study.warm_start import assignments
-from nas.training.recipe import Recipe
-from nas.validation import validated
-
-__all__ = ["Driver", "Options", "Progress", "Record", "Study", "begin", "search"]
+_HOME = {
+    "Driver": "driver",
+    "Options": "new",
+    "Progress": "progress",
+    "Record": "record",
+    "Study": "study",
+    "begin": "new",
+    "search": "new",
+}
+__all__ = list(_HOME)
 
 
-class Options(TypedDict, total=False):
-    """What a study may be given beyond target, budgets and space."""
-
-    name: str | None
-    storage: str | None
-    sampler: str
-    objectives: Sequence[str]
-    proxies: Sequence[str] | None
-    trials: int
-    seed: int
-    data: str | None
-    finalists: int
-    recipe: Recipe
-    start_from: Sequence[str | dict[str, Any]]
-    cascade: int | None
-
-
-def begin(
-    target: str | Path,
-    budgets: Sequence[str] = (),
-    space: str | Path | SearchSpace = "mobile",
-    **options: Unpack[Options],
-) -> Study:
-    """A new, stored study without trials, after everything that could be wrong was checked.
-
-    `name` is made of target and budgets unless given. Plugins that were loaded and that the study
-    uses are stored with it. `data` gives the space its classes, channels and resolution, and its
-    best `finalists` networks are trained by `recipe` when the driver's search is done (by
-    `study.finalists.run_finalists`). `start_from` names what the first trials are; see
-    `study.warm_start.assignments`. `cascade` is how many proposals are screened for a trial.
-    Errors: `NasError` for an unknown name, a budget that cannot be met, or a place that cannot be
-    written.
-    """
-    plugins.load_installed()
-    loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
-    device, limits = Target.load(target), parse_budgets(budgets)
-    source = options.get("data")
-    if source is not None:
-        found = load_data(source)
-        loaded, options["data"] = fit_space(loaded, found), found.source
-    elif options.get("finalists"):
-        raise NasError("finalists are trained on data: give a data set too")
-    data = {
-        "space": loaded.to_dict(),
-        "space_file": None if isinstance(space, SearchSpace) else space_file(space),
-        "target": str(target) if Path(target).suffix in (".yaml", ".yml") else device.name,
-        "target_checksum": device.checksum,
-        "budgets": [budget.text for budget in limits],
-        **({"proxies": loaded.settings.proxies} if loaded.settings.proxies else {}),
-        **{
-            key: value
-            for key, value in options.items()
-            if key not in ("name", "storage", "start_from") and value is not None
-        },
-    }
-    settings = validated(StudySettings, data, "search")
-    check_sampler(settings.sampler, settings.cascade)
-    check_objectives(settings.objectives)
-    checked(settings.proxies)
-    cascade = options.get("cascade") or default_cascade(settings.sampler, settings.proxies)
-    blocks = {name for stage in loaded.settings.stages for name in stage.block}
-    used = plugins.providers(blocks | set(settings.proxies))
-    candidates = Candidates(loaded, device, limits)
-    candidates.check(settings.seed)
-    place = Storage(options.get("storage"))
-    first = assignments(options.get("start_from", ()), candidates, place, settings.seed)
-    settings = settings.model_copy(
-        update={"plugins": used, "start_from": first, "cascade": cascade}
-    )
-    name = options.get("name")
-    if name is None:
-        name = _free_name(place, [loaded.name, device.name, *settings.budgets])
-    study = Study.create(name, settings, place)
-    write_config(study)
-    return study
-
-
-def search(
-    target: str | Path,
-    budgets: Sequence[str] = (),
-    space: str | Path | SearchSpace = "mobile",
-    report: Report = lambda progress: None,
-    **options: Unpack[Options],
-) -> Study:
-    """Begins a study and runs all of its trials; see `begin`. `Study.load(name)` finds it again."""
-    study = begin(target, budgets, space, **options)
-    Driver(study, report=report).run(study.settings.trials)
-    return study
-
-
-def _free_name(storage: Storage, words: Sequence[str]) -> str:
-    """The words as a name, numbered where it is taken."""
-    text = "-".join(words).lower()
-    stem = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "-" for c in text)
-    stem = stem.strip(".-")[:90] or "study"
-    taken, n = set(storage.names()), 1
-    while (name := stem if n == 1 else f"{stem}-{n}") in taken:
-        n += 1
-    return name
+def __getattr__(name: str) -> Any:
+    """Loaded when first asked for: whoever wants one part need not load the others."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'nas.study' has no attribute {name!r}")
+    return getattr(import_module(f"nas.study.{_HOME[name]}"), name)

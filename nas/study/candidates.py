@@ -12,11 +12,11 @@ from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.budget import Budget, Measure, format_measure
 from nas.costs import Cost, block_cost, cost
-from nas.errors import NasError
-from nas.extremes import Extreme, smallest
 from nas.graph import Shape
 from nas.latency import Prediction, Target
 from nas.space import Params, SearchSpace
+from nas.space.extremes import Extreme, smallest
+from nas.support.errors import NasError
 
 REDRAWS = 32
 REPAIRS = 16

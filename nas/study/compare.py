@@ -13,15 +13,15 @@ from zlib import crc32
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.errors import NasError
 from nas.proxies import Combiner
 from nas.space import SearchSpace
-from nas.study import Options, begin
 from nas.study.hypervolume import hypervolumes
+from nas.study.new import Options, begin
 from nas.study.objectives import trial_losses
 from nas.study.settings import DEFAULT_SAMPLER
-from nas.study.storage import Storage
+from nas.study.storage.storage import Storage
 from nas.study.study import Study
+from nas.support.errors import NasError
 
 ALIKE = ("space", "target", "target_checksum", "budgets", "proxies", "objectives")
 MEASURES = ("best", "hypervolume")

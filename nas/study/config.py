@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from nas.files import write_whole
 from nas.study.study import Study
+from nas.support.files import write_whole
 
 OPTIONS = {"budgets": "budget", "objectives": "objective", "plugins": "plugin"}
 FACTS = {"target_checksum", "space_file", "version"}  # not to be chosen

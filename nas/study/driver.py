@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from optuna.trial import TrialState, create_trial
 
-from nas.errors import NasError
 from nas.proxies import Combiner, evaluate
-from nas.signals import stop_on_signal
 from nas.study.candidates import Candidate
-from nas.study.executors import InlineExecutor, Slots, WorkersLost
-from nas.study.history import History, stored_since
 from nas.study.progress import Report, Tally
-from nas.study.samplers import SAMPLERS, BudgetSampler
+from nas.study.samplers.budget import BudgetSampler
+from nas.study.samplers.history import History, stored_since
+from nas.study.samplers.registry import SAMPLERS
 from nas.study.study import Study
+from nas.study.workers.executors import InlineExecutor, Slots, WorkersLost
+from nas.support.errors import NasError
+from nas.support.signals import stop_on_signal
 
 REFERENCE_SIZE = 64
 MAX_REPEATS = 20

@@ -16,11 +16,12 @@ from optuna.pruners import SuccessiveHalvingPruner
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.data import DataSet, load_data
-from nas.errors import NasError
-from nas.study.journal import journal
-from nas.study.locks import claim_file
-from nas.study.storage import DEFAULT_FOLDER, Storage
-from nas.study.study import Record, Study
+from nas.study.record import Record
+from nas.study.storage.journal import journal
+from nas.study.storage.locks import claim_file
+from nas.study.storage.storage import DEFAULT_FOLDER, Storage
+from nas.study.study import Study
+from nas.support.errors import NasError
 from nas.training import Progress
 
 NAME, NETWORK = "finalists", "search_trial"

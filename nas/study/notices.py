@@ -6,8 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from nas.plugins import PluginFile
-from nas.space_files import SHIPPED, locate
-from nas.study.journal import ends_whole
+from nas.space.files import SHIPPED, locate
+from nas.study.storage.journal import ends_whole
 from nas.study.study import Study
 
 

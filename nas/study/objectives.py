@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from nas.budget import Measure
-from nas.errors import NasError, one_of
-
-if TYPE_CHECKING:
-    from nas.study.study import Record
+from nas.study.record import Record
+from nas.support.errors import NasError, one_of
 
 OBJECTIVES: dict[str, Measure] = {
     "latency": "latency_ms",

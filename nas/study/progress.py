@@ -10,7 +10,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.study.objectives import losses
-from nas.study.study import Record, record_of
+from nas.study.record import Record, record_of
 
 
 class Progress(NamedTuple):

@@ -10,11 +10,11 @@ from packaging.version import Version
 from pydantic import Field
 
 from nas._version import __version__
-from nas.errors import NasError
 from nas.plugins import PluginFile
 from nas.proxies import DEFAULT
+from nas.support.errors import NasError
+from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
-from nas.validation import Settings, validated
 
 DEFAULT_SAMPLER = "evolution"
 # Nine epochs: successive halving looks after the first and the third.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,55 +11,20 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas import plugins
-from nas.architecture import Architecture
 from nas.budget import Budget, parse_budgets
-from nas.errors import NasError
 from nas.latency import Target
 from nas.proxies import Combiner
 from nas.space import SearchSpace
 from nas.study.candidates import Candidate, Candidates
-from nas.study.cascade import Screen
 from nas.study.objectives import OBJECTIVES, directions, pareto
+from nas.study.record import Record, record_of
+from nas.study.samplers.cascade import Screen
 from nas.study.settings import StudySettings, read_settings
-from nas.study.storage import Storage, locate
+from nas.study.storage.storage import Storage, locate
+from nas.support.errors import NasError
 
 SETTINGS, REFERENCE, NETWORKS = "nas:settings", "nas:reference", "nas:reference_networks"
 DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # of stored values
-
-
-@dataclass(frozen=True)
-class Record:
-    """One finished trial: a network, its score and its costs."""
-
-    trial: int
-    score: float
-    macs: int
-    params: int
-    peak_bytes: int
-    latency_ms: float
-    latency_interval_ms: tuple[float, float]
-    resolution: int
-    scores: dict[str, float]
-    architecture: dict[str, Any]
-
-    @property
-    def arch(self) -> Architecture:
-        """The network itself."""
-        return Architecture.from_dict(self.architecture)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as JSON types."""
-        return {
-            "trial": self.trial,
-            "score": self.score,
-            "macs": self.macs,
-            "params": self.params,
-            "peak_bytes": self.peak_bytes,
-            "latency_ms": self.latency_ms,
-            "latency_interval_ms": list(self.latency_interval_ms),
-            "resolution": self.resolution,
-            "architecture": self.architecture,
-        }
 
 
 class Study:
@@ -210,27 +174,3 @@ class Study:
     def pareto(self) -> list[Record]:
         """The trials that none beats in score and objectives, best score first."""
         return pareto(self.records(), self.settings.objectives)
-
-
-def record_of(trial: FrozenTrial) -> Record:
-    """The record that a completed trial of a study holds.
-
-    Errors: `NasError` where something is missing, as on a trial that another program added.
-    """
-    attributes = trial.user_attrs
-    try:
-        low, high = attributes["latency_interval_ms"]
-        return Record(
-            trial=trial.number,
-            score=trial.values[0],
-            macs=attributes["macs"],
-            params=attributes["params"],
-            peak_bytes=attributes["peak_bytes"],
-            latency_ms=attributes["latency_ms"],
-            latency_interval_ms=(low, high),
-            resolution=attributes["architecture"]["resolution"],
-            scores=attributes["scores"],
-            architecture=attributes["architecture"],
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise NasError(f"trial {trial.number} is damaged: {error!r}") from None

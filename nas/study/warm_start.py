@@ -11,13 +11,13 @@ import numpy as np
 
 from nas.architecture import Architecture, Rows
 from nas.blocks import kind
-from nas.errors import NasError, one_of
-from nas.files import read_text
 from nas.references import reference, reference_names
 from nas.space import SearchSpace
 from nas.study.candidates import Candidates
-from nas.study.storage import SUFFIX, Storage, locate
+from nas.study.storage.storage import SUFFIX, Storage, locate
 from nas.study.study import Study
+from nas.support.errors import NasError, one_of
+from nas.support.files import read_text
 
 Assignment = dict[str, Any]
 

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from nas._version import __version__
 from nas.data.dataset import DataSet
-from nas.errors import NasError
-from nas.files import read_text, write_whole
+from nas.support.errors import NasError
+from nas.support.files import read_text, write_whole
+from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
-from nas.validation import Settings, validated
 
 STATE, WEIGHTS = "training.json", "model.safetensors"
 

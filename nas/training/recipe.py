@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nas.validation import Settings, validated
-from nas.yaml_files import read_yaml
+from nas.support.validation import Settings, validated
+from nas.support.yaml import read_yaml
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]

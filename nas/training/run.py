@@ -16,9 +16,9 @@ from torch.nn import functional
 
 from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
-from nas.errors import NasError
-from nas.files import check_folder
-from nas.signals import stop_on_signal
+from nas.support.errors import NasError
+from nas.support.files import check_folder
+from nas.support.signals import stop_on_signal
 from nas.torch_module import Network, build
 from nas.training.accuracy import evaluate
 from nas.training.batches import Normalise, Pixels, mixed_seed, steps_per_epoch, training_batches

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.architecture import Architecture
-from nas.errors import NasError
+from nas.support.errors import NasError
 from nas.torch_module import Network, build
 from nas.training.accuracy import Metrics
 from nas.training.checkpoint import (

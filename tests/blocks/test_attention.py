@@ -12,10 +12,10 @@ from torch import Tensor
 from nas.blocks import Block, block_graph, kind
 from nas.blocks.attention import ATTENTION, attend, eca_kernel
 from nas.costs import graph_cost
-from nas.errors import NasError, ShapeError
+from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import Builder
-from nas.latency.kernels import OPS, kernels
-from nas.onnx_model import graph_to_onnx
+from nas.latency.lowering.kernels import OPS, kernels
+from nas.support.errors import NasError, ShapeError
 from nas.torch_module import GraphModule
 
 SHAPE = (40, 9, 14)

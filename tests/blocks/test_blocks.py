@@ -21,9 +21,9 @@ from nas.blocks import KINDS, Block, Layer, block_graph
 from nas.blocks.attention import ATTENTION
 from nas.blocks.registry import BlockKind, Parameter
 from nas.costs import Cost, cost, graph_cost
-from nas.errors import ShapeError
+from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import ACTIVATIONS
-from nas.onnx_model import graph_to_onnx
+from nas.support.errors import ShapeError
 from nas.torch_module import GraphModule
 
 VALUES = {

@@ -7,8 +7,8 @@ from numerics import images, randomise, run_onnx, run_torch
 
 from nas.blocks import Block, Layer, block_graph, kind
 from nas.costs import graph_cost
-from nas.errors import ShapeError
-from nas.onnx_model import graph_to_onnx
+from nas.formats.onnx_model import graph_to_onnx
+from nas.support.errors import ShapeError
 from nas.torch_module import GraphModule
 
 

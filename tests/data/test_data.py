@@ -14,7 +14,7 @@ import nas
 from nas.data import load_data
 from nas.data.fit import fit_architecture, fit_space
 from nas.data.idx import read_idx
-from nas.errors import NasError
+from nas.support.errors import NasError
 
 
 def idx(path: Path, shape: tuple[int, ...], values: bytes) -> None:

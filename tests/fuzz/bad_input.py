@@ -40,10 +40,10 @@ from fuzz.words import command_lines
 from nas.__main__ import main
 from nas.architecture import Architecture
 from nas.budget import parse_budget
-from nas.errors import NasError
 from nas.references import reference
 from nas.space import SearchSpace
 from nas.study import begin
+from nas.support.errors import NasError
 
 Files = dict[str, bytes]
 LONGEST = 1000

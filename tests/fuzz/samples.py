@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from tiny import TINY
 
-from nas.resources import shipped
+from nas.support.resources import shipped
 
 
 def dump(data: Any) -> str:

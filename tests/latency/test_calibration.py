@@ -8,13 +8,13 @@ from scipy.stats import spearmanr
 
 import nas
 from nas.latency import Target
-from nas.latency.basis import SCALES, Additive
 from nas.latency.calibration import calibrate, filled_in
-from nas.latency.judge import interval_factor
-from nas.latency.kernels import Kernel
-from nas.latency.lowering import network_kernels
+from nas.latency.lowering.kernels import Kernel
+from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import read_metadata
-from nas.latency.regression import KINDS, amounts, fit_weights, leave_out
+from nas.latency.model.basis import SCALES, Additive
+from nas.latency.model.error import interval_factor
+from nas.latency.model.regression import KINDS, amounts, fit_weights, leave_out
 
 RNG = np.random.default_rng(0)
 NETWORKS = [nas.fbnet(RNG.integers(0, 9, 22)) for _ in range(150)]

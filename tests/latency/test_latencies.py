@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import nas
-from nas.errors import NasError
 from nas.latency.latencies import read_latencies
+from nas.support.errors import NasError
 
 TINY = nas.fbnet([8] * 22)
 

@@ -6,7 +6,7 @@ import pytest
 
 import nas
 from nas.blocks import Block
-from nas.latency.plan import in_context
+from nas.latency.measuring.plan import in_context
 from nas.latency.table import Subject, TableRow, read_table, write_table
 
 HEADER = "kind,spec,latency_ms,spread,visits"

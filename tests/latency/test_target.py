@@ -10,10 +10,10 @@ import yaml
 import nas
 from nas.blocks import Block
 from nas.latency import Target, target_names
-from nas.latency.kernels import OPS, Kernel
+from nas.latency.lowering.kernels import OPS, Kernel
 from nas.latency.target import target_path
-from nas.resources import shipped
 from nas.space import SearchSpace
+from nas.support.resources import shipped
 
 MOBILE = SearchSpace.load("mobile")
 NETWORKS = [MOBILE.sample(seed) for seed in range(30)]

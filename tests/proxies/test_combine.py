@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.errors import NasError
 from nas.proxies import DEFAULT, Combiner
 from nas.proxies.combine import Sample
+from nas.support.errors import NasError
 
 REFERENCE = [{"a": float(i), "b": float(-i)} for i in range(10)]
 finite = st.floats(-1e6, 1e6)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import nas
 from nas.blocks import Block
 from nas.proxies import Probe, evaluate, score
-from nas.proxies.trainability import spectral_norm
+from nas.proxies.kinds.trainability import spectral_norm
 from nas.references import reference_names
 
 X = noise(4, 3, 8, 8)
@@ -87,7 +87,7 @@ def test_expressivity_and_progressivity() -> None:
 
 
 def test_expressivity_is_log_c_at_most() -> None:
-    from nas.proxies.expressivity import entropy
+    from nas.proxies.kinds.expressivity import entropy
 
     assert entropy(noise(64, 8, 32, 32)) == pytest.approx(log(8), abs=1e-3)
     assert entropy(noise(2, 500, 2, 2)) <= log(8)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 import nas
 from nas.blocks import Block
-from nas.errors import NasError
 from nas.proxies import DEFAULT, PROXIES, Probe, UndefinedScore, evaluate, registry, score
 from nas.proxies.probe import side
+from nas.support.errors import NasError
 
 X = noise(4, 3, 32, 32)
 

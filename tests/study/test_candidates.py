@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.budget import parse_budgets
-from nas.errors import NasError
 from nas.latency import Target
 from nas.space import SearchSpace
 from nas.study.candidates import Candidates
+from nas.support.errors import NasError
 
 SPACE, TARGET = SearchSpace.load("mobile"), Target.load("jetson")
 BUDGETS = parse_budgets(["60MFLOPs", "2Mparams", "1.5MB", "7MBweights", "3ms"])

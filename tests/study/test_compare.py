@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import yaml
 
-from nas.errors import NasError
 from nas.proxies import Combiner
 from nas.study import Driver, Study
 from nas.study.compare import (
@@ -25,6 +24,7 @@ from nas.study.compare import (
 )
 from nas.study.hypervolume import hypervolume
 from nas.study.study import REFERENCE, SETTINGS
+from nas.support.errors import NasError
 
 TRIALS = 12
 

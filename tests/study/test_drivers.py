@@ -17,9 +17,9 @@ from urllib.error import URLError
 import pytest
 from stores import KINDS, place
 
-from nas.errors import NasError
 from nas.study import Driver, Study, begin
-from nas.study.storage import Storage
+from nas.study.storage.storage import Storage
+from nas.support.errors import NasError
 
 CHILD = """
 import sys
@@ -86,7 +86,7 @@ def test_two_drivers_see_each_others_trials_and_draw_differently(storage: str) -
 
 def test_a_network_that_another_driver_stored_meanwhile_is_dropped(tmp_path: Path) -> None:
     from nas.proxies import evaluate
-    from nas.study.executors import InlineExecutor
+    from nas.study.workers.executors import InlineExecutor
 
     study = start(str(tmp_path))
     Driver(study).run(1)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tiny import TINY
 
-from nas.errors import NasError
 from nas.study import Study, search
 from nas.study.finalists import read_finalists, run_finalists
+from nas.support.errors import NasError
 from nas.training import Progress, Recipe, Trained
 
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import create_trial
 
-from nas.errors import NasError
 from nas.study.objectives import OBJECTIVES, check_objectives, pareto
 from nas.study.progress import Tally
-from nas.study.study import Record
+from nas.study.record import Record
+from nas.support.errors import NasError
 
 
 def record(trial: int, score: float, macs: int, latency_ms: float, peak_bytes: int) -> Record:

@@ -18,10 +18,10 @@ from tiny import TINY
 import nas
 from nas.architecture import Architecture
 from nas.data import DataSet, load_data
-from nas.errors import NasError
-from nas.export import export_trained
+from nas.support.errors import NasError
 from nas.training import Recipe, Trained, train
 from nas.training.batches import resized, shifted
+from nas.training.export import export_trained
 from nas.training.optimise import rate
 
 RECIPE = Recipe(epochs=3, batch_size=32, lr=0.2)

@@ -1,0 +1,1 @@
+"""Files of other programs: ONNX, quantised and verified."""

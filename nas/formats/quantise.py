@@ -1,0 +1,168 @@
+"""A float32 ONNX model of ours as int8, in the QDQ form that runtimes turn into integer kernels.
+
+QuantizeLinear and DequantizeLinear stand around every operation; weights are symmetric int8 with a
+scale per output channel, biases int32, activations uint8. The ranges of the activations are fixed
+ones, not calibrated: the model takes the time of an int8 network, its outputs mean nothing.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+# By operation, the range of its output: (scale, zero point) of uint8. A range that begins at 0
+# lets a runtime drop the Relu or Clip before it.
+SIGNED = (8 / 127, 128)
+RANGES = {
+    "Relu": (8 / 255, 0),
+    "Clip": (6 / 255, 0),
+    "Sigmoid": (1 / 255, 0),
+    "HardSigmoid": (1 / 255, 0),
+}
+MOVES = ("MaxPool", "Slice", "Transpose", "Reshape", "Flatten")  # their output has the input's
+FUSED = (["Relu"], ["Clip"])  # as the only reader: the operation before it computes it as well
+INT8_DEVIATION = 73.0  # of uniformly distributed int8 weights
+
+Range = tuple[float, int]
+
+
+def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The int8 form of a float32 model of `nas.formats.onnx_model`.
+
+    Weights that are all zero, which stand for any others, stay so, with the scales of newly
+    initialised ones.
+    """
+    writer = _Quantiser(model.graph)
+    for node in model.graph.node:
+        writer.node(node)
+    graph = helper.make_graph(
+        writer.nodes,
+        model.graph.name,
+        model.graph.input,
+        model.graph.output,
+        list(writer.weights.values()),
+    )
+    made = helper.make_model(
+        graph, opset_imports=model.opset_import, producer_name=model.producer_name
+    )
+    made.ir_version = model.ir_version
+    return made
+
+
+class _Quantiser:
+    """Collects nodes and initialisers. `ranges`: of the quantised activations, by float name."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: dict[str, onnx.TensorProto] = {}
+        self.ranges: dict[str, Range] = {}
+        self._dequantised_names: set[str] = set()
+        self._floats = {tensor.name: tensor for tensor in graph.initializer}
+        self._outputs = {output.name for output in graph.output}
+        self._readers: dict[str, list[str]] = {}
+        for node in graph.node:
+            for name in node.input:
+                self._readers.setdefault(name, []).append(node.op_type)
+        for image in graph.input:
+            self._quantise(image.name, SIGNED)
+
+    def node(self, node: onnx.NodeProto) -> None:
+        """Writes a node with dequantised inputs and, where another node reads it, quantised
+        output."""
+        made = onnx.NodeProto()
+        made.CopyFrom(node)
+        if node.op_type in ("Conv", "Gemm"):
+            made.input[:] = self._weighted(node)
+        else:
+            made.input[:] = [self._input(node, name) for name in node.input]
+        self.nodes.append(made)
+        output = node.output[0]
+        fused = node.op_type not in MOVES and self._readers.get(output) in FUSED
+        if output in self._outputs or fused:
+            return
+        known = self.ranges.get(node.input[0], SIGNED)
+        self._quantise(output, known if node.op_type in MOVES else RANGES.get(node.op_type, SIGNED))
+
+    def _input(self, node: onnx.NodeProto, name: str) -> str:
+        if name in self.ranges:
+            return self._dequantised(name, node)
+        tensor = self._floats.get(name)
+        if tensor is None:  # of the operation that this one is fused into
+            return name
+        if tensor.data_type != TensorProto.FLOAT or node.op_type == "Clip":
+            self.weights[name] = tensor
+            return name
+        value = numpy_helper.to_array(tensor)
+        scale = max(float(np.abs(value).max()), 1e-3) / 127
+        quantised = np.clip(np.rint(value / scale) + 128, 0, 255).astype(np.uint8)
+        self._constant(f"{name}.q", quantised)
+        return self._dequantise(name, scale, 128, f"{name}.q", f"{name}.dq")
+
+    def _weighted(self, node: onnx.NodeProto) -> list[str]:
+        """The inputs of a convolution or a linear layer: activation, weights and bias."""
+        x, name, *bias = node.input
+        value = numpy_helper.to_array(self._floats[name])
+        scale = _scales(value)
+        rows = scale.reshape(-1, *[1] * (value.ndim - 1))
+        whole = np.rint(value / rows).astype(np.int8) if value.any() else value.astype(np.int8)
+        self._constant(f"{name}.q", whole)
+        inputs = [
+            self._dequantised(x, node),
+            self._dequantise(name, scale, 0, f"{name}.q", f"{name}.dq"),
+        ]
+        for name in bias:
+            steps = scale * np.float32(self.ranges[x][0])
+            value = numpy_helper.to_array(self._floats[name]) / steps
+            self._constant(f"{name}.q", np.rint(value).astype(np.int32))
+            inputs.append(self._dequantise(name, steps, 0, f"{name}.q", f"{name}.dq"))
+        return inputs
+
+    def _quantise(self, name: str, bounds: Range) -> None:
+        self.ranges[name] = bounds
+        parts = [
+            self._constant(f"{name}.scale", np.float32(bounds[0])),
+            self._constant(f"{name}.zero", np.uint8(bounds[1])),
+        ]
+        self.nodes.append(helper.make_node("QuantizeLinear", [name, *parts], [f"{name}.q"]))
+
+    def _dequantised(self, name: str, node: onnx.NodeProto) -> str:
+        """The activation as one node reads it: older runtimes need one of each reader's own."""
+        parts = [f"{name}.q", f"{name}.scale", f"{name}.zero"]
+        output = f"{name}.for.{node.output[0]}"
+        if output not in self._dequantised_names:  # a node may read a tensor twice
+            self._dequantised_names.add(output)
+            self.nodes.append(helper.make_node("DequantizeLinear", parts, [output]))
+        return output
+
+    def _dequantise(
+        self, name: str, scale: float | npt.NDArray[np.float32], zero: int, whole: str, output: str
+    ) -> str:
+        dtype = numpy_helper.to_array(self.weights[whole]).dtype
+        scales = np.asarray(scale, np.float32)
+        parts = [
+            self._constant(f"{name}.scale", scales),
+            self._constant(f"{name}.zero", np.full(scales.shape, zero, dtype)),
+        ]
+        self.nodes.append(
+            helper.make_node("DequantizeLinear", [whole, *parts], [output], axis=0)
+            if scales.ndim
+            else helper.make_node("DequantizeLinear", [whole, *parts], [output])
+        )
+        return output
+
+    def _constant(self, name: str, value: npt.ArrayLike) -> str:
+        self.weights[name] = numpy_helper.from_array(np.asarray(value), name)
+        return name
+
+
+def _scales(weight: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """A scale for each output channel, the first axis."""
+    fan = prod(weight.shape[1:])
+    if not weight.any():
+        return np.full(weight.shape[0], (2 / fan) ** 0.5 / INT8_DEVIATION, np.float32)
+    largest = np.abs(weight.reshape(len(weight), -1)).max(1)
+    return np.asarray(np.maximum(largest, 1e-6) / 127, np.float32)

@@ -1,0 +1,1 @@
+"""From a graph to the kernels that a runtime executes."""

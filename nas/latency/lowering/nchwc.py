@@ -1,0 +1,238 @@
+"""What onnxruntime executes on a processor: convolutions on blocked channels, and reorders.
+
+Its NCHWc transformer runs convolutions and pools on tensors whose channels are stored in blocks of
+a vector's length, padded to a multiple of it. What cannot read such a tensor (a concatenation of
+unaligned channels, a split, a shuffle, a gate's product) gets it reordered first. Rows are lowered
+one by one; all that passes between them is whether the tensor is blocked.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from nas.blocks import Block, block_graph
+from nas.graph import Graph, Node, Shape
+from nas.latency.lowering.kernels import Kernel, conv_kind
+
+BLOCKED, PLANAR, ENTRY = "blocked", "planar", "entry"
+ALIGNMENT = 4  # channels of a reorder are a multiple of it
+FUSED = ("relu", "relu6", "sigmoid", "hsigmoid")  # with any convolution
+FUSED_BLOCKED = ("hswish",)  # with a blocked one
+FUSED_LINEAR = ("relu", "sigmoid")
+
+
+class Lowered(NamedTuple):
+    """The kernels of a row, the layout and the shape of its output."""
+
+    kernels: tuple[Kernel, ...]
+    blocked: bool
+    output: Shape
+
+
+@lru_cache(maxsize=1 << 15)
+def lower_row(row: Block, input_shape: Shape, blocked: bool, block: int) -> Lowered:
+    """The kernels of one row, memoised. `blocked`: the layout of its input; `block`: the channels
+    of a block (16 with AVX-512, 8 with AVX2)."""
+    return lower(block_graph(row, input_shape), blocked, block)
+
+
+def lower(graph: Graph, blocked: bool, block: int) -> Lowered:
+    """The kernels of a graph whose input is blocked or not."""
+    writer = _Lowering(graph, blocked, block)
+    for i in range(1, len(graph.nodes)):
+        writer.node(i)
+    return Lowered(tuple(writer.found), graph.output in writer.blocked, graph.output_shape)
+
+
+def to_planar(shape: Shape, block: int) -> Kernel:
+    """The reorder of a blocked tensor to a planar one of `shape`."""
+    return Kernel("reorder_output", (padded(shape, block),), shape)
+
+
+def padded(shape: Shape, block: int) -> Shape:
+    """The shape as it is stored in blocks."""
+    return (-(-shape[0] // block) * block, *shape[1:])
+
+
+class _Lowering:
+    """`blocked` holds the nodes whose tensors are made blocked, `copies` those reordered to it,
+    `planar` those that exist unblocked. `home[i]` is the kernel that an addition may join: that of
+    a convolution without an activation."""
+
+    def __init__(self, graph: Graph, blocked: bool, block: int) -> None:
+        self.nodes, self.block = graph.nodes, block
+        self.found: list[Kernel] = []
+        self.blocked = {0} if blocked else set()
+        self.copies: set[int] = set()
+        self.planar = set() if blocked else {0}
+        self.home: dict[int, int] = {}
+        self.uses = [0] * len(graph.nodes)
+        self.split: set[int] = set()
+        for node in graph.nodes:
+            for j in node.inputs:
+                self.uses[j] += 1
+        self.uses[graph.output] += 1
+
+    def node(self, i: int) -> None:
+        node = self.nodes[i]
+        match node.op:
+            case "conv":
+                self._conv(i, node)
+            case "maxpool" | "avgpool":
+                self._pool(i, node, node.shape[0] % self.block == 0)
+            case "gap":
+                x = node.inputs[0]
+                self._pool(i, node, x in self.blocked and node.shape[0] % self.block == 0)
+            case "add":
+                self._add(i, node)
+            case "activate":
+                self._activate(i, node)
+            case "concat":
+                aligned = all(
+                    j in self.blocked and self.nodes[j].shape[0] % self.block == 0
+                    for j in node.inputs
+                )
+                self._emit(i, node, "concat", BLOCKED if aligned else PLANAR)
+            case "multiply":
+                # Gates are broadcast, which no blocked product can do.
+                shapes = {self.nodes[j].shape for j in node.inputs}
+                same = len(shapes) == 1 and all(j in self.blocked for j in node.inputs)
+                self._emit(i, node, "multiply", BLOCKED if same else PLANAR)
+            case "slice" | "slice_rows":
+                self._slice(i, node)
+            case "concat_rows":
+                self._emit(i, node, "concat", PLANAR)
+            case op:
+                fused = node.act in FUSED_LINEAR
+                self._emit(i, node, op, PLANAR, groups=node.groups, act=node.act if fused else None)
+                if node.act and not fused:
+                    self._plain_act(i, node.act, PLANAR)
+
+    def _shape(self, i: int, layout: str) -> Shape:
+        shape = self.nodes[i].shape
+        return padded(shape, self.block) if layout == BLOCKED else shape
+
+    def _read(self, j: int, layout: str) -> Shape:
+        """The tensor of node `j` in a layout, reordered once where it is not there yet."""
+        shape = self._shape(j, layout)
+        if layout == BLOCKED and j not in self.blocked and j not in self.copies:
+            self.copies.add(j)
+            self.found.append(Kernel("reorder_input", (self._shape(j, PLANAR),), shape))
+        elif layout == PLANAR and j not in self.planar:
+            self.planar.add(j)
+            self.found.append(to_planar(shape, self.block))
+        return shape
+
+    def _emit(self, i: int, node: Node, op: str, layout: str, **settings: Any) -> None:
+        inputs = tuple(self._read(j, layout) for j in node.inputs)
+        self._place(i, Kernel(op, inputs, self._shape(i, layout), layout=layout, **settings))
+
+    def _place(self, i: int, kernel: Kernel) -> int:
+        self.found.append(kernel)
+        blocked = kernel.layout in (BLOCKED, ENTRY)
+        (self.blocked if blocked else self.planar).add(i)
+        return len(self.found) - 1
+
+    def _conv(self, i: int, node: Node) -> None:
+        x = node.inputs[0]
+        shape, out = self.nodes[x].shape, node.shape[0]
+        kind, per_group = conv_kind(node, shape), shape[0] // node.groups
+        groups, layout = node.groups, BLOCKED
+        if kind == "depthwise" and out == shape[0]:
+            groups = padded(shape, self.block)[0]
+            layout = BLOCKED if out % ALIGNMENT == 0 else PLANAR
+        elif node.groups > 1:
+            aligned = per_group % self.block == 0 and out // node.groups % self.block == 0
+            layout = BLOCKED if aligned else PLANAR
+        elif shape[0] < self.block:
+            layout = ENTRY
+        elif shape[0] % ALIGNMENT:
+            layout = PLANAR
+        fused = node.act in FUSED or (node.act in FUSED_BLOCKED and layout != PLANAR)
+        made = Kernel(
+            kind,
+            (self._read(x, BLOCKED if layout == BLOCKED else PLANAR),),
+            self._shape(i, PLANAR if layout == PLANAR else BLOCKED),
+            node.kernel,
+            node.stride,
+            groups,
+            node.act if fused else None,
+            layout=layout,
+        )
+        at = self._place(i, made)
+        if node.act is None:
+            self.home[i] = at
+        elif not fused:
+            self._plain_act(i, node.act, PLANAR if layout == PLANAR else BLOCKED)
+
+    def _pool(self, i: int, node: Node, blocked: bool) -> None:
+        layout = BLOCKED if blocked else PLANAR
+        self._emit(i, node, node.op, layout, size=node.kernel, stride=node.stride)
+
+    def _add(self, i: int, node: Node) -> None:
+        if len(node.inputs) == 2:
+            blocked = all(j in self.blocked for j in node.inputs)
+            for n, j in enumerate(node.inputs):
+                at = self.home.get(j)
+                if at is None or self.uses[j] > 1:
+                    continue
+                if blocked == (self.found[at].layout == PLANAR):
+                    continue
+                if not blocked:
+                    self._read(node.inputs[1 - n], PLANAR)
+                self._join(i, at, node.act)
+                return
+        layout = BLOCKED if all(j in self.blocked for j in node.inputs) else PLANAR
+        shape = self._shape(i, layout)
+        for j in node.inputs:
+            self._read(j, layout)
+        for _ in node.inputs[1:]:
+            self._place(i, Kernel("add", (shape, shape), shape, layout=layout))
+        if node.act:
+            self._plain_act(i, node.act, layout)
+
+    def _join(self, i: int, at: int, act: str | None) -> None:
+        """A convolution that adds its other term itself; it runs where the addition stood."""
+        kernel = self.found[at]._replace(residual=True)
+        planar = kernel.layout == PLANAR
+        fused = act == "relu" or (act in FUSED and not planar)
+        self.found[at] = kernel._replace(act=act if fused else None)
+        (self.planar if planar else self.blocked).add(i)
+        if act is not None and not fused:
+            self._plain_act(i, act, PLANAR if planar else BLOCKED)
+
+    def _activate(self, i: int, node: Node) -> None:
+        x = node.inputs[0]
+        if node.norm and x in self.blocked:
+            shape = self._read(x, BLOCKED)
+            scale = Kernel("depthwise", (shape,), shape, groups=shape[0], layout=BLOCKED)
+            shift = Kernel("add", (node.shape,), node.shape, layout=PLANAR)
+            self.found += [scale, to_planar(node.shape, self.block), shift]
+        elif node.norm:
+            self.found.append(Kernel("multiply", (node.shape,), node.shape, layout=PLANAR))
+            self.found.append(Kernel("add", (node.shape,), node.shape, layout=PLANAR))
+        layout = BLOCKED if x in self.blocked and not node.norm else PLANAR
+        (self.blocked if layout == BLOCKED else self.planar).add(i)
+        if node.act:
+            self._plain_act(i, node.act, layout)
+
+    def _plain_act(self, i: int, act: str, layout: str) -> None:
+        """An activation of its own."""
+        shape = self._shape(i, layout)
+        self.found.append(Kernel("activate", (shape,), shape, act=act, layout=layout))
+
+    def _slice(self, i: int, node: Node) -> None:
+        """Slices that are all of a tensor together are one split of it."""
+        x = node.inputs[0]
+        shape = self._read(x, PLANAR)
+        self.planar.add(i)
+        if x in self.split:
+            return
+        axis = 1 if node.op == "slice_rows" else 0
+        parts = [n for n in self.nodes if n.op == node.op and n.inputs == (x,)]
+        whole = sum(n.shape[axis] for n in parts) == shape[axis] and len(parts) > 1
+        if whole:
+            self.split.add(x)
+        op, output = ("split", shape) if whole else ("slice", node.shape)
+        self.found.append(Kernel(op, (shape,), output, layout=PLANAR))

@@ -1,0 +1,46 @@
+"""What a runtime makes of a network: the kernels of each row, by the name of a lowering.
+
+`fused` is what every runtime does, see `nas.latency.lowering.kernels`; `nchwc16` and `nchwc8` are
+onnxruntime's on processors with vectors of that many floats, see `nas.latency.lowering.nchwc`.
+"""
+
+from __future__ import annotations
+
+from nas.architecture import Architecture
+from nas.blocks import Block, block_graph
+from nas.graph import Shape
+from nas.latency.lowering.kernels import Kernel, row_kernels
+from nas.latency.lowering.nchwc import Lowered, lower_row, to_planar
+
+NEUTRAL = "fused"
+BLOCKS = {"nchwc16": 16, "nchwc8": 8}
+LOWERINGS = (NEUTRAL, *BLOCKS)
+
+
+def lowered_row(lowering: str, row: Block, input_shape: Shape, blocked: bool) -> Lowered:
+    """The kernels of one row, whose input is in the runtime's own layout or not; memoised."""
+    if lowering == NEUTRAL:
+        return Lowered(
+            row_kernels(row, input_shape), False, block_graph(row, input_shape).output_shape
+        )
+    return lower_row(row, input_shape, blocked, BLOCKS[lowering])
+
+
+def lowered_output(lowering: str, shape: Shape, blocked: bool) -> tuple[Kernel, ...]:
+    """What it takes to give the network's output to whoever called it."""
+    return (to_planar(shape, BLOCKS[lowering]),) if blocked else ()
+
+
+def typical_layout(lowering: str, shape: Shape) -> bool:
+    """Whether a row's input of that shape is most often in the runtime's own layout."""
+    return lowering != NEUTRAL and shape[0] >= BLOCKS[lowering]
+
+
+def network_kernels(arch: Architecture, lowering: str = NEUTRAL) -> tuple[Kernel, ...]:
+    """The kernels of a network, row by row as they are predicted."""
+    found: list[Kernel] = []
+    shape, blocked = arch.input_shape, False
+    for row in arch.rows():
+        kernels, blocked, shape = lowered_row(lowering, row, shape, blocked)
+        found += kernels
+    return (*found, *lowered_output(lowering, shape, blocked))

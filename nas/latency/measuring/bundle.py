@@ -1,0 +1,130 @@
+"""What is timed, as files: a folder of ONNX models without weights, and what times them.
+
+A thousand networks would be gigabytes of random weights, so the models refer to files of random
+numbers that the runner makes where it runs. One such file holds the weights of one standard
+deviation, one after the other and shared by all models.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from math import log2, prod
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+import nas.latency.runner
+from nas.formats.onnx_model import graph_to_onnx
+from nas.formats.quantise import quantised
+from nas.graph import Graph
+from nas.latency.runner.batches import Entry
+from nas.latency.runner.main import FORMAT, MANIFEST
+from nas.latency.runner.timing import Settings
+from nas.latency.table import Subject
+from nas.support.errors import NasError
+from nas.support.files import write_whole
+
+SCRIPT = "measure.pyz"
+INLINE = 1024  # bytes; smaller tensors stay in the model
+PAGE = 4096  # where a weight begins, so that it can be mapped into memory
+
+
+def write_bundle(
+    folder: Path,
+    subjects: Iterable[Subject],
+    *,
+    target: str,
+    settings: Settings,
+    precision: str,
+    minutes: float,
+) -> int:
+    """Writes `measure.pyz`, `manifest.json` and the models; returns how many there are.
+
+    Errors: `NasError` where the folder cannot be written.
+    """
+    entries = list(model_files(folder / "models", subjects, precision))
+    manifest = {
+        "format": FORMAT,
+        "target": target,
+        "precision": precision,
+        "minutes": minutes,
+        "settings": settings._asdict(),
+        "models": [entry._asdict() for entry in entries],
+    }
+    write_whole(folder / SCRIPT, runner_script())
+    write_whole(folder / MANIFEST, json.dumps(manifest, indent=1))
+    return len(entries)
+
+
+def model_files(folder: Path, subjects: Iterable[Subject], precision: str) -> Iterator[Entry]:
+    """Writes the model of each subject when it is asked for."""
+    for i, subject in enumerate(subjects):
+        model, weights = skeleton(subject.graph(), precision)
+        name = f"{i:05d}.onnx"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(model.SerializeToString())
+        except OSError as error:
+            raise NasError(f"{folder / name} cannot be written: {error.strerror}") from None
+        yield Entry(subject.kind, subject.spec, name, weights)
+
+
+def skeleton(graph: Graph, precision: str = "fp32") -> tuple[onnx.ModelProto, dict[str, int]]:
+    """A model whose larger weights are in other files, and how many bytes of each it takes.
+
+    The weights of a model never overlap, which would spare it memory that real ones need.
+    """
+    model = graph_to_onnx(graph, seed=None)
+    if precision == "int8":
+        model = quantised(model)
+    used: dict[str, int] = {}
+    for tensor in model.graph.initializer:
+        size = len(tensor.raw_data)
+        name = _weight_file(tensor)
+        if name is None or size < INLINE or np.frombuffer(tensor.raw_data, np.uint8).any():
+            continue
+        offset = -(-used.get(name, 0) // PAGE) * PAGE
+        used[name] = offset + size
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in {"location": name, "offset": offset, "length": size}.items():
+            tensor.external_data.add(key=key, value=str(value))
+    return model, used
+
+
+def _weight_file(tensor: onnx.TensorProto) -> str | None:
+    """The file that holds such a tensor, see `grow_weights`; none for what is no weight."""
+    weight = len(tensor.dims) > 1
+    if tensor.data_type == TensorProto.INT8:
+        return "i8" if weight else None
+    if not weight:
+        return "zero"
+    deviation = (2 / prod(tensor.dims[1:])) ** 0.5  # to the nearest power of the root of 2
+    return f"f{2 ** (round(2 * log2(deviation)) / 2):.4f}"
+
+
+def runner_script() -> bytes:
+    """The runner as one file that Python runs."""
+    script = io.BytesIO()
+    source = Path(nas.latency.runner.__file__).parent
+    with ZipFile(script, "w") as archive:
+        for path in sorted(source.glob("*.py")):
+            archive.writestr(f"runner/{path.name}", path.read_text(encoding="utf-8"))
+        archive.writestr("__main__.py", MAIN)
+    return script.getvalue()
+
+
+MAIN = """\
+import sys
+
+try:
+    from runner.main import main
+except ImportError as error:
+    sys.exit("measure.pyz: {}; install what it needs: pip install numpy onnxruntime".format(error))
+main()
+"""

@@ -1,0 +1,147 @@
+"""`measure`: times this machine and writes a target of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from nas.latency.lowering.rows import NEUTRAL
+from nas.latency.measuring.bundle import model_files
+from nas.latency.measuring.plan import SUBJECTS, Sampler, mixed_network, subjects
+from nas.latency.metadata import NAME, Metadata, read_metadata
+from nas.latency.model.predictor import fitted
+from nas.latency.runner.batches import ANCHORS, Progress, run
+from nas.latency.runner.main import machine_facts
+from nas.latency.runner.timing import CPU, Failure, Settings, full_provider
+from nas.latency.table import Subject, read_table
+from nas.support.errors import NasError
+from nas.support.files import check_folder, write_whole
+from nas.support.validation import validated
+
+PRECISIONS = ("fp32", "int8")
+# What the rows of one table have in common; the rest may change from call to call.
+FIXED = ("runtime", "provider", "threads", "precision")
+
+
+def measure(
+    name: str,
+    *,
+    minutes: float = 9.0,
+    provider: str = CPU,
+    threads: int = 1,
+    precision: str = "fp32",
+    visits: int = 6,
+    folder: str | Path = "latency_tables",
+    progress: Callable[[Progress], None] | None = None,
+    sample: Sampler = mixed_network,
+) -> tuple[Path, list[str]]:
+    """Times networks, blocks and kernels through onnxruntime and writes NAME.csv and NAME.yaml.
+
+    Rows that the table already has are kept and more are added, so a call that was interrupted
+    goes on where it stopped; nothing is written before the first batch is done. `sample(seed)`
+    gives the networks to be timed. Returns the path of the YAML, which `Target.load` reads, and
+    what is wrong with the machine, a line each. Errors: `NasError` for an unusable name, folder,
+    provider or budget, or a table that was made with other settings.
+    """
+    check_numbers(threads, visits, precision, minutes)
+    cores = os.cpu_count() or threads
+    if threads > cores:
+        raise NasError(f"threads {threads}: this machine has {cores}")
+    check_folder(Path(folder))
+    with failures():
+        settings = Settings(full_provider(provider), threads, visits)
+        facts = {**machine_facts(settings), "precision": precision}
+    target, table, metadata = begin(name, Path(folder), facts)
+    plan = planned(table, sample)
+    notes: list[str] = []
+
+    def report(state: Progress) -> None:
+        if not target.exists():
+            write_whole(target, metadata.to_yaml())
+        if progress:
+            progress(state)
+
+    try:
+        with TemporaryDirectory() as place, failures():
+            entries = model_files(Path(place), plan, precision)
+            outcome = run(Path(place), entries, table, settings, minutes, report, SUBJECTS)
+        notes = outcome.warnings()
+    finally:
+        if table.exists() and target.exists():
+            finish(target, metadata, notes)
+    return target, notes
+
+
+def check_numbers(threads: int, visits: int, precision: str, minutes: float) -> None:
+    """Errors: `NasError` with the rule that is broken."""
+    if not 0 < minutes < float("inf"):
+        raise NasError(f"minutes must be above 0, not {minutes}")
+    if threads < 1 or visits < 1:
+        raise NasError(f"threads and visits must be at least 1, not {threads} and {visits}")
+    if precision not in PRECISIONS:
+        raise NasError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """What the runner says to a user, as this package's error."""
+    try:
+        yield
+    except Failure as failure:
+        raise NasError(str(failure)) from None
+    except OSError as error:
+        raise NasError(f"{error.filename}: {error.strerror or error}") from None
+
+
+def check_name(name: str) -> None:
+    """Errors: `NasError` where it is no name of a target."""
+    if not re.fullmatch(NAME, name):
+        rule = "must be of lower-case letters, digits, '.', '_' and '-'"
+        raise NasError(f"name {name!r} {rule}")
+
+
+def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, Path, Metadata]:
+    """The files of a target that is begun or continued, and its metadata: `facts` are those that a
+    runner tells. Errors: `NasError` where its table was measured in another way."""
+    check_name(name)
+    target, table = folder / f"{name}.yaml", folder / f"{name}.csv"
+    data = {"name": name, "provenance": "measured", "sources": ["nas measure"], **facts}
+    if facts["precision"] != "fp32":
+        data["lowering"] = NEUTRAL
+    new = validated(Metadata, data, f"target {name}")
+    if target.exists():
+        found = read_metadata(target)
+        for key in FIXED:
+            if getattr(found, key) != getattr(new, key):
+                raise NasError(
+                    f"{target} was measured with {key} {getattr(found, key)}, not "
+                    f"{getattr(new, key)}; choose another name"
+                )
+        return target, table, found
+    if table.exists():
+        raise NasError(f"{table} has no {target.name} beside it; choose another name")
+    return target, table, new
+
+
+def planned(table: Path, sample: Sampler) -> Iterator[Subject]:
+    """What is to be timed for a table: its anchors, be it begun already or new, and then the plan,
+    each subject once."""
+    known = [row.subject for row in read_table(table)] if table.exists() else []
+    seen: set[Subject] = set()
+    for subject in chain(known[:ANCHORS], subjects(sample)):
+        if subject not in seen:
+            seen.add(subject)
+            yield subject
+
+
+def finish(target: Path, metadata: Metadata, notes: list[str]) -> None:
+    """Writes a target with what its table says, and with what was wrong with the machine."""
+    said = [note for note in notes if note not in metadata.notes]
+    text = "; ".join([*([metadata.notes] if metadata.notes else []), *said])
+    metadata = metadata.model_copy(update={"notes": text})
+    write_whole(target, fitted(metadata, target.with_suffix(".csv")).to_yaml())

@@ -1,0 +1,122 @@
+"""What `nas measure` times: networks, and the blocks and layers they are made of, in context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from nas.architecture import Architecture
+from nas.blocks import Block, block_graph
+from nas.graph import Shape
+from nas.latency.lowering.kernels import row_kernels
+from nas.latency.table import Subject
+from nas.references import reference, reference_names
+from nas.space import SearchSpace
+from nas.space.files import space_names
+from nas.support.errors import NasError
+
+Sampler = Callable[[int], Architecture]
+
+# Timed with every batch, at their resolution: small ones that tell the clock's speed, and two that
+# need more memory than the nearest caches have, which other work takes away.
+ANCHORS = {
+    "squeezenet1_1": 96,
+    "shufflenet_v2_x0_5": 96,
+    "mobilenet_v3_small_100": 96,
+    "mobilenet_v2_100": 224,
+    "ghostnet_100": 224,
+}
+NETWORKS = 1000
+SHARE = 0.45  # of the subjects that are networks
+LINEAR = 0.05  # of the others that are linear layers: networks have few, of few sizes
+SUBJECTS = len(ANCHORS) + round((NETWORKS - len(ANCHORS)) / SHARE)
+SIZES = (16, 32, 64, 96, 128, 160, 192, 224, 256)
+MAX_WEIGHTS = 110_000_000  # the largest published layer, of the VGGs, has 103 million
+UNTIMED = ("gap", "skip")  # every block's network has the one, and the other is nothing
+
+
+def mixed_network(seed: int) -> Architecture:
+    """A network of the shipped spaces: of `mobile` and of `small` in turn."""
+    return _space("small" if seed % 2 else "mobile").sample(seed // 2)
+
+
+@lru_cache
+def _space(name: str) -> SearchSpace:
+    return SearchSpace.load(name)
+
+
+@lru_cache
+def _shipped() -> tuple[str, ...]:
+    return tuple(space_names())
+
+
+def anchors() -> list[Subject]:
+    """What is timed with every batch."""
+    return [Subject.network(reference(name, resolution=px)) for name, px in ANCHORS.items()]
+
+
+def subjects(sample: Sampler = mixed_network, seed: int = 0) -> Iterator[Subject]:
+    """The anchors; then random networks, to `NETWORKS` in all, and a little more often a row of
+    another one. The same seed gives the same order, and a subject may come twice."""
+    yield from anchors()
+    rng = np.random.default_rng(seed)
+    count = len(ANCHORS)
+    for i in range(1, SUBJECTS - count + 1):
+        wanted = len(ANCHORS) + int(i * SHARE)
+        if count < wanted:
+            count += 1
+            yield Subject.network(sample(seed + count))
+        else:
+            yield _some_row(rng, sample)
+
+
+def _some_row(rng: np.random.Generator, sample: Sampler) -> Subject:
+    """A row of a network of `sample`, of any shipped space or of any published one, on an input of
+    varied size; every kind of row of that network is as likely, be it ever so rare."""
+    linear = rng.random() < LINEAR
+    while True:
+        arch = _source(rng, sample)
+        found = list(_rows(replace(arch, resolution=int(rng.choice(SIZES)))))
+        kinds = sorted({row.kind for row, _ in found if (row.kind == "linear") == linear})
+        if kinds:
+            kind = kinds[rng.integers(len(kinds))]
+            rows = [(row, shape) for row, shape in found if row.kind == kind]
+            return in_context(*rows[rng.integers(len(rows))])
+
+
+def _source(rng: np.random.Generator, sample: Sampler) -> Architecture:
+    seed = int(rng.integers(1 << 30))
+    match rng.integers(3):
+        case 0:
+            return sample(seed)
+        case 1:
+            return _space(str(rng.choice(_shipped()))).sample(seed)
+        case _:
+            return reference(str(rng.choice(reference_names())))
+
+
+def _rows(arch: Architecture) -> Iterator[tuple[Block, Shape]]:
+    """The rows that can be timed alone, with the shapes of their inputs."""
+    shape = arch.input_shape
+    for row in arch.rows():
+        try:
+            after = block_graph(row, shape).output_shape
+        except NasError:
+            return  # the network has become too small for this row
+        square = shape[1] == shape[2]
+        size = sum(kernel.weights for kernel in row_kernels(row, shape))
+        if row.kind not in UNTIMED and square and size <= MAX_WEIGHTS:
+            yield row, shape
+        shape = after
+
+
+def in_context(row: Block, shape: Shape) -> Subject:
+    """A row as it meets its input in a network, already in the layout of a runtime's own: between
+    a 1x1 convolution from the image and global pooling. A linear layer has no layout: a kernel."""
+    if row.kind == "linear":
+        return Subject.kernel(row, shape)
+    stem = Block("conv", out=shape[0], kernel=1)
+    return Subject.block(Architecture(shape[1], (stem,), ((row,),), (Block("gap"),)))

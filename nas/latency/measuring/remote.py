@@ -1,0 +1,142 @@
+"""Measuring another machine over SSH: a bundle goes there, is run, and its rows come back."""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shlex import quote
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, Any
+
+from nas.latency.measuring.bundle import SCRIPT
+from nas.latency.measuring.measure import check_name
+from nas.latency.measuring.transfer import import_results, make_bundle
+from nas.latency.metadata import read_metadata
+from nas.latency.runner.main import FACTS, RESULTS
+from nas.support.errors import NasError
+
+
+def measure_over_ssh(
+    name: str,
+    host: str,
+    *,
+    python: str = "python3",
+    ssh_options: Sequence[str] = (),
+    folder: Path = Path("latency_tables"),
+    say: Callable[[str], None] = print,
+    **settings: Any,
+) -> tuple[Path, list[str]]:
+    """Measures the machine that `ssh host` reaches, whose `python` has numpy and onnxruntime.
+
+    `ssh_options` are those of `ssh -o`, `settings` those of `make_bundle`; `say` gets what the
+    device prints. Rows that were timed before the connection broke are fetched first, by this call
+    or by the next one. Returns what `import_results` does. Errors: `NasError` with what ssh or the
+    device said.
+    """
+    check_name(name)
+    _check_continued(folder / f"{name}.yaml", settings)
+    device = _Device(host, ssh_options, f".hw-nas-{name}")
+    with TemporaryDirectory() as place:
+        if device.fetch(Path(place)):
+            import_results(Path(place) / RESULTS, name=name, folder=folder)
+            say(f"{host}: fetched the rows of a call that was interrupted")
+        bundle = Path(place) / "bundle"
+        models = make_bundle(name, bundle, folder=folder, say=say, **settings)
+        say(f"{host}: copying {models} models")
+        device.send(bundle)
+        try:
+            device.run(f"exec {quote(python)} -u {SCRIPT} --attached", say)
+        except BaseException:
+            with suppress(NasError):  # the first error counts; the next call tries again
+                if device.fetch(Path(place)):
+                    import_results(Path(place) / RESULTS, name=name, folder=folder)
+            raise
+        if not device.fetch(Path(place)):
+            raise NasError(f"{host}: there are no {RESULTS}")
+        made = import_results(Path(place) / RESULTS, name=name, folder=folder)
+        device.remove()
+    return made
+
+
+def _check_continued(target: Path, settings: dict[str, Any]) -> None:
+    """What can be known to differ before an hour is spent on it."""
+    if not target.exists():
+        return
+    found = read_metadata(target)
+    for key in ("precision", "threads"):
+        if key in settings and getattr(found, key) != settings[key]:
+            raise NasError(
+                f"{target} was measured with {key} {getattr(found, key)}, not {settings[key]}; "
+                "choose another name"
+            )
+
+
+class _Device:
+    """A folder on another machine, and the commands that are run in it."""
+
+    def __init__(self, host: str, options: Sequence[str], folder: str) -> None:
+        if not host or host.startswith("-"):
+            raise NasError(f"--ssh {host!r} must be a host or user@host")
+        self.host, self.folder = host, folder
+        self._ssh = ["ssh", *(word for option in options for word in ("-o", option)), "--", host]
+
+    def send(self, bundle: Path) -> None:
+        """Makes the folder anew, of the contents of a bundle."""
+        with TemporaryFile() as packed:
+            with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=3) as archive:
+                archive.add(bundle, arcname=".")
+            packed.seek(0)
+            unpack = f"tar -xzf - -C {self.folder}"
+            self._output(f"rm -rf {self.folder} && mkdir {self.folder} && {unpack}", packed)
+
+    def run(self, command: str, say: Callable[[str], None]) -> None:
+        """Runs a command in the folder and passes on its lines. Its input stays open meanwhile: by
+        its end the command learns that nobody waits any more."""
+        with self._started(f"cd {self.folder} && {command}", subprocess.PIPE) as child:
+            for line in child.stdout:
+                say(f"{self.host}: {line.decode(errors='replace').rstrip()}")
+
+    def fetch(self, place: Path) -> bool:
+        """Copies the results; false where there are none."""
+        for name in (RESULTS, FACTS):
+            data = self._output(f"cat {self.folder}/{name} 2>/dev/null || true")
+            if not data:
+                return False
+            (place / name).write_bytes(data)
+        return True
+
+    def remove(self) -> None:
+        """Removes the folder."""
+        self._output(f"rm -rf {self.folder}")
+
+    def _output(self, command: str, stdin: IO[bytes] | int = subprocess.DEVNULL) -> bytes:
+        with self._started(command, stdin) as child:
+            found: bytes = child.stdout.read()
+        return found
+
+    @contextmanager
+    def _started(self, command: str, stdin: IO[bytes] | int) -> Iterator[Any]:
+        """A command while it runs. Errors: `NasError` with its last line where it fails."""
+        words = [*self._ssh, command]
+        with TemporaryFile() as said:
+            try:
+                child = subprocess.Popen(words, stdin=stdin, stdout=subprocess.PIPE, stderr=said)
+            except OSError as error:
+                raise NasError(f"ssh cannot be run: {error.strerror}") from None
+            with child:
+                try:
+                    yield child
+                except BaseException:
+                    child.terminate()
+                    raise
+            if child.returncode:
+                raise NasError(f"{self.host}: {_last_line(said) or f'exit {child.returncode}'}")
+
+
+def _last_line(file: IO[bytes]) -> str:
+    file.seek(0)
+    lines = file.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,128 @@
+"""Measuring a device that this program does not run on: its bundle, and the rows that come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from shutil import copyfile
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from nas.latency.measuring.bundle import write_bundle
+from nas.latency.measuring.measure import begin, check_name, check_numbers, finish, planned
+from nas.latency.measuring.plan import Sampler, mixed_network
+from nas.latency.metadata import Protocol
+from nas.latency.runner.batches import ANCHORS
+from nas.latency.runner.main import FACTS, RESULTS
+from nas.latency.runner.timing import CPU, Settings
+from nas.latency.table import read_table, write_table
+from nas.support.errors import NasError
+from nas.support.files import read_text
+from nas.support.validation import Settings as Checked
+from nas.support.validation import validated
+
+MODELS_A_MINUTE = 300  # more than the fastest processors time
+
+
+class _Facts(Checked):
+    """What a runner says of its device, beside the rows."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[1]
+    target: str
+    precision: str
+    device: str
+    cpu_flags: list[str]
+    runtime: str
+    provider: str
+    threads: int
+    lowering: str
+    protocol: Protocol
+    date: str
+    warnings: list[str]
+
+
+def make_bundle(
+    name: str,
+    bundle: Path,
+    *,
+    minutes: float = 9.0,
+    provider: str = CPU,
+    threads: int = 1,
+    precision: str = "fp32",
+    visits: int = 6,
+    folder: Path = Path("latency_tables"),
+    say: Callable[[str], None] = lambda line: None,
+    sample: Sampler = mixed_network,
+) -> int:
+    """Writes a folder with all that a device needs to be timed, and the rows that the target has
+    already; returns how many models there are to be timed. `say` gets a line before the models are
+    written, which takes half a minute. Errors: `NasError` as of `measure`, and where the folder has
+    something in it."""
+    check_name(name)
+    check_numbers(threads, visits, precision, minutes)
+    if bundle.exists() and (not bundle.is_dir() or any(bundle.iterdir())):
+        raise NasError(f"{bundle} exists and is no empty folder")
+    table = folder / f"{name}.csv"
+    count = max(ANCHORS + 1, round(minutes * MODELS_A_MINUTE))
+    known = len(read_table(table)) if table.exists() else 0
+    say(f"writing up to {known + count} models to {bundle}")
+    models = write_bundle(
+        bundle,
+        islice(planned(table, sample), known + count),
+        target=name,
+        settings=Settings(provider, threads, visits),
+        precision=precision,
+        minutes=minutes,
+    )
+    if table.exists():
+        copyfile(table, bundle / RESULTS)
+    return models
+
+
+def import_results(
+    results: Path,
+    *,
+    name: str | None = None,
+    folder: Path = Path("latency_tables"),
+    precision: str = "fp32",
+    threads: int = 1,
+) -> tuple[Path, list[str]]:
+    """Makes a target of the rows that a bundle's runner wrote; returns the path of its YAML and
+    what was wrong with the machine.
+
+    What is known of the device is in `results.json` beside the rows. Without it the rows are still
+    good, the device is unknown, and name, precision and threads are the given ones. Errors:
+    `NasError` for a file that is not as the runner wrote it, with the row and its rule, and where
+    the target has other rows or was measured in another way.
+    """
+    rows = read_table(results)
+    beside = results.with_name(FACTS)
+    facts: dict[str, Any]
+    if beside.exists():
+        found = validated(_Facts, read_text(beside, str(beside)), str(beside))
+        facts = found.model_dump(exclude={"format", "target", "warnings"})
+        name, warnings = name or found.target, found.warnings
+    else:
+        if name is None:
+            raise NasError(f"{beside} is missing; without it, --target must name the target")
+        warnings = [f"no {FACTS} came with the rows: the device is unknown"]
+        facts = {
+            "device": "unknown",
+            "runtime": "onnxruntime",
+            "precision": precision,
+            "threads": threads,
+            "date": date.today().isoformat(),
+        }
+    target, table, metadata = begin(name, folder, facts)
+    if table.exists():
+        lost = {row.subject for row in read_table(table)} - {row.subject for row in rows}
+        if lost:
+            raise NasError(f"{table} has {len(lost)} rows that {results} lacks; use another name")
+    write_table(table, rows)
+    finish(target, metadata, warnings)
+    return target, warnings

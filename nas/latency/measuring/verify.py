@@ -1,0 +1,90 @@
+"""Predictions against the machine at hand: a study's networks, timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from nas.architecture import Architecture
+from nas.latency.measuring.bundle import model_files
+from nas.latency.measuring.measure import PRECISIONS, check_numbers, failures
+from nas.latency.runner.batches import Progress, run
+from nas.latency.runner.main import machine_facts
+from nas.latency.runner.timing import CPU, Settings, full_provider
+from nas.latency.table import Subject
+from nas.latency.target import Prediction, Target
+from nas.support.errors import NasError
+
+
+class Comparison(NamedTuple):
+    """A prediction, what was measured, and the measurement's own relative error."""
+
+    predicted: Prediction
+    measured_ms: float
+    spread: float
+
+    @property
+    def error(self) -> float:
+        """By which fraction of the measured latency the prediction is off; above 0, the network is
+        faster than predicted."""
+        return self.predicted.ms / self.measured_ms - 1
+
+    @property
+    def inside(self) -> bool:
+        """Whether the measured latency is in the predicted interval."""
+        return self.predicted.low_ms <= self.measured_ms <= self.predicted.high_ms
+
+
+def verify(
+    networks: Sequence[Architecture],
+    target: Target,
+    *,
+    minutes: float = 5.0,
+    visits: int = 6,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> tuple[list[Comparison | None], list[str]]:
+    """Times networks here as the target's were, and compares: one entry a network, none where the
+    time was over before; and what is wrong with the machine, a line each.
+
+    Errors: `NasError` where the target's runtime, precision or provider cannot be run here.
+    """
+    settings = _settings(target, visits)
+    precision = target.metadata.precision
+    check_numbers(settings.threads, visits, precision, minutes)
+    found = [Subject.network(arch) for arch in networks]
+    unique = list(dict.fromkeys(found))
+    with TemporaryDirectory() as name, failures():
+        place = Path(name)
+        entries = model_files(place, unique, precision)
+        results = place / "results.csv"
+        outcome = run(place, entries, results, settings, minutes, progress, len(unique))
+        machine = machine_facts(settings)
+    rows = {row.spec: row for row in outcome.rows}
+    compared: list[Comparison | None] = []
+    for arch, subject in zip(networks, found, strict=True):
+        row = rows.get(subject.spec)
+        compared.append(row and Comparison(target.predict(arch), row.latency_ms, row.spread))
+    notes = [
+        f"{target.name} was measured on {was}, this is {machine[key]}"
+        for key, was in (("device", target.metadata.device), ("runtime", target.metadata.runtime))
+        if was != machine[key]
+    ]
+    return compared, notes + outcome.warnings()
+
+
+def _settings(target: Target, visits: int) -> Settings:
+    """How the target was measured. Errors: `NasError` where that cannot be repeated here."""
+    facts = target.metadata
+    if not facts.runtime.startswith("onnxruntime") or facts.precision not in PRECISIONS:
+        raise NasError(
+            f"target {target.name} is of {facts.runtime} in {facts.precision}, which cannot be run "
+            f"here: only onnxruntime in {' or '.join(PRECISIONS)}"
+        )
+    try:
+        with failures():
+            provider = full_provider(facts.provider or CPU)
+    except NasError as error:
+        raise NasError(f"target {target.name} cannot be run here: {error}") from None
+    return Settings(provider, facts.threads or 1, visits)

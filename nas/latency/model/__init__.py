@@ -1,0 +1,1 @@
+"""What kernels cost: features, regression, corrections, and the error."""

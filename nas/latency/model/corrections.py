@@ -1,0 +1,167 @@
+"""What the amounts of work do not tell: a smooth, learned correction of each kernel.
+
+    log correction(kernel) = linear[operation] . x + weights . cos(x W + b)
+
+x are the kernel's features: its size, how it fills vectors, tiles and caches. The cosines are
+random Fourier features (Rahimi and Recht 2007), the same for every target, so that the sum is a
+Gaussian process's mean over all operations; what resembles one another learns from one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import log2
+from typing import NamedTuple
+
+import numpy as np
+
+from nas.latency.lowering.kernels import Kernel
+from nas.latency.model.basis import Additive
+from nas.latency.model.regression import Vector
+
+VERSION = 1  # of the features: a fit of another one is of no use
+WAVES = 1000
+SIZE_SCALE, FLAG_SCALE = 1.0, 4.0  # over which the correction changes, of sizes and of flags
+APART = 1.5  # how far operations are from one another
+AMPLITUDE = 3.0  # of the waves, to that of the linear part
+RIDGE = 0.05
+STEPS = 12
+ROBUST = 0.04  # residuals beyond that are held for disturbed measurements and weigh less
+PART_WEIGHT = 0.2  # of what is no whole network
+CLIP = 4.0  # a correction is at most that many e-folds
+FASTEST_MS = 1e-3
+VECTOR, TILE = 16, 6  # floats of a vector, positions that a convolution computes at a time
+CACHES = (5e4, 1e6, 8e6)  # bytes, orders of magnitude: where a kernel's data may still fit
+SMOOTH = ("hswish", "hsigmoid", "sigmoid", "silu")
+SIZES = 6
+
+
+def operation(kernel: Kernel) -> str:
+    """What is corrected on its own: the operation in a layout."""
+    return f"{kernel.op}.{kernel.layout}" if kernel.layout else kernel.op
+
+
+@lru_cache(maxsize=1 << 16)
+def features(kernel: Kernel) -> tuple[float, ...]:
+    """What a correction depends on: sizes around 0 and of the order of 1, then flags."""
+    read = sum(shape[0] for shape in kernel.inputs)
+    made, height, width = kernel.output
+    area, blocks, moved = height * width, -(-made // VECTOR), kernel.moved
+    return (
+        log2(read / 64) / 2,
+        log2(made / 64) / 2,
+        log2(area / 400) / 4,
+        log2(kernel.size[0] * kernel.size[1]) / 3,
+        log2(max(kernel.macs, 1) / 1e6) / 5 if kernel.macs else 0.0,
+        log2(moved / 1e4) / 4,
+        1.0,
+        kernel.stride - 1.0,
+        float(kernel.act is not None),
+        float(kernel.act == "relu6"),
+        float(kernel.act in SMOOTH),
+        float(kernel.residual),
+        len(kernel.inputs) - 1.0,
+        float(read % VECTOR != 0),
+        float(made % VECTOR != 0),
+        *(float(blocks % 4 == n) for n in (1, 2, 3)),
+        float(width == 1),
+        float(width < TILE),
+        *(float(width % TILE == n) for n in range(1, TILE)),
+        # Planes of such sizes fall on the same lines of a cache.
+        *(float(area % stride == 0) for stride in (64, 1024, 16384)),
+        float(width % 64 == 0),
+        *(1 / (1 + (size / (4.0 * moved)) ** 2) for size in CACHES),
+    )
+
+
+class Sample(NamedTuple):
+    """Something measured: the kernels that ran, the latency of them all in ms, and whether it is a
+    whole network."""
+
+    kernels: tuple[Kernel, ...]
+    latency_ms: float
+    network: bool
+
+
+class Corrections(NamedTuple):
+    """The learned numbers. Row i of `linear` belongs to `operations[i]`; an operation that is not
+    among them is not corrected."""
+
+    operations: tuple[str, ...]
+    linear: Vector
+    weights: Vector
+
+    def factors(self, kernels: Sequence[Kernel]) -> Vector:
+        """The correction of each kernel."""
+        at = {name: i for i, name in enumerate(self.operations)}
+        known = np.array([at.get(operation(k), -1) for k in kernels])
+        found = np.ones(len(kernels))
+        mine = np.flatnonzero(known >= 0)
+        if len(mine):
+            x, which = np.array([features(kernels[i]) for i in mine.tolist()]), known[mine]
+            log = (x * self.linear[which]).sum(1)
+            log += _waves(x, which, len(self.operations)) @ self.weights
+            found[mine] = np.exp(np.clip(log, -CLIP, CLIP))
+        return found
+
+
+@lru_cache(maxsize=8)
+def _frequencies(width: int, operations: int) -> tuple[Vector, Vector]:
+    """W and b. RandomState's stream is the same in every version of numpy."""
+    random = np.random.RandomState(0)
+    scale = np.full(width + operations, APART)
+    scale[:SIZES], scale[SIZES:width] = 1 / SIZE_SCALE, 1 / FLAG_SCALE
+    phases = random.uniform(0, 2 * np.pi, WAVES)
+    return random.standard_normal((width + operations, WAVES)) * scale[:, None], phases
+
+
+def _waves(x: Vector, which: Vector, operations: int) -> Vector:
+    frequencies, phases = _frequencies(x.shape[1], operations)
+    angles = x @ frequencies[: x.shape[1]] + frequencies[x.shape[1] + which] + phases
+    waves: Vector = np.cos(angles) * (AMPLITUDE * (2 / WAVES) ** 0.5)
+    return waves
+
+
+def fit_corrections(samples: Sequence[Sample], base: Additive) -> tuple[Corrections, float]:
+    """The corrections of what `base` predicts and the constant in ms, by ridged and robust
+    Gauss-Newton on the log latency of the samples."""
+    from scipy import sparse
+
+    index: dict[Kernel, int] = {}
+    columns = [index.setdefault(k, len(index)) for s in samples for k in s.kernels]
+    owner = np.repeat(np.arange(len(samples)), [len(s.kernels) for s in samples])
+    kernels, shape = list(index), (len(samples), len(index))
+    counts = sparse.csr_matrix((np.ones(len(columns)), (owner, columns)), shape=shape)
+    priced = np.array([base.kernel_ms(k) for k in kernels])
+    measured = np.log([s.latency_ms for s in samples])
+    operations = tuple(sorted({operation(k) for k in kernels}))
+    which = np.array([operations.index(operation(k)) for k in kernels])
+    x = np.array([features(k) for k in kernels])
+    width = x.shape[1]
+    linear = np.zeros((len(kernels), len(operations) * width))
+    for i in range(len(operations)):
+        linear[which == i, i * width : (i + 1) * width] = x[which == i]
+    used = np.flatnonzero(linear.any(0))
+    design = np.hstack([linear[:, used], _waves(x, which, len(operations))])
+    weights, log_constant = np.zeros(design.shape[1]), np.log(max(base.constant_ms, FASTEST_MS))
+    importance = np.where([s.network for s in samples], 1.0, PART_WEIGHT)
+    for _ in range(STEPS):
+        ms = priced * np.exp(np.clip(design @ weights, -CLIP, CLIP))
+        constant = np.exp(log_constant)
+        total = counts @ ms + constant
+        residual = np.log(total) - measured
+        share = sparse.diags_array(1 / total) @ counts @ sparse.diags_array(ms)
+        jacobian = np.hstack([share @ design, (constant / total)[:, None]])
+        weighted = jacobian * (importance / np.hypot(1, residual / ROBUST))[:, None]
+        hessian, gradient = weighted.T @ jacobian, weighted.T @ residual
+        hessian[np.diag_indices(len(weights))] += RIDGE
+        hessian[-1, -1] += RIDGE
+        gradient[:-1] += RIDGE * weights
+        step = np.linalg.solve(hessian, gradient)
+        weights -= step[:-1]
+        log_constant -= np.clip(step[-1], -1, 1)
+    table = np.zeros(len(operations) * width)
+    table[used] = weights[: len(used)]
+    found = Corrections(operations, table.reshape(-1, width), weights[len(used) :])
+    return found, float(np.exp(log_constant))

@@ -1,0 +1,46 @@
+"""How far a predictor is off: the summary of its errors on networks that it had not seen."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nas.latency.metadata import Error
+from nas.latency.model.regression import Vector
+
+SHARE = 0.9  # of the latencies that the interval is to hold
+NARROWEST = 0.005
+# By the number of errors: what the largest, times that, bounds the next one with `SHARE`, if errors
+# are normal around 0. From nine on the factor is 1, and that for errors of any distribution.
+WIDER = {1: 6.31, 2: 2.32, 3: 1.67, 4: 1.4, 5: 1.25, 6: 1.16, 7: 1.09, 8: 1.04}
+
+
+def error_of(logs: Vector, method: str, *, rows: int, mobile: Vector | None = None) -> Error:
+    """The summary of log (predicted / measured) of networks that were left out of the fit;
+    `rows` is how many measurements there were of anything, `mobile` the logs of mobile networks."""
+    return Error(
+        method=method,
+        networks=len(logs),
+        rows=rows,
+        mape=mape(logs),
+        mape_mobile=None if mobile is None else mape(mobile),
+        interval_factor=interval_factor(logs),
+    )
+
+
+def mape(logs: Vector) -> float:
+    """The mean absolute relative error, as a fraction."""
+    return round(float(np.abs(np.expm1(logs)).mean()), 4)
+
+
+def interval_factor(logs: Vector) -> float:
+    """What the next prediction is off by at most, as a factor, with probability `SHARE`.
+
+    The conformal quantile: a little above the plain one, because the logs are few. Fewer than nine
+    have no such quantile; then it is the largest error times a factor that holds for normally
+    distributed ones.
+    """
+    rank = min(len(logs), math.ceil(SHARE * (len(logs) + 1)))
+    quantile = float(np.sort(np.abs(logs))[rank - 1])
+    return round(math.exp(max(quantile * WIDER.get(len(logs), 1.0), NARROWEST)), 4)

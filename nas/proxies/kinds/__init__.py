@@ -1,0 +1,1 @@
+"""The proxies, one a file."""

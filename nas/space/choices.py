@@ -1,0 +1,208 @@
+"""`Choices`: which options the settings of a space leave open, and the network of an assignment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+
+from nas.architecture import Architecture, Rows
+from nas.blocks import Block, Layer, Value, kind
+from nas.space.settings import CLASSES, RowSettings, SpaceSettings
+
+Params = Mapping[str, Any]
+Options = dict[str, tuple[Any, ...]]
+
+
+class Part:
+    """The stem or the head of a space: rows with choices, perhaps in several variants."""
+
+    def __init__(self, name: str, variants: dict[str, tuple[RowSettings, ...]], classes: int):
+        self.name, self._variants, self._classes = name, variants, classes
+
+    def options(self) -> Options:
+        """Every choice of every variant, and the variant."""
+        found: Options = {self.name: tuple(self._variants)}
+        for variant in self._variants:
+            for j, row in enumerate(self._variants[variant]):
+                found |= {self._key(variant, j, k): v for k, v in row.choices.items()}
+        return found
+
+    def decode(self, params: Params) -> Rows:
+        """The rows of an assignment."""
+        variant = params.get(self.name, next(iter(self._variants)))
+        rows = []
+        for j, row in enumerate(self._variants[variant]):
+            settings = {
+                k: params.get(self._key(variant, j, k), values[0])
+                for k, values in row.choices.items()
+            }
+            if settings.get("out") == CLASSES:
+                settings["out"] = self._classes
+            rows.append(_block(row.kind, tuple(settings.items())))
+        return tuple(rows)
+
+    def assignments(self) -> Iterator[dict[str, Any]]:
+        """Every assignment of the part's options, each with the choices of one variant only."""
+        for variant in self._variants:
+            own = {
+                self._key(variant, j, k): values
+                for j, row in enumerate(self._variants[variant])
+                for k, values in row.choices.items()
+            }
+            for values in product(*own.values()):
+                yield {self.name: variant, **dict(zip(own, values, strict=True))}
+
+    def _key(self, variant: str, j: int, setting: str) -> str:
+        return f"{self.name}.{f'{variant}.' if variant else ''}{j}.{setting}"
+
+
+class Choices:
+    """The options of a space, and what an assignment of them decodes to; immutable."""
+
+    def __init__(self, settings: SpaceSettings) -> None:
+        self.settings = settings
+        self.stem = Part("stem", settings.stem, settings.classes)
+        self.head = Part("head", settings.head, settings.classes)
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @cached_property
+    def options(self) -> Options:
+        """Every parameter with more than one value, in a fixed order."""
+        s = self.settings
+        found: Options = {"resolution": s.resolution, **self.stem.options()}
+        for i, stage in enumerate(s.stages):
+            deepest = max(stage.depth)
+            whole: Options = {"depth": stage.depth, "down": tuple(stage.down_rows)}
+            whole["block"] = stage.block
+            for name in stage.block:
+                whole |= self.layer_choices(i, name)
+            for key, values in (*whole.items(), ("prune", s.prune)):
+                keys = [key]
+                if key in s.chosen_per_layer(i):
+                    keys = [f"{key}{j}" for j in range(deepest)]
+                found |= {f"stage{i}.{k}": values for k in keys}
+        found |= self.head.options()
+        return {name: values for name, values in found.items() if len(values) > 1}
+
+    def decode(self, params: Params) -> Architecture:
+        """The architecture of an assignment of `options`; those of inactive layers are ignored."""
+        s = self.settings
+        stem = self.stem.decode(params)
+        channels = last_channels(stem, s.channels)
+        stages = []
+        for i in range(len(s.stages)):
+            rows = self._stage_rows(i, params, channels)
+            if rows:
+                stages.append(rows)
+                channels = last_channels(rows, channels)
+        return Architecture(
+            resolution=params.get("resolution", s.resolution[0]),
+            stem=stem,
+            stages=tuple(stages),
+            head=self.head.decode(params),
+            channels=s.channels,
+        )
+
+    def _stage_rows(self, i: int, params: Params, channels: int) -> Rows:
+        stage, prefix = self.settings.stages[i], f"stage{i}."
+        plan = self._plans[i]
+        depth = params.get(prefix + "depth", stage.depth[0])
+        down = plan.downs[params.get(prefix + "down", next(iter(plan.downs)))]
+        rows = [down] if down is not None and depth else []
+        stride = 1 if rows else stage.stride
+        for j in range(depth):
+            ends = ("", str(j))
+            name = params.get(f"{prefix}block{ends[plan.block_per_layer]}", stage.block[0])
+            chosen = {
+                key: params.get(f"{prefix}{key}{ends[per_layer]}", first)
+                for key, first, per_layer in plan.layers[name]
+            }
+            row = self.row(name, channels, stride if j == 0 else 1, chosen)
+            rows.append(row)
+            channels = row.get("out")  # type: ignore[assignment]
+        return tuple(rows)
+
+    def row(self, name: str, channels: int, stride: int, chosen: Params) -> Block:
+        """The row of a layer; `chosen` holds what `layer_choices` names."""
+        return _layer_row(name, channels, stride, self.settings.divisor, tuple(chosen.items()))
+
+    @cached_property
+    def _plans(self) -> list[_Plan]:
+        plans = []
+        for i, stage in enumerate(self.settings.stages):
+            per_layer = self.settings.chosen_per_layer(i)
+            layers = {
+                name: [
+                    (key, values[0], key in per_layer)
+                    for key, values in self.layer_choices(i, name).items()
+                ]
+                for name in stage.block
+            }
+            plans.append(_Plan(layers, "block" in per_layer, stage.down_rows))
+        return plans
+
+    def layer_choices(self, i: int, name: str) -> Options:
+        """What is chosen for a layer of a kind in stage `i`: width, pruning, its own settings."""
+        s = self.settings
+        return {"width": s.stages[i].width, "prune": s.prune, **s.stage_choices(i, name)}
+
+    @property
+    def size(self) -> int:
+        """The number of distinct assignments, counting only the options of active layers."""
+        s = self.settings
+        total = len(s.resolution)
+        for part in (self.stem, self.head):
+            total *= sum(1 for _ in part.assignments())
+        for i, stage in enumerate(s.stages):
+            per_depth = [self._stage_size(i, depth) for depth in stage.depth if depth]
+            total *= len(stage.down) * sum(per_depth) + (0 in stage.depth)
+        return total
+
+    def _stage_size(self, i: int, depth: int) -> int:
+        per_layer = self.settings.chosen_per_layer(i)
+        choices = [self.layer_choices(i, name) for name in self.settings.stages[i].block]
+        layered = [prod(len(v) for k, v in c.items() if k in per_layer) for c in choices]
+        shared = [{k: len(v) for k, v in c.items() if k not in per_layer} for c in choices]
+        if "block" in per_layer:
+            union = {k: n for lengths in shared for k, n in lengths.items()}
+            shared, layered = [union], [sum(layered)]
+        sizes: list[int] = [
+            prod(s.values()) * n**depth for s, n in zip(shared, layered, strict=True)
+        ]
+        return sum(sizes)
+
+
+class _Plan(NamedTuple):
+    """How a stage is decoded: per kind each choice, its first value and whether it is per layer."""
+
+    layers: dict[str, list[tuple[str, Value, bool]]]
+    block_per_layer: bool
+    downs: dict[str, Block | None]
+
+
+def last_channels(rows: Rows, channels: int) -> int:
+    """The output channels of rows, of which those without a width keep what they get."""
+    for row in rows:
+        if "out" in kind(row.kind).parameters:
+            channels = row.get("out")  # type: ignore[assignment]
+    return channels
+
+
+@lru_cache(maxsize=1 << 15)
+def _layer_row(
+    name: str, channels: int, stride: int, divisor: int, chosen: tuple[tuple[str, Any], ...]
+) -> Block:
+    choices = dict(chosen)
+    layer = Layer(channels, choices.pop("width"), stride, choices.pop("prune"), divisor)
+    return kind(name).resolve(layer, choices)
+
+
+@lru_cache(maxsize=1 << 12)
+def _block(name: str, settings: tuple[tuple[str, Value], ...]) -> Block:
+    return Block(name, **dict(settings))

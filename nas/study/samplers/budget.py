@@ -1,0 +1,102 @@
+"""`BudgetSampler`: any sampler, its proposals bent into the budgets and, if possible, new.
+
+A sampler is made afresh for every trial from (study seed, trial number), so what it proposes
+depends on the history alone and a resumed study goes on as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study as OptunaStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.study.candidates import Candidate
+from nas.study.samplers.registry import SAMPLERS
+from nas.study.study import Study
+from nas.support.errors import NasError
+
+NEW_TRIES = 50
+
+
+class BudgetSampler(BaseSampler):
+    """Lets `inner` propose and bends the proposal into the budgets; the random part is its own.
+
+    With a cascade it lets it propose several times and takes the most promising. After
+    `sample_relative`, `candidate` is what was proposed.
+    """
+
+    def __init__(self, study: Study, number: int, seen: Container[str]) -> None:
+        settings = study.settings
+        sequence = np.random.SeedSequence((settings.seed, number))
+        make, seed = SAMPLERS[settings.sampler], int(sequence.generate_state(1)[0])
+        self.inner = make(seed, study.reference_trials)
+        self.rng = np.random.default_rng(sequence)
+        self.study, self.candidates, self.seen = study, study.candidates, seen
+        self.candidate: Candidate | None = None
+
+    def infer_relative_search_space(
+        self, study: OptunaStudy, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self.candidates.space.distributions
+
+    def sample_relative(
+        self, study: OptunaStudy, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        def proposed() -> dict[str, Any]:
+            chosen = self.inner.sample_relative(study, trial, search_space)
+            return self.candidates.space.snap(chosen)
+
+        cascade = self.study.settings.cascade
+        if cascade == 1:
+            return self.propose(proposed()).params
+        bent = (self.candidates.feasible(proposed(), self.rng) for _ in range(cascade))
+        new = {c.arch.hash: c for c in bent if c and c.arch.hash not in self.seen}
+        if not new:
+            return self.propose(proposed()).params
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        known = [*self.study.reference_trials, *complete]
+        self.candidate = self.study.screen.pick(list(new.values()), known, self.rng)
+        return self.candidate.params
+
+    def propose(self, chosen: dict[str, Any]) -> Candidate:
+        """A candidate near the `chosen` options, within budget and new if it can be."""
+        candidate = self.candidates.feasible(chosen, self.rng)
+        for _ in range(NEW_TRIES):
+            if candidate is None or candidate.arch.hash not in self.seen:
+                break
+            candidate = self.candidates.feasible(self._neighbour(candidate.params), self.rng)
+        if candidate is None:
+            raise NasError("no network within all budgets was found; loosen one of them")
+        self.candidate = candidate
+        return candidate
+
+    def _neighbour(self, params: dict[str, Any]) -> dict[str, Any]:
+        """All but one option of `params`: the open one will be redrawn."""
+        left_out = list(params)[self.rng.integers(len(params))] if params else None
+        return {name: value for name, value in params.items() if name != left_out}
+
+    def sample_independent(
+        self,
+        study: OptunaStudy,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return self.inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: OptunaStudy, trial: FrozenTrial) -> None:
+        self.inner.before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: OptunaStudy,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        self.inner.after_trial(study, trial, state, values)

@@ -1,0 +1,1 @@
+"""Where studies are kept, and what happens to them when several processes write."""

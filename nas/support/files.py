@@ -1,0 +1,60 @@
+"""Files are written whole or not at all, and read with one clear error."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from nas.support.errors import NasError
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Writes a temporary file beside `path`, syncs it to disk and renames it into place.
+
+    Errors: `NasError` with the path and the system's reason.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    part: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            part = Path(file.name)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    except OSError as error:
+        raise NasError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """Before long work whose files go into a folder, which may not exist yet.
+
+    Errors: `NasError` where it cannot be made or written to.
+    """
+    place = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not place.is_dir():
+        raise NasError(f"{path} cannot be written: {place} is no folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise NasError(f"{path} cannot be written: no permission to write in {place}")
+
+
+def read_text(path: Path, source: str) -> str:
+    """The text of a file. Errors: `NasError` with the `source` and the system's reason."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise NasError(f"{source}: not UTF-8 text") from None
+    except OSError as error:
+        raise NasError(f"{source}: {error.strerror}") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

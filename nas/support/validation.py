@@ -1,0 +1,46 @@
+"""Settings from outside the program: pydantic models, and its errors as one line."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nas.support.errors import NasError, nearest
+
+
+class Settings(BaseModel):
+    """Frozen, and refuses keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def validated(model: type[S], data: object, source: str) -> S:
+    """`data` (plain data, or JSON text) as a `model`.
+
+    Errors: `NasError` naming `source`, the key, the rule that it breaks and the value.
+    """
+    try:
+        if isinstance(data, str):
+            return model.model_validate_json(data)
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise NasError(f"{source}: {_first(error, model)}") from None
+
+
+def _first(error: ValidationError, model: type[BaseModel]) -> str:
+    # Of the errors of a union's members, the one of our own that names the value is the clear one.
+    errors: list[Any] = list(error.errors(include_url=False))
+    first = min(errors, key=lambda e: e["type"] != "value_error")
+    key = ".".join(str(part) for part in first["loc"])
+    rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if first["type"] == "extra_forbidden":
+        rule = "unknown setting"
+        if len(first["loc"]) == 1:
+            rule += nearest(key, (f.alias or name for name, f in model.model_fields.items()))
+    elif first["type"] not in ("missing", "value_error", "json_invalid"):
+        rule += f", not {first['input']!r:.60}"
+    return f"{key}: {rule}" if key else rule

@@ -1,0 +1,92 @@
+"""YAML from outside: plain data only, and whatever is wrong with it is one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nas.support.errors import NasError
+from nas.support.files import read_text
+
+MAX_VALUES, MAX_DIGITS = 100_000, 100
+LARGEST = 2**63
+PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
+_TAG = "tag:yaml.org,2002:"
+
+
+class _Loader(yaml.SafeLoader):
+    """In Python, for in C deep nesting ends the process; of plain types; dates are text."""
+
+    def construct_yaml_int(self, node: Any) -> int:
+        if len(node.value) > MAX_DIGITS or abs(super().construct_yaml_int(node)) >= LARGEST:
+            raise ValueError(f"{node.value:.20}… is too large")
+        value: int = super().construct_yaml_int(node)
+        return value
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [rule for rule in rules if rule[0] != f"{_TAG}timestamp"]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.yaml_constructors = {
+    None: yaml.SafeLoader.construct_undefined,
+    **{_TAG + name: getattr(_Loader, f"construct_yaml_{name}") for name in PLAIN},
+}
+
+
+def read_yaml(path: Path, source: str) -> object:
+    """The plain data of a YAML file; None where it is empty.
+
+    Errors: `NasError` with the `source` and the line: not YAML, a key that is there twice, a tag
+    of another than the plain types, a number beyond 64 bits, more values than anyone writes.
+    """
+    text = read_text(path, source)
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > MAX_VALUES:
+            raise NasError(f"more than {MAX_VALUES} values")
+        return loader.construct_document(node)
+    except (yaml.YAMLError, ValueError, KeyError) as error:
+        raise NasError(f"{source}: invalid YAML: {_reason(error)}") from None
+    except RecursionError:
+        raise NasError(f"{source}: invalid YAML: nested too deeply") from None
+
+
+def _size(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """How many values a node comes to with every alias written out; 0 while it is being counted."""
+    known = sizes.get(id(node))
+    if known is not None:
+        if not known:
+            raise NasError(f"{_line(node.start_mark)}an alias of what it is in")
+        return known
+    sizes[id(node)] = 0
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    elif isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if (key.tag, key.value) in seen:
+                raise NasError(f"{_line(key.start_mark)}key '{key.value}' is there twice")
+            seen.add((key.tag, key.value))
+        parts = [part for pair in node.value for part in pair]
+    sizes[id(node)] = 1 + sum(_size(part, sizes) for part in parts)
+    return sizes[id(node)]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError):
+        words = [error.context or "", error.problem or ""]
+        return _line(error.problem_mark or error.context_mark) + " ".join(filter(None, words))
+    if isinstance(error, KeyError):
+        return f"{error} is no such value"
+    return " ".join(str(error).split())
+
+
+def _line(mark: Any) -> str:
+    return f"line {mark.line + 1}: " if mark else ""

@@ -1,0 +1,205 @@
+"""Measuring end to end with next to no time, being interrupted, and going on."""
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import typer
+
+import nas
+from nas.architecture import Architecture
+from nas.cli.measure import measure as command
+from nas.latency import Target, calibrate, target_names
+from nas.latency.measuring.measure import begin, measure
+from nas.latency.runner.batches import Progress
+from nas.latency.table import read_table
+from nas.space import SearchSpace
+
+SECOND = 1 / 60
+
+
+def tiny(seed: int) -> Architecture:
+    """A random network that takes well below a millisecond."""
+    return SearchSpace.load("small").sample(seed)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("measured")
+    return measure("mine", minutes=0.01 * SECOND, folder=folder, sample=tiny, visits=2)[0]
+
+
+def test_a_measured_target_loads_and_predicts(table: Path) -> None:
+    target = Target.load(table)
+    rows = read_table(table.with_suffix(".csv"))
+    assert target.metadata.provenance == "measured"
+    assert target.metadata.threads == 1
+    assert target.metadata.provider == "CPUExecutionProvider"
+    assert target.metadata.runtime == f"onnxruntime {onnxruntime.__version__}"
+    assert target.metadata.protocol is not None
+    assert target.metadata.protocol.visits == 2
+    assert len(rows) >= 3
+    for seed in range(5):
+        found = target.predict(tiny(seed))
+        assert 0 < found.low_ms < found.ms < found.high_ms
+
+
+def test_a_second_call_adds_rows_and_keeps_the_first(table: Path) -> None:
+    before = read_table(table.with_suffix(".csv"))
+    checksum = Target.load(table).checksum
+    measure("mine", minutes=0.01 * SECOND, folder=table.parent, sample=tiny, visits=2)
+    after = read_table(table.with_suffix(".csv"))
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
+    assert len({row.subject for row in after}) == len(after)
+    assert Target.load(table).checksum != checksum
+
+
+def test_a_table_that_was_changed_by_hand_is_fitted_anew(table: Path) -> None:
+    stored = Target.load(table)
+    path = table.with_suffix(".csv")
+    original = path.read_text(encoding="utf-8")
+    lines = [line.split(",") for line in original.splitlines()]
+    slower = [[*cells[:-3], str(10 * float(cells[-3])), *cells[-2:]] for cells in lines[1:]]
+    try:
+        path.write_text("\n".join(map(",".join, [lines[0], *slower])) + "\n", encoding="utf-8")
+        changed = Target.load(table)
+    finally:
+        path.write_text(original, encoding="utf-8")
+    assert changed.checksum != stored.checksum
+    assert changed.predict(tiny(0)).ms > 3 * stored.predict(tiny(0)).ms
+
+
+def test_an_interrupted_measurement_keeps_its_rows_and_goes_on(tmp_path: Path) -> None:
+    cores = os.sched_getaffinity(0)
+
+    def interrupt(progress: Progress) -> None:
+        assert progress.rows > 0
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure("cut", minutes=1, folder=tmp_path, sample=tiny, visits=1, progress=interrupt)
+    assert os.sched_getaffinity(0) == cores
+    kept = read_table(tmp_path / "cut.csv")
+    assert Target.load(tmp_path / "cut.yaml").predict(tiny(0)).ms > 0
+    measure("cut", minutes=0.01 * SECOND, folder=tmp_path, sample=tiny, visits=1)
+    assert read_table(tmp_path / "cut.csv")[: len(kept)] == kept
+    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"cut"}
+
+
+def test_interrupted_before_the_first_batch_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.latency.measuring.measure.run", interrupt)
+    with pytest.raises(typer.Exit):
+        command("cut", folder=tmp_path)
+    assert "interrupted: 0 rows are kept: nothing was written" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupted_later_the_command_says_how_many_rows_are_kept(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.latency.measuring.measure.run", interrupt)
+    with pytest.raises(typer.Exit):
+        command("mine", folder=table.parent)
+    rows = read_table(table.with_suffix(".csv"))
+    assert f"interrupted: {len(rows)} rows are kept in " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", ["latency_tables", "an other"])
+def test_the_command_ends_with_a_search_that_finds_the_target(
+    folder: str,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(table.parent, folder)
+    path = Path(folder) / "mine.yaml"
+    monkeypatch.setattr(
+        "nas.latency.measuring.measure.measure", lambda *args, **options: (path, [])
+    )
+    command("mine", folder=Path(folder))
+    words = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    name = words[words.index("--target") + 1]
+    assert name == ("mine" if folder == "latency_tables" else str(path))
+    assert Target.load(name).checksum == Target.load(table).checksum
+
+
+@pytest.mark.parametrize(("precision", "lowering"), [("fp32", "nchwc8"), ("int8", "fused")])
+def test_only_floats_are_blocked(precision: str, lowering: str, tmp_path: Path) -> None:
+    facts = {
+        "device": "x",
+        "runtime": "onnxruntime 1.0",
+        "provider": "CPUExecutionProvider",
+        "precision": precision,
+        "threads": 1,
+        "lowering": "nchwc8",
+        "date": "2026-01-01",
+    }
+    assert begin("x", tmp_path, facts)[2].lowering == lowering
+
+
+def test_other_settings_are_refused(table: Path) -> None:
+    with pytest.raises(nas.NasError, match="choose another name"):
+        measure("mine", minutes=1, threads=2, folder=table.parent)
+
+
+@pytest.mark.parametrize(
+    ("name", "minutes", "message"),
+    [("mine", 0.0, "minutes"), ("mine", float("nan"), "minutes"), ("A b", 1.0, "name 'A b'")],
+)
+def test_bad_arguments_are_refused(name: str, minutes: float, message: str, tmp_path: Path) -> None:
+    with pytest.raises(nas.NasError, match=message):
+        measure(name, minutes=minutes, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_calibrate_finds_a_device_that_is_three_times_slower() -> None:
+    base = Target.load("jetson")
+    networks = [tiny(seed) for seed in range(8)]
+    known = [(arch, 3 * base.predict(arch).ms) for arch in networks[:5]]
+    found = calibrate(known, base, name="slow")
+    assert found.metadata.provenance == "calibrated"
+    assert found.metadata.error is not None
+    assert found.metadata.error.mape < 0.01
+    for arch in networks[5:]:
+        assert found.predict(arch).ms == pytest.approx(3 * base.predict(arch).ms, rel=0.01)
+
+
+def test_calibrate_needs_networks_and_positive_latencies() -> None:
+    base = Target.load("jetson")
+    with pytest.raises(nas.NasError, match="at least 3"):
+        calibrate([(tiny(0), 1.0)], base)
+    with pytest.raises(nas.NasError, match="above 0"):
+        calibrate([(tiny(0), -1.0)] * 3, base)
+
+
+def test_a_calibration_passes_over_a_target_that_does_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "latency_tables").mkdir()
+    (tmp_path / "latency_tables" / "bad.yaml").write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert "bad" in target_names()
+    known = [(tiny(seed), 2 * Target.load("jetson").predict(tiny(seed)).ms) for seed in range(3)]
+    assert calibrate(known).metadata.sources[-1].startswith("prior: ")
+
+
+@pytest.mark.parametrize("base", ["jetson-agx-xavier", "x86-avx512-ort"])
+def test_calibrate_finds_the_device_that_resembles(base: str) -> None:
+    device = Target.load(base)
+    archs = [SearchSpace.load("mobile").sample(seed) for seed in range(12)]
+    found = calibrate([(arch, 2.5 * device.predict(arch).ms) for arch in archs])
+    assert found.metadata.sources[-1].startswith(f"prior: {base}")

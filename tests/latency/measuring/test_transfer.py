@@ -1,0 +1,311 @@
+"""Bundles: run as a device would run them, stopped and continued, imported, and over real SSH."""
+
+import ast
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from getpass import getuser
+from pathlib import Path
+
+import pytest
+
+import nas
+from nas.architecture import Architecture
+from nas.latency import Target
+from nas.latency.measuring.remote import measure_over_ssh
+from nas.latency.measuring.transfer import import_results, make_bundle
+from nas.latency.runner import batches
+from nas.latency.table import read_table
+from nas.space import SearchSpace
+
+FEW = 7.1 / 300  # minutes: seven models, and a second and a half
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+def tiny(seed: int) -> Architecture:
+    return SearchSpace.load("small").sample(seed)
+
+
+def run_bundle(bundle: Path) -> "subprocess.CompletedProcess[str]":
+    """As a device would: in the bundle's folder, nothing of this package within reach."""
+    words = [sys.executable, "-I", "measure.pyz"]
+    return subprocess.run(words, cwd=bundle, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that was run."""
+    bundle = tmp_path_factory.mktemp("device") / "bundle"
+    assert make_bundle("board", bundle, minutes=FEW, visits=2, sample=tiny) == 7
+    done = run_bundle(bundle)
+    assert done.returncode == 0, done.stderr
+    assert "7 rows in results.csv" in done.stdout
+    assert "left" in done.stdout
+    return bundle
+
+
+def test_a_bundle_has_one_python_file_and_no_weights(finished: Path) -> None:
+    files = {path.name for path in finished.iterdir()}
+    assert files == {"measure.pyz", "manifest.json", "models", "results.csv", "results.json"}
+    models = list((finished / "models").glob("*.onnx"))
+    assert len(models) == 7
+    assert max(path.stat().st_size for path in models) < 300_000
+
+
+@pytest.mark.parametrize("path", sorted(Path(batches.__file__).parent.glob("*.py")))
+def test_the_runner_is_python_3_8_and_needs_nothing_of_ours(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
+    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level}
+    imported |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    allowed = {"numpy", "onnxruntime", *sys.stdlib_module_names}
+    assert {str(name).split(".")[0] for name in imported} <= allowed
+
+
+def test_what_came_back_is_a_target(finished: Path, tmp_path: Path) -> None:
+    path, _ = import_results(finished / "results.csv", folder=tmp_path)
+    rows = read_table(tmp_path / "board.csv")
+    assert path == tmp_path / "board.yaml"
+    assert rows == read_table(finished / "results.csv")
+    assert len(rows) == 7
+    target = Target.load(path)
+    assert target.metadata.threads == 1
+    assert target.metadata.protocol is not None
+    assert target.metadata.protocol.visits == 2
+    assert target.predict(tiny(0)).ms > 0
+
+
+def test_rows_alone_are_enough_where_a_name_is_given(finished: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "results.csv"
+    shutil.copy(finished / "results.csv", alone)
+    with pytest.raises(nas.NasError, match="--target"):
+        import_results(alone, folder=tmp_path)
+    path, said = import_results(alone, name="other", folder=tmp_path, precision="int8")
+    assert "device is unknown" in said[0]
+    assert Target.load(path).metadata.precision == "int8"
+
+
+def test_a_damaged_import_is_refused_and_writes_nothing(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "b", ignore=shutil.ignore_patterns("models"))
+    results, facts = tmp_path / "b" / "results.csv", tmp_path / "b" / "results.json"
+    good = results.read_text(encoding="utf-8")
+    results.write_text(good[:-20], encoding="utf-8")
+    with pytest.raises(nas.NasError, match=r"results\.csv: truncated"):
+        import_results(results, folder=tmp_path / "t")
+    lines = good.splitlines()
+    for bad, rule in (("-1", "above 0"), ("", "a number"), ("3ms", "a number")):
+        cells = lines[2].rsplit(",", 3)
+        changed = [*lines[:2], ",".join([cells[0], bad, *cells[2:]]), *lines[3:]]
+        results.write_text("\n".join(changed) + "\n", encoding="utf-8")
+        with pytest.raises(nas.NasError, match=rf"results\.csv: row 3: latency_ms must be {rule}"):
+            import_results(results, folder=tmp_path / "t")
+    results.write_text(good, encoding="utf-8")
+    data = json.loads(facts.read_text(encoding="utf-8"))
+    facts.write_text(json.dumps({**data, "threads": 0}), encoding="utf-8")
+    with pytest.raises(nas.NasError, match=r"threads.* 1, not 0"):
+        import_results(results, folder=tmp_path / "t")
+    facts.write_text(json.dumps({**data, "speed": 1}), encoding="utf-8")
+    with pytest.raises(nas.NasError, match=r"results\.json: speed: unknown setting"):
+        import_results(results, folder=tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
+def test_rows_that_would_be_lost_are_an_error(finished: Path, tmp_path: Path) -> None:
+    import_results(finished / "results.csv", folder=tmp_path)
+    shorter = tmp_path / "shorter"
+    shutil.copytree(finished, shorter, ignore=shutil.ignore_patterns("models"))
+    lines = (shorter / "results.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (shorter / "results.csv").write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(nas.NasError, match=r"1 rows that .* lacks"):
+        import_results(shorter / "results.csv", folder=tmp_path)
+
+
+def test_a_killed_bundle_goes_on_and_loses_no_row(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    assert make_bundle("board", bundle, minutes=0.25, visits=1, sample=tiny) == 75
+    words = [sys.executable, "-I", "measure.pyz"]
+    child = subprocess.Popen(words, cwd=bundle, stdout=subprocess.DEVNULL)
+    results = bundle / "results.csv"
+    while child.poll() is None and not results.exists():
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    kept = read_table(results)
+    assert 5 < len(kept) < 75
+    done = run_bundle(bundle)
+    assert done.returncode == 0, done.stderr
+    rows = read_table(results)
+    assert rows[: len(kept)] == kept
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    assert [row.subject.spec for row in rows] == [model["spec"] for model in manifest["models"]]
+
+
+def test_a_bundle_for_a_provider_that_is_not_there_says_which_are(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    make_bundle("board", bundle, minutes=FEW, provider="qnn", sample=tiny)
+    done = run_bundle(bundle)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "provider 'qnn' is not available" in done.stderr
+    assert "CPUExecutionProvider" in done.stderr
+
+
+def test_a_model_that_does_not_load_is_left_out_and_said(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    make_bundle("board", bundle, minutes=FEW, visits=1, sample=tiny)
+    (bundle / "models" / "00001.onnx").write_bytes(b"nothing")
+    (bundle / "models" / "00006.onnx").write_bytes(b"nothing")
+    done = run_bundle(bundle)
+    assert done.returncode == 0, done.stderr
+    assert len(read_table(bundle / "results.csv")) == 5
+    said = json.loads((bundle / "results.json").read_text(encoding="utf-8"))["warnings"]
+    assert sum("was left out" in warning for warning in said) == 2
+
+
+def test_a_folder_that_is_not_empty_stays_as_it_is(finished: Path) -> None:
+    before = sorted(finished.iterdir())
+    with pytest.raises(nas.NasError, match="no empty folder"):
+        make_bundle("board", finished, minutes=FEW, sample=tiny)
+    assert sorted(finished.iterdir()) == before
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[str], Path]]:
+    """An SSH server on loopback: host, the options that reach it, and its user's home."""
+    if SSHD is None:
+        pytest.skip("there is no sshd")
+    folder = tmp_path_factory.mktemp("ssh")
+    home = folder / "home"
+    home.mkdir()
+    for name in ("host", "user"):
+        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(words, check=True)
+    shutil.copy(folder / "user.pub", folder / "authorized_keys")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "Port": port,
+        "ListenAddress": "127.0.0.1",
+        "HostKey": folder / "host",
+        "AuthorizedKeysFile": folder / "authorized_keys",
+        "PidFile": folder / "pid",
+        "StrictModes": "no",
+        "PasswordAuthentication": "no",
+        "UsePAM": "no",
+        "PermitRootLogin": "prohibit-password",
+        "ForceCommand": f'cd {home} && sh -c "$SSH_ORIGINAL_COMMAND"',
+    }
+    config = folder / "config"
+    config.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
+    if os.geteuid() == 0:  # sshd gives up its rights there, and wants the folder
+        Path("/run/sshd").mkdir(exist_ok=True)
+    child = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.PIPE)
+    host_key = (folder / "host.pub").read_text(encoding="utf-8").split()[:2]
+    known = folder / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{port} {' '.join(host_key)}\n")
+    options = [
+        f"Port={port}",
+        f"IdentityFile={folder / 'user'}",
+        f"UserKnownHostsFile={known}",
+        "IdentitiesOnly=yes",
+        "BatchMode=yes",
+    ]
+    for _ in range(100):
+        with socket.socket() as probe:
+            if child.poll() is not None or probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    assert child.poll() is None, child.communicate()[1]
+    yield f"{getuser()}@127.0.0.1", options, home
+    child.terminate()
+    child.communicate()
+
+
+Measure = Callable[..., tuple[Path, list[str]]]
+
+
+@pytest.fixture
+def over_ssh(server: tuple[str, list[str], Path], tmp_path: Path) -> Measure:
+    host, options, _ = server
+
+    def call(**changes: object) -> tuple[Path, list[str]]:
+        settings = {"python": sys.executable, "minutes": FEW, "visits": 1, "sample": tiny}
+        return measure_over_ssh(
+            "board", host, ssh_options=options, folder=tmp_path, **{**settings, **changes}
+        )
+
+    return call
+
+
+def test_a_device_is_measured_over_ssh_and_left_clean(
+    over_ssh: Measure, server: tuple[str, list[str], Path], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    path, _ = over_ssh(say=said.append)
+    kept = read_table(tmp_path / "board.csv")
+    assert len(kept) == 7
+    assert any("7 rows" in line for line in said)
+    assert Target.load(path).predict(tiny(0)).ms > 0
+    assert not list(server[2].iterdir())
+    over_ssh(say=said.append)
+    rows = read_table(tmp_path / "board.csv")
+    assert rows[: len(kept)] == kept
+    assert len(rows) > len(kept)
+
+
+def test_an_interrupted_call_brings_its_rows_back(over_ssh: Measure, tmp_path: Path) -> None:
+    def interrupt(line: str) -> None:
+        if " rows, " in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        over_ssh(say=interrupt, minutes=0.05)
+    kept = read_table(tmp_path / "board.csv")
+    assert len(kept) > 5
+    over_ssh(say=lambda line: None)
+    assert read_table(tmp_path / "board.csv")[: len(kept)] == kept
+
+
+def test_rows_that_a_broken_connection_left_are_fetched_first(
+    over_ssh: Measure, server: tuple[str, list[str], Path], finished: Path, tmp_path: Path
+) -> None:
+    left = server[2] / ".hw-nas-board"
+    left.mkdir(exist_ok=True)
+    for name in ("results.csv", "results.json"):
+        shutil.copy(finished / name, left / name)
+    said: list[str] = []
+    over_ssh(say=said.append)
+    assert "fetched the rows" in said[0]
+    kept = read_table(finished / "results.csv")
+    assert read_table(tmp_path / "board.csv")[: len(kept)] == kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"python": "no-such-python"}, "no-such-python"),
+        ({"provider": "qnn"}, "provider 'qnn' is not available"),
+    ],
+)
+def test_what_the_device_says_is_one_line(
+    over_ssh: Measure, changes: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(nas.NasError, match=message) as caught:
+        over_ssh(say=lambda line: None, **changes)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("board.*"))
+
+
+def test_a_host_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    if not shutil.which("ssh"):
+        pytest.skip("there is no ssh")
+    for host, message in (("-oProxyCommand=x", "must be a host"), ("127.0.0.1", "127.0.0.1")):
+        with pytest.raises(nas.NasError, match=message) as caught:
+            measure_over_ssh("board", host, ssh_options=["Port=1"], folder=tmp_path)
+        assert "\n" not in str(caught.value)

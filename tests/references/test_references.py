@@ -1,0 +1,152 @@
+"""The published networks have exactly the published numbers of parameters and multiply-adds."""
+
+import pytest
+
+from nas.costs import cost
+from nas.references import published, reference, reference_names
+from nas.support.errors import NasError
+
+# Parameters and multiply-adds at the network's own resolution (224 but for Caffe's 227) and 1000
+# classes, from the official definitions; where two layouts exist, of both.
+EXACT = {
+    "squeezenet1_0": (1_248_424, 818_924_576),
+    "squeezenet1_0_caffe": (1_248_424, 861_339_936),
+    "squeezenet1_1": (1_235_496, 349_151_936),
+    "squeezenext_1_0_23": (717_280, 275_920_640),
+    "squeezenext_1_0_23_caffe": (717_280, 277_999_808),
+    "squeezenext_1_0_23_imgclsmob": (724_056, 275_920_640),
+    "squeezenext_1_0_23_v5": (913_632, 276_943_616),  # 8,184 biases fewer than imgclsmob's
+    "squeezenext_1_0_23_v5_imgclsmob": (921_816, 276_943_616),
+    "ghostnet_050": (2_587_292, 42_328_152),
+    "ghostnet_100": (5_182_508, 141_150_512),
+    "ghostnet_130": (7_358_820, 227_003_256),
+    "shufflenet_v1_x0_5": (718_324, 37_589_856),
+    "shufflenet_v1_x0_5_nobias": (717_324, 37_589_856),
+    "shufflenet_v1_x1_0": (1_865_728, 137_460_672),
+    "shufflenet_v1_x1_0_nobias": (1_864_728, 137_460_672),
+    "shufflenet_v1_x1_5": (3_442_168, 292_443_552),
+    "shufflenet_v1_x1_5_nobias": (3_441_168, 292_443_552),
+    "shufflenet_v1_x2_0": (5_450_776, 524_045_184),
+    "shufflenet_v1_x2_0_nobias": (5_449_776, 524_045_184),
+    "shufflenet_v2_x0_5": (1_366_792, 40_476_448),
+    "shufflenet_v2_x0_5_megvii": (1_365_792, 40_476_448),
+    "shufflenet_v2_x1_0": (2_278_604, 144_907_992),
+    "shufflenet_v2_x1_0_megvii": (2_278_760, 145_814_296),
+    "shufflenet_v2_x1_5": (3_503_624, 295_759_392),
+    "shufflenet_v2_x1_5_megvii": (3_506_720, 298_970_656),
+    "shufflenet_v2_x2_0": (7_393_996, 583_253_464),
+    "shufflenet_v2_x2_0_megvii": (7_402_600, 590_783_000),
+    "mobilenet_v1_025": (470_072, 41_030_272),
+    "mobilenet_v1_050": (1_331_592, 149_497_088),
+    "mobilenet_v1_075": (2_585_560, 325_400_448),
+    "mobilenet_v1_100": (4_231_976, 568_740_352),
+    "mobilenet_v2_075": (2_636_424, 209_069_792),
+    "mobilenet_v2_100": (3_504_872, 300_774_272),
+    "mobilenet_v2_140": (6_108_776, 582_195_824),
+    "mobilenet_v3_large_075": (3_993_528, 154_560_624),
+    "mobilenet_v3_large_075_torchvision": (3_377_576, 140_033_816),
+    "mobilenet_v3_large_100": (5_483_032, 216_589_760),
+    "mobilenet_v3_small_075": (2_041_872, 43_399_344),
+    "mobilenet_v3_small_100": (2_542_856, 56_510_400),
+}
+
+# torchvision's parameter counts (num_params of its weights).
+TORCHVISION = {
+    "alexnet": 61_100_840,
+    "vgg11": 132_863_336,
+    "vgg11_bn": 132_868_840,
+    "vgg13": 133_047_848,
+    "vgg13_bn": 133_053_736,
+    "vgg16": 138_357_544,
+    "vgg16_bn": 138_365_992,
+    "vgg19": 143_667_240,
+    "vgg19_bn": 143_678_248,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet101": 44_549_160,
+    "resnet152": 60_192_808,
+    "densenet121": 7_978_856,
+    "densenet161": 28_681_000,
+    "densenet169": 14_149_480,
+    "densenet201": 20_013_928,
+    "mnasnet_050": 2_218_512,
+    "mnasnet_075": 3_170_208,
+    "mnasnet_100": 4_383_312,
+    "mnasnet_130": 6_282_256,
+}
+
+# torchvision's printed multiply-adds, in units of 10^9.
+TORCHVISION_GMACS = {
+    "alexnet": 0.71,
+    "vgg16": 15.47,
+    "resnet18": 1.81,
+    "resnet50": 4.09,
+    "densenet121": 2.83,
+    "mnasnet_100": 0.31,
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_exact_counts(name: str) -> None:
+    params, macs, _ = cost(reference(name))
+    assert (params, macs) == EXACT[name]
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision_parameters(name: str) -> None:
+    assert cost(reference(name)).params == TORCHVISION[name]
+
+
+@pytest.mark.parametrize("name", TORCHVISION_GMACS)
+def test_torchvision_multiply_adds(name: str) -> None:
+    assert round(cost(reference(name)).macs / 1e9, 2) == TORCHVISION_GMACS[name]
+
+
+def test_every_reference_has_a_known_count() -> None:
+    assert set(reference_names()) == set(EXACT) | set(TORCHVISION)
+
+
+@pytest.mark.parametrize("name", reference_names())
+def test_reference_is_named_and_takes_classes_and_resolution(name: str) -> None:
+    arch = reference(name, classes=7, resolution=96)
+    assert (arch.name, arch.resolution, arch.classes) == (name, 96, 7)
+    assert arch.graph().output_shape == (7, 1, 1)
+    top1, source = published(name)
+    assert source
+    assert 50 < top1 < 80 if top1 is not None else name in UNPUBLISHED
+
+
+UNPUBLISHED = {"mobilenet_v3_large_075_torchvision"}
+
+
+def test_a_network_has_the_resolution_that_it_was_published_for() -> None:
+    caffe = {name for name in reference_names() if reference(name).resolution == 227}
+    assert caffe == {"squeezenet1_0_caffe", "squeezenext_1_0_23_caffe"}
+    assert {reference(name).resolution for name in reference_names()} == {224, 227}
+
+
+def test_layouts_differ_where_they_should() -> None:
+    """At one resolution: Caffe's last padding and stem cost more, biases cost parameters only."""
+    assert cost(reference("squeezenet1_0_caffe", resolution=224)).macs > 818_924_576
+    same = ("squeezenext_1_0_23", "squeezenext_1_0_23_caffe")
+    assert len({cost(reference(name)).params for name in same}) == 1
+    (left,) = {row.get("left") for row in reference("shufflenet_v2_x1_0_megvii").stages[0]} - {0}
+    assert left == 24  # the channels of the stem
+
+
+def test_stage_opens_where_the_resolution_falls() -> None:
+    assert [len(stage) for stage in reference("mobilenet_v2_100").stages] == [1, 2, 3, 4, 3, 3, 1]
+    assert [len(stage) for stage in reference("mobilenet_v3_large_100").stages] == [1, 2, 3, 6, 3]
+
+
+@pytest.mark.parametrize("call", [reference, published])
+def test_unknown_name_suggests_the_nearest(call) -> None:
+    with pytest.raises(NasError, match=r"'resnet19' is unknown; did you mean 'resnet1\d+'"):
+        call("resnet19")
+
+
+@pytest.mark.parametrize("sizes", [{"resolution": 0}, {"resolution": 10**200}, {"classes": 0}])
+def test_impossible_sizes_are_refused(sizes: dict[str, int]) -> None:
+    with pytest.raises(NasError, match="whole number of 1 to 65536"):
+        reference("mobilenet_v2_100", **sizes)
