@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 
 from nas.blocks import Block, Layer, Value, kind
 from nas.costs import block_cost
@@ -80,9 +81,9 @@ def provenance(target: Target) -> str:
     if m.error is not None:
         error = f" Mean error on networks left out of the fit: {m.error.mape:.1%}."
     notes = f" {m.notes}" if m.notes else ""
-    return (
-        f"- **{target.name}** ({m.runtime}, {m.precision}): {m.provenance}: {origin}.{error}{notes}"
-    )
+    head = f"- **{target.name}** ({m.runtime}, {m.precision}): {m.provenance}"
+    text = f"{head}: {origin}.{error}{notes}"
+    return fill(text, 99, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def generated() -> str:
