@@ -2,14 +2,41 @@
 
 import re
 from pathlib import Path
+from pkgutil import resolve_name
 
+import pytest
 import yaml
+from typer.main import get_command
 
+from nas.cli.main import app
 from nas.space import SearchSpace
 from nas.space.files import space_names
 from nas.training import Recipe
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+ALL = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+COMMAND = re.compile(r"^(?:    )?(?:\$ )?nas ([a-z]+)\b(.*)|`nas ([a-z]+)\b([^`]*)`", re.MULTILINE)
+
+
+@pytest.mark.parametrize("document", ALL, ids=lambda path: path.name)
+def test_links_and_paths_lead_somewhere(document: Path) -> None:
+    text = document.read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert [link for link in links if not (document.parent / link).exists()] == []
+    paths = re.findall(r"`((?:nas|scripts|tests|docs)/[\w./]+)", text)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    for name in re.findall(r"`(nas(?:\.\w+){2,})", text):
+        resolve_name(name)
+
+
+@pytest.mark.parametrize("document", ALL, ids=lambda path: path.name)
+def test_commands_that_are_shown_exist_with_their_options(document: Path) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for name, rest, inline, rest_inline in COMMAND.findall(document.read_text()):
+        known = {option for p in commands[name or inline].params for option in p.opts}
+        options = re.findall(r"(?<![\w-])--[a-z-]+", (rest or rest_inline).split("#")[0])
+        assert set(options) <= known, f"nas {name or inline} has no {set(options) - known}"
 
 
 def test_the_space_of_the_document_is_one_and_every_shipped_space_is_listed() -> None:
@@ -33,3 +60,12 @@ def test_the_recipe_of_the_document_is_the_default() -> None:
     text = (DOCS / "training.md").read_text()
     (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert Recipe.model_validate(yaml.safe_load(example)) == Recipe()
+
+
+def test_the_python_of_the_readme_runs() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    before, search, _ = code.partition("study = nas.search(")  # 200 trials are not for a test
+    assert search
+    names: dict[str, object] = {}
+    exec(before, names)
+    assert names["arch"] == SearchSpace.load("mobile").sample(seed=0)
