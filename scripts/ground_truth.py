@@ -2,7 +2,7 @@
 
     python scripts/ground_truth.py --workers 2              # makes the table, or goes on with it
     python scripts/ground_truth.py --longer 4 --networks 20 # the check: four times the training
-    python scripts/ground_truth.py --plan long              # the longer truth: ground_truth_long.csv
+    python scripts/ground_truth.py --plan long              # the longer truth: ..._long.csv
     python scripts/ground_truth.py --plan long --longer 2 --networks 9
 
 Every finished run is on disk before the next begins; Ctrl-C or kill at any moment is safe.

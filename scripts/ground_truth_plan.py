@@ -67,7 +67,7 @@ def runs() -> list[tuple[Planned, int]]:
 
 
 def with_seeds(plan: Sequence[Planned], repeated: int, seeds: int) -> list[tuple[Planned, int]]:
-    """The networks of a plan, one in `repeated` of them with `seeds` seeds, soon after its first."""
+    """The networks of a plan, one in `repeated` of them with several seeds, close together."""
     ordered = []
     for planned in plan:
         ordered.append((planned, 0))

@@ -24,9 +24,9 @@ NAMES = (
 )
 CLASSES, CHANNELS, RESOLUTION = 10, 1, 28
 STRIDES = 3  # of the stages, the last ones: 28 pixels end as 4, as 224 end as 7
-WIDTHS = [i / 200 for i in range(10, 301)]  # multipliers that are tried
+WIDTHS = [i / 200 for i in range(20, 301)]  # multipliers that are tried
 NARROWEST = 0.25  # below that multiplier the stem strides, too: the better use of few operations
-DIVISORS = {"shufflenet_v1_x1_0": 6, "squeezenext_1_0_23": 2}  # three groups; narrow rows; else 4
+DIVISORS = {"shufflenet_v1_x1_0": 6, "squeezenext_1_0_23": 1}  # three groups; narrow rows
 SIZES = {"out", "hidden", "squeeze", "se", "left"}  # settings that the multiplier scales
 
 
