@@ -32,7 +32,7 @@ def test_network_equals_torch(name: str) -> None:
     onnx.checker.check_model(model, full_check=True)
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
 
-    # Against torch in double precision: its float32 is off by 3e-4 of the output on some processors.
+    # Against torch in double precision: its float32 is off by 3e-4 on some processors.
     x = images(3, 3, RESOLUTION, RESOLUTION)
     expected = run_torch(module.double(), x.astype(np.float64))
     scale = np.abs(expected).max()
