@@ -17,6 +17,7 @@ from nas.costs import cost
 from nas.graph import Graph
 from nas.proxies.layers import Layer, block_ends, from_graph
 from nas.proxies.trace import Trace
+from nas.support.errors import NasError
 
 # Of an architecture: with few images of little size the ranks hold (docs/proxies.md).
 IMAGES, MANY_IMAGES = 4, 16
@@ -24,6 +25,10 @@ LARGEST = 128
 
 Weights = dict[str, Tensor]
 Place = tuple[dict[str, Any], str, Any]
+
+
+class UndefinedScore(NasError):
+    """A proxy gave no finite score for a network."""
 
 
 class Probe:
@@ -54,9 +59,9 @@ class Probe:
 
     @cached_property
     def graph(self) -> Graph:
-        """The graph of the architecture. Errors: `ValueError` for a module that has none."""
+        """The graph of the architecture. Errors: `UndefinedScore` for a module that has none."""
         if self.arch is None:
-            raise ValueError("it is defined for architectures only")
+            raise UndefinedScore("it is defined for architectures only")
         return self.arch.graph()
 
     @cached_property

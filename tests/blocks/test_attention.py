@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from numerics import images, randomise, run_onnx
+from nas.testing.numerics import images, randomise, run_onnx
 from torch import Tensor
 
 from nas.blocks import Block, block_graph, kind

@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from numerics import images, randomise, run_onnx, run_torch
+from nas.testing.numerics import images, randomise, run_onnx, run_torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.architecture import Architecture

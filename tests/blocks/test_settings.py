@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch.nn.functional as F
-from numerics import images, randomise, run_onnx, run_torch
+from nas.testing.numerics import images, randomise, run_onnx, run_torch
 
 from nas.blocks import Block, Layer, block_graph, kind
 from nas.costs import graph_cost

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from numerics import images, randomise, run_onnx, run_torch
+from nas.testing.numerics import images, randomise, run_onnx, run_torch
 
 from nas.architecture import Architecture
 from nas.blocks import Block

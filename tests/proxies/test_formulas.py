@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import Functional, Inverted, grouped_norm, mobile, noise, plain
+from nas.testing.modules import Functional, Inverted, grouped_norm, mobile
+from networks import noise, plain
 from torch import Tensor, nn
 
 import nas

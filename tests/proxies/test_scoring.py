@@ -8,7 +8,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import Functional, Inverted, mobile, noise, plain
+from nas.testing.modules import Functional, Inverted, mobile
+from networks import noise, plain
 from torch import Tensor, nn
 
 import nas
