@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle, product
 
 import numpy as np
-import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.architecture import Architecture
@@ -55,9 +54,9 @@ def check_block(
     not do; `examples` more rows are drawn at random by `seed`. Errors: `AssertionError` with the
     row and the shape; `NasError` for a name that is not registered.
     """
-    kind, rng = KINDS[name], np.random.default_rng(seed)
-    tried = 0
-    for row, shape in _rows(kind, VALUES | dict(values or {}), examples, rng):
+    kind, rng, tried = KINDS[name], np.random.default_rng(seed), 0
+    some = {**VALUES, **(values or {})}
+    for row, shape in _rows(kind, some, examples, rng):
         try:
             graph = block_graph(row, shape)
         except ShapeError:
@@ -69,7 +68,7 @@ def check_block(
         _check_json(row, shape, where)
     claim(tried > 0, f"block '{name}': none of its rows took any shape; give it other `values`")
     if kind.searchable:
-        for layer, choices in _layers(kind, VALUES | dict(values or {}), examples, rng):
+        for layer, choices in _layers(kind, some, examples, rng):
             _check_layer(kind, layer, choices)
 
 
@@ -110,7 +109,7 @@ def _settings(
     required = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty]
 
     def drawn(names: Sequence[str]) -> Settings:
-        return {name: found[name][rng.integers(len(found[name]))] for name in names}
+        return {name: found[name][int(rng.integers(len(found[name])))] for name in names}
 
     yield drawn(required)
     for name, some in found.items():

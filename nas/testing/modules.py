@@ -10,13 +10,16 @@ from torch import Tensor, nn
 
 
 class SqueezeExcite(nn.Module):
+    """A gate for each channel."""
+
     def __init__(self, c: int) -> None:
         super().__init__()
         self.down, self.up = nn.Conv2d(c, 4, 1), nn.Conv2d(4, c, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         s = F.adaptive_avg_pool2d(x, 1)
-        return x * torch.sigmoid(self.up(F.relu(self.down(s))))
+        gate: Tensor = self.up(F.relu(self.down(s)))
+        return x * torch.sigmoid(gate)
 
 
 class Inverted(nn.Module):
@@ -33,13 +36,14 @@ class Inverted(nn.Module):
         self.shortcut = stride == 1 and c == out
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.body(x)
+        y: Tensor = self.body(x)
         if self.shortcut:
             y += x
         return y
 
 
 def mobile() -> nn.Module:
+    """A small MobileNet with dropout, 5 classes."""
     return nn.Sequential(
         nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.SiLU(),
         Inverted(8, 8, 1), Inverted(8, 12, 2), Inverted(12, 12, 1),
@@ -62,10 +66,12 @@ class Functional(nn.Module):
         x = F.relu(self.first(x), inplace=self.inplace)
         y = self.grouped(x).relu_() if self.inplace else torch.relu(self.grouped(x))
         x = F.relu6(self.last(torch.cat([x, y], 1)), self.inplace)
-        return self.head(x.mean((2, 3)))
+        logits: Tensor = self.head(x.mean((2, 3)))
+        return logits
 
 
 def grouped_norm() -> nn.Module:
+    """Grouped convolutions, group norms and a pooling, 3 classes."""
     return nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.ReLU(inplace=True), nn.MaxPool2d(2),
         nn.Conv2d(8, 16, 3, groups=4), nn.GroupNorm(4, 16), nn.GELU(),

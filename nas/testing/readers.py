@@ -46,5 +46,5 @@ def _check_images(images: Images, data: DataSet, where: str) -> None:
     claim(pixels.shape == shape, f"{where}: pixels are of shape {pixels.shape}, not {shape}")
     claim(len(labels) > 0, f"{where}: has no image; leave a part that is not there None")
     low, high = int(labels.min()), int(labels.max())
-    within = 0 <= low and high < len(data.classes)
+    within = low >= 0 and high < len(data.classes)
     claim(within, f"{where}: labels from {low} to {high}, but {len(data.classes)} classes")

@@ -99,13 +99,14 @@ def _check_proposal(name: str, study: Study, history: list[FrozenTrial]) -> None
 
 
 def _proposed(name: str, study: Study, history: list[FrozenTrial]) -> dict[str, Any]:
-    """What the sampler proposes for the trial that follows a history, without what it leaves open."""
+    """What the sampler proposes for the trial after a history; what it leaves open is missing."""
     made = SAMPLERS[name].make(7, study.reference_trials)
     if not isinstance(made, BaseSampler):
         raise AssertionError(f"sampler '{name}' makes {type(made).__name__}, no Optuna sampler")
     told = optuna.create_study(directions=study.directions, sampler=RandomSampler(seed=0))
     told.add_trials(history)
-    trial = told.get_trials()[told.ask().number]
+    number = told.ask().number
+    trial = told.get_trials()[number]
     made.before_trial(told, trial)
     return dict(made.sample_relative(told, trial, study.space.distributions))
 

@@ -6,33 +6,48 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from nas.testing.numerics import images, randomise, run_onnx
 from torch import Tensor
 
-from nas.blocks import Block, block_graph, kind
+from nas.blocks import KINDS, Block, Layer, block_graph, kind
 from nas.blocks.attention import ATTENTION, attend, eca_kernel
 from nas.costs import graph_cost
 from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import Builder
 from nas.latency.lowering.kernels import OPS, kernels
 from nas.support.errors import NasError, ShapeError
+from nas.testing.numerics import images, randomise, run_onnx
 from nas.torch_module import GraphModule
 
 SHAPE = (40, 9, 14)
-# Every block with the option, and the channels that its attention gates here.
-ROWS = {
-    "inverted": (Block("inverted", out=24, hidden=64), 64),
-    "ghost": (Block("ghost", out=24, hidden=64), 64),
-    "shuffle": (Block("shuffle", out=40), 20),
-    "shuffle_v1": (Block("shuffle_v1", out=24, hidden=16), 16),
-    "depthwise": (Block("depthwise", out=24), 40),
-    "fire": (Block("fire", out=24, squeeze=8), 24),
-    "squeezenext": (Block("squeezenext", out=24, hidden=16), 24),
-    "basic": (Block("basic", out=24, hidden=16), 24),
-    "bottleneck": (Block("bottleneck", out=24, hidden=16), 24),
+LAYER = Layer(40, 24, 1, 0.0, 8)
+# Every block with the option, as a layer of a space that leaves everything else to the block.
+ROWS = {k.name: k.resolve(LAYER, {}) for k in KINDS.values() if "attention" in k.choices}
+# Where the papers put it: the channels that it gates in those rows.
+GATED = {
+    "inverted": 240,
+    "ghost": 240,
+    "shuffle": 24,
+    "shuffle_v1": 16,
+    "depthwise": 40,
+    "fire": 24,
+    "squeezenext": 24,
+    "basic": 24,
+    "bottleneck": 24,
 }
 
 every_block = pytest.mark.parametrize("name", ROWS)
+
+
+def gated(row: Block) -> int:
+    """The channels that a row's attention gates, read off its graph."""
+    eca = block_graph(Block(row.kind, **{**dict(row.settings), "attention": "eca"}), SHAPE)
+    (gate,) = (node for node in eca.nodes if node.op == "multiply")
+    return gate.shape[0]
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_attention_gates_what_the_paper_says(name: str) -> None:
+    assert gated(ROWS[name]) == GATED[name]
 
 
 def module_of(attention: str) -> GraphModule:
@@ -93,10 +108,10 @@ def test_coordinate_attention_has_the_parameters_of_the_paper() -> None:
 @every_block
 @pytest.mark.parametrize("attention", ATTENTION)
 def test_every_block_gates_its_channels(name: str, attention: str) -> None:
-    row, gated = ROWS[name]
+    row = ROWS[name]
     plain = graph_cost(block_graph(row, SHAPE))
     with_it = block_graph(Block(name, **dict(row.settings), attention=attention), SHAPE)
-    net = Builder((gated, *SHAPE[1:]))
+    net = Builder((gated(row), *SHAPE[1:]))
     alone = graph_cost(net.finish(attend(net, 0, 0, attention)))
 
     assert graph_cost(with_it).params == plain.params + alone.params
@@ -105,12 +120,12 @@ def test_every_block_gates_its_channels(name: str, attention: str) -> None:
 
 @every_block
 def test_every_block_takes_squeeze_and_excitation(name: str) -> None:
-    row, gated = ROWS[name]
-    plain = graph_cost(block_graph(row, SHAPE))
+    row = ROWS[name]
+    c, plain = gated(row), graph_cost(block_graph(row, SHAPE))
     squeezed = graph_cost(block_graph(Block(name, **dict(row.settings), se=8), SHAPE))
 
-    assert squeezed.macs == plain.macs + 2 * 8 * gated
-    assert squeezed.params == plain.params + 2 * 8 * gated + 8 + gated
+    assert squeezed.macs == plain.macs + 2 * 8 * c
+    assert squeezed.params == plain.params + 2 * 8 * c + 8 + c
 
 
 @every_block
@@ -123,8 +138,8 @@ def test_attention_is_a_choice_of_a_space(name: str) -> None:
 
 @every_block
 def test_attention_stands_before_the_shortcut_is_added(name: str) -> None:
-    row, _ = ROWS[name]
-    nodes = block_graph(Block(name, **dict(row.settings), attention="eca"), SHAPE).nodes
+    row = Block(name, **dict(ROWS[name].settings), attention="eca")
+    nodes = block_graph(row, SHAPE).nodes
     ops = [node.op for node in nodes]
     assert "add" not in ops[: ops.index("multiply")]
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch.nn.functional as F
-from nas.testing.numerics import images, randomise, run_onnx, run_torch
 
 from nas.blocks import Block, Layer, block_graph, kind
 from nas.costs import graph_cost
 from nas.formats.onnx_model import graph_to_onnx
 from nas.support.errors import ShapeError
+from nas.testing.numerics import images, randomise, run_onnx, run_torch
 from nas.torch_module import GraphModule
 
 

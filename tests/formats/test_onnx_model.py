@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from nas.testing.numerics import images, randomise, run_onnx, run_torch
 
 from nas.architecture import Architecture
 from nas.blocks import Block
@@ -14,6 +13,7 @@ from nas.costs import cost
 from nas.formats.onnx_model import graph_to_onnx, to_onnx
 from nas.graph import ACTIVATIONS, Builder
 from nas.references import reference, reference_names
+from nas.testing.numerics import images, randomise, run_onnx, run_torch
 from nas.torch_module import build
 
 RESOLUTION = 64

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from nas.testing.modules import Functional, Inverted, grouped_norm, mobile
 from networks import noise, plain
 from torch import Tensor, nn
 
@@ -19,6 +18,7 @@ from nas.blocks import Block
 from nas.proxies import Probe, evaluate, score
 from nas.proxies.kinds.trainability import spectral_norm
 from nas.references import reference_names
+from nas.testing.modules import Functional, Inverted, grouped_norm, mobile
 
 X = noise(4, 3, 8, 8)
 

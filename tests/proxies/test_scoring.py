@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from nas.testing.modules import Functional, Inverted, mobile
 from networks import noise, plain
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from nas.blocks import Block
 from nas.proxies import DEFAULT, PROXIES, Probe, UndefinedScore, evaluate, registry, score
 from nas.proxies.probe import side
 from nas.support.errors import NasError
+from nas.testing.modules import Functional, Inverted, mobile
 
 X = noise(4, 3, 32, 32)
 

@@ -29,6 +29,8 @@ USED = {
     "_trial_id",
 }
 FILES = [p for p in sorted(ROOT.rglob("*.py")) if re.search("(import|from) optuna", p.read_text())]
+OPTUNA = " ".join(p.read_text() for p in Path(optuna.__file__).parent.rglob("*.py"))
+THEIRS = set(re.findall(r"\b_[a-z]\w*", OPTUNA))
 PUBLIC = {"_asdict", "_fields", "_replace"}  # of every named tuple
 
 
@@ -48,7 +50,7 @@ def parts(path: Path) -> Iterator[str]:
             yield from (name for name in names if any(map(private, name.split("."))))
         elif isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in PUBLIC:
             owner = node.value.id if isinstance(node.value, ast.Name) else ""
-            if owner not in ("self", "cls"):
+            if owner not in ("self", "cls") and node.attr in THEIRS:
                 yield node.attr
 
 
