@@ -26,8 +26,8 @@ ROWS = {k.name: k.resolve(LAYER, {}) for k in KINDS.values() if "attention" in k
 GATED = {
     "inverted": 240,
     "ghost": 240,
-    "shuffle": 24,
-    "shuffle_v1": 16,
+    "shuffle": 12,  # half of the outputs
+    "shuffle_v1": 8,
     "depthwise": 40,
     "fire": 24,
     "squeezenext": 24,
