@@ -24,7 +24,11 @@ def _nothing(path: Path) -> bool:
 
 
 class Reader(NamedTuple):
-    """A registered reader: `read(source, seed)`, the seed being that of a split."""
+    """A registered reader: `read(source, seed)`, where the seed is that of a split.
+
+    names: the data sets that it finds by name. accepts: whether a path, a file's or a folder's, is
+    for it. takes: which folders these are, in words.
+    """
 
     name: str
     read: Read
@@ -43,7 +47,10 @@ def reader(
     accepts: Callable[[Path], bool] = _nothing,
     takes: str = "",
 ) -> Callable[[Read], Read]:
-    """Registers a reader; `takes` says in words which folders it accepts."""
+    """Registers a function that reads data sets under `name`; see `Reader`.
+
+    Errors: `NasError` where the name is taken.
+    """
 
     def register(function: Read) -> Read:
         entry = Reader(name, function, names, accepts, takes)
@@ -54,7 +61,7 @@ def reader(
 
 
 def find_reader(source: str | Path) -> Reader:
-    """The reader of a data set given by its name (`digits`) or by the path of its folder.
+    """The reader of a data set given by its name (`digits`) or by its path.
 
     Errors: `NasError` with the path and what is expected there.
     """
@@ -68,17 +75,17 @@ def find_reader(source: str | Path) -> Reader:
         if path.name == text:
             raise one_of("data set or folder", text, known)
         raise NasError(f"data set {text}: no such folder")
-    if not path.is_dir():
-        raise NasError(f"data set {text}: must be a folder, not a file")
     for found in READERS.values():
         if found.accepts(path):
             return found
+    if not path.is_dir():
+        raise NasError(f"data set {text}: must be a folder, not a file")
     takes = "; or ".join(found.takes for found in READERS.values() if found.takes)
     raise NasError(f"data set {text}: must hold {takes}")
 
 
 def load_data(source: str | Path, seed: int = 0) -> DataSet:
-    """A data set by its name or the path of its folder; see `find_reader`.
+    """A data set by its name or its path; see `find_reader`.
 
     `seed` splits off the validation images where the data set has none of its own.
     """

@@ -118,8 +118,8 @@ def test_every_block_gates_its_channels(name: str, attention: str) -> None:
     assert graph_cost(with_it).macs == plain.macs + alone.macs
 
 
-@every_block
-def test_every_block_takes_squeeze_and_excitation(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in ROWS if "se" in kind(name).choices])
+def test_squeeze_and_excitation_gates_the_same_channels(name: str) -> None:
     row = ROWS[name]
     c, plain = gated(row), graph_cost(block_graph(row, SHAPE))
     squeezed = graph_cost(block_graph(Block(name, **dict(row.settings), se=8), SHAPE))
@@ -133,7 +133,8 @@ def test_attention_is_a_choice_of_a_space(name: str) -> None:
     choices = kind(name).choices
     assert choices["attention"].accepts("eca")
     assert choices["attention"].accepts(None)
-    assert choices["se"].accepts(0.25)
+    assert choices["attention"].default is None
+    assert "se" not in choices or choices["se"].accepts(0.25)
 
 
 @every_block
