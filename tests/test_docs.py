@@ -15,7 +15,10 @@ from nas.training import Recipe
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-ALL = [*(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")), *sorted(DOCS.glob("*.md"))]
+ALL = [
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")),
+    *sorted(DOCS.glob("*.md")),
+]
 COMMAND = re.compile(r"^(?:    )?(?:\$ )?nas ([a-z]+)\b(.*)|`nas ([a-z]+)\b([^`]*)`", re.MULTILINE)
 
 

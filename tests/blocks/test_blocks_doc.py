@@ -16,7 +16,8 @@ from nas.latency import target_names
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "blocks.md").read_text(encoding="utf-8")
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "make_blocks_doc.py"))
-# Settings of the blocks whose formulas are written out; `m` of the formulas is the last of them that a row gives.
+# Settings of the blocks whose formulas are written out; `m` of the formulas is the last of them
+# that a row gives.
 SETTINGS = {
     "fire": {"squeeze": 8},
     "squeezenext": {"hidden": 24},
