@@ -290,7 +290,7 @@ def test_a_sampler_and_a_reader_of_plugins_are_stored_and_restored(
     pixels = np.random.default_rng(0).integers(0, 256, (40, 1, 32, 32), dtype=np.uint8)
     np.savez(tmp_path / "photos.npz", pixels=pixels, labels=np.arange(40) % 2)
     words = ["search", "--space", "small", "--sampler", "mine", "--data", "photos.npz"]
-    words += ["--proxies", "entropy", "--trials", "3", "--study", "s"]
+    words += ["--proxies", "synflow", "--trials", "3", "--study", "s"]
     code, _, err = run(*words, "--plugin", "r.py")
     assert (code, err.count("\n")) == (2, 1)
     assert "sampler 'mine' is unknown" in err
@@ -311,7 +311,7 @@ def test_a_sampler_and_a_reader_of_plugins_are_stored_and_restored(
 
 def test_the_proxy_and_the_sampler_of_the_guide_keep_their_contracts(tmp_path: Path) -> None:
     codes = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
-    for name, check in (("depth", check_proxy), ("nsga3", check_sampler)):
+    for name, check in (("depth", check_proxy), ("young", check_sampler)):
         (code,) = (code for code in codes if f'("{name}"' in code)
         plugins.load(write(tmp_path / f"{name}.py", code))
         check(name)
