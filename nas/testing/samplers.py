@@ -71,7 +71,7 @@ def _searched(folder: Path, study: str, sampler: str, goals: list[int], **more: 
 
 def _check_equal(one: Study, other: Study, what: str) -> None:
     for a, b in zip(one.trials(), other.trials(), strict=True):
-        same = a.params == b.params
+        same = (a.number, a.params, a.values) == (b.number, b.params, b.values)
         claim(same, f"{what} proposes {b.params} for trial {b.number}, not {a.params}")
 
 

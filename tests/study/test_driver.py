@@ -73,21 +73,6 @@ def test_every_trial_is_within_budget_new_and_scored(sampler: str, tmp_path: Pat
     assert all(not any(v > 0 for v in t.constraints.values()) for t in study.trials())
 
 
-@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
-def test_resumed_equals_uninterrupted(sampler: str, tmp_path: Path) -> None:
-    def start(name: str) -> Study:
-        return begin(
-            "jetson", ["15M"], "small", storage=str(tmp_path), name=name, sampler=sampler, **OPTIONS
-        )
-
-    whole, _parts = start("whole"), start("parts")
-    goals = (1, 11, 14) if sampler == "gp" else (1, 30, 64, 120)
-    Driver(whole).run(goals[-1])
-    for goal in goals:
-        Driver(Study.load("parts", str(tmp_path))).run(goal)
-    assert rows(whole) == rows(Study.load("parts", str(tmp_path)))
-
-
 def test_repeats_are_not_evaluated_twice(tmp_path: Path) -> None:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
