@@ -29,7 +29,7 @@ from nas.latency.measuring.plan import ANCHORS, anchors, mixed_network
 from nas.latency.model.corrections import features
 from nas.latency.model.regression import Vector
 from nas.latency.runner.batches import run
-from nas.latency.runner.timing import Settings
+from nas.latency.runner.timing import TimingSettings
 from nas.latency.table import Subject, TableRow, read_table
 from nas.latency.target import target_path
 
@@ -73,7 +73,7 @@ def measure(folder: Path) -> None:
     for name, subjects in tables.items():
         with TemporaryDirectory() as place:
             entries = model_files(Path(place), [*anchors(), *subjects], "fp32")
-            run(Path(place), entries, folder / name, Settings(), 60, print, len(subjects))
+            run(Path(place), entries, folder / name, TimingSettings(), 60, print, len(subjects))
 
 
 def rows(path: Path) -> list[TableRow]:

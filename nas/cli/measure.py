@@ -13,7 +13,7 @@ import typer
 from nas.cli.options import PluginOption
 
 if TYPE_CHECKING:
-    from nas.latency.runner.batches import Progress
+    from nas.latency.runner.batches import MeasuringProgress
 
 
 def measure(
@@ -114,7 +114,7 @@ def _say(line: str) -> None:
 
 
 @contextmanager
-def show_progress(seconds: float) -> Iterator[Callable[[Progress], None]]:
+def show_progress(seconds: float) -> Iterator[Callable[[MeasuringProgress], None]]:
     """A callback that shows how far a measurement is, on standard error: a bar, in a log lines."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
