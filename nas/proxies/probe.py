@@ -94,6 +94,11 @@ class Probe:
         return fresh_weights(self.parameters, self.generator())
 
     @cached_property
+    def matrices(self) -> Weights:
+        """The `weights` of two dimensions or more: neither norms nor biases."""
+        return {name: w for name, w in self.weights.items() if w.dim() > 1}
+
+    @cached_property
     def _modules(self) -> list[tuple[str, nn.Module]]:
         return list(self.module.named_modules())
 
@@ -150,12 +155,11 @@ class Probe:
         """The gradients of the cross-entropy with random labels: by name of the weight, and by
         index of a convolution of `trace`.
 
-        All proxies that need a loss share this backward pass. Parameters of one dimension, norms
-        and biases, are left out.
+        All proxies that need a loss share this backward pass; its weights are the `matrices`.
         """
         trace = self.trace
         loss = F.cross_entropy(trace.tensor(trace.end).flatten(1), self.labels)
-        weights = {name: w for name, w in self.weights.items() if w.dim() > 1}
+        weights = self.matrices
         convs = [i for i, layer in enumerate(trace.layers) if layer.op == "conv"]
         targets: list[Any] = [*weights.values(), *(trace.edges[i] for i in convs)]
         gradients = torch.autograd.grad(loss, targets, retain_graph=True, allow_unused=True)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nas._version import __version__
 from nas.data.dataset import DataSet
-from nas.support.errors import NasError
+from nas.support.errors import NasError, one_line
 from nas.support.files import read_text, write_whole
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
@@ -130,8 +130,12 @@ def restore(folder: Path, state: State, parts: Parts) -> None:
             packed["state"].setdefault(int(index), {})[name] = value
         parts.optimiser.load_state_dict(packed)
     except (RuntimeError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise NasError(f"{folder / state.tensors}: not this network's: {reason}") from None
+        raise misfit(folder / state.tensors, error) from None
+
+
+def misfit(path: Path, error: Exception) -> NasError:
+    """The error for a file whose tensors are not this network's."""
+    return NasError(f"{path}: not this network's: {one_line(error)[:200]}")
 
 
 def write_weights(folder: Path, module: nn.Module) -> None:
