@@ -66,6 +66,7 @@ class Probe:
 
     @cached_property
     def params(self) -> int:
+        """The number of parameters."""
         return sum(p.numel() for p in self.module.parameters())
 
     @cached_property

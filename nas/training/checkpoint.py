@@ -51,6 +51,7 @@ class DataFacts(Settings):
 
     @classmethod
     def of(cls, data: DataSet) -> DataFacts:
+        """The facts about a data set."""
         mean, deviation = data.moments
         return cls(
             source=data.source,

@@ -28,8 +28,8 @@ class Watch:
         self._best = [float("inf")] * len(models)
 
     def slowness(self) -> float:
-        """By which fraction models are slower than at their fastest: now or at their last visit,
-        whichever is more."""
+        """The fraction by which models are slower than at their fastest: now or at their last
+        visit, whichever is more."""
         before = [model.last_visit for model in self._models]
         return max(self._slower(before), self._slower([m.seconds() for m in self._models]))
 
@@ -77,7 +77,7 @@ class Clock:
 
     @property
     def drift(self) -> float:
-        """By which fraction the slowest batch took longer than the fastest one."""
+        """The fraction by which the slowest batch took longer than the fastest one."""
         scales = self._scales()
         return max(scales) / min(scales) - 1 if scales else 0.0
 
