@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from nas.blocks import Block, block_graph
 from nas.graph import Graph, Node, Shape
@@ -16,6 +16,7 @@ from nas.support.errors import NasError, one_of, shown
 FORMAT = 1
 MAX_SIZE = 65536
 Rows = tuple[Block, ...]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,20 @@ class Architecture:
         for i, row in enumerate(self.head):
             yield f"head.{i}", row
 
+    def walk(self, step: Callable[[Block, Shape], tuple[Found, Shape]]) -> Iterator[Found]:
+        """What `step` gives of every row and its input shape, besides the row's output shape.
+
+        A memoised step makes the walk a lookup a row. Errors: those of `step`.
+        """
+        shape = self.input_shape
+        for row in self.rows():
+            found, shape = step(row, shape)
+            yield found
+
     def row_graphs(self) -> Iterator[tuple[str, Graph]]:
         """Every row's path and graph. Errors: `ShapeError`, naming the row."""
-        shape = self.input_shape
-        for path, row in self.named_rows():
-            graph = block_graph(row, shape)
+        for (path, _), graph in zip(self.named_rows(), self.walk(_row_graph), strict=True):
             yield path, graph
-            shape = graph.output_shape
 
     def graph(self) -> Graph:
         """The whole network as one graph; node names are paths such as `stages.2.0.expand`."""
@@ -86,9 +94,7 @@ class Architecture:
         Stable across processes; settings that change nothing in the graph do not change it.
         """
         digest = sha256(repr(self.input_shape).encode())
-        shape = self.input_shape
-        for row in self.rows():
-            part, shape = _row_digest(row, shape)
+        for part in self.walk(_row_digest):
             digest.update(part)
         return digest.hexdigest()
 
@@ -152,6 +158,11 @@ class Architecture:
         except (ValueError, RecursionError) as error:
             raise NasError(f"not an architecture: invalid JSON: {error}") from None
         return cls.from_dict(data)
+
+
+def _row_graph(row: Block, shape: Shape) -> tuple[Graph, Shape]:
+    graph = block_graph(row, shape)
+    return graph, graph.output_shape
 
 
 @lru_cache(maxsize=1 << 15)

@@ -148,7 +148,7 @@ def list_spaces(
     from nas.space.files import space_names
 
     def macs_of(row: Block, shape: Shape) -> int:
-        return block_cost(row, shape)[1]
+        return block_cost(row, shape)[0].macs
 
     plugins.load_all(plugin)
     rows = []

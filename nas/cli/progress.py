@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from nas.budget import format_measure
+from nas.measures import format_measure
 
 if TYPE_CHECKING:
     from nas.study import Progress, Record, Study

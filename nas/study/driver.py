@@ -121,13 +121,13 @@ class Driver:
         networks = (candidate for candidate in drawn if candidate)
         running: deque[tuple[Candidate, Future[dict[str, float]]]] = deque()
         reference: list[dict[str, float]] = []
-        params: list[dict[str, Any]] = []
+        assignments: list[dict[str, Any]] = []
         while not self.stopping:
             with self._claim.exclusive():
                 if found := self.study.combiner():
                     return found
                 if len(reference) == REFERENCE_SIZE:
-                    return self.study.set_reference(reference, params)
+                    return self.study.set_reference(reference, assignments)
             self._report("reference sample", len(reference), REFERENCE_SIZE)
             missing = REFERENCE_SIZE - len(reference)
             while len(running) < min(self.slots(), missing) and (network := next(networks, None)):
@@ -138,7 +138,7 @@ class Driver:
             outcome = _outcome(future)
             if isinstance(outcome, dict):
                 reference.append(outcome)
-                params.append(network.params)
+                assignments.append(network.assignment)
         return None
 
     def _submit(self, candidate: Candidate) -> Future[dict[str, float]]:
@@ -189,7 +189,7 @@ class Driver:
         trial = create_trial(
             state=state,
             values=values,
-            params=candidate.params,
+            params=candidate.assignment,
             distributions=self.study.space.distributions,
             user_attrs=_attributes(candidate, outcome) | {"seconds": self._lap()},
             system_attrs=asked.notes,

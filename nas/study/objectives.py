@@ -9,16 +9,10 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from nas.budget import Measure
+from nas.measures import OBJECTIVES
 from nas.study.record import Record
 from nas.support.errors import NasError, one_of
 
-OBJECTIVES: dict[str, Measure] = {
-    "latency": "latency_ms",
-    "macs": "macs",
-    "params": "params",
-    "memory": "peak_bytes",
-}
 SCORE_ALONE = 0.1
 
 

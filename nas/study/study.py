@@ -13,10 +13,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from nas import plugins
 from nas.budget import Budget, parse_budgets
 from nas.latency import Target
+from nas.measures import OBJECTIVES
 from nas.proxies import Combiner
 from nas.space import SearchSpace
 from nas.study.candidates import Candidate, Candidates
-from nas.study.objectives import OBJECTIVES, directions, pareto
+from nas.study.objectives import directions, pareto
 from nas.study.record import Record, record_of
 from nas.study.samplers.cascade import Screen
 from nas.study.settings import StudySettings, read_settings
@@ -99,10 +100,10 @@ class Study:
         return self._combined(reference) if reference else None
 
     def set_reference(
-        self, reference: list[dict[str, float]], networks: Sequence[dict[str, Any]]
+        self, reference: list[dict[str, float]], assignments: Sequence[dict[str, Any]]
     ) -> Combiner:
         """Stores the proxies' scores of the reference sample and its assignments, once."""
-        self.optuna.set_user_attr(NETWORKS, list(networks))
+        self.optuna.set_user_attr(NETWORKS, list(assignments))
         self.optuna.set_user_attr(REFERENCE, reference)
         return self._combined(reference)
 
@@ -131,11 +132,11 @@ class Study:
     def _damaged(self, error: Exception) -> NasError:
         return NasError(f"study '{self.name}': its reference sample is damaged: {error!r}")
 
-    def _reference_trial(self, params: dict[str, Any], score: float) -> FrozenTrial:
-        candidate = self.candidates.make(params)
+    def _reference_trial(self, assignment: dict[str, Any], score: float) -> FrozenTrial:
+        candidate = self.candidates.make(assignment)
         return create_trial(
             values=self.values(score, candidate),
-            params=params,
+            params=assignment,
             distributions=self.space.distributions,
             user_attrs={"hash": candidate.arch.hash},
         )

@@ -34,10 +34,10 @@ def assignments(
     rng = np.random.default_rng(seed)
     found: dict[str, Assignment] = {}
     for source in sources:
-        for params in _assigned(source, candidates.space, storage):
-            candidate = candidates.feasible(params, rng)
+        for assigned in _assigned(source, candidates.space, storage):
+            candidate = candidates.feasible(assigned, rng)
             if candidate is not None:
-                found.setdefault(candidate.arch.hash, candidate.params)
+                found.setdefault(candidate.arch.hash, candidate.assignment)
     return tuple(found.values())
 
 
@@ -49,14 +49,14 @@ def _assigned(
     return [nearest(space, arch) for arch in _networks(source, storage)]
 
 
-def _checked(params: Mapping[str, Any], space: SearchSpace) -> Assignment:
-    for name, value in params.items():
+def _checked(assigned: Mapping[str, Any], space: SearchSpace) -> Assignment:
+    for name, value in assigned.items():
         if name not in space.options:
             raise one_of(f"start_from: option of space '{space.name}'", name, space.options)
         if value not in space.options[name]:
             allowed = ", ".join(map(str, space.options[name]))
             raise NasError(f"start_from: {name} {value!r} is none of {allowed}")
-    return dict(params)
+    return dict(assigned)
 
 
 def _networks(name: str, storage: Storage) -> Sequence[Architecture]:

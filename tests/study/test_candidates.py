@@ -26,7 +26,7 @@ def test_any_choice_ends_within_all_budgets(seed: int, share: float) -> None:
     assert found is not None
     for budget in BUDGETS:
         assert found.value(budget.measure) <= budget.limit
-    assert found.arch == SPACE.decode(found.params)
+    assert found.arch == SPACE.decode(found.assignment)
 
 
 def test_a_choice_within_budget_is_left_alone() -> None:
@@ -34,7 +34,7 @@ def test_a_choice_within_budget_is_left_alone() -> None:
     params = SPACE.sample_params(rng)
     found = Candidates(SPACE, TARGET, parse_budgets(["100GFLOPs"])).feasible(params, rng)
     assert found is not None
-    assert found.params == params
+    assert found.assignment == params
 
 
 def test_repair_moves_few_options() -> None:
@@ -44,8 +44,8 @@ def test_repair_moves_few_options() -> None:
     found = candidates.feasible(params, rng)
     assert found is not None
     anchor = candidates.anchors["macs"].params
-    assert all(v in (params[k], anchor[k]) for k, v in found.params.items())
-    assert any(found.params[k] == params[k] != anchor[k] for k in params)
+    assert all(v in (params[k], anchor[k]) for k, v in found.assignment.items())
+    assert any(found.assignment[k] == params[k] != anchor[k] for k in params)
 
 
 @pytest.mark.parametrize("measure", ["macs", "params", "peak_bytes", "weight_bytes", "latency_ms"])
