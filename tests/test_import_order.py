@@ -17,12 +17,12 @@ import nas
 ROOT = Path(nas.__file__).parent
 # From the ground up; what shares a line may import each other, module by module without a circle.
 ORDER = [
-    {"_version", "support", "measures", "budget"},
+    {"_version", "support", "defaults", "measures", "budget"},
     {"graph"},
     {"blocks"},
     {"architecture"},
     {"references", "costs", "torch_module"},
-    {"formats", "space"},
+    {"formats", "space", "networks"},
     {"latency", "proxies", "data"},
     {"plugins", "describe"},
     {"training"},

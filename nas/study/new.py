@@ -93,15 +93,15 @@ def begin(
     used = plugins.providers(blocks | set(settings.proxies))
     candidates = Candidates(loaded, device, limits)
     candidates.check(settings.seed)
-    place = Storage(options.get("storage"))
-    first = assignments(options.get("start_from", ()), candidates, place, settings.seed)
+    storage = Storage(options.get("storage"))
+    first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)
     settings = settings.model_copy(
         update={"plugins": used, "start_from": first, "cascade": cascade}
     )
     name = options.get("name")
     if name is None:
-        name = _free_name(place, [loaded.name, device.name, *settings.budgets])
-    study = Study.create(name, settings, place)
+        name = _free_name(storage, [loaded.name, device.name, *settings.budgets])
+    study = Study.create(name, settings, storage, candidates)
     write_config(study)
     return study
 

@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas import plugins
+from nas.architecture import Architecture
 from nas.budget import Budget, parse_budgets
 from nas.latency import Target
 from nas.measures import OBJECTIVES
@@ -40,21 +41,40 @@ class Study:
         self.settings = read_settings(text, f"study '{self.name}'")
 
     @classmethod
-    def create(cls, name: str, settings: StudySettings, storage: Storage) -> Study:
-        """Begins a study. Errors: `NasError` where the name is taken or the place not writable."""
+    def create(
+        cls, name: str, settings: StudySettings, storage: Storage, candidates: Candidates
+    ) -> Study:
+        """A new study, which goes on with the `candidates` that its settings were checked by.
+
+        Errors: `NasError` where the name is taken or the storage not writable.
+        """
         attributes = {SETTINGS: settings.model_dump_json()}
-        return cls(storage, storage.create(name, attributes, directions(settings.objectives)))
+        study = cls(storage, storage.create(name, attributes, directions(settings.objectives)))
+        study.space, study.target = candidates.space, candidates.target
+        study.budgets, study.candidates = candidates.budgets, candidates
+        return study
 
     @classmethod
-    def load(cls, name: str, place: str | None = None) -> Study:
+    def load(cls, name: str, storage: str | None = None) -> Study:
         """An existing study by its name or its journal's path; its plugins are loaded too.
 
         Errors: `NasError`, also where a plugin is missing or has changed since the study began.
         """
-        storage, name = locate(name, place)
-        study = cls(storage, storage.open(name))
-        plugins.restore(study.settings.plugins, f"study '{study.name}'")
+        study = cls.open(*locate(name, storage))
+        study.load_plugins()
         return study
+
+    @classmethod
+    def open(cls, storage: Storage, name: str) -> Study:
+        """An existing study, whose plugins are not needed for what it holds but the networks."""
+        return cls(storage, storage.open(name))
+
+    def load_plugins(self) -> None:
+        """Registers the blocks and proxies of the study's plugins.
+
+        Errors: `NasError` where a plugin is missing or has changed since the study began.
+        """
+        plugins.restore(self.settings.plugins, f"study '{self.name}'")
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -171,6 +191,10 @@ class Study:
                 f"{min(records)} to {max(records)}"
             )
         return records[number]
+
+    def network(self, record: Record) -> Architecture:
+        """A trial's network, under the name of study and trial."""
+        return record.arch.renamed(f"{self.name}-{record.trial}")
 
     def pareto(self) -> list[Record]:
         """The trials that none beats in score and objectives, best score first."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import log
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nas.architecture import Architecture, Rows
 from nas.blocks import kind
-from nas.references import reference, reference_names
 from nas.space import SearchSpace
 from nas.study.candidates import Candidates
-from nas.study.storage.storage import SUFFIX, Storage, locate
-from nas.study.study import Study
+from nas.study.networks import find_networks
+from nas.study.storage.storage import Storage
 from nas.support.errors import NasError, one_of
-from nas.support.files import read_text
 
 Assignment = dict[str, Any]
 
@@ -27,9 +24,9 @@ def assignments(
 ) -> tuple[Assignment, ...]:
     """Assignments within the budgets, none twice, of what to start from.
 
-    A source is the name of a reference network, an architecture's JSON file, a study, of which the
-    Pareto front is taken, or an assignment. A network that the space cannot express is replaced by
-    one near it. Errors: `NasError` for a source that is none of these.
+    A source is an assignment, or what `find_networks` takes: a study, of which the Pareto front
+    counts, a published network's name, a training's folder or a file. A network that the space
+    cannot express is replaced by one near it. Errors: `NasError` for a source that is none of these.
     """
     rng = np.random.default_rng(seed)
     found: dict[str, Assignment] = {}
@@ -46,7 +43,7 @@ def _assigned(
 ) -> list[Assignment]:
     if not isinstance(source, str):
         return [_checked(source, space)]
-    return [nearest(space, arch) for arch in _networks(source, storage)]
+    return [nearest(space, arch) for arch in find_networks(source, storage)]
 
 
 def _checked(assigned: Mapping[str, Any], space: SearchSpace) -> Assignment:
@@ -57,25 +54,6 @@ def _checked(assigned: Mapping[str, Any], space: SearchSpace) -> Assignment:
             allowed = ", ".join(map(str, space.options[name]))
             raise NasError(f"start_from: {name} {value!r} is none of {allowed}")
     return dict(assigned)
-
-
-def _networks(name: str, storage: Storage) -> Sequence[Architecture]:
-    if name in reference_names():
-        return [reference(name)]
-    place, study = locate(name, None) if name.endswith(SUFFIX) else (storage, name)
-    if study in place.names():
-        front = Study(place, place.open(study)).pareto()
-        if not front:
-            raise NasError(f"cannot start from study '{study}': it has no scored network yet")
-        return [record.arch for record in front]
-    path = Path(name)
-    if path.suffix == SUFFIX or not (path.exists() or path.suffix == ".json"):
-        raise one_of("network or study", name, [*reference_names(), *place.names()])
-    text = read_text(path, name)
-    try:
-        return [Architecture.from_json(text)]
-    except NasError as error:
-        raise NasError(f"{path}: {error}") from None
 
 
 def nearest(space: SearchSpace, arch: Architecture) -> Assignment:

@@ -192,9 +192,12 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
 
 
-def locate(study: str, place: str | None) -> tuple[Storage, str]:
-    """The storage and the name of a study given by its name or by its journal's path."""
+def locate(study: str, storage: Storage | str | None) -> tuple[Storage, str]:
+    """The storage and the name of a study given by its name or by its journal's path.
+
+    A `storage` that somebody wrote comes before the path.
+    """
     path = Path(study)
-    if place is None and study.endswith(SUFFIX):
+    if not isinstance(storage, str) and study.endswith(SUFFIX):
         return Storage(str(path.parent)), path.name.removesuffix(SUFFIX)
-    return Storage(place), study
+    return storage if isinstance(storage, Storage) else Storage(storage), study
