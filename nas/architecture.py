@@ -16,7 +16,7 @@ from nas.support.errors import NasError, one_of, shown
 FORMAT = 1
 MAX_SIZE = 65536
 Rows = tuple[Block, ...]
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,15 @@ class Architecture:
         for i, row in enumerate(self.head):
             yield f"head.{i}", row
 
-    def walk(self, step: Callable[[Block, Shape], tuple[Found, Shape]]) -> Iterator[Found]:
+    def walk(self, step: Callable[[Block, Shape], tuple[Value, Shape]]) -> Iterator[Value]:
         """What `step` gives of every row and its input shape, besides the row's output shape.
 
         A memoised step makes the walk a lookup a row. Errors: those of `step`.
         """
         shape = self.input_shape
         for row in self.rows():
-            found, shape = step(row, shape)
-            yield found
+            value, shape = step(row, shape)
+            yield value
 
     def row_graphs(self) -> Iterator[tuple[str, Graph]]:
         """Every row's path and graph. Errors: `ShapeError`, naming the row."""
@@ -131,8 +131,8 @@ class Architecture:
             if key not in data:
                 raise NasError(f"an architecture needs the key '{key}'")
         if data.get("format", FORMAT) != FORMAT:
-            found = shown(data["format"])
-            raise NasError(f"architecture format {found}: this version reads {FORMAT}")
+            given = shown(data["format"])
+            raise NasError(f"architecture format {given}: this version reads {FORMAT}")
         name = data.get("name", "")
         if not isinstance(name, str):
             raise NasError(f"'name' must be text, not {shown(name)}")

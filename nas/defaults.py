@@ -1,15 +1,16 @@
-"""What counts where nothing is said. Light to import: the command line's help shows most of it."""
+"""What holds where nothing is said. Light to import: the command line shows it in its help."""
 
 from pathlib import Path
 
-SPACE = "mobile"
-TARGET = "cpu"
-SAMPLER = "evolution"
-OBJECTIVES = ("latency",)
-TRIALS = 1000
-
-STUDIES = Path("studies")  # where studies are kept, from the working directory
-TARGETS = Path("latency_tables")  # where targets are sought and made, from the working directory
-PRECISION = "fp32"
+DEFAULT_SPACE = "mobile"
+DEFAULT_TARGET = "cpu"
+DEFAULT_SAMPLER = "evolution"
+DEFAULT_OBJECTIVES = ("latency",)
+DEFAULT_TRIALS = 1000
+DEFAULT_PRECISION = "fp32"
 MEASURE_MINUTES = 9.0
 VERIFY_MINUTES = 5.0
+
+# In the working directory.
+STUDIES_FOLDER = "studies"
+TARGETS_FOLDER = Path("latency_tables")

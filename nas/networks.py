@@ -1,4 +1,4 @@
-"""A network by a published one's name, or by a file: an architecture's JSON or an ONNX file of ours.
+"""A network by a published one's name, or by a file: an architecture's JSON, or ONNX from nas.
 
 Studies and trainings are found by `nas.study.networks`, which falls back on this.
 """

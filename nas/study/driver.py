@@ -13,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 
 from nas.proxies import Combiner, evaluate
 from nas.study.candidates import Candidate
-from nas.study.progress import Report, Tally
+from nas.study.progress import SearchReport, Tally
 from nas.study.samplers.budget import BudgetSampler
 from nas.study.samplers.history import History, stored_since
 from nas.study.samplers.registry import SAMPLERS
@@ -50,7 +50,7 @@ class Driver:
         study: Study,
         executor: Executor | None = None,
         slots: Slots = 1,
-        report: Report = lambda progress: None,
+        report: SearchReport = lambda progress: None,
     ) -> None:
         self.study, self.report = study, report
         self.executor = executor or InlineExecutor()
@@ -124,8 +124,8 @@ class Driver:
         assignments: list[dict[str, Any]] = []
         while not self.stopping:
             with self._claim.exclusive():
-                if found := self.study.combiner():
-                    return found
+                if combiner := self.study.combiner():
+                    return combiner
                 if len(reference) == REFERENCE_SIZE:
                     return self.study.set_reference(reference, assignments)
             self._report("reference sample", len(reference), REFERENCE_SIZE)

@@ -26,14 +26,14 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
 
 def hypervolumes(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """The hypervolume of the first, the first two, ... of `points`; NaN rows add nothing."""
-    found, total = np.zeros(len(points)), 0.0
+    volumes, total = np.zeros(len(points)), 0.0
     kept = np.empty((0, points.shape[1]))
     for i, point in enumerate(points):
         if (point < reference).all() and not (kept <= point).all(axis=1).any():
             total += _alone(point, kept, reference)
             kept = np.vstack([kept[(kept < point).any(axis=1)], point])
-        found[i] = total
-    return found
+        volumes[i] = total
+    return volumes
 
 
 def _alone(point: np.ndarray, others: np.ndarray, reference: np.ndarray) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nas import networks
 from nas.architecture import Architecture
-from nas.defaults import TARGET
+from nas.defaults import DEFAULT_TARGET
 from nas.references import reference_names
 from nas.study.storage.storage import SUFFIX, Storage, locate
 from nas.study.study import Study
@@ -23,7 +23,7 @@ def find_study(name: str, storage: Storage | str | None = None) -> Study | None:
     where, known = locate(name, storage)
     if name in reference_names() or known not in where.names():
         return None
-    return Study.open(known, where)
+    return Study.open(where, known)
 
 
 def find_network(
@@ -39,7 +39,7 @@ def find_network(
         raise NasError(f"--resolution {resolution}: only a reference network's can be chosen")
     study = find_study(name, storage)
     if study is None:
-        return _without_study(name, resolution, storage), TARGET
+        return _without_study(name, resolution, storage), DEFAULT_TARGET
     study.load_plugins()
     return study.network(study.record()), study.settings.target
 

@@ -9,6 +9,7 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+from nas.defaults import DEFAULT_OBJECTIVES
 from nas.measures import OBJECTIVES
 from nas.study.record import Record
 from nas.support.errors import NasError, one_of
@@ -45,16 +46,16 @@ def front(points: np.ndarray) -> list[int]:
     kept.
     """
     left = np.lexsort(points.T[::-1])
-    found = []
+    unbeaten = []
     while len(left):
         # Of those that nothing found so far is as good as, the first in order is beaten by none.
         best = points[left[0]]
-        found.append(int(left[0]))
+        unbeaten.append(int(left[0]))
         left = left[(points[left] < best).any(axis=1)]
-    return found
+    return unbeaten
 
 
-def pareto(records: Sequence[Record], names: Sequence[str] = ("latency",)) -> list[Record]:
+def pareto(records: Sequence[Record], names: Sequence[str] = DEFAULT_OBJECTIVES) -> list[Record]:
     """Those that no other record beats in score and the named costs; best score first."""
     return [records[i] for i in front(losses(records, names))]
 
@@ -92,5 +93,5 @@ class Aim(NamedTuple):
         """How far each row of `losses` is in this direction."""
         with_weight = self.direction > 0
         gains = (self.worst - losses) / self.spread
-        found: np.ndarray = (gains[:, with_weight] / self.direction[with_weight]).min(axis=1)
-        return found
+        reached: np.ndarray = (gains[:, with_weight] / self.direction[with_weight]).min(axis=1)
+        return reached

@@ -26,16 +26,17 @@ def assignments(
 
     A source is an assignment, or what `find_networks` takes: a study, of which the Pareto front
     counts, a published network's name, a training's folder or a file. A network that the space
-    cannot express is replaced by one near it. Errors: `NasError` for a source that is none of these.
+    cannot express is replaced by one near it. Errors: `NasError` for a source that is none of
+    these.
     """
     rng = np.random.default_rng(seed)
-    found: dict[str, Assignment] = {}
+    starts: dict[str, Assignment] = {}
     for source in sources:
         for assigned in _assigned(source, candidates.space, storage):
             candidate = candidates.feasible(assigned, rng)
             if candidate is not None:
-                found.setdefault(candidate.arch.hash, candidate.assignment)
-    return tuple(found.values())
+                starts.setdefault(candidate.arch.hash, candidate.assignment)
+    return tuple(starts.values())
 
 
 def _assigned(
@@ -73,9 +74,9 @@ def nearest(space: SearchSpace, arch: Architecture) -> Assignment:
         for name, values in space.options.items():
             for value in values:
                 trial = {**best, name: value}
-                found = _distance(space.decode(trial), arch)
-                if found < least:
-                    best, least, improved = trial, found, True
+                distance = _distance(space.decode(trial), arch)
+                if distance < least:
+                    best, least, improved = trial, distance, True
     return best
 
 

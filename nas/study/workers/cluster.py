@@ -59,8 +59,8 @@ class ClusterExecutor(Executor):
             return _version.__version__
 
         for check, arguments in ((version, ()), (_prepare, (self._plugins,))):
-            for worker, found in self._client.run(check, *arguments, on_error="return").items():
-                _refuse(worker, found)
+            for worker, answer in self._client.run(check, *arguments, on_error="return").items():
+                _refuse(worker, answer)
 
     def slots(self) -> int:
         """As many as keep the present workers busy."""
@@ -140,13 +140,13 @@ def _prepare(plugins: Sequence[PluginFile]) -> str:
     return _version.__version__
 
 
-def _refuse(worker: str, found: object, version: str = _version.__version__) -> None:
+def _refuse(worker: str, answer: object, version: str = _version.__version__) -> None:
     """Errors: `WorkersLost` where what a worker answered is not its having this `version`."""
-    if isinstance(found, ModuleNotFoundError):
-        raise WorkersLost(f"worker {worker} has no hw-nas: {found}; install {version} there")
-    if isinstance(found, Exception):
-        raise WorkersLost(f"worker {worker}: {found}")
-    if found != version:
+    if isinstance(answer, ModuleNotFoundError):
+        raise WorkersLost(f"worker {worker} has no hw-nas: {answer}; install {version} there")
+    if isinstance(answer, Exception):
+        raise WorkersLost(f"worker {worker}: {answer}")
+    if answer != version:
         raise WorkersLost(
-            f"worker {worker} has hw-nas {found}, this is {version}: install the same there"
+            f"worker {worker} has hw-nas {answer}, this is {version}: install the same there"
         )
