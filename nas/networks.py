@@ -31,7 +31,7 @@ def find_network(
     if name in reference_names():
         return reference(name, resolution=resolution)
     paths = [folder / name for folder in folders if name]
-    path = next((path for path in paths if path.is_file()), None)
+    path = next((path for path in paths if path.exists()), None)
     if path is None:
         if Path(name).suffix not in SUFFIXES:
             raise one_of("network", name, [*reference_names(), *others])

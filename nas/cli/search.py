@@ -81,8 +81,8 @@ def search(
         list[Any] | None,
         typer.Option(
             metavar="<list[str]>",
-            help="Networks to score first, repeatable: a JSON file, a reference network's name, "
-            "or a study (its Pareto front).",
+            help="Networks to score first, repeatable: a published network's name, a study (its "
+            "Pareto front), the folder of a training, or an architecture's JSON or ONNX file.",
             show_default=False,
         ),
     ] = None,

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from nas.cli.progress import _Log, _panel
-from nas.study import Record
+from nas.study import Record, SearchProgress
 
 BEST = Record(7, -0.538, 14_700_000, 970_000, 290_000, 1.76, (1.48, 2.08), 32, {}, {})
 

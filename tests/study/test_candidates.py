@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from nas.budget import parse_budgets
 from nas.latency import Target
+from nas.measures import MEASURES
 from nas.space import SearchSpace
 from nas.study.candidates import Candidates
 from nas.support.errors import NasError
@@ -75,3 +76,18 @@ def test_budgets_are_met_by_the_smallest_network() -> None:
     found = tight.feasible({}, np.random.default_rng(0))
     assert found is not None
     assert found.cost.macs == least
+
+
+def test_a_measure_is_never_taken_for_another() -> None:
+    candidates = Candidates(SPACE, TARGET, ())
+    found = candidates.make(SPACE.sample_params(np.random.default_rng(0)))
+    values = {measure: found.value(measure) for measure in MEASURES}
+    counts = {"macs": found.cost.macs, "params": found.cost.params}
+    assert values == {
+        **counts,
+        "latency_ms": TARGET.predict(found.arch).ms,
+        "peak_bytes": found.cost.peak_bytes,
+        "weight_bytes": 4 * found.cost.params,
+    }
+    with pytest.raises(KeyError):
+        candidates.smallest("energy_mj")  # type: ignore[arg-type]
