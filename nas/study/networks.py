@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas import networks
 from nas.architecture import Architecture
 from nas.defaults import DEFAULT_TARGET
+from nas.networks import find_network as find_published_or_file
 from nas.references import reference_names
 from nas.study.storage.storage import SUFFIX, Storage, locate
 from nas.study.study import Study
@@ -66,4 +66,4 @@ def _without_study(
     studies = locate(name, storage)[0].names()
     if name.endswith(SUFFIX):
         raise one_of("study", name, studies)
-    return networks.find_network(name, resolution, others=studies)
+    return find_published_or_file(name, resolution, others=studies)
