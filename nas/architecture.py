@@ -61,7 +61,7 @@ class Architecture:
             yield f"head.{i}", row
 
     def walk(self, step: Callable[[Block, Shape], tuple[Value, Shape]]) -> Iterator[Value]:
-        """What `step` gives of every row and its input shape, besides the row's output shape.
+        """The value that `step` gives, with the output shape, of every row and its input shape.
 
         A memoised step makes the walk a lookup a row. Errors: those of `step`.
         """

@@ -177,7 +177,7 @@ def _print_result(path: Path, warnings: list[str]) -> None:
 
 
 def print_search_command(path: Path) -> None:
-    """What to do with a target that was made: by its name, where that is enough to find it."""
+    """Prints how to search for a new target: by its name, where that is enough to find it."""
     known = path.parent.resolve() == TARGETS_FOLDER.resolve()
     name = path.stem if known else shlex.quote(str(path))
     typer.echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

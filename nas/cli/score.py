@@ -31,7 +31,7 @@ class Scored(NamedTuple):
     combined: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types: NaN is null, and has a reason."""
+        """The scores as JSON types: NaN is null, and has a reason."""
         facts: dict[str, Any] = {
             "network": self.name,
             "scores": {k: _number(v) for k, v in self.scores.items()},
@@ -117,7 +117,7 @@ def _of_study(study: Study, names: list[str] | None, seed: int | None, front: bo
 
 
 def _print(rows: list[Scored]) -> None:
-    """One network: a line a proxy, with its known failure. Several: a line a network."""
+    """Prints one network with a line a proxy and its known failure, several with a line each."""
     from nas.cli.tables import show, table
     from nas.proxies import PROXIES
 

@@ -82,7 +82,7 @@ def _console() -> Console:
 
 
 def interval(low: float, high: float) -> str:
-    """An interval in ms."""
+    """The text of an interval in ms."""
     return f"{low:.2f}–{high:.2f}"
 
 
@@ -92,7 +92,7 @@ def known_interval(low: float, high: float, known: bool) -> str:
 
 
 def latency_source(target: Target) -> str:
-    """Where predicted latencies come from, and whether their error is known."""
+    """A sentence on where predicted latencies come from, and whether their error is known."""
     facts = target.metadata
     error = "with its 90% interval" if target.interval_known else "no error known"
     return f"latency: predicted for {target.name}, {facts.provenance}, {facts.precision}, {error}"

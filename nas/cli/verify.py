@@ -74,7 +74,7 @@ def verify(
 
 
 def _summary(done: Sequence[tuple[int, Comparison]]) -> dict[str, Any]:
-    """How many of the networks are inside their interval, and how far predictions are off."""
+    """The number of networks inside their interval, and the mean error of the predictions."""
     return {
         "inside": sum(one.inside for _, one in done),
         "mean_error": fmean(abs(one.error) for _, one in done),

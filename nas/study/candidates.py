@@ -48,7 +48,7 @@ class Candidates:
         return Candidate(dict(assignment), arch, cost(arch), self.target.predict(arch))
 
     def excess(self, candidate: Candidate) -> dict[Measure, float]:
-        """By how much of itself each broken budget is exceeded; empty within every budget."""
+        """The share of itself by which each broken budget is exceeded; empty within all."""
         ratios = {b.measure: candidate.value(b.measure) / b.limit - 1 for b in self.budgets}
         return {measure: ratio for measure, ratio in ratios.items() if ratio > 0}
 
@@ -69,7 +69,7 @@ class Candidates:
 
     @cached_property
     def anchors(self) -> dict[Measure, Extreme]:
-        """For each budget the network of the space that is smallest in its measure."""
+        """The network of the space that is smallest in each budget's measure."""
         return {b.measure: self.smallest(b.measure) for b in self.budgets}
 
     def check(self, seed: int = 0) -> None:

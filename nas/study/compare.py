@@ -48,7 +48,7 @@ class Interval(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float] | np.ndarray) -> Interval:
-        """Linear between two values."""
+        """The percentiles of values; between two of them they are linear."""
         low, median, high = np.quantile(np.asarray(values, float), (0.1, 0.5, 0.9)).tolist()
         return cls(median, low, high)
 
@@ -168,8 +168,8 @@ def at_trial(group: Sequence[Curve], measure: str, trial: int) -> np.ndarray:
 
 
 def trials_to_reach(group: Sequence[Curve], goals: dict[int, float]) -> list[float]:
-    """How many trials each curve takes to its seed's goal of hypervolume; infinite where it does
-    not get there."""
+    """The number of trials that each curve takes to its seed's goal of hypervolume; infinite where
+    it does not get there."""
     trials = []
     for curve in group:
         there = np.flatnonzero(curve.hypervolume >= goals[curve.seed])
@@ -180,9 +180,9 @@ def trials_to_reach(group: Sequence[Curve], goals: dict[int, float]) -> list[flo
 def rank_test(
     a: Sequence[Curve], b: Sequence[Curve], measure: str, trial: int, of_b: int | None = None
 ) -> RankTest:
-    """Whether the measure differs after so many trials, or `of_b` of the second: Wilcoxon's
-    signed-rank test where the seeds are the same, else that of Mann and Whitney. p is 1 where
-    nothing can be said."""
+    """A test of whether the measure differs after so many trials, or `of_b` of the second:
+    Wilcoxon's signed-rank test where the seeds are the same, else that of Mann and Whitney. p is 1
+    where nothing can be said."""
     from scipy import stats
 
     x, y = at_trial(a, measure, trial), at_trial(b, measure, of_b or trial)

@@ -39,7 +39,7 @@ class Asked(NamedTuple):
 
 
 class Driver:
-    """Runs one study in this process, with up to `slots` evaluations at a time in `executor`.
+    """A run of one study in this process, with up to `slots` evaluations at a time in `executor`.
 
     Other drivers may run the same study at the same time. Each has random numbers of its own, sees
     what the others have finished whenever it stores a result, and drops one that is there by then.
@@ -217,7 +217,7 @@ class Driver:
 
 
 def _outcome(future: Future[dict[str, float]]) -> Outcome:
-    """What an evaluation gave. Errors: those that are not the candidate's."""
+    """The outcome of an evaluation. Errors: those that are not the candidate's."""
     error = future.exception()
     if error is None:
         return future.result()

@@ -57,14 +57,14 @@ class Finalist:
 
 
 def finalists_folder(study: Study) -> Path:
-    """Where a study's finalists are: beside its journal, or in ./studies where it has none."""
+    """The folder of a study's finalists: beside its journal, or in ./studies where it has none."""
     storage: Storage = study.storage
     folder = Path(STUDIES_FOLDER) if storage.url else storage.folder
     return folder / f"{study.name}.finalists"
 
 
 def read_finalists(study: Study) -> list[Finalist]:
-    """What is trained so far: complete ones by accuracy, best first, then the pruned ones."""
+    """The finalists trained so far: complete ones by accuracy, best first, then the pruned ones."""
     folder = finalists_folder(study)
     if not (folder / "optuna.journal").exists():
         return []
@@ -86,7 +86,7 @@ def read_finalists(study: Study) -> list[Finalist]:
 def run_finalists(
     study: Study, report: FinalistReport = lambda record, number, count, progress: None
 ) -> list[Finalist]:
-    """Trains those of the best `settings.finalists` of the front that are not trained yet.
+    """Trains the best `settings.finalists` of the front that are not trained yet.
 
     May be stopped at any moment: a network goes on after its last finished epoch, and all of them
     end as they would have. Where another process is at them it is waited for. Errors: `NasError`,

@@ -8,9 +8,8 @@ from nas.study.objectives import front
 
 
 def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
-    """Of `points` (points, objectives), lower is better; exact (While et al. 2012, WFG).
-
-    What is not better than the `reference` in every objective has no part in it.
+    """The hypervolume of `points` (points, objectives), lower is better; exact (While et al. 2012,
+    WFG). A point that is not better than the `reference` in every objective has no part in it.
     """
     inside = points[(points < reference).all(axis=1)]
     inside = inside[front(inside)]
@@ -37,6 +36,6 @@ def hypervolumes(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def _alone(point: np.ndarray, others: np.ndarray, reference: np.ndarray) -> float:
-    """What `point` has that none of the `others` has."""
+    """The volume that `point` dominates and none of the `others` does."""
     volume = float(np.prod(reference - point))
     return volume - hypervolume(np.maximum(others, point), reference)

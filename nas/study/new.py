@@ -31,7 +31,7 @@ from nas.training.recipe import Recipe
 
 
 class Options(TypedDict, total=False):
-    """What a study may be given beyond target, budgets and space."""
+    """Options of a study beyond target, budgets and space."""
 
     name: str | None
     storage: str | None
@@ -89,7 +89,7 @@ def begin(
 def _settings(
     target: str | Path, space: str | Path | SearchSpace, candidates: Candidates, options: Options
 ) -> StudySettings:
-    """What the study stores, but for what it starts from. Errors: see `begin`."""
+    """The settings that are stored, but for the first trials. Errors: see `begin`."""
     loaded, device = candidates.space, candidates.target
     data = {
         "space": loaded.to_dict(),

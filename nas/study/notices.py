@@ -1,4 +1,4 @@
-"""What happened to a study since it was last driven, for whoever goes on with it."""
+"""Notices of what happened to a study since it was last driven, for whoever goes on with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def space_file(space: str | Path) -> PluginFile | None:
 
 
 def notices(study: Study) -> list[str]:
-    """Sentences, one a matter; none of them keeps the study from going on."""
+    """The sentences to show, one a matter; none of them keeps the study from going on."""
     sentences = []
     begun = study.settings.space_file
     if begun and Path(begun.path).is_file() and space_file(begun.path) != begun:

@@ -18,7 +18,10 @@ SCORE_ALONE = 0.1
 
 
 def check_objectives(names: Sequence[str]) -> None:
-    """Errors: `NasError` where one is unknown (with the nearest name), twice there or none is."""
+    """Refuses what are no objectives.
+
+    Errors: `NasError` where one is unknown (with the nearest name), twice there or none is.
+    """
     for name in names:
         if name not in OBJECTIVES:
             raise one_of("objective", name, OBJECTIVES)
@@ -56,7 +59,7 @@ def front(points: np.ndarray) -> list[int]:
 
 
 def pareto(records: Sequence[Record], names: Sequence[str] = DEFAULT_OBJECTIVES) -> list[Record]:
-    """Those that no other record beats in score and the named costs; best score first."""
+    """The records that no other beats in score and the named costs; best score first."""
     return [records[i] for i in front(losses(records, names))]
 
 
@@ -90,7 +93,7 @@ class Aim(NamedTuple):
         return cls(direction / np.linalg.norm(direction), worst, spread)
 
     def reached(self, losses: np.ndarray) -> np.ndarray:
-        """How far each row of `losses` is in this direction."""
+        """The distance that each row of `losses` has come in this direction."""
         with_weight = self.direction > 0
         gains = (self.worst - losses) / self.spread
         reached: np.ndarray = (gains[:, with_weight] / self.direction[with_weight]).min(axis=1)

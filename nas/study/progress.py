@@ -14,7 +14,7 @@ from nas.study.record import Record, record_of
 
 
 class SearchProgress(NamedTuple):
-    """How far a search is. `seconds_left` is None until there is a rate to judge by."""
+    """The state of a search. `seconds_left` is None until there is a rate to judge by."""
 
     phase: str
     trials: int

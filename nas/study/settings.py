@@ -1,4 +1,4 @@
-"""What a study is made of: everything that is needed to resume it, stored in it as JSON."""
+"""The settings of a study: everything that is needed to resume it, stored in it as JSON."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ FINALIST_RECIPE = Recipe(epochs=9)
 
 
 class StudySettings(Settings):
-    """`space` is the whole space, so a study does not depend on the `space_file` it came from; the
+    """The settings of a study.
+
+    `space` is the whole space, so a study does not depend on the `space_file` it came from; the
     `target` is named, with the checksum of the table that the study began with, and `plugins` are
     the files that registered a block of the space or a proxy. With `data` the space is already that
-    of the data set, and the best `finalists` of the Pareto front are trained by `recipe`."""
+    of the data set, and the best `finalists` of the Pareto front are trained by `recipe`.
+    """
 
     space: dict[str, Any]
     target: str

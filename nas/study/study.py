@@ -1,4 +1,4 @@
-"""`Study`: what a search has found so far, read from its storage."""
+"""`Study`: a stored search, its settings, trials and Pareto front."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Study:
 
     @property
     def directions(self) -> list[StudyDirection]:
-        """Of each of a trial's `values`."""
+        """Optuna's direction of each of a trial's `values`."""
         return directions(self.settings.objectives)
 
     def values(self, score: float, candidate: Candidate) -> list[float]:
@@ -111,7 +111,7 @@ class Study:
 
     @property
     def warm_start(self) -> Sequence[dict[str, Any]]:
-        """What the first trials are, before any sampler is asked: within budget, none twice."""
+        """The assignments to begin with, before any sampler is asked: within budget, none twice."""
         return self.settings.start_from
 
     def combiner(self) -> Combiner | None:
@@ -163,7 +163,7 @@ class Study:
 
     @cached_property
     def screen(self) -> Screen:
-        """What picks the most promising of several proposals."""
+        """The model that picks the most promising of several proposals."""
         return Screen(self.candidates, self.settings.objectives)
 
     def _combined(self, reference: list[dict[str, float]]) -> Combiner:

@@ -1,4 +1,4 @@
-"""What a search starts from: networks that are known to be good, as assignments of its space."""
+"""Warm starts: networks that are known to be good, as assignments of a search's space."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def nearest(space: SearchSpace, arch: Architecture) -> Assignment:
 
 
 def _distance(a: Architecture, b: Architecture) -> float:
-    """How much differs, layer by layer between two reductions of the map."""
+    """The difference of two networks, layer by layer between two reductions of the map."""
     mine, theirs = _levels(a), _levels(b)
     total = abs(log(a.resolution / b.resolution))
     for i in range(max(len(mine), len(theirs))):
@@ -95,7 +95,7 @@ def _distance(a: Architecture, b: Architecture) -> float:
 
 
 def _apart(a: object, b: object) -> float:
-    """Of two settings, in logs; at most 1."""
+    """The difference of two settings, of logs where they are numbers; at most 1."""
     if a == b:
         return 0.0
     if isinstance(a, int | float) and isinstance(b, int | float) and a > 0 and b > 0:

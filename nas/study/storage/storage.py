@@ -1,4 +1,4 @@
-"""Where studies are kept: one Optuna journal file a study, or any Optuna storage URL.
+"""Storage of studies: one Optuna journal file a study, or any Optuna storage URL.
 
 A finished trial is one append, or one transaction's worth of rows.
 """
@@ -31,7 +31,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class Storage:
-    """Where studies are kept: a folder of journals (the default) or a database URL."""
+    """A folder of journals (the default) or a database, in which studies are kept."""
 
     def __init__(self, location: str | None = None) -> None:
         self.location = location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
@@ -111,7 +111,7 @@ class Storage:
 
     @contextmanager
     def driven(self, name: str) -> Iterator[Claim]:
-        """For as long as a process drives a study: its number, and its way to store alone.
+        """A driver's claim on a study, for as long as it drives it; see `Claim`.
 
         Errors: `NasError` where the storage cannot be written; `exclusive()` too, when it no longer
         can.
@@ -188,7 +188,7 @@ def _no_such_file(url: URL) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """A database's own words, on one line, without those of the libraries between."""
+    """The database's own words on one line, without those of the libraries between."""
     return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
 
 

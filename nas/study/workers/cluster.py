@@ -63,7 +63,7 @@ class ClusterExecutor(Executor):
                 _refuse(worker, answer)
 
     def slots(self) -> int:
-        """As many as keep the present workers busy."""
+        """The number of evaluations that keeps the present workers busy."""
         try:
             return queue_of(len(self._client.nthreads()))
         except OSError:
@@ -118,7 +118,7 @@ class ClusterExecutor(Executor):
 def _evaluate(
     version: str, plugins: Sequence[PluginFile], fn: Callable[..., Any], args: Any, kwargs: Any
 ) -> tuple[Any, Exception | None]:
-    """On a worker: the call's result or its own error; what is raised is the worker's fault."""
+    """Evaluates a call on a worker: its result or its error. What is raised is the worker's."""
     from distributed import get_worker
 
     if version != _version.__version__:
