@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
+from itertools import chain
 from typing import Any, TypeVar
 
 from nas.blocks import Block, block_graph
@@ -45,10 +46,7 @@ class Architecture:
 
     def rows(self) -> Iterator[Block]:
         """Every row in order: stem, stages, head."""
-        yield from self.stem
-        for stage in self.stages:
-            yield from stage
-        yield from self.head
+        return chain(self.stem, *self.stages, self.head)
 
     def named_rows(self) -> Iterator[tuple[str, Block]]:
         """Every row with its path, such as `stages.2.0`: the prefix of its parameters' names."""
