@@ -79,10 +79,10 @@ def graph_cost(graph: Graph) -> Cost:
 
 
 @lru_cache(maxsize=1 << 17)  # a large space has some 100,000 rows, counted with their shapes
-def block_cost(row: Block, input_shape: Shape) -> tuple[int, int, int, Shape]:
-    """(parameters, multiply-adds, peak bytes, output shape) of one row, memoised."""
+def block_cost(row: Block, input_shape: Shape) -> tuple[Cost, Shape]:
+    """The cost and the output shape of one row, memoised."""
     graph = block_graph(row, input_shape)
-    return *graph_cost(graph), graph.output_shape
+    return graph_cost(graph), graph.output_shape
 
 
 def cost(arch: Architecture) -> Cost:
@@ -91,9 +91,7 @@ def cost(arch: Architecture) -> Cost:
     Between two rows only one tensor is alive, so the peak of the whole is the largest of a row.
     """
     params = macs = peak = 0
-    shape = arch.input_shape
-    for row in arch.rows():
-        p, m, b, shape = block_cost(row, shape)
+    for p, m, b in arch.walk(block_cost):
         params += p
         macs += m
         if b > peak:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import lru_cache
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
 from nas.architecture import Architecture, Rows
-from nas.blocks import block_graph
 from nas.graph import Graph, Node, Shape
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -126,16 +126,10 @@ class Network(nn.Module):
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
-        shape = arch.input_shape
+        modules = (GraphModule(graph) for _, graph in arch.row_graphs())
 
         def part(rows: Rows) -> nn.Sequential:
-            nonlocal shape
-            modules = []
-            for row in rows:
-                graph = block_graph(row, shape)
-                modules.append(GraphModule(graph))
-                shape = graph.output_shape
-            return nn.Sequential(*modules)
+            return nn.Sequential(*islice(modules, len(rows)))
 
         self.stem = part(arch.stem)
         self.stages = nn.Sequential(*[part(stage) for stage in arch.stages])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from nas.architecture import Architecture
 from nas.blocks import Block
+from nas.defaults import TARGETS_FOLDER
 from nas.graph import Shape
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import lowered_output, lowered_row, typical_layout
@@ -20,7 +21,6 @@ from nas.latency.model.predictor import table_predictor
 from nas.support.errors import NasError, one_of
 from nas.support.resources import shipped
 
-FOLDER = "latency_tables"
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
 
 
@@ -159,7 +159,7 @@ def _checksum(predictor: KernelPredictor, metadata: Metadata, factor: float, tab
 
 
 def _files() -> Iterator[Path]:
-    for folder in (Path(FOLDER), shipped(FOLDER)):
+    for folder in (TARGETS_FOLDER, shipped(str(TARGETS_FOLDER))):
         yield from sorted(folder.glob("*.yaml"))
 
 

@@ -10,6 +10,7 @@ from nas import plugins
 from nas.budget import parse_budgets
 from nas.data import load_data
 from nas.data.fit import fit_space
+from nas.defaults import DEFAULT_SPACE
 from nas.latency import Target
 from nas.proxies.registry import checked
 from nas.space import SearchSpace
@@ -18,7 +19,7 @@ from nas.study.config import write_config
 from nas.study.driver import Driver
 from nas.study.notices import space_file
 from nas.study.objectives import check_objectives
-from nas.study.progress import Report
+from nas.study.progress import SearchReport
 from nas.study.samplers.registry import check_sampler, default_cascade
 from nas.study.settings import StudySettings
 from nas.study.storage.storage import Storage
@@ -30,7 +31,7 @@ from nas.training.recipe import Recipe
 
 
 class Options(TypedDict, total=False):
-    """What a study may be given beyond target, budgets and space."""
+    """Options of a study beyond target, budgets and space."""
 
     name: str | None
     storage: str | None
@@ -49,7 +50,7 @@ class Options(TypedDict, total=False):
 def begin(
     target: str | Path,
     budgets: Sequence[str] = (),
-    space: str | Path | SearchSpace = "mobile",
+    space: str | Path | SearchSpace = DEFAULT_SPACE,
     **options: Unpack[Options],
 ) -> Study:
     """A new, stored study without trials, after everything that could be wrong was checked.
@@ -59,7 +60,7 @@ def begin(
     best `finalists` networks are trained by `recipe` when the driver's search is done (by
     `study.finalists.run_finalists`). `start_from` names what the first trials are; see
     `study.warm_start.assignments`. `cascade` is how many proposals are screened for a trial.
-    Errors: `NasError` for an unknown name, a budget that cannot be met, or a place that cannot be
+    Errors: `NasError` for an unknown name, a budget that cannot be met, or a storage that cannot be
     written.
     """
     plugins.load_installed()
@@ -67,16 +68,35 @@ def begin(
     device, limits = Target.load(target), parse_budgets(budgets)
     source = options.get("data")
     if source is not None:
-        found = load_data(source)
-        loaded, options["data"] = fit_space(loaded, found), found.source
+        dataset = load_data(source)
+        loaded, options["data"] = fit_space(loaded, dataset), dataset.source
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
+    candidates = Candidates(loaded, device, limits)
+    settings = _settings(target, space, candidates, options)
+    candidates.check(settings.seed)
+    storage = Storage(options.get("storage"))
+    first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)
+    settings = settings.model_copy(update={"start_from": first})
+    name = options.get("name")
+    if name is None:
+        name = _free_name(storage, [loaded.name, device.name, *settings.budgets])
+    study = Study.create(name, settings, storage, candidates)
+    write_config(study)
+    return study
+
+
+def _settings(
+    target: str | Path, space: str | Path | SearchSpace, candidates: Candidates, options: Options
+) -> StudySettings:
+    """The settings that are stored, but for the first trials. Errors: see `begin`."""
+    loaded, device = candidates.space, candidates.target
     data = {
         "space": loaded.to_dict(),
         "space_file": None if isinstance(space, SearchSpace) else space_file(space),
         "target": str(target) if Path(target).suffix in (".yaml", ".yml") else device.name,
         "target_checksum": device.checksum,
-        "budgets": [budget.text for budget in limits],
+        "budgets": [budget.text for budget in candidates.budgets],
         **({"proxies": loaded.settings.proxies} if loaded.settings.proxies else {}),
         **{
             key: value
@@ -91,26 +111,14 @@ def begin(
     cascade = options.get("cascade") or default_cascade(settings.sampler, settings.proxies)
     blocks = {name for stage in loaded.settings.stages for name in stage.block}
     used = plugins.providers(blocks | set(settings.proxies))
-    candidates = Candidates(loaded, device, limits)
-    candidates.check(settings.seed)
-    place = Storage(options.get("storage"))
-    first = assignments(options.get("start_from", ()), candidates, place, settings.seed)
-    settings = settings.model_copy(
-        update={"plugins": used, "start_from": first, "cascade": cascade}
-    )
-    name = options.get("name")
-    if name is None:
-        name = _free_name(place, [loaded.name, device.name, *settings.budgets])
-    study = Study.create(name, settings, place)
-    write_config(study)
-    return study
+    return settings.model_copy(update={"plugins": used, "cascade": cascade})
 
 
 def search(
     target: str | Path,
     budgets: Sequence[str] = (),
-    space: str | Path | SearchSpace = "mobile",
-    report: Report = lambda progress: None,
+    space: str | Path | SearchSpace = DEFAULT_SPACE,
+    report: SearchReport = lambda progress: None,
     **options: Unpack[Options],
 ) -> Study:
     """Begins a study and runs all of its trials; see `begin`. `Study.load(name)` finds it again."""

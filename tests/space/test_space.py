@@ -48,7 +48,7 @@ def test_extremes_equal_brute_force(measure: int) -> None:
     costs = [nas.cost(space.decode(p))[measure] for p in assignments(space)]
 
     def value(row: Any, shape: Any) -> int:
-        return block_cost(row, shape)[measure]
+        return block_cost(row, shape)[0][measure]
 
     low, high = (f(space, value, peak=measure == 2) for f in (smallest, largest))
     assert (low.value, high.value) == (min(costs), max(costs))
@@ -68,7 +68,7 @@ def test_extremes_equal_brute_force_for_every_block(kind: str, measure: int) -> 
     costs = [nas.cost(space.decode(p))[measure] for p in assignments(space)]
 
     def value(row: Any, shape: Any) -> int:
-        return block_cost(row, shape)[measure]
+        return block_cost(row, shape)[0][measure]
 
     assert smallest(space, value, peak=measure == 2).value == min(costs)
     assert largest(space, value, peak=measure == 2).value == max(costs)
@@ -199,7 +199,7 @@ def test_extremes_of_optional_stages_ways_down_and_layers(measure: int) -> None:
     costs = [nas.cost(arch)[measure] for arch in networks.values()]
 
     def value(row: Any, shape: Any) -> int:
-        return block_cost(row, shape)[measure]
+        return block_cost(row, shape)[0][measure]
 
     for find, limit in ((smallest, min(costs)), (largest, max(costs))):
         found = find(space, value, peak=measure == 2)

@@ -74,7 +74,7 @@ def test_scores_of_one_sample_are_the_study_s_own(studies: list[Study]) -> None:
 
 
 def test_what_was_begun_is_gone_on_with(studies: list[Study]) -> None:
-    folder = studies[0].storage.place
+    folder = studies[0].storage.location
     again = made(folder, sampler="nsga2", seed=0)
     assert again.name == studies[0].name
     assert len(again.trials()) == TRIALS

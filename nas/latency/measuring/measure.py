@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 from nas.latency.lowering.rows import NEUTRAL
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.plan import SUBJECTS, Sampler, mixed_network, subjects
@@ -31,12 +32,12 @@ FIXED = ("runtime", "provider", "threads", "precision")
 def measure(
     name: str,
     *,
-    minutes: float = 9.0,
+    minutes: float = MEASURE_MINUTES,
     provider: str = CPU,
     threads: int = 1,
-    precision: str = "fp32",
+    precision: str = DEFAULT_PRECISION,
     visits: int = 6,
-    folder: str | Path = "latency_tables",
+    folder: str | Path = TARGETS_FOLDER,
     progress: Callable[[MeasuringProgress], None] | None = None,
     sample: Sampler = mixed_network,
 ) -> tuple[Path, list[str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from nas.architecture import Architecture
-from nas.blocks import Block, block_graph
+from nas.blocks import Block
 from nas.graph import Shape
 from nas.latency.lowering.kernels import row_kernels
 from nas.latency.table import Subject
@@ -100,17 +101,13 @@ def _source(rng: np.random.Generator, sample: Sampler) -> Architecture:
 
 def _rows(arch: Architecture) -> Iterator[tuple[Block, Shape]]:
     """Yields the rows that can be timed alone, with the shapes of their inputs."""
-    shape = arch.input_shape
-    for row in arch.rows():
-        try:
-            after = block_graph(row, shape).output_shape
-        except NasError:
-            return  # the network has become too small for this row
-        square = shape[1] == shape[2]
-        size = sum(kernel.weights for kernel in row_kernels(row, shape))
-        if row.kind not in UNTIMED and square and size <= MAX_WEIGHTS:
-            yield row, shape
-        shape = after
+    with suppress(NasError):  # the network may become too small for a row
+        for row, (_, graph) in zip(arch.rows(), arch.row_graphs(), strict=True):
+            shape = graph.nodes[0].shape
+            square = shape[1] == shape[2]
+            size = sum(kernel.weights for kernel in row_kernels(row, shape))
+            if row.kind not in UNTIMED and square and size <= MAX_WEIGHTS:
+                yield row, shape
 
 
 def in_context(row: Block, shape: Shape) -> Subject:

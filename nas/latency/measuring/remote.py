@@ -11,6 +11,7 @@ from shlex import quote
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 
+from nas.defaults import TARGETS_FOLDER
 from nas.latency.measuring.bundle import SCRIPT
 from nas.latency.measuring.measure import check_name, check_same
 from nas.latency.measuring.transfer import import_results, make_bundle
@@ -25,7 +26,7 @@ def measure_over_ssh(
     *,
     python: str = "python3",
     ssh_options: Sequence[str] = (),
-    folder: Path = Path("latency_tables"),
+    folder: Path = TARGETS_FOLDER,
     say: Callable[[str], None] = print,
     **settings: Any,
 ) -> tuple[Path, list[str]]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
+from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 from nas.latency.measuring.bundle import write_bundle
 from nas.latency.measuring.measure import begin, check_name, check_numbers, finish, planned
 from nas.latency.measuring.plan import Sampler, mixed_network
@@ -49,12 +50,12 @@ def make_bundle(
     name: str,
     bundle: Path,
     *,
-    minutes: float = 9.0,
+    minutes: float = MEASURE_MINUTES,
     provider: str = CPU,
     threads: int = 1,
-    precision: str = "fp32",
+    precision: str = DEFAULT_PRECISION,
     visits: int = 6,
-    folder: Path = Path("latency_tables"),
+    folder: Path = TARGETS_FOLDER,
     say: Callable[[str], None] = lambda line: None,
     sample: Sampler = mixed_network,
 ) -> int:
@@ -87,8 +88,8 @@ def import_results(
     results: Path,
     *,
     name: str | None = None,
-    folder: Path = Path("latency_tables"),
-    precision: str = "fp32",
+    folder: Path = TARGETS_FOLDER,
+    precision: str = DEFAULT_PRECISION,
     threads: int = 1,
 ) -> tuple[Path, list[str]]:
     """Makes a target of the rows that a bundle's runner wrote; returns the path of its YAML and

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from nas.architecture import Architecture
+from nas.defaults import VERIFY_MINUTES
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.measure import PRECISIONS, check_numbers, failures
 from nas.latency.runner.batches import MeasuringProgress, run
@@ -41,7 +42,7 @@ def verify(
     networks: Sequence[Architecture],
     target: Target,
     *,
-    minutes: float = 5.0,
+    minutes: float = VERIFY_MINUTES,
     visits: int = 6,
     progress: Callable[[MeasuringProgress], None] = lambda progress: None,
 ) -> tuple[list[Comparison | None], list[str]]:

@@ -59,11 +59,11 @@ class ClusterExecutor(Executor):
             return _version.__version__
 
         for check, arguments in ((version, ()), (_prepare, (self._plugins,))):
-            for worker, found in self._client.run(check, *arguments, on_error="return").items():
-                _refuse(worker, found)
+            for worker, answer in self._client.run(check, *arguments, on_error="return").items():
+                _refuse(worker, answer)
 
     def slots(self) -> int:
-        """As many as keep the present workers busy."""
+        """The number of evaluations that keeps the present workers busy."""
         try:
             return queue_of(len(self._client.nthreads()))
         except OSError:
@@ -118,7 +118,7 @@ class ClusterExecutor(Executor):
 def _evaluate(
     version: str, plugins: Sequence[PluginFile], fn: Callable[..., Any], args: Any, kwargs: Any
 ) -> tuple[Any, Exception | None]:
-    """On a worker: the call's result or its own error; what is raised is the worker's fault."""
+    """Evaluates a call on a worker: its result or its error. What is raised is the worker's."""
     from distributed import get_worker
 
     if version != _version.__version__:
@@ -140,13 +140,13 @@ def _prepare(plugins: Sequence[PluginFile]) -> str:
     return _version.__version__
 
 
-def _refuse(worker: str, found: object, version: str = _version.__version__) -> None:
+def _refuse(worker: str, answer: object, version: str = _version.__version__) -> None:
     """Errors: `WorkersLost` where what a worker answered is not its having this `version`."""
-    if isinstance(found, ModuleNotFoundError):
-        raise WorkersLost(f"worker {worker} has no hw-nas: {found}; install {version} there")
-    if isinstance(found, Exception):
-        raise WorkersLost(f"worker {worker}: {found}")
-    if found != version:
+    if isinstance(answer, ModuleNotFoundError):
+        raise WorkersLost(f"worker {worker} has no hw-nas: {answer}; install {version} there")
+    if isinstance(answer, Exception):
+        raise WorkersLost(f"worker {worker}: {answer}")
+    if answer != version:
         raise WorkersLost(
-            f"worker {worker} has hw-nas {found}, this is {version}: install the same there"
+            f"worker {worker} has hw-nas {answer}, this is {version}: install the same there"
         )

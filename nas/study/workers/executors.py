@@ -138,7 +138,7 @@ class _Process:
 
 
 def _serve(pipe: Connection, plugins: Sequence[PluginFile]) -> None:
-    """What a process does: answers calls with (result, error), until the driver is gone."""
+    """The loop of a process: answers calls with (result, error) until the driver is gone."""
 
     def begin() -> None:
         import torch
