@@ -50,9 +50,9 @@ def test_optional_keys_have_defaults() -> None:
 
 def changed(path: str, value: object) -> dict[str, Any]:
     """The JSON of `small` with one value replaced."""
-    data = json.loads(small().to_json())
+    data: dict[str, Any] = json.loads(small().to_json())
     *keys, last = path.split(".")
-    place = data
+    place: Any = data
     for key in keys:
         place = place[int(key) if key.isdigit() else key]
     place[int(last) if last.isdigit() else last] = value

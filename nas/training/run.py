@@ -186,7 +186,7 @@ class _Run:
         loss = functional.cross_entropy(
             outputs, labels, label_smoothing=self.recipe.label_smoothing
         )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         right = (outputs.detach().argmax(1) == labels).double().mean()
         return torch.stack([loss.detach().double(), right])

@@ -1,6 +1,7 @@
 """Export is verified, and what fails the check is not written."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -45,9 +46,10 @@ def test_a_model_that_differs_is_not_written(tmp_path: Path) -> None:
 
     class Other(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return module(x) + 1
+            y: torch.Tensor = module(x) + 1
+            return y
 
-        def state_dict(self, *args: object, **kwargs: object) -> dict[str, torch.Tensor]:
+        def state_dict(self, *args: Any, **kwargs: Any) -> Any:
             return module.state_dict()
 
     with pytest.raises(NasError, match="differs from torch"):

@@ -1,6 +1,7 @@
 """`calibrate`, on devices that are none of its own: rooflines with limits of their own."""
 
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_a_prediction_is_a_sum_of_positive_kernels(
 
 
 def test_it_is_a_target_like_any_other(
-    found: tuple[Target, np.ndarray, np.ndarray], tmp_path
+    found: tuple[Target, np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
     target, predicted, _ = found
     path = tmp_path / "mine.yaml"
@@ -144,7 +145,7 @@ def test_wrong_latencies_are_refused() -> None:
         calibrate([(arch, 1.0) for arch in NETWORKS[:3]], precision="fp8")
 
 
-def test_a_calibrated_target_needs_weights(tmp_path) -> None:
+def test_a_calibrated_target_needs_weights(tmp_path: Path) -> None:
     path = tmp_path / "old.yaml"
     text = "name: old\ndevice: d\nprovenance: calibrated\nruntime: r\nprecision: fp32\n"
     path.write_text(text + "date: 2026-01-01\nsources: []\n", encoding="utf-8")

@@ -121,15 +121,18 @@ def _changed(folder: Path, change: dict[str, object]) -> Target:
 
 def test_the_checksum_is_of_what_predictions_depend_on(tmp_path: Path) -> None:
     target = Target.load("jetson-nano")
-    for same in ({"notes": "other"}, {"date": "2030-01-01"}, {"sources": []}, {"aliases": ["j"]}):
+    others: tuple[dict[str, object], ...]
+    others = ({"notes": "other"}, {"date": "2030-01-01"}, {"sources": []}, {"aliases": ["j"]})
+    for same in others:
         assert _changed(tmp_path, same).checksum == target.checksum
     facts = target.metadata
     assert facts.error is not None
-    for other in (
+    others = (
         {"precision": "int8"},
         {"weights": {**facts.weights, "launch": 1.0}},
         {"error": {**facts.error.model_dump(), "interval_factor": 1.7}},
-    ):
+    )
+    for other in others:
         assert _changed(tmp_path, other).checksum != target.checksum
 
 

@@ -57,14 +57,17 @@ def test_drift_is_undone_even_where_an_anchor_was_disturbed() -> None:
 def test_a_later_call_has_the_speed_of_the_table() -> None:
     clock = Clock([1.0, 2.0, 3.0, 4.0, 5.0])
     batch(clock, 2.0, "7")
-    assert [(r.spec, r.latency_ms) for r in clock.rows()] == [("7", pytest.approx(7))]
+    (only,) = clock.rows()
+    assert only.spec == "7"
+    assert only.latency_ms == pytest.approx(7)
 
 
 def test_sessions_of_a_model_become_one_row_with_its_error() -> None:
     """The weighted geometric mean; its standard error, here that of 1, 2 and 4 in powers of 2."""
     rows = [row("a", 1.0), row("b", 3.0, 0.5), row("a", 4.0), row("a", 2.0)]
     a, b = merged(rows)
-    assert (a.spec, a.visits, a.latency_ms) == ("a", 24, pytest.approx(2.0))
+    assert (a.spec, a.visits) == ("a", 24)
+    assert a.latency_ms == pytest.approx(2.0)
     assert a.spread == pytest.approx(np.log(2) / 3**0.5)
     assert b == rows[1]
     heavy = merged([row("a", 1.0), row("a", 4.0)._replace(visits=24)])[0]
