@@ -42,15 +42,18 @@ def test_initialised_networks_are_alive_and_reproducible() -> None:
 
 def test_a_model_that_differs_is_not_written(tmp_path: Path) -> None:
     arch, path = SPACE.sample(0), tmp_path / "a.onnx"
-    module = initialised(arch)
 
     class Other(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = initialised(arch)
+
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            y: torch.Tensor = module(x) + 1
+            y: torch.Tensor = self.inner(x) + 1
             return y
 
         def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-            return module.state_dict()
+            return self.inner.state_dict()
 
     with pytest.raises(NasError, match="differs from torch"):
         export_onnx(arch, path, Other())

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 import nas
 from nas.latency import Target
 from nas.latency.calibration import calibrate, filled_in
-from nas.latency.lowering.kernels import Kernel
+from nas.latency.lowering.kernels import Kernel, KernelOp
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import read_metadata
 from nas.latency.model.basis import SCALES, Additive
@@ -160,7 +160,9 @@ def test_a_calibrated_target_needs_weights(tmp_path: Path) -> None:
 
 def test_no_price_makes_a_larger_kernel_faster() -> None:
     device = Additive(dict.fromkeys(SCALES, 1.0))
-    for op, groups in (("pointwise", 1), ("grouped", 2), ("depthwise", 32)):
+    kinds: tuple[tuple[KernelOp, int], ...]
+    kinds = (("pointwise", 1), ("grouped", 2), ("depthwise", 32))
+    for op, groups in kinds:
         small = Kernel(op, ((32, 8, 8),), (32, 8, 8), groups=groups)
         wide = Kernel(op, ((64, 8, 8),), (64, 8, 8), groups=2 * groups if groups > 2 else groups)
         large = Kernel(op, ((32, 16, 16),), (32, 16, 16), groups=groups)

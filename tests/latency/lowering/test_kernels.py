@@ -11,12 +11,12 @@ import nas
 from nas.blocks import Block, block_graph
 from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import Builder, Graph
-from nas.latency.lowering.kernels import OPS, Kernel, kernels, row_kernels
+from nas.latency.lowering.kernels import OPS, Kernel, KernelOp, kernels, row_kernels
 from nas.latency.lowering.rows import network_kernels
 from nas.space import SearchSpace
 
 REFERENCES = ["alexnet", "densenet121", "mobilenet_v2_100", "resnet50", "shufflenet_v2_x1_0"]
-CONVOLUTIONS = ("conv", "pointwise", "depthwise", "grouped")
+CONVOLUTIONS: tuple[KernelOp, ...] = ("conv", "pointwise", "depthwise", "grouped")
 
 
 def runtime_ops(graph: Graph, folder: Path) -> Counter[str]:
