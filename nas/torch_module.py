@@ -140,7 +140,7 @@ def build(arch: Architecture, seed: int | None = None) -> Network:
     if seed is None:
         return _initialise(Network(arch))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # the GPUs' stay as they are
         return _initialise(Network(arch))
 
 
