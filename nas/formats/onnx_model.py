@@ -135,12 +135,12 @@ class _Writer:
                 assert_never(op)
         self.names.append(self._activation(node, x))
 
-    def _read(self, name: str, shape: tuple[int, ...], spread: float, mean: float = 0.0) -> Array:
+    def _read(self, name: str, shape: tuple[int, ...], spread: float) -> Array:
         if self.state is not None:
             return np.asarray(self.state[name], dtype=np.float32)
         if self.rng is None:
             return np.zeros(shape, np.float32)
-        return (mean + spread * self.rng.standard_normal(shape)).astype(np.float32)
+        return (spread * self.rng.standard_normal(shape)).astype(np.float32)
 
     def _norm_terms(self, node: Node) -> tuple[Array, Array]:
         """Scale and shift of an inference-mode batch norm."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import prod
-from typing import Literal, NamedTuple, assert_never, get_args
+from typing import Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
 from nas.graph import Act, Graph, Node, Shape
@@ -37,7 +37,6 @@ KernelOp = Literal[
     "reorder_input",
     "reorder_output",
 ]
-OPS: tuple[KernelOp, ...] = get_args(KernelOp)
 Layout = Literal["", "blocked", "planar", "entry"]
 
 

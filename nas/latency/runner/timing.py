@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter, thread_time
 from typing import Any, NamedTuple
@@ -137,15 +137,10 @@ class Model:
         return Timing(latency, spread, len(visits))
 
 
-def time_models(models: Iterable[str | bytes], settings: Settings) -> list[Timing]:
-    """The latency of each model, timed as one batch."""
-    return time_loaded([Model(model, settings) for model in models], settings)
-
-
 def time_loaded(
     models: Sequence[Model], settings: Settings, slowness: Callable[[], float] = lambda: 0.0
 ) -> list[Timing]:
-    """The same for models that are loaded already.
+    """The latency of each model, timed as one batch.
 
     After each round of visits `slowness()` says by how much the machine was slower than it can be.
     Rounds that were slower than `QUIET` are made up for by others, up to `PATIENCE` times as many;

@@ -24,7 +24,7 @@ from nas.latency.runner.batches import (
     write_rows,
 )
 from nas.latency.runner.clock import Clock, Row, merged
-from nas.latency.runner.timing import CPU, Failure, Settings, full_provider, time_models
+from nas.latency.runner.timing import CPU, Failure, Model, Settings, full_provider, time_loaded
 
 
 def row(name: str, latency_ms: float, spread: float = 0.0) -> Row:
@@ -90,7 +90,9 @@ def test_latencies_are_those_of_other_clocks() -> None:
         graph_to_onnx(in_context(Block("conv", out=size, kernel=3), (size, 48, 48)).graph())
         for size in (8, 128)
     ]
-    small, large = time_models([m.SerializeToString() for m in models], Settings(visits=3))
+    settings = Settings(visits=3)
+    loaded = [Model(m.SerializeToString(), settings) for m in models]
+    small, large = time_loaded(loaded, settings)
     assert 0 < 5 * small.latency_ms < large.latency_ms
     assert (small.visits, large.visits) == (3, 3)
 
