@@ -175,6 +175,7 @@ def test_a_signal_ends_the_run_after_the_current_trial(number: int, tmp_path: Pa
 def test_another_table_than_the_study_began_with_is_refused(tmp_path: Path) -> None:
     study = search("jetson", ["20M"], "small", storage=str(tmp_path), trials=2, **OPTIONS)
     changed = study.settings.model_copy(update={"target_checksum": "another"})
-    other = Study.create("other", changed, study.storage)
+    Study.create("other", changed, study.storage, study.candidates)
+    other = Study.load("other", str(tmp_path))
     with pytest.raises(nas.NasError, match="has changed since the study began"):
         _ = other.target
