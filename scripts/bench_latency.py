@@ -113,7 +113,7 @@ class Summed:
         """The log latency of the most similar kernel that was timed, for each row of features."""
         mine = np.array([k.op == op for k in self.kernels])
         distances = ((x[:, None] - self.x[mine]) ** 2).sum(2)
-        return self.log_ms[mine][distances.argmin(1)]
+        return np.asarray(self.log_ms[mine][distances.argmin(1)])
 
 
 class Regressed(Summed):
@@ -130,7 +130,7 @@ class Regressed(Summed):
             self.models[op] = model.fit(self.x[mine], self.log_ms[mine])
 
     def known(self, op: str, x: Vector) -> Vector:
-        return self.models[op].predict(x)
+        return np.asarray(self.models[op].predict(x))
 
 
 def by_op(kernels: Iterable[Kernel]) -> dict[str, list[Kernel]]:

@@ -31,7 +31,7 @@ class Inverted(nn.Module):
         self.shortcut = stride == 1 and c == out
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.body(x)
+        y: Tensor = self.body(x)
         if self.shortcut:
             y += x
         return y
@@ -60,7 +60,8 @@ class Functional(nn.Module):
         x = F.relu(self.first(x), inplace=self.inplace)
         y = self.grouped(x).relu_() if self.inplace else torch.relu(self.grouped(x))
         x = F.relu6(self.last(torch.cat([x, y], 1)), self.inplace)
-        return self.head(x.mean((2, 3)))
+        logits: Tensor = self.head(x.mean((2, 3)))
+        return logits
 
 
 def grouped_norm() -> nn.Module:

@@ -25,7 +25,8 @@ def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
 
 def run_torch(module: nn.Module, x: np.ndarray) -> np.ndarray:
     with torch.no_grad():
-        return module(torch.from_numpy(x)).numpy()
+        result: np.ndarray = module(torch.from_numpy(x)).numpy()
+    return result
 
 
 def run_onnx(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
@@ -34,11 +35,12 @@ def run_onnx(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return session.run(["logits"], {"image": x})[0]
+    result: np.ndarray = session.run(["logits"], {"image": x})[0]
+    return result
 
 
 def images(*shape: int) -> np.ndarray:
     """Noise, each image and channel with a mean and a contrast of its own."""
     rng = np.random.default_rng(0)
     mean, contrast = rng.standard_normal((2, *shape[:2], 1, 1))
-    return (mean + contrast * rng.standard_normal(shape)).astype(np.float32)
+    return np.asarray(mean + contrast * rng.standard_normal(shape), np.float32)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -21,7 +22,7 @@ from nas.study import Study, begin
 from nas.support.errors import NasError
 
 GUIDE = Path(__file__).parents[1] / "docs" / "plugins.md"
-REGISTRIES: tuple[dict, ...] = (KINDS, PROXIES, plugins._FILES, plugins._NAMES)
+REGISTRIES: tuple[dict[str, Any], ...] = (KINDS, PROXIES, plugins._FILES, plugins._NAMES)
 BLOCK = """
 from nas.blocks import block
 @block("{name}")

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.data import DataSet, load_data
 from nas.defaults import STUDIES_FOLDER
+from nas.study.quiet import quiet
 from nas.study.record import Record
 from nas.study.storage.journal import journal
 from nas.study.storage.locks import claim_file
@@ -178,10 +179,11 @@ def _folder(folder: Path, trial: int) -> Path:
 
 
 def _open(folder: Path) -> optuna.Study:
-    return optuna.create_study(
-        study_name=NAME,
-        storage=journal(folder / "optuna.journal"),
-        load_if_exists=True,
-        direction="maximize",
-        pruner=SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION),
-    )
+    with quiet():
+        return optuna.create_study(
+            study_name=NAME,
+            storage=journal(folder / "optuna.journal"),
+            load_if_exists=True,
+            direction="maximize",
+            pruner=SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION),
+        )

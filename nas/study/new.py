@@ -10,7 +10,7 @@ from nas import plugins
 from nas.budget import parse_budgets
 from nas.data import load_data
 from nas.data.fit import fit_space
-from nas.defaults import DEFAULT_SPACE
+from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, DEFAULT_TRIALS
 from nas.latency import Target
 from nas.proxies.registry import checked
 from nas.space import SearchSpace
@@ -21,7 +21,7 @@ from nas.study.notices import space_file
 from nas.study.objectives import check_objectives
 from nas.study.progress import SearchReport
 from nas.study.samplers.registry import check_sampler, default_cascade
-from nas.study.settings import StudySettings
+from nas.study.settings import FINALIST_RECIPE, StudySettings
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.study.warm_start import assignments
@@ -31,7 +31,7 @@ from nas.training.recipe import Recipe
 
 
 class Options(TypedDict, total=False):
-    """Options of a study beyond target, budgets and space."""
+    """Options of a study beyond target, budgets and space; `search` says what each means."""
 
     name: str | None
     storage: str | None
@@ -55,13 +55,8 @@ def begin(
 ) -> Study:
     """A new, stored study without trials, after everything that could be wrong was checked.
 
-    `name` is made of target and budgets unless given. Plugins that were loaded and that the study
-    uses are stored with it. `data` gives the space its classes, channels and resolution, and its
-    best `finalists` networks are trained by `recipe` when the driver's search is done (by
-    `study.finalists.run_finalists`). `start_from` names what the first trials are; see
-    `study.warm_start.assignments`. `cascade` is how many proposals are screened for a trial.
-    Errors: `NasError` for an unknown name, a budget that cannot be met, or a storage that cannot be
-    written.
+    Parameters, defaults and errors are those of `search`. Plugins that were loaded and that the
+    study uses are stored with it.
     """
     plugins.load_installed()
     loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
@@ -119,10 +114,60 @@ def search(
     budgets: Sequence[str] = (),
     space: str | Path | SearchSpace = DEFAULT_SPACE,
     report: SearchReport = lambda progress: None,
-    **options: Unpack[Options],
+    *,
+    name: str | None = None,
+    storage: str | None = None,
+    sampler: str = DEFAULT_SAMPLER,
+    objectives: Sequence[str] = DEFAULT_OBJECTIVES,
+    proxies: Sequence[str] | None = None,
+    trials: int = DEFAULT_TRIALS,
+    seed: int = 0,
+    data: str | None = None,
+    finalists: int = 0,
+    recipe: Recipe = FINALIST_RECIPE,
+    start_from: Sequence[str | dict[str, Any]] = (),
+    cascade: int | None = None,
 ) -> Study:
-    """Begins a study and runs all of its trials; see `begin`. `Study.load(name)` finds it again."""
-    study = begin(target, budgets, space, **options)
+    """Begins a study and runs all of its trials. `Study.load(name)` finds it again.
+
+    target: the name of a device's latency table, or the path of one.
+    budgets: upper limits such as "300MFLOPs", "8ms", "4Mparams", "2MB" or "5MBweights"; see
+        `nas.budget.parse_budget`.
+    space: the search space: a name, the path of a YAML file or a `SearchSpace`.
+    report: called with the progress of the search.
+    name: of the study; made of space, target and budgets unless given.
+    storage: a folder of journals or the URL of a database; unless given, NAS_STORAGE or `studies`.
+    sampler: what proposes networks.
+    objectives: what is minimised besides the score being maximised.
+    proxies: what the score is made of; unless given, the space's own or the default ones.
+    trials: how many networks to evaluate.
+    seed: of all random numbers.
+    data: a data set; the space takes its classes, channels and resolution.
+    finalists: how many of the best networks `study.finalists.run_finalists` trains on `data`.
+    recipe: how it trains them.
+    start_from: what the first trials are; see `study.warm_start.assignments`.
+    cascade: how many proposals are screened for a trial; unless given, what suits the sampler.
+
+    Errors: `NasError` for an unknown name, a budget that cannot be met, or a storage that cannot be
+    written.
+    """
+    study = begin(
+        target,
+        budgets,
+        space,
+        name=name,
+        storage=storage,
+        sampler=sampler,
+        objectives=objectives,
+        proxies=proxies,
+        trials=trials,
+        seed=seed,
+        data=data,
+        finalists=finalists,
+        recipe=recipe,
+        start_from=start_from,
+        cascade=cascade,
+    )
     Driver(study, report=report).run(study.settings.trials)
     return study
 

@@ -38,6 +38,7 @@ from nas.training.recipe import Recipe
 from nas.training.trained import Trained, is_training
 
 REPORT_EVERY = 10  # steps
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 SUBSET = 2**31  # the stream that draws `Recipe.images`; epochs are streams 0, 1, …
 
 
@@ -186,7 +187,7 @@ class _Run:
         loss = functional.cross_entropy(
             outputs, labels, label_smoothing=self.recipe.label_smoothing
         )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         right = (outputs.detach().argmax(1) == labels).double().mean()
         return torch.stack([loss.detach().double(), right])
@@ -248,7 +249,8 @@ def device_of(name: str | None) -> torch.device:
 def deterministic() -> Iterator[None]:
     """A context in which the same seed gives the same numbers on one device. Torch warns about
     operations that cannot."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    own = CUBLAS not in os.environ
+    os.environ.setdefault(CUBLAS, ":4096:8")  # cuBLAS asks for it
     before = torch.are_deterministic_algorithms_enabled()
     warning = torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = torch.utils.deterministic
@@ -260,6 +262,8 @@ def deterministic() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warning)
         memory.fill_uninitialized_memory = fill
+        if own:
+            os.environ.pop(CUBLAS, None)
 
 
 def _subset(images: Images, recipe: Recipe) -> Images:

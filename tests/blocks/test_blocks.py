@@ -7,6 +7,7 @@ from their types; both draw known names from `VALUES`.
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,11 +23,11 @@ from nas.blocks.attention import ATTENTION
 from nas.blocks.registry import BlockKind, Parameter
 from nas.costs import Cost, cost, graph_cost
 from nas.formats.onnx_model import graph_to_onnx
-from nas.graph import ACTIVATIONS
+from nas.graph import ACTIVATIONS, Shape
 from nas.support.errors import ShapeError
 from nas.torch_module import GraphModule
 
-VALUES = {
+VALUES: dict[str, st.SearchStrategy[Any]] = {
     "kernel": st.sampled_from((1, 3, 5)),
     "stride": st.sampled_from((1, 2)),
     "padding": st.sampled_from((0, 1)),
@@ -46,7 +47,7 @@ every_searchable_kind = pytest.mark.parametrize(
 )
 
 
-def values(name: str, parameter: Parameter) -> st.SearchStrategy:
+def values(name: str, parameter: Parameter) -> st.SearchStrategy[Any]:
     if name in VALUES:
         return VALUES[name]
     if bool in parameter.types:
@@ -56,7 +57,7 @@ def values(name: str, parameter: Parameter) -> st.SearchStrategy:
     return st.sampled_from((8, 16))
 
 
-def some(parameters: dict[str, Parameter]) -> st.SearchStrategy:
+def some(parameters: dict[str, Parameter]) -> st.SearchStrategy[Any]:
     """Values for a random subset of the parameters, those without a default always included."""
     required = {k for k, p in parameters.items() if p.default is inspect.Parameter.empty}
     drawn = {k: values(k, p) for k, p in parameters.items()}
@@ -75,7 +76,7 @@ def layers(draw: st.DrawFn) -> Layer:
 
 
 @st.composite
-def cases(draw: st.DrawFn, kind: BlockKind, square: bool = False) -> tuple:
+def cases(draw: st.DrawFn, kind: BlockKind, square: bool = False) -> tuple[Block, Shape]:
     """A row of the kind and an input shape that it takes."""
     layer = draw(layers())
     height = draw(st.integers(5, 14))

@@ -38,7 +38,7 @@ def test_shipped_spaces_use_only_legal_widths(name: str) -> None:
     space = SearchSpace.load(name)
     for seed in range(20):
         rows = [row for stage in space.sample(seed).stages for row in stage]
-        widths = [row.get("out") for row in rows if KINDS[row.kind].searchable]
+        widths: list[Any] = [row.get("out") for row in rows if KINDS[row.kind].searchable]
         assert all(width % space.settings.divisor == 0 for width in widths)
 
 
@@ -186,7 +186,7 @@ def test_a_wrong_setting_names_key_and_rule(path: str, value: object, said: str 
 @pytest.mark.parametrize("measure", [0, 1, 2])
 def test_extremes_of_optional_stages_ways_down_and_layers(measure: int) -> None:
     pool = {"kind": "maxpool", "padding": 0, "ceil": True}
-    stages = [
+    stages: list[dict[str, Any]] = [
         {"block": "fire", "width": [8, 16], "depth": [1, 2], "down": ["stride", pool]},
         {"block": "depthwise", "width": [8, 16], "depth": [0, 1, 2], "stride": 2},
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import TINY
@@ -79,12 +80,12 @@ def test_a_search_seeks_each_smallest_network_once(
     sought = []
     smallest = nas.space.extremes.smallest
 
-    def counted(space, row_value, *, peak):  # type: ignore[no-untyped-def]
+    def counted(space: nas.SearchSpace, *words: Any, **settings: Any) -> Any:
         sought.append(space.name)
-        return smallest(space, row_value, peak=peak)
+        return smallest(space, *words, **settings)
 
     monkeypatch.setattr("nas.study.candidates.smallest", counted)
-    options = {"proxies": ["entropy"], "storage": str(tmp_path)}
+    options: dict[str, Any] = {"proxies": ["entropy"], "storage": str(tmp_path)}
     study = nas.search("jetson", ["1M", "1ms", "1MB"], SPACE, trials=4, name="s", **options)
     assert len(study.records()) == 4
     assert sought == ["tiny"] * 3

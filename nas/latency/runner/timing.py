@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter, thread_time
 from typing import Any, NamedTuple
@@ -139,11 +139,6 @@ class Model:
             halves = [float(np.quantile(visits[i::2], 0.25)) for i in (0, 1)]
             spread = abs(halves[0] - halves[1]) / latency / 2
         return Timing(latency, spread, len(visits))
-
-
-def time_models(models: Iterable[str | bytes], settings: TimingSettings) -> list[Timing]:
-    """Loads and times models as one batch; returns a timing for each."""
-    return time_loaded([Model(model, settings) for model in models], settings)
 
 
 def time_loaded(

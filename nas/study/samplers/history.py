@@ -11,6 +11,8 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas.study.quiet import quiet
+
 NAME = "history"
 GENERATION = "NSGAIISampler:generation"
 
@@ -25,7 +27,8 @@ class History:
     def __init__(self, directions: Sequence[StudyDirection], sampler: BaseSampler) -> None:
         self._trials, self._count, self._generation = _Trials(), 0, 0
         self._genetic = sampler if isinstance(sampler, NSGAIISampler) else None
-        optuna.create_study(study_name=NAME, storage=self._trials, directions=directions)
+        with quiet():
+            optuna.create_study(study_name=NAME, storage=self._trials, directions=directions)
 
     def __len__(self) -> int:
         return self._count

@@ -20,14 +20,13 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nas.defaults import STUDIES_FOLDER
+from nas.study.quiet import quiet
 from nas.study.storage.database import Database
 from nas.study.storage.journal import check_last_line, journal
 from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
 from nas.support.errors import NasError, one_of
 
 SUFFIX = ".journal"
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class Storage:
@@ -160,7 +159,8 @@ class Storage:
         attributes: dict[str, Any],
         directions: Sequence[StudyDirection],
     ) -> optuna.Study:
-        study = optuna.create_study(study_name=name, storage=storage, directions=directions)
+        with quiet():
+            study = optuna.create_study(study_name=name, storage=storage, directions=directions)
         for key, value in attributes.items():
             study.set_user_attr(key, value)
         return study
