@@ -103,7 +103,9 @@ def runs() -> list[tuple[Planned, int]]:
 
 def _family(source: str, band: int, turn: int) -> str:
     """The family of the turn's network from a space: each in its turn within the band."""
-    reached = [name for name in _STAGE["block"] if name not in TOO_CHEAP.get((source, band), ())]
+    reached: list[str] = [
+        name for name in _STAGE["block"] if name not in TOO_CHEAP.get((source, band), ())
+    ]
     first = 2 * band + 3 * (source == "deep")  # other families begin in other bands
     return reached[(turn // (2 * len(BANDS)) + first) % len(reached)]
 

@@ -74,7 +74,7 @@ def table(shape: Shape, targets: list[Target]) -> Iterator[str]:
     yield f"|---|---:|---:|{'---:|' * len(targets)}"
     for label, name, choices in layers():
         row = row_of(name, choices, channels)
-        params, macs, *_ = block_cost(row, shape)
+        params, macs, _ = block_cost(row, shape)[0]
         ratios = [f"{t.row_ms(row, shape) / macs * 1e9:.3g}" for t in targets]
         yield f"| {label} | {params:,} | {macs / 1e6:.2f} | {' | '.join(ratios)} |"
     yield ""

@@ -51,7 +51,8 @@ def _network(name: str, width: float, half: bool, stem_stride: int) -> Architect
 
     def row(old: Block, **changes: int) -> Block:
         settings = {k: v for k, v in old.settings if k != "norm"} | changes
-        scaled = {k: make_divisible(v * width, divisor) for k, v in settings.items() if k in SIZES}
+        sizes = {k: v for k, v in settings.items() if k in SIZES and isinstance(v, int)}
+        scaled = {k: make_divisible(v * width, divisor) for k, v in sizes.items()}
         return Block(old.kind, **settings | scaled)
 
     dropped = sum(_strides(stage[0]) for stage in whole.stages) - STRIDES

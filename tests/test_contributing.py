@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_import_order import ORDER
@@ -19,7 +20,7 @@ from nas.support.registry import Registry, transaction
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 SECTIONS = dict(re.findall(r"^### (.*?)\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL))
-ADDED: dict[str, tuple[Registry, str]] = {
+ADDED: dict[str, tuple[Registry[Any], str]] = {
     "A block": (KINDS, "mixed"),
     "A proxy": (PROXIES, "spread"),
     "A sampler": (SAMPLERS, "climber"),

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -26,7 +27,7 @@ from nas.support.registry import transaction
 from nas.testing import check_proxy, check_sampler
 
 GUIDE = Path(__file__).parents[1] / "docs" / "plugins.md"
-REGISTRIES: tuple[dict, ...] = (KINDS, PROXIES, SAMPLERS, READERS, plugins._FILES)
+REGISTRIES: tuple[dict[str, Any], ...] = (KINDS, PROXIES, SAMPLERS, READERS, plugins._FILES)
 BLOCK = """
 from nas.blocks import block
 @block("{name}")

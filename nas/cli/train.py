@@ -9,15 +9,13 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.options import PluginOption, StorageOption
+from nas.cli.options import NETWORK_HELP, PluginOption, StorageOption
 
 
 def train(
     arch: Annotated[
         str,
-        typer.Argument(
-            metavar="ARCH", help="A JSON file, a reference network's name or a study (its best)."
-        ),
+        typer.Argument(metavar="ARCH", help=NETWORK_HELP),
     ],
     data: Annotated[
         str,
@@ -42,21 +40,21 @@ def train(
 ) -> None:
     """Train a network. Ctrl-C and kill are safe: the same command goes on."""
     from nas import plugins
-    from nas.cli.describe import find_network
     from nas.cli.progress import training_display
     from nas.data import load_data
     from nas.data.fit import fit_architecture
+    from nas.study.networks import find_network
     from nas.training import Recipe
     from nas.training.trained import is_training
 
     plugins.load_all(plugin)
     settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)
     loaded = load_data(data)
-    found, _ = find_network(arch, resolution, storage)
-    fitted = fit_architecture(found, loaded)
+    network, _ = find_network(arch, resolution, storage)
+    fitted = fit_architecture(network, loaded)
     for note in loaded.notes:
         typer.echo(f"data: {note}", err=True)
-    if fitted != found:
+    if fitted != network:
         typer.echo(
             f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs",
             err=True,

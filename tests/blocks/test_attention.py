@@ -1,6 +1,7 @@
 """Attention in blocks and the primitives it is made of, against torch operations written here."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from nas.blocks.attention import ATTENTION, attend, eca_kernel
 from nas.costs import graph_cost
 from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import Builder
-from nas.latency.lowering.kernels import OPS, kernels
+from nas.latency.lowering.kernels import KernelOp, kernels
 from nas.support.errors import NasError, ShapeError
 from nas.testing.numerics import images, randomise, run_onnx
 from nas.torch_module import GraphModule
@@ -76,14 +77,17 @@ def coordinate(x: Tensor, weights: dict[str, Tensor]) -> Tensor:
     mixed = pointwise("coordinate_reduce", torch.cat([x.mean(3), x.mean(2)], dim=2))
     stats = (weights[n + "running_mean"], weights[n + "running_var"])
     mixed = F.hardswish(F.batch_norm(mixed, *stats, weights[n + "weight"], weights[n + "bias"]))
-    rows, columns = mixed.split([x.shape[2], x.shape[3]], dim=2)
+    rows, columns = torch.split(mixed, [x.shape[2], x.shape[3]], dim=2)
     row_gate = torch.sigmoid(pointwise("coordinate_rows", rows))
     column_gate = torch.sigmoid(pointwise("coordinate_columns", columns))
     return x * row_gate[:, :, :, None] * column_gate[:, :, None, :]
 
 
+Expected = Callable[[Tensor, dict[str, Tensor]], Tensor]
+
+
 @pytest.mark.parametrize(("name", "expected"), [("eca", eca), ("coordinate", coordinate)])
-def test_attention_computes_what_the_paper_says(name: str, expected: Callable) -> None:
+def test_attention_computes_what_the_paper_says(name: str, expected: Expected) -> None:
     module, x = module_of(name), torch.from_numpy(images(2, *SHAPE))
     with torch.no_grad():
         result = module(x)
@@ -150,7 +154,7 @@ def test_unknown_attention_is_refused_with_the_nearest() -> None:
         block_graph(Block("fire", out=8, squeeze=4, attention="ecca"), SHAPE)
 
 
-PRIMITIVES = {
+PRIMITIVES: dict[str, tuple[Callable[[Builder], int], Callable[[Tensor], Tensor]]] = {
     "swap channels and rows": (lambda net: net.swap(0, 0), lambda x: x.transpose(1, 2)),
     "swap rows and columns": (lambda net: net.swap(0, 1), lambda x: x.transpose(2, 3)),
     "concat rows": (
@@ -176,11 +180,11 @@ def test_primitive_is_that_of_torch_everywhere(name: str) -> None:
     torch.testing.assert_close(GraphModule(graph)(torch.from_numpy(x)), wanted)
     model = graph_to_onnx(graph, {}, dynamic_batch=True)
     np.testing.assert_array_equal(run_onnx(model, x), wanted.flatten(1).numpy())
-    assert {kernel.op for kernel in kernels(graph)} <= set(OPS)
+    assert {kernel.op for kernel in kernels(graph)} <= set(get_args(KernelOp))
     assert graph_cost(graph)[:2] == (0, 0)
 
 
-ERRORS = {
+ERRORS: dict[str, tuple[Callable[[Builder], object], tuple[str, ...]]] = {
     "swap": (lambda net: net.swap(0, 2), ("swap", "2", "(40, 9, 14)", "0 or 1")),
     "concat rows of other channels": (
         lambda net: net.concat(0, net.conv(0, 8), rows=True),

@@ -80,9 +80,9 @@ def test_without_a_module_the_weights_are_random_and_reproducible() -> None:
     first, again, other = to_onnx(ARCH), to_onnx(ARCH), to_onnx(ARCH, seed=1)
     onnx.checker.check_model(first, full_check=True)
     assert first.SerializeToString() == again.SerializeToString()
-    logits = [run_onnx(model, images(1, 1, 20, 20)) for model in (first, other)]
-    assert all(np.isfinite(x).all() and x.std() > 0 for x in logits)
-    assert not np.allclose(*logits)
+    a, b = (run_onnx(model, images(1, 1, 20, 20)) for model in (first, other))
+    assert all(np.isfinite(x).all() and x.std() > 0 for x in (a, b))
+    assert not np.allclose(a, b)
 
 
 def test_random_weights_have_the_nodes_of_trained_ones() -> None:

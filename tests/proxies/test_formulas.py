@@ -43,7 +43,7 @@ def maps(module: nn.Module, kind: type[nn.Module], x: Tensor = X) -> list[np.nda
 
 
 def least(rows: np.ndarray) -> float:
-    return max(0.0, np.linalg.eigvalsh(np.corrcoef(rows)).min())
+    return max(0.0, float(np.linalg.eigvalsh(np.corrcoef(rows)).min()))
 
 
 def test_meco() -> None:
@@ -247,7 +247,8 @@ def test_zen_of_one_convolution() -> None:
     expected = log(0.01 * 27**0.5 * (2 / np.pi) ** 0.5)
     found = score(module, x, ["zen"])["zen"]
     assert found == pytest.approx(expected, abs=0.1)
-    normed = nn.Sequential(module[0], nn.BatchNorm2d(64), *module[1:])
+    conv, *rest = module
+    normed = nn.Sequential(conv, nn.BatchNorm2d(64), *rest)
     assert score(normed, x, ["zen"])["zen"] == pytest.approx(found, abs=0.1)
 
 

@@ -135,6 +135,10 @@ def runs(probe: Probe) -> float:
     return float(len(probe.trace.layers))
 
 
+def fails(probe: Probe) -> float:
+    raise KeyError("no")
+
+
 def never(probe: Probe) -> float:
     raise UndefinedScore("never")
 
@@ -148,7 +152,7 @@ def never(probe: Probe) -> float:
         (writes_shared_weights, (), "changes the score of|beside other proxies"),
         (runs, (), "needs nothing, but runs network"),
         (never, (), "is defined for no network of 'small'.*never"),
-        (lambda probe: {}["no"], (), "failed: KeyError: 'no', on network .* raise UndefinedScore"),
+        (fails, (), "failed: KeyError: 'no', on network .* raise UndefinedScore"),
     ],
 )
 def test_faults_of_a_proxy(function: Any, needs: Sequence[str], fault: str) -> None:
@@ -274,6 +278,7 @@ def test_faults_of_a_reader(change: Any, fault: str) -> None:
     def wrong(source: str, seed: int) -> DataSet:
         data = load_data("digits", seed)
         flipped = Images(255 - data.train.pixels, data.train.labels)
-        return change(replace(data, source="wrong", train=flipped), seed)
+        wrong: DataSet = change(replace(data, source="wrong", train=flipped), seed)
+        return wrong
 
     names_the_fault(check_reader, "wrong", fault, "wrong")
