@@ -25,8 +25,8 @@ def peak_bytes(graph: Graph) -> int:
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> Graph:
-    """Random graphs with branches, joins and changes of size; every node is used."""
+def graphs(draw: st.DrawFn, *, all_read: bool = True) -> Graph:
+    """Random graphs with branches, joins and changes of size; `all_read`: every node is used."""
     net = Builder((draw(st.integers(1, 9)), 8, 8))
     known = [0]
     unused = {0}
@@ -45,7 +45,30 @@ def graphs(draw: st.DrawFn) -> Graph:
                 new, read = (net.concat(x, y), {x, y}) if same else (net.gap(x), {x})
         unused = (unused - read) | {new}
         known.append(new)
+    if not all_read:
+        return net.finish(draw(st.sampled_from(known)))
     return net.finish(net.concat(*[net.gap(i) for i in sorted(unused)]))
+
+
+@given(graphs(all_read=False))
+def test_peak_of_random_graphs_with_nodes_that_nobody_reads(graph: Graph) -> None:
+    assert graph_cost(graph).peak_bytes == peak_bytes(graph)
+
+
+def test_peak_by_hand_of_a_node_that_nobody_reads() -> None:
+    """It is alive while it is made, and no longer."""
+    net = Builder((1, 4, 4))
+    x = net.conv(0, 2)
+    net.conv(x, 5)
+    y = net.conv(x, 4)
+    assert graph_cost(net.finish(y)).peak_bytes == (2 + 5) * 16 * 4
+
+
+def test_a_sum_of_a_tensor_with_itself_reads_it_once() -> None:
+    net = Builder((3, 4, 4))
+    x = net.add(net.conv(0, 5), 1)
+    graph = net.finish(net.conv(x, 20))
+    assert graph_cost(graph).peak_bytes == peak_bytes(graph) == (5 + 20) * 16 * 4
 
 
 @given(graphs())
