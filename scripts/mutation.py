@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "mutation.json"
 # The tests of each module, quick ones first; the first to fail ends a mutant.
 TESTS = {
-    "nas/costs.py": ["test_costs.py"],
+    "nas/costs.py": ["test_costs.py", "blocks/test_blocks.py"],
     "nas/graph.py": ["test_graph.py", "test_costs.py", "formats/test_onnx_model.py"],
     "nas/space/extremes.py": ["space/test_extremes.py", "space/test_space.py"],
     "nas/proxies/combine.py": ["proxies/test_combine.py"],
@@ -46,7 +46,10 @@ TESTS = {
         "latency/model/test_corrections.py",
         "latency/model/test_predictor.py",
     ],
-    "nas/study/storage/storage.py": ["study/storage/test_storage.py"],
+    "nas/study/storage/storage.py": [
+        "study/storage/test_places.py",
+        "study/storage/test_storage.py",
+    ],
     "nas/training/checkpoint.py": ["training/test_checkpoint.py", "training/test_training.py"],
 }
 LIBRARIES = (
