@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from shutil import copy, copytree
@@ -223,7 +224,7 @@ def test_ctrl_c_keeps_every_trial_and_says_how_to_resume(number: int, tmp_path: 
     )
     journal = tmp_path / "studies" / "c.journal"
     while child.poll() is None and not (journal.exists() and b'"scores"' in journal.read_bytes()):
-        pass
+        time.sleep(0.01)
     child.send_signal(number)
     out, err = child.communicate(timeout=60)
     assert "Traceback" not in err
