@@ -114,7 +114,7 @@ def test_peak_by_hand() -> None:
             lambda net: net.depthwise(0, kernel=3),
             nn.Sequential(nn.Conv2d(6, 6, 3, 1, 1, groups=6, bias=False), nn.BatchNorm2d(6)),
         ),
-        (lambda net: net.linear(0, 11), nn.Sequential(nn.Flatten(), nn.Linear(6 * 8 * 5, 11))),
+        (lambda net: net.linear(0, 17), nn.Sequential(nn.Flatten(), nn.Linear(6 * 8 * 5, 17))),
         (
             lambda net: net.linear(0, 11, bias=False),
             nn.Sequential(nn.Flatten(), nn.Linear(6 * 8 * 5, 11, bias=False)),
@@ -135,6 +135,7 @@ def test_parameters_and_macs_of_a_layer_are_torch_s(
     params, macs, _ = graph_cost(graph)
     assert params == sum(p.numel() for p in module.parameters())
     assert 2 * macs == counter.get_total_flops()
+    assert type(params) is type(macs) is int
     assert node_cost(graph.nodes[1], graph.input_shape) == (params, macs)
 
 
