@@ -42,16 +42,21 @@ class Study:
 
     @classmethod
     def create(
-        cls, name: str, settings: StudySettings, storage: Storage, candidates: Candidates
+        cls,
+        name: str,
+        settings: StudySettings,
+        storage: Storage,
+        candidates: Candidates | None = None,
     ) -> Study:
-        """A new study, which goes on with the `candidates` that its settings were checked by.
+        """A new study, which goes on with the `candidates` by which its settings were checked.
 
         Errors: `NasError` where the name is taken or the storage not writable.
         """
         attributes = {SETTINGS: settings.model_dump_json()}
         study = cls(storage, storage.create(name, attributes, directions(settings.objectives)))
-        study.space, study.target = candidates.space, candidates.target
-        study.budgets, study.candidates = candidates.budgets, candidates
+        if candidates:
+            study.space, study.target = candidates.space, candidates.target
+            study.budgets, study.candidates = candidates.budgets, candidates
         return study
 
     @classmethod
