@@ -288,9 +288,12 @@ def test_the_smallest_that_can_be() -> None:
     assert net.shape(net.shuffle(0, 1)) == (1, 1, 1)
     assert net.crop(0, 1) == 0
     assert net.split(0, 1) == (net.channels(0) + 3,)
-    for change in (lambda: net.crop(0, 0), lambda: net.shuffle(0, 0), lambda: net.swap(0, 2)):
-        with pytest.raises(ShapeError):
-            change()
+    with pytest.raises(ShapeError):
+        net.crop(0, 0)
+    with pytest.raises(ShapeError):
+        net.shuffle(0, 0)
+    with pytest.raises(ShapeError):
+        net.swap(0, 2)
     with pytest.raises(ShapeError):
         Builder((1, 1, 0))
 

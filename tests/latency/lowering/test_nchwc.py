@@ -197,6 +197,7 @@ def test_kernels_do_the_work_that_onnxruntime_executes(
     networks = nas.SearchSpace.load(space)
     for seed in range(count):
         arch = networks.sample(seed)
+        assert HERE is not None
         assert valued(network_kernels(arch, HERE)) == executed(arch.graph(), tmp_path), seed
 
 
@@ -225,5 +226,6 @@ def summed() -> Graph:
 def test_kernels_of_a_graph_do_the_work_that_onnxruntime_executes(
     make: Any, tmp_path: Path
 ) -> None:
+    assert HERE is not None
     graph = make()
     assert valued(lower(graph, False, BLOCKS[HERE]).kernels) == executed(graph, tmp_path)
