@@ -1,15 +1,15 @@
-"""Plugins: a user's own blocks and proxies, in a Python file or in an installed package.
+"""Plugins: a user's own blocks, proxies, samplers and data readers, in a Python file or a package.
 
-A plugin registers them with `@block` and `@proxy` like a file of this package. It is code that runs
-with the rights of whoever loads it. What a plugin registers, it registers whole or not at all.
+A plugin registers them with `@block`, `@proxy`, `@sampler` and `@reader`, like a file of this
+package. It is code that runs with the rights of whoever loads it. What a plugin registers, it
+registers whole or not at all.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
@@ -19,11 +19,11 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from nas.blocks.registry import KINDS, located
-from nas.support.errors import NasError
+from nas.support.errors import NasError, located
+from nas.support.registry import Registry, transaction
 from nas.support.validation import Settings
 
-GROUP = "nas.blocks"
+GROUPS = ("nas.blocks", "nas.proxies", "nas.samplers", "nas.readers")
 
 
 class PluginFile(Settings):
@@ -33,12 +33,11 @@ class PluginFile(Settings):
     sha256: str
 
 
-_FILES: dict[str, PluginFile] = {}
-_NAMES: dict[str, frozenset[str]] = {}
+_FILES: Registry[PluginFile] = Registry("plugin")
 
 
 def load(path: str | Path) -> PluginFile:
-    """Runs a Python file that registers blocks or proxies; a second time is harmless.
+    """Runs a Python file that registers something; a second time is harmless.
 
     Errors: `NasError` naming the file, the line and the reason where it cannot be read or run,
     registers a name that is taken, registers nothing, or has changed since it was loaded.
@@ -50,30 +49,31 @@ def load(path: str | Path) -> PluginFile:
         if _FILES[place] != file:
             raise NasError(f"plugin {place} has changed since it was loaded; start Python anew")
         return file
-    with _whole(place) as added:
-        try:
+    try:
+        with transaction(place) as made:
             _run(place, content)
-        except (Exception, SystemExit) as error:
-            raise NasError(f"plugin {located(error, place)}") from error
-        if not added():
-            raise NasError(f"plugin {place} registers nothing; it needs an @block or a @proxy")
-        _FILES[place], _NAMES[place] = file, added()
+            if not made:
+                raise NasError("registers nothing: it needs a @block, @proxy, @sampler or @reader")
+            _FILES.register(place, file, __name__)
+    except (Exception, SystemExit) as error:
+        sys.modules.pop(place, None)
+        raise NasError(f"plugin {located(error, place)}") from error
     return file
 
 
 @cache
 def load_installed() -> None:
-    """Loads the plugins of installed packages (entry points `nas.blocks`), once a process.
+    """Loads the plugins of installed packages (entry points of `GROUPS`), once a process.
 
     Errors: `NasError` naming the entry point and the reason.
     """
-    for entry in entry_points(group=GROUP):
-        with _whole():
-            try:
+    for entry in (entry for group in GROUPS for entry in entry_points(group=group)):
+        try:
+            with transaction():
                 entry.load()
-            except (Exception, SystemExit) as error:
-                reason = located(error, "")
-                raise NasError(f"plugin '{entry.name}' ({entry.value}): {reason}") from error
+        except (Exception, SystemExit) as error:
+            reason = located(error, "")
+            raise NasError(f"plugin '{entry.name}' ({entry.value}): {reason}") from error
 
 
 def load_all(paths: Iterable[str | Path] | None) -> list[PluginFile]:
@@ -104,10 +104,10 @@ def restore(files: Iterable[PluginFile], owner: str) -> None:
         load(file.path)
 
 
-def providers(names: Iterable[str]) -> tuple[PluginFile, ...]:
-    """The loaded files that registered any of these names of blocks and proxies."""
-    wanted = set(names)
-    return tuple(file for place, file in _FILES.items() if _NAMES[place] & wanted)
+def providers(*used: tuple[Registry[Any], Iterable[str]]) -> tuple[PluginFile, ...]:
+    """The loaded files that registered any of the used names, given for each registry."""
+    owners = {registry.owner(name) for registry, names in used for name in names}
+    return tuple(file for place, file in _FILES.items() if place in owners)
 
 
 class _Loader(SourceFileLoader):
@@ -135,27 +135,3 @@ def _content(place: str) -> bytes:
         return Path(place).read_bytes()
     except OSError as error:
         raise NasError(f"plugin {place}: {error.strerror}") from None
-
-
-@contextmanager
-def _whole(module: str = "") -> Iterator[Callable[[], frozenset[str]]]:
-    """Undoes every registration, and that of the module, where its body fails.
-
-    Gives a function: the names of blocks and proxies that were added so far.
-    """
-    from nas.proxies import PROXIES  # needs torch
-
-    registries: tuple[dict[str, Any], ...] = (KINDS, PROXIES, _FILES, _NAMES)
-    before = [dict(registry) for registry in registries]
-
-    def added() -> frozenset[str]:
-        return frozenset((KINDS.keys() - before[0].keys()) | (PROXIES.keys() - before[1].keys()))
-
-    try:
-        yield added
-    except BaseException:
-        for registry, kept in zip(registries, before, strict=True):
-            registry.clear()
-            registry.update(kept)
-        sys.modules.pop(module, None)
-        raise

@@ -16,12 +16,15 @@ from commands import Run
 
 from nas import plugins
 from nas.blocks import KINDS, Layer, block_graph
+from nas.data import READERS
 from nas.proxies import PROXIES
 from nas.study import Study, begin
+from nas.study.samplers import SAMPLERS
 from nas.support.errors import NasError
+from nas.support.registry import transaction
 
 GUIDE = Path(__file__).parents[1] / "docs" / "plugins.md"
-REGISTRIES: tuple[dict, ...] = (KINDS, PROXIES, plugins._FILES, plugins._NAMES)
+REGISTRIES: tuple[dict, ...] = (KINDS, PROXIES, SAMPLERS, READERS, plugins._FILES)
 BLOCK = """
 from nas.blocks import block
 @block("{name}")
@@ -35,16 +38,14 @@ Forget = Callable[[], None]
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[Forget]:
     """Unregisters what was registered since the test began, as a new process would."""
-    before = [dict(registry) for registry in REGISTRIES]
+    with transaction() as made:
 
-    def reset() -> None:
-        for registry, kept in zip(REGISTRIES, before, strict=True):
-            registry.clear()
-            registry.update(kept)
-        plugins.load_installed.cache_clear()
+        def reset() -> None:
+            made.undo()
+            plugins.load_installed.cache_clear()
 
-    yield reset
-    reset()
+        yield reset
+        reset()
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_a_plugin_that_moved_is_named_again(searched: Run, tmp_path: Path) -> No
         ("import sys\nsys.exit(3)", "my_blocks.py, line 2: SystemExit: 3"),
         ("x = '\0'", "my_blocks.py"),
         (b"x = '\xff'", "my_blocks.py"),
-        ("import nas", "my_blocks.py registers nothing"),
+        ("import nas", "my_blocks.py: registers nothing"),
         (BLOCK.format(name="fire"), "line 3: block name 'fire' is taken by nas.blocks.fire"),
         (BLOCK.format(name="mine") + "raise ValueError", "my_blocks.py, line 6: ValueError"),
         (BLOCK.format(name="mine") + BLOCK.format(name="fire"), "is taken by nas.blocks.fire"),
@@ -236,10 +237,12 @@ def test_plugins_of_installed_packages(
     write(tmp_path / "installed_blocks.py", BLOCK.format(name="installed"))
     write(tmp_path / "broken_blocks.py", BLOCK.format(name="half") + "import no_such_module")
     monkeypatch.syspath_prepend(tmp_path)
-    good = EntryPoint("good", "installed_blocks", plugins.GROUP)
-    bad = EntryPoint("bad", "broken_blocks", plugins.GROUP)
+    good = EntryPoint("good", "installed_blocks", plugins.GROUPS[0])
+    bad = EntryPoint("bad", "broken_blocks", plugins.GROUPS[0])
     found = [good]
-    monkeypatch.setattr(plugins, "entry_points", lambda group: found)
+    monkeypatch.setattr(
+        plugins, "entry_points", lambda group: [e for e in found if e.group == group]
+    )
     plugins.load_all([])
     plugins.load_all(None)
     assert "installed" in KINDS

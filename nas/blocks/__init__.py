@@ -1,8 +1,5 @@
 """Block kinds, one family a file; every module of this package registers its own."""
 
-from importlib import import_module
-from pkgutil import iter_modules
-
 from nas.blocks.registry import (
     KINDS,
     Block,
@@ -15,6 +12,7 @@ from nas.blocks.registry import (
     kind,
     make_divisible,
 )
+from nas.support.registry import load_modules
 
 __all__ = [
     "KINDS",
@@ -29,5 +27,4 @@ __all__ = [
     "make_divisible",
 ]
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+load_modules(__name__, __path__)

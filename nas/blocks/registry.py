@@ -17,12 +17,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from traceback import walk_tb
 from types import UnionType
 from typing import Any, ClassVar, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from nas.graph import Builder, Graph, Shape
-from nas.support.errors import NasError, one_of, shown
+from nas.support.errors import NasError, located, one_of, shown
+from nas.support.registry import Registry
 
 Value = int | float | str | bool | None
 Settings = dict[str, Value]
@@ -78,18 +78,6 @@ def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
                 )
             found[name] = Parameter(types, p.default)
     return found
-
-
-def located(error: BaseException, file: str) -> str:
-    """What went wrong, in one line, behind `file` and the last line of it that took part."""
-    lines = [n for frame, n in walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
-    text = str(error)
-    if isinstance(error, SyntaxError) and error.filename == file:
-        lines, text = [error.lineno or 1], error.msg
-    if not isinstance(error, NasError):
-        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    where = f"{file}, line {lines[-1]}: " if lines else f"{file}: " if file else ""
-    return where + " ".join(text.split())
 
 
 def _file(function: Callable[..., Any]) -> str:
@@ -168,27 +156,24 @@ def _plain_layer(layer: Layer) -> Settings:
     return {"out": layer.keep(layer.out)}
 
 
-KINDS: dict[str, BlockKind] = {}
+KINDS: Registry[BlockKind] = Registry("block")
 
 
 def block(name: str) -> Callable[[Callable[..., int]], BlockKind]:
-    """Registers a block function `(net, x, *, settings…) -> node` under `name`."""
+    """Registers a block function `(net, x, *, settings…) -> node` under `name`.
+
+    Errors: `NasError` where the name is taken or a setting is of no type that one can have.
+    """
 
     def register(function: Callable[..., int]) -> BlockKind:
-        if name in KINDS:
-            raise NasError(f"block name '{name}' is taken by {KINDS[name].function.__module__}")
-        KINDS[name] = BlockKind(name, function)
-        return KINDS[name]
+        return KINDS.register(name, BlockKind(name, function), function.__module__)
 
     return register
 
 
 def kind(name: str) -> BlockKind:
     """The registered kind. Errors: `NasError` with the nearest name."""
-    try:
-        return KINDS[name]
-    except KeyError:
-        raise one_of("block", name, KINDS) from None
+    return KINDS[name]
 
 
 class Block:

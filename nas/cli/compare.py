@@ -101,10 +101,10 @@ def _run(
     from nas.cli.progress import progress_display
     from nas.study import Driver
     from nas.study.compare import study_of
-    from nas.study.samplers.registry import check_sampler
+    from nas.study.samplers import SAMPLERS
 
     for sampler in samplers:
-        check_sampler(sampler)
+        SAMPLERS[sampler]  # an unknown one is refused before the first study runs
     studies = []
     for seed in range(seeds):
         for sampler in samplers:

@@ -20,7 +20,7 @@ PluginOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugin",
-        help="Python file of your own blocks or proxies, repeatable. It is run.",
+        help="Python file of your own blocks, proxies, samplers or readers, repeatable. It is run.",
         show_default=False,
     ),
 ]

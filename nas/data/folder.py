@@ -58,7 +58,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _accepts(folder: Path) -> bool:
-    return any(next(iter(_files(sub)), None) for sub in _class_folders(folder))
+    return folder.is_dir() and any(next(iter(_files(sub)), None) for sub in _class_folders(folder))
 
 
 @reader("folder", accepts=_accepts, takes="a folder of images for each class (in train/ and val/)")

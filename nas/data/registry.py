@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from nas.data.dataset import DataSet
 from nas.support.errors import NasError, one_of
+from nas.support.registry import Registry
 
 Read = Callable[[str, int], DataSet]
 
@@ -32,7 +33,7 @@ class Reader(NamedTuple):
     takes: str
 
 
-READERS: dict[str, Reader] = {}
+READERS: Registry[Reader] = Registry("data reader")
 
 
 def reader(
@@ -45,24 +46,22 @@ def reader(
     """Registers a reader; `takes` says in words which folders it accepts."""
 
     def register(function: Read) -> Read:
-        if name in READERS:
-            raise NasError(f"data reader name '{name}' is taken")
-        READERS[name] = Reader(name, function, names, accepts, takes)
+        entry = Reader(name, function, names, accepts, takes)
+        READERS.register(name, entry, function.__module__)
         return function
 
     return register
 
 
-def load_data(source: str | Path, seed: int = 0) -> DataSet:
-    """A data set by its name (`digits`, `fashion-mnist`) or the path of its folder.
+def find_reader(source: str | Path) -> Reader:
+    """The reader of a data set given by its name (`digits`) or by the path of its folder.
 
-    `seed` splits off the validation images where the data set has none of its own.
     Errors: `NasError` with the path and what is expected there.
     """
     text = str(source)
     for found in READERS.values():
         if text in found.names:
-            return found.read(text, seed)
+            return found
     path = Path(text)
     known = [name for found in READERS.values() for name in found.names]
     if not path.exists():
@@ -73,6 +72,14 @@ def load_data(source: str | Path, seed: int = 0) -> DataSet:
         raise NasError(f"data set {text}: must be a folder, not a file")
     for found in READERS.values():
         if found.accepts(path):
-            return found.read(text, seed)
+            return found
     takes = "; or ".join(found.takes for found in READERS.values() if found.takes)
     raise NasError(f"data set {text}: must hold {takes}")
+
+
+def load_data(source: str | Path, seed: int = 0) -> DataSet:
+    """A data set by its name or the path of its folder; see `find_reader`.
+
+    `seed` splits off the validation images where the data set has none of its own.
+    """
+    return find_reader(source).read(str(source), seed)

@@ -1,13 +1,11 @@
 """Accuracy proxies, one a file; every module of `kinds` registers its own."""
 
-from importlib import import_module
-from pkgutil import iter_modules
-
 from nas.proxies import kinds
 from nas.proxies.combine import Combiner
 from nas.proxies.probe import Probe
 from nas.proxies.registry import PROXIES, Proxy, UndefinedScore, proxy
 from nas.proxies.scoring import DEFAULT, Scores, evaluate, score, scores
+from nas.support.registry import load_modules
 
 __all__ = [
     "DEFAULT",
@@ -23,5 +21,4 @@ __all__ = [
     "scores",
 ]
 
-for _module in iter_modules(kinds.__path__):
-    import_module(f"{kinds.__name__}.{_module.name}")
+load_modules(kinds.__name__, kinds.__path__)

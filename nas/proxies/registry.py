@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from nas.proxies.probe import Probe
 from nas.support.errors import NasError, one_of
+from nas.support.registry import Registry
 
 NEEDS = ("data", "labels", "backward", "norm")
 
@@ -34,7 +35,7 @@ class Proxy(NamedTuple):
     failure: str = ""
 
 
-PROXIES: dict[str, Proxy] = {}
+PROXIES: Registry[Proxy] = Registry("proxy")
 
 
 class UndefinedScore(NasError):
@@ -44,23 +45,21 @@ class UndefinedScore(NasError):
 def proxy(
     name: str, *, paper: str, needs: Sequence[str] = (), cost: str = "", failure: str = ""
 ) -> Callable[[Callable[[Probe], float]], Proxy]:
-    """Registers a proxy function under `name`."""
+    """Registers a proxy function under `name`; see `Proxy` for the rest.
+
+    Errors: `NasError` where the name is taken or a need is none of `NEEDS`.
+    """
     for need in needs:
         if need not in NEEDS:
             raise one_of(f"proxy '{name}': need", need, NEEDS)
 
     def register(function: Callable[[Probe], float]) -> Proxy:
-        if name in PROXIES:
-            raise NasError(f"proxy name '{name}' is taken by {PROXIES[name].function.__module__}")
-        PROXIES[name] = Proxy(name, paper, function, tuple(needs), cost, failure)
-        return PROXIES[name]
+        entry = Proxy(name, paper, function, tuple(needs), cost, failure)
+        return PROXIES.register(name, entry, function.__module__)
 
     return register
 
 
 def checked(names: Sequence[str]) -> tuple[str, ...]:
     """The names as they are. Errors: `NasError` for one that is unknown."""
-    for name in names:
-        if name not in PROXIES:
-            raise one_of("proxy", name, PROXIES)
-    return tuple(names)
+    return tuple(PROXIES[name].name for name in names)

@@ -13,9 +13,10 @@ from optuna.trial import TrialState, create_trial
 
 from nas.proxies import Combiner, evaluate
 from nas.study.candidates import Candidate
+from nas.study.optuna_private import stored_since
 from nas.study.progress import Report, Tally
 from nas.study.samplers.budget import BudgetSampler
-from nas.study.samplers.history import History, stored_since
+from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
 from nas.study.study import Study
 from nas.study.workers.executors import InlineExecutor, Slots, WorkersLost
@@ -56,7 +57,7 @@ class Driver:
         self.executor = executor or InlineExecutor()
         self.slots: Callable[[], int] = slots if callable(slots) else lambda: slots
         self.stopping = False
-        self._history = History(study.directions, SAMPLERS[study.settings.sampler](0, ()))
+        self._history = History(study.directions, SAMPLERS[study.settings.sampler])
         self._tally = Tally(study.settings.objectives)
         self._stored: dict[str, int] = {}
         self._waiting: dict[str, Asked] = {}

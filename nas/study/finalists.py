@@ -16,6 +16,7 @@ from optuna.pruners import SuccessiveHalvingPruner
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.data import DataSet, load_data
+from nas.study.optuna_private import reopened
 from nas.study.record import Record
 from nas.study.storage.journal import journal
 from nas.study.storage.locks import claim_file
@@ -124,7 +125,7 @@ def _train_all(
 def _going_on(trained: optuna.Study, known: list[FrozenTrial], record: Record) -> Trial:
     """The network's trial that was running when the process ended, or a new one."""
     if known:
-        return Trial(trained, known[0]._trial_id)
+        return reopened(trained, known[0])
     trial = trained.ask()
     trial.set_user_attr(NETWORK, record.trial)
     return trial

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from nas import plugins
+from nas.blocks import KINDS
 from nas.budget import parse_budgets
-from nas.data import load_data
+from nas.data import READERS, find_reader, load_data
 from nas.data.fit import fit_space
 from nas.latency import Target
+from nas.proxies import PROXIES
 from nas.proxies.registry import checked
 from nas.space import SearchSpace
 from nas.study.candidates import Candidates
@@ -19,7 +21,7 @@ from nas.study.driver import Driver
 from nas.study.notices import space_file
 from nas.study.objectives import check_objectives
 from nas.study.progress import Report
-from nas.study.samplers.registry import check_sampler, default_cascade
+from nas.study.samplers.registry import SAMPLERS, check_cascade, default_cascade
 from nas.study.settings import StudySettings
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
@@ -85,12 +87,16 @@ def begin(
         },
     }
     settings = validated(StudySettings, data, "search")
-    check_sampler(settings.sampler, settings.cascade)
+    check_cascade(settings.sampler, settings.cascade)
     check_objectives(settings.objectives)
     checked(settings.proxies)
     cascade = options.get("cascade") or default_cascade(settings.sampler, settings.proxies)
-    blocks = {name for stage in loaded.settings.stages for name in stage.block}
-    used = plugins.providers(blocks | set(settings.proxies))
+    used = plugins.providers(
+        (KINDS, _kinds(loaded)),
+        (PROXIES, settings.proxies),
+        (SAMPLERS, [settings.sampler]),
+        (READERS, [] if settings.data is None else [find_reader(settings.data).name]),
+    )
     candidates = Candidates(loaded, device, limits)
     candidates.check(settings.seed)
     place = Storage(options.get("storage"))
@@ -117,6 +123,14 @@ def search(
     study = begin(target, budgets, space, **options)
     Driver(study, report=report).run(study.settings.trials)
     return study
+
+
+def _kinds(space: SearchSpace) -> set[str]:
+    """The kinds of block that a network of the space may have."""
+    found = space.settings
+    parts = [*found.stem.values(), *found.head.values()]
+    stages = [name for stage in found.stages for name in (*stage.block, *stage.down_rows)]
+    return {row.kind for rows in parts for row in rows} | {*stages} - {"stride"}
 
 
 def _free_name(storage: Storage, words: Sequence[str]) -> str:

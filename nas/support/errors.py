@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from traceback import walk_tb
 
 MAX_LISTED, MAX_SHOWN = 16, 80
 
@@ -41,3 +42,15 @@ def nearest(value: object, allowed: Iterable[str]) -> str:
     else:
         known = f" (one of: {', '.join(names)})" if names else " (there is none)"
     return hint + known
+
+
+def located(error: BaseException, file: str) -> str:
+    """What went wrong, in one line, behind `file` and the last line of it that took part."""
+    lines = [n for frame, n in walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    text = str(error)
+    if isinstance(error, SyntaxError) and error.filename == file:
+        lines, text = [error.lineno or 1], error.msg
+    if not isinstance(error, NasError):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    where = f"{file}, line {lines[-1]}: " if lines else f"{file}: " if file else ""
+    return where + " ".join(text.split())

@@ -19,7 +19,7 @@ import nas
 from nas.proxies import evaluate, registry
 from nas.study import Driver, Study, begin, search
 from nas.study.driver import REFERENCE_SIZE
-from nas.study.samplers.registry import SAMPLERS
+from nas.study.samplers import SAMPLERS
 
 OPTIONS: dict[str, Any] = {"proxies": ["entropy"]}
 

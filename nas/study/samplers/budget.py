@@ -33,7 +33,7 @@ class BudgetSampler(BaseSampler):
     def __init__(self, study: Study, number: int, seen: Container[str]) -> None:
         settings = study.settings
         sequence = np.random.SeedSequence((settings.seed, number))
-        make, seed = SAMPLERS[settings.sampler], int(sequence.generate_state(1)[0])
+        make, seed = SAMPLERS[settings.sampler].make, int(sequence.generate_state(1)[0])
         self.inner = make(seed, study.reference_trials)
         self.rng = np.random.default_rng(sequence)
         self.study, self.candidates, self.seen = study, study.candidates, seen

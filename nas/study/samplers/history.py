@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler, NSGAIISampler
+from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas.study.optuna_private import generation_of, id_of
+from nas.study.samplers.registry import Sampler
+from nas.support.errors import NasError
+
 NAME = "history"
-GENERATION = "NSGAIISampler:generation"
 
 
 class History:
     """The finished trials in the order in which they were stored, and the sampler's notes on them.
 
-    `sampler` is one of those that will be asked. NSGA-II notes each generation's parents when it
-    begins, and looks at nothing older from then on: neither does this.
+    A `sampler` with generations notes the parents of each when it begins, and reads nothing older
+    from then on: neither does this.
     """
 
-    def __init__(self, directions: Sequence[StudyDirection], sampler: BaseSampler) -> None:
+    def __init__(self, directions: Sequence[StudyDirection], sampler: Sampler) -> None:
         self._trials, self._count, self._generation = _Trials(), 0, 0
-        self._genetic = sampler if isinstance(sampler, NSGAIISampler) else None
+        self._genetic = _genetic(sampler) if sampler.generations else None
         optuna.create_study(study_name=NAME, storage=self._trials, directions=directions)
 
     def __len__(self) -> int:
@@ -32,16 +35,19 @@ class History:
 
     def add(self, trial: FrozenTrial) -> None:
         """Takes a finished trial as it is."""
-        generation = trial.system_attrs.get(GENERATION, 0)
-        if self._genetic and generation > self._generation:
-            self._generation = generation
-            study = self._study(self._genetic)
-            parents = self._genetic.get_parent_population(study, generation)
-            numbers = {parent.number for parent in parents}
-            self._trials.complete = [t for t in self._trials.complete if t.number in numbers]
+        if self._genetic:
+            self._begin(generation_of(self._genetic, trial), self._genetic)
         if trial.state == TrialState.COMPLETE:
             self._trials.complete.append(trial)
         self._count += 1
+
+    def _begin(self, generation: int, sampler: BaseGASampler) -> None:
+        """Forgets what is older than the parents of a generation, if that is a new one."""
+        if generation > self._generation:
+            self._generation = generation
+            parents = sampler.get_parent_population(self._study(sampler), generation)
+            numbers = {parent.number for parent in parents}
+            self._trials.complete = [t for t in self._trials.complete if t.number in numbers]
 
     def ask(self, sampler: BaseSampler) -> dict[str, Any]:
         """Lets the sampler propose. What it noted on the trial, which is to be stored with it."""
@@ -57,6 +63,17 @@ class History:
         return optuna.load_study(study_name=NAME, storage=self._trials, sampler=sampler)
 
 
+def _genetic(sampler: Sampler) -> BaseGASampler:
+    """One of the samplers that will be asked. Errors: `NasError` where it has no generations."""
+    made = sampler.make(0, ())
+    if not isinstance(made, BaseGASampler):
+        raise NasError(
+            f"sampler '{sampler.name}' is registered with generations, so it must be a subclass of "
+            f"optuna.samplers.BaseGASampler, not {type(made).__name__}"
+        )
+    return made
+
+
 class _Trials(InMemoryStorage):
     """Of trials there are the completed ones, the only ones that the samplers look at, and the one
     that is being asked for."""
@@ -68,7 +85,7 @@ class _Trials(InMemoryStorage):
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         assert self.asked is not None
-        assert self.asked._trial_id == trial_id
+        assert id_of(self.asked) == trial_id
         self.asked.system_attrs[key] = value
 
     def get_all_trials(
@@ -76,18 +93,3 @@ class _Trials(InMemoryStorage):
     ) -> list[FrozenTrial]:
         wanted = states is None or TrialState.COMPLETE in states
         return self.complete.copy() if wanted else []
-
-
-def stored_since(study: optuna.Study, number: int) -> Iterator[FrozenTrial]:
-    """The trials of a stored study from a number on, at a cost that is theirs alone."""
-    if number == 0:
-        yield from study.get_trials(deepcopy=False)
-        return
-    storage, study_id = study._storage, study._study_id
-    while True:
-        try:
-            trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
-        except KeyError:
-            return
-        yield storage.get_trial(trial_id)
-        number += 1

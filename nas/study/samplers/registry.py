@@ -1,54 +1,70 @@
-"""The samplers by name: Optuna's and evolution."""
+"""The registry of samplers: what proposes the next candidates of a search.
+
+    @sampler("mine")
+    def mine(seed: int, ancestors: Sequence[FrozenTrial]) -> BaseSampler: ...
+
+A sampler is any sampler of Optuna's, made afresh for every trial from a seed of that trial's own and
+from `ancestors`: the reference sample, which is as if it had been searched before the first trial.
+So it keeps nothing between trials: what it proposes depends on the history alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple, TypeVar
 
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from nas.proxies import PROXIES
-from nas.study.samplers.evolution import EvolutionSampler
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError
+from nas.support.registry import Registry
 
-if TYPE_CHECKING:
-    pass
-
-POPULATION = 50
-SCREENED = 32
+Make = Callable[[int, Sequence[FrozenTrial]], BaseSampler]
+M = TypeVar("M", bound=Make)
 
 
-def _gp(seed: int, ancestors: Sequence[FrozenTrial]) -> BaseSampler:
-    """One local search a trial: with Optuna's ten, spaces of 40 options take 6 s a proposal."""
-    sampler = GPSampler(seed=seed)
-    sampler._n_local_search = 1
-    return sampler
+class Sampler(NamedTuple):
+    """A registered sampler.
+
+    cascade: how many proposals a trial screens unless the user says (1: no screening); None where
+    it cannot be screened. generations: it is a genetic sampler of Optuna's (`BaseGASampler`), which
+    notes on each trial its generation and reads no trial older than its generation's parents.
+    """
+
+    name: str
+    make: Make
+    cascade: int | None = 1
+    generations: bool = False
 
 
-# Made from a seed and from trials before the study's first, the reference sample.
-SAMPLERS: dict[str, Callable[[int, Sequence[FrozenTrial]], BaseSampler]] = {
-    "evolution": EvolutionSampler,
-    "nsga2": lambda seed, ancestors: NSGAIISampler(population_size=POPULATION, seed=seed),
-    "tpe": lambda seed, ancestors: TPESampler(multivariate=True, seed=seed),
-    "gp": _gp,
-    "random": lambda seed, ancestors: RandomSampler(seed=seed),
-}
+SAMPLERS: Registry[Sampler] = Registry("sampler")
 
 
-def check_sampler(name: str, cascade: int = 1) -> None:
-    """Errors: `NasError` with the nearest name where there is no such sampler, and for a cascade
-    on random search, which is what others are compared with."""
-    if name not in SAMPLERS:
-        raise one_of("sampler", name, SAMPLERS)
-    if name == "random" and cascade > 1:
-        raise NasError(f"cascade {cascade}: sampler 'random' proposes without one; leave it at 1")
+def sampler(name: str, *, cascade: int | None = 1, generations: bool = False) -> Callable[[M], M]:
+    """Registers a function or class that makes a sampler under `name`; see `Sampler`.
+
+    Errors: `NasError` where the name is taken.
+    """
+
+    def register(make: M) -> M:
+        entry = Sampler(name, make, cascade, generations)
+        SAMPLERS.register(name, entry, make.__module__)
+        return make
+
+    return register
+
+
+def check_cascade(name: str, cascade: int) -> None:
+    """Errors: `NasError` for an unknown sampler, and for a cascade on one that takes none."""
+    if SAMPLERS[name].cascade is None and cascade > 1:
+        raise NasError(f"cascade {cascade}: sampler '{name}' proposes without one; leave it at 1")
 
 
 def default_cascade(name: str, proxies: Sequence[str]) -> int:
-    """How many proposals a trial screens unless it is said: evolution's is the one that gains.
+    """How many proposals a trial screens unless the user says.
 
     Where every proxy is analytic a screen would be no cheaper than the score.
     """
-    run = any(PROXIES[p].needs for p in proxies if p in PROXIES)
-    return SCREENED if name == "evolution" and run else 1
+    run = any(PROXIES[proxy].needs for proxy in proxies)
+    return (SAMPLERS[name].cascade or 1) if run else 1

@@ -19,7 +19,7 @@ from optuna.study import StudyDirection
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from nas.study.storage.database import Database
+from nas.study.optuna_private import Database
 from nas.study.storage.journal import check_last_line, journal
 from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
 from nas.support.errors import NasError, one_of

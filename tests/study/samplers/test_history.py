@@ -12,7 +12,9 @@ from optuna.samplers import BaseSampler, NSGAIISampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.study.samplers.history import History, stored_since
+from nas.study.optuna_private import stored_since
+from nas.study.samplers import Sampler
+from nas.study.samplers.history import History
 
 SPACE: dict[str, BaseDistribution] = {f"x{n}": IntDistribution(0, 9) for n in range(6)}
 DIRECTIONS = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
@@ -64,7 +66,10 @@ def grown(history: History, trials: list[FrozenTrial], count: int) -> list[Froze
 @pytest.mark.parametrize("stop", [1, 60, 73, 120])
 def test_nsga2_needs_nothing_that_is_forgotten_also_when_replayed(stop: int) -> None:
     def new(forgets: bool) -> History:
-        return History(DIRECTIONS, NSGAIISampler(population_size=8) if forgets else Recording(0))
+        def make(seed: int, ancestors: Any) -> BaseSampler:
+            return NSGAIISampler(population_size=8, seed=seed)
+
+        return History(DIRECTIONS, Sampler("nsga2", make, generations=forgets))
 
     whole = grown(new(forgets=False), [], 150)
     assert max(t.system_attrs["NSGAIISampler:generation"] for t in whole) > 10

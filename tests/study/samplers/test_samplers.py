@@ -16,9 +16,9 @@ import nas
 from nas.study import Driver, Study, begin, search
 from nas.study.hypervolume import hypervolume
 from nas.study.objectives import Aim, trial_losses
+from nas.study.samplers import SAMPLERS
 from nas.study.samplers.cascade import features
-from nas.study.samplers.evolution import POPULATION, EvolutionSampler
-from nas.study.samplers.registry import SAMPLERS
+from nas.study.samplers.kinds.evolution import POPULATION, EvolutionSampler
 from nas.study.warm_start import nearest
 
 # Not analytic, so that evolution screens, but as quick as such a proxy can be.

@@ -17,12 +17,12 @@ import pytest
 from studies import take_reference
 
 from nas import plugins
-from nas.blocks import KINDS
-from nas.proxies import PROXIES, evaluate
+from nas.proxies import evaluate
 from nas.study import Driver, Study, begin
 from nas.study.workers.executors import TRIES, ProcessExecutor, WorkersLost
 from nas.study.workers.open import open_executor
 from nas.support.errors import NasError
+from nas.support.registry import transaction
 
 PLUGIN = """
 import os
@@ -45,14 +45,11 @@ def pool() -> Iterator[ProcessExecutor]:
 @pytest.fixture
 def plugin(tmp_path: Path) -> Iterator[Path]:
     """A plugin file; what it registers is forgotten afterwards."""
-    registries: tuple[dict[str, Any], ...] = (KINDS, PROXIES, plugins._FILES, plugins._NAMES)
-    before = [dict(registry) for registry in registries]
     path = tmp_path / "deadly.py"
     path.write_text(PLUGIN)
-    yield path
-    for registry, kept in zip(registries, before, strict=True):
-        registry.clear()
-        registry.update(kept)
+    with transaction() as made:
+        yield path
+        made.undo()
 
 
 def test_impossible_workers_are_one_clear_error() -> None:

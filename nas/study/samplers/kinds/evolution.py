@@ -13,12 +13,15 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.study.objectives import Aim, trial_losses
+from nas.study.samplers.registry import sampler
 
 POPULATION = 1000
 TOURNAMENT = 25
 MUTATIONS = 4
+SCREENED = 32
 
 
+@sampler("evolution", cascade=SCREENED)
 class EvolutionSampler(BaseSampler):
     """A parent's parameters without a few of them, which are drawn anew by whoever asks.
 

@@ -1,0 +1,1 @@
+"""The samplers that are shipped; every module of this package registers its own."""
