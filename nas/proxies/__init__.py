@@ -1,4 +1,4 @@
-"""Accuracy proxies, one a file; every module of `kinds` registers its own."""
+"""Accuracy proxies: scores of untrained networks. Each module of `kinds` registers its own."""
 
 from importlib import import_module
 from pkgutil import iter_modules
