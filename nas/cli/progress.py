@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from nas.study import Progress, Record, Study
     from nas.study.finalists import Report as FinalistReport
     from nas.study.progress import Report
-    from nas.training import Progress as Training
-    from nas.training.run import Report as TrainingReport
+    from nas.training import TrainingProgress as Training
+    from nas.training.run import TrainingReport
 
 LOG_EVERY_SECONDS = 10.0
 

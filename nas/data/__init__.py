@@ -1,4 +1,4 @@
-"""Data sets, one reader a file; every module of this package registers its own."""
+"""Data sets and their readers, one a file; each module of this package registers its own."""
 
 from nas.data.dataset import DataSet, Images
 from nas.data.registry import READERS, Reader, find_reader, load_data, reader

@@ -1,4 +1,4 @@
-"""`DataSet`: labelled images in memory, as every reader gives them. Needs no torch."""
+"""`DataSet`: labelled images in memory, the result of every reader. It needs no torch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ VALIDATION_SHARE = 0.1
 
 
 class Images(NamedTuple):
-    """`pixels` is (N, C, H, W) of uint8, `labels` is (N,) of int64: indices of the classes."""
+    """Labelled images: `pixels` (N, C, H, W) of uint8; `labels` (N,) of int64, class indices."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
     def take(self, indices: NDArray[Any]) -> Images:
-        """Those images, in that order."""
+        """The images at these indices, in their order."""
         return Images(self.pixels[indices], self.labels[indices])
 
 
@@ -30,10 +30,10 @@ class Images(NamedTuple):
 class DataSet:
     """A data set of square images of one size.
 
-    `source` finds it again through `load_data`, with the same `seed` of its split. Training looks
-    at `train` and `validation` alone; `test`, where there is one, is measured once, at the end.
-    `mirrored` says that an image keeps its class when it is mirrored. `notes` are lines about what
-    was wrong with single images.
+    `load_data` with `source` and `seed`, that of the split, gives the same data set again. Training
+    uses `train` and `validation` alone; `test`, if there is one, is measured once, at the end.
+    `mirrored` says that an image keeps its class when it is mirrored. Each of the `notes` is a line
+    about what is wrong with some images.
     """
 
     source: str
@@ -56,8 +56,9 @@ class DataSet:
 
     @cached_property
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation of each channel over the training images, of 0 to 1."""
-        # By counts: exact, and without a copy of the images in floating point.
+        """The mean and the standard deviation of each channel over the training images, whose
+        values count as 0 to 1."""
+        # Counting the values is exact, and needs no copy of the images in floating point.
         values = np.arange(256) / 255
         means, deviations = [], []
         for channel in range(self.channels):
@@ -70,7 +71,7 @@ class DataSet:
 
     @cached_property
     def checksum(self) -> str:
-        """64 hexadecimal digits of every image, label and class name."""
+        """The SHA-256 of every image, label and class name, as 64 hexadecimal digits."""
         digest = sha256(repr(self.classes).encode())
         for part in (self.train, self.validation, self.test or ()):
             for array in part:
@@ -79,7 +80,7 @@ class DataSet:
         return digest.hexdigest()
 
     def describe(self) -> str:
-        """One line: counts, classes and shape."""
+        """A line with the counts, the number of classes and the shape of an image."""
         parts = [f"{len(self.train.labels)} training", f"{len(self.validation.labels)} validation"]
         if self.test is not None:
             parts.append(f"{len(self.test.labels)} test")
@@ -90,9 +91,9 @@ class DataSet:
 
 
 def split(images: Images, share: float, seed: int) -> tuple[Images, Images]:
-    """Two parts of the images, the second with `share` of each class, at least one image.
+    """Splits images in two; the second part has `share` of each class, and at least one image.
 
-    Both keep the images' order. Errors: `NasError` for a class with a single image.
+    Both parts keep the images' order. Errors: `NasError` for a class with a single image.
     """
     rng = np.random.default_rng(seed)
     second = np.zeros(len(images.labels), bool)

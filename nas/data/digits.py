@@ -1,4 +1,4 @@
-"""The handwritten digits that scikit-learn brings along: 1,797 grey images of 8x8 pixels."""
+"""The reader of scikit-learn's handwritten digits: 1,797 grey images of 8x8 pixels."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from nas.data.dataset import DataSet, Images, split
 from nas.data.registry import reader
 
 VALIDATION_SHARE = 0.2  # a tenth of so few images would hardly tell two networks apart
-HIGHEST = 16  # the data set's own white
+HIGHEST = 16  # the data set's value of white
 
 
 @reader("digits", names=("digits",))
 def read_digits(source: str, seed: int) -> DataSet:
-    """`sklearn.datasets.load_digits` with its values of 0 to 16 as 0 to 255."""
+    """The images of `sklearn.datasets.load_digits`, their values of 0 to 16 scaled to 0 to 255."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -1,4 +1,4 @@
-"""What a data set means for a search space and for a network: classes, channels, resolution."""
+"""Fits a search space or a network to a data set: its classes, channels and resolution."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from nas.support.errors import NasError
 
 
 def fit_space(space: SearchSpace, data: DataSet) -> SearchSpace:
-    """The space with the data set's classes and channels, and resolutions that it can fill.
+    """The space with the data set's classes and channels, and no resolution above the images' own.
 
-    Resolutions above the images' own are left out, for they would cost without showing more; where
-    all are, the smallest stays (the space's strides are made for it) and images are enlarged.
+    A higher resolution would cost more and show no more. Where all of the space's are higher, the
+    smallest stays, because the space's strides are made for it, and images are enlarged.
     """
     resolutions = space.settings.resolution
     kept = [r for r in resolutions if r <= data.resolution] or [min(resolutions)]
@@ -24,9 +24,9 @@ def fit_space(space: SearchSpace, data: DataSet) -> SearchSpace:
 
 
 def fit_architecture(arch: Architecture, data: DataSet) -> Architecture:
-    """The network with the data set's channels, and as many outputs as it has classes.
+    """The network with the data set's channels, and one output for each of its classes.
 
-    Errors: `NasError` where its last row, whose outputs are wrong in number, is no linear one.
+    Errors: `NasError` where the number of outputs must change and the last row is not linear.
     """
     fitted = replace(arch, channels=data.channels)
     if fitted.classes == len(data.classes):

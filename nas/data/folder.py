@@ -1,9 +1,9 @@
-"""A folder of images per class, decoded by Pillow.
+"""The reader of folders with one folder of images for each class, decoded by Pillow.
 
     FOLDER/train/cat/1.jpg  FOLDER/val/cat/7.jpg  FOLDER/test/…   (test may be absent), or
     FOLDER/cat/1.jpg                               which is split by a seed
 
-What is wrong with single images is counted and named; too much of it is an error.
+Images with something wrong are counted and named; too many of them are an error.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
 VALIDATION_NAMES = ("val", "valid", "validation")
-TOLERATED = 0.1  # of all images may be unreadable, of another colour mode, or much too small
+TOLERATED = 0.1  # share of images that may be unreadable, of another colour mode, or too small
 NAMED_AT_MOST = 3
 LARGEST = 256  # pixels a side; larger images are reduced when they are read
 GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 
 
-class _Found(NamedTuple):
-    """An image file: its size and whether it is grey, None where it cannot be read."""
+class _ImageFile(NamedTuple):
+    """An image file: its class, its shorter side in pixels (0 where it cannot be read), whether it
+    is square and whether it is grey."""
 
     path: Path
     label: int
@@ -41,12 +42,12 @@ class _Found(NamedTuple):
 
 
 def _parts(folder: Path) -> dict[str, Path]:
-    """The folders of `train`, `validation` and `test`, or that of everything as `all`."""
+    """The folders of `train`, `validation` and `test`; without `train`, the whole one as `all`."""
     names = {"train": ("train",), "validation": VALIDATION_NAMES, "test": ("test",)}
-    found = {
+    parts = {
         part: folder / name for part, ns in names.items() for name in ns if (folder / name).is_dir()
     }
-    return found if "train" in found else {"all": folder}
+    return parts if "train" in parts else {"all": folder}
 
 
 def _class_folders(folder: Path) -> list[Path]:
@@ -63,10 +64,10 @@ def _accepts(folder: Path) -> bool:
 
 @reader("folder", accepts=_accepts, takes="a folder of images for each class (in train/ and val/)")
 def read_folder(source: str, seed: int) -> DataSet:
-    """Images of every size and mode become square ones of one size and one mode.
+    """Reads images of any size and mode as square images of one size and one mode.
 
-    The size is the most frequent shorter side, at most 256: an image is reduced to it by its
-    shorter side, and its centre is cut out. The mode, grey or RGB, is that of most images.
+    The size is the most frequent shorter side, at most 256 pixels: an image's shorter side is
+    scaled to it, and the centre is cut out. The mode, grey or RGB, is that of most images.
     Errors: `NasError` where no class has images, a class has none, or over a tenth of all images is
     unreadable, of the other mode, or under half the size.
     """
@@ -98,32 +99,32 @@ def read_folder(source: str, seed: int) -> DataSet:
     )  # fmt: skip
 
 
-def _look(source: str, folder: Path, classes: tuple[str, ...]) -> list[_Found]:
-    """Every image file of a part with its size and mode, its data not yet decoded."""
-    found = {path.name: path for path in _class_folders(folder)}
-    if set(found) != set(classes):
-        odd = sorted(set(found) ^ set(classes))
+def _look(source: str, folder: Path, classes: tuple[str, ...]) -> list[_ImageFile]:
+    """Inspects every image file of a part; the pixels are not kept."""
+    folders = {path.name: path for path in _class_folders(folder)}
+    if set(folders) != set(classes):
+        odd = sorted(set(folders) ^ set(classes))
         raise NasError(f"data set {source}: class '{odd[0]}' is in one of its parts only")
-    return [_inspect(p, i) for i, name in enumerate(classes) for p in _files(found[name])]
+    return [_inspect(p, i) for i, name in enumerate(classes) for p in _files(folders[name])]
 
 
-def _inspect(path: Path, label: int) -> _Found:
+def _inspect(path: Path, label: int) -> _ImageFile:
     from PIL import Image
 
     try:
         with Image.open(path) as image:
             image.load()
             width, height = image.size
-            return _Found(
+            return _ImageFile(
                 path, label, min(width, height), width == height, image.mode in GREY_MODES
             )
     # Pillow's decoders fail in many ways: OSError, SyntaxError, ValueError, bombs, struct.error.
     except Exception:
-        return _Found(path, label, 0, False, False)
+        return _ImageFile(path, label, 0, False, False)
 
 
-def _notes(source: str, images: list[_Found], side: int, grey: bool) -> tuple[str, ...]:
-    """A line for each kind of oddity. Errors: `NasError` where it has too many images."""
+def _notes(source: str, images: list[_ImageFile], side: int, grey: bool) -> tuple[str, ...]:
+    """A line for each kind of odd image. Errors: `NasError` where one kind has too many."""
     readable = [image for image in images if image.shorter]
     modes = ("RGB", "greyscale") if grey else ("greyscale", "RGB")
     odd = {
@@ -147,14 +148,14 @@ def _notes(source: str, images: list[_Found], side: int, grey: bool) -> tuple[st
                     f"data set {source}: {share:.0%}, over {TOLERATED:.0%}, is too much: {text}"
                 )
             notes.append(text)
-    # Photographs come in all sizes, so that alone is never an error.
+    # Photographs come in all sizes, so another size alone is never an error.
     fitted = sum(not (i.square and i.shorter == side) for i in readable)
     if fitted:
         notes.append(f"{fitted} of {len(images)} images are fitted to {side}x{side} pixels")
     return tuple(notes)
 
 
-def _pixels(images: list[_Found], side: int, grey: bool) -> Images:
+def _pixels(images: list[_ImageFile], side: int, grey: bool) -> Images:
     readable = [image for image in images if image.shorter]
     pixels = np.empty((len(readable), 1 if grey else 3, side, side), np.uint8)
     for i, image in enumerate(readable):
@@ -163,7 +164,7 @@ def _pixels(images: list[_Found], side: int, grey: bool) -> Images:
 
 
 def _decode(path: Path, side: int, grey: bool) -> NDArray[np.uint8]:
-    """One image as (C, side, side): upright, reduced by its shorter side, its centre."""
+    """The centre of an image as (C, side, side): turned upright, its shorter side scaled."""
     from PIL import Image, ImageOps
 
     with Image.open(path) as opened:
@@ -175,7 +176,7 @@ def _decode(path: Path, side: int, grey: bool) -> NDArray[np.uint8]:
 
 
 def _eight_bits(image: Image) -> Image:
-    """Images of 16 bits keep their most significant eight; Pillow itself would clip them."""
+    """The image with the eight most significant bits of 16; Pillow itself would clip the values."""
     from PIL import Image as Pillow
 
     if image.mode.startswith("I"):

@@ -1,7 +1,7 @@
-"""IDX files, the format of MNIST (LeCun, yann.lecun.com/exdb/mnist), plain or gzipped.
+"""The reader of IDX files, the format of MNIST (LeCun, yann.lecun.com/exdb/mnist).
 
-Two zero bytes, the type of the values (8: unsigned bytes), the number of dimensions, each of them
-as a big-endian 32-bit number, then the values.
+A file, plain or gzipped, has two zero bytes, the type of the values (8: unsigned bytes), the number
+of dimensions, each dimension as a big-endian 32-bit number, then the values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nas.data.registry import reader
 from nas.support.errors import NasError
 
 UNSIGNED_BYTES = 8
-# Where Debian's package `dataset-fashion-mnist` puts it; the variable names a folder of data sets.
+# The folder of Debian's package `dataset-fashion-mnist`; the variable names another one.
 FOLDERS = ("/usr/share/datasets",)
 VARIABLE = "NAS_DATA"
 NAMED = {
@@ -50,20 +50,20 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
 
 
-def _found(folder: Path, part: str, what: str) -> Path | None:
-    """The file of a part's images or labels, such as `t10k-images-idx3-ubyte.gz`."""
+def _file(folder: Path, part: str, what: str) -> Path | None:
+    """The file of a part's images or labels, such as `t10k-images-idx3-ubyte.gz`, if it exists."""
     paths = sorted(folder.glob(f"*{part}-{what}?idx*ubyte*"))
     return next((p for p in paths if p.name.endswith(("ubyte", "ubyte.gz"))), None)
 
 
 def _accepts(folder: Path) -> bool:
-    return _found(folder, "train", "images") is not None
+    return _file(folder, "train", "images") is not None
 
 
 def _part(folder: Path, part: str) -> Images:
     arrays = []
     for what, dimensions in (("images", 3), ("labels", 1)):
-        path = _found(folder, part, what)
+        path = _file(folder, part, what)
         if path is None:
             raise NasError(f"data set {folder}: the file {part}-{what}-idx{dimensions}-ubyte lacks")
         array = read_idx(path)
@@ -79,14 +79,14 @@ def _part(folder: Path, part: str) -> Images:
 
 
 def _folder(name: str) -> Path:
-    """Where a data set known by name is. Errors: `NasError` with the places that were looked at."""
+    """The folder of a data set known by name. Errors: `NasError` with the folders looked in."""
     own = os.environ.get(VARIABLE)
-    places = [Path(place) / name for place in ((own,) if own else ()) + FOLDERS]
-    for place in places:
-        if place.is_dir() and _accepts(place):
-            return place
+    folders = [Path(parent) / name for parent in ((own,) if own else ()) + FOLDERS]
+    for folder in folders:
+        if folder.is_dir() and _accepts(folder):
+            return folder
     raise NasError(
-        f"data set '{name}' is not in {' or '.join(map(str, places))}: install Debian's package "
+        f"data set '{name}' is not in {' or '.join(map(str, folders))}: install Debian's package "
         f"dataset-{name}, or give the folder of its IDX files"
     )
 
@@ -95,14 +95,14 @@ def _folder(name: str) -> Path:
     "idx", names=tuple(NAMED), accepts=_accepts, takes="IDX files such as train-images-idx3-ubyte"
 )
 def read_folder(source: str, seed: int) -> DataSet:
-    """A folder with the IDX files of `train` and, where there is one, of `t10k` or `test`.
+    """Reads a folder with the IDX files of `train` and, if there are any, of `t10k` or `test`.
 
-    A tenth of the training images, by `seed`, is for validation. Classes are numbers unless the
-    data set is known by its name.
+    A tenth of the training images, drawn by `seed`, is for validation. Classes are numbers unless
+    the data set is known by name.
     """
     folder = _folder(source) if source in NAMED else Path(source)
     images = _part(folder, "train")
-    name = next((n for n in TEST_NAMES if _found(folder, n, "images")), None)
+    name = next((n for n in TEST_NAMES if _file(folder, n, "images")), None)
     test = _part(folder, name) if name else None
     if test is not None and test.pixels.shape[1:] != images.pixels.shape[1:]:
         raise NasError(f"data set {folder}: training and test images differ in size")
@@ -111,5 +111,5 @@ def read_folder(source: str, seed: int) -> DataSet:
     if highest >= len(classes):
         raise NasError(f"data set {folder}: label {highest} is above {len(classes) - 1}")
     train, validation = split(images, VALIDATION_SHARE, seed)
-    mirrored = folder.name in NAMED  # of other data sets, such as MNIST's digits, it is not known
+    mirrored = folder.name in NAMED  # other data sets may be like MNIST, whose digits would change
     return DataSet(source, classes, train, validation, test, mirrored=mirrored, seed=seed)

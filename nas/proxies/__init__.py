@@ -1,4 +1,4 @@
-"""Accuracy proxies, one a file; every module of `kinds` registers its own."""
+"""Accuracy proxies: scores of untrained networks. Each module of `kinds` registers its own."""
 
 from nas.proxies import kinds
 from nas.proxies.combine import Combiner

@@ -1,4 +1,4 @@
-"""One score from several proxies, absolute and comparable across trials and resumes."""
+"""`Combiner`: one score from several proxies, comparable between all trials of a study."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 from nas.support.errors import NasError
 
 Scores = Mapping[str, float]
-TINY = float(np.finfo(float).tiny)  # above 0, whose log there is not
+TINY = float(np.finfo(float).tiny)  # 0 has no log
 
 
 class Sample(NamedTuple):
-    """The values of a reference sample, each once and in order, and their ranks."""
+    """The distinct values of a reference sample in ascending order, the rank of each, and the
+    sample's size."""
 
     values: np.ndarray
     ranks: np.ndarray
@@ -23,15 +24,16 @@ class Sample(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float] | np.ndarray) -> Sample:
-        """The i-th of n has rank (i + 1/2) / n, equal ones the mean of theirs."""
-        places, counts = np.unique(np.asarray(values, float), return_counts=True)
-        return cls(places, (np.cumsum(counts) - counts / 2) / len(values), len(values))
+        """The sample of `values`: the i-th of n has rank (i + 1/2) / n; equal values share the mean
+        of their ranks."""
+        distinct, counts = np.unique(np.asarray(values, float), return_counts=True)
+        return cls(distinct, (np.cumsum(counts) - counts / 2) / len(values), len(values))
 
     def rank(self, value: float) -> float:
         """The share of the sample that is below `value`, in (0, 1), strictly increasing.
 
-        Beyond the ends the rank's distance from 0 or 1 falls as 1 / (1 + d), d the distance from
-        the end in ranges of the sample. NaN for NaN.
+        Beyond the sample's ends the rank's distance from 0 or 1 falls as 1 / (1 + d), where d is
+        the distance from the end in ranges of the sample. NaN for NaN.
         """
         if isnan(value):
             return nan
@@ -45,7 +47,8 @@ class Sample(NamedTuple):
 
 
 class _Fit:
-    """`Combiner.fit(...)` makes a combiner; `combiner.fit(...)` fits that one."""
+    """A method that is called in two ways: `Combiner.fit(...)` makes and fits a combiner,
+    `combiner.fit(...)` fits the one at hand."""
 
     def __get__(
         self, combiner: Combiner | None, owner: type[Combiner]
@@ -57,10 +60,11 @@ class Combiner:
     """The sum over proxies of the log of a score's rank among a reference sample.
 
     The sample is drawn once from the feasible part of the space and kept in the study, so a score
-    depends on nothing but the network. A rank is the share of the sample that is worse, between
-    two of the sample interpolated. Beyond the sample it goes on, ever more slowly, to 0 below and
-    to 1 above, so that the better of two is always ranked better; but as log rank ends at 0, a
-    proxy that a search has driven far beyond every random network cannot make up for a poor one.
+    depends on nothing but the network. A rank is the share of the sample that is worse; between two
+    values of the sample it is interpolated. Beyond the sample the rank goes on, ever more slowly,
+    to 0 below and to 1 above, so the better of two networks always has the better rank. But log
+    rank ends at 0: a proxy that a search has driven far beyond every random network cannot make up
+    for a poor one.
     """
 
     fit = _Fit()
@@ -71,15 +75,15 @@ class Combiner:
 
     @classmethod
     def default(cls) -> Combiner:
-        """The combiner that `nas search` uses, of the default proxies; not fitted."""
+        """The combiner of the default proxies, which `nas search` uses; not fitted."""
         from nas.proxies.scoring import DEFAULT
 
         return cls(DEFAULT)
 
     def _fit(self, reference: Sequence[Scores]) -> Combiner:
-        """Takes the scores of a reference sample; a NaN among them is left out.
+        """Fits the combiner to the scores of a reference sample and returns it; NaN is left out.
 
-        Errors: `NasError` where a proxy has no score in all of the sample.
+        Errors: `NasError` where a proxy is NaN in the whole sample.
         """
         if not reference:
             raise NasError("a combiner needs the scores of at least one network")

@@ -1,4 +1,4 @@
-"""A network's dataflow as plain data, read off our own graph or off any traced module alike."""
+"""A network's dataflow as plain data, made from our own graph or from any traced module."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ GATES = ("sigmoid", "hsigmoid")
 class Layer(NamedTuple):
     """One operation of a network for one image.
 
-    `inputs` are indices of earlier layers, of which 0 is the network's input. `weight` is the shape
+    `inputs` are indices of earlier layers; layer 0 is the network's input. `weight` is the shape
     (out, in / groups, kernel height, kernel width) of a convolution or (out, in) of a linear layer,
-    and empty for the others.
+    and empty for other operations.
     """
 
     op: str
@@ -33,16 +33,16 @@ class Layer(NamedTuple):
 
     @property
     def is_map(self) -> bool:
-        """Whether it gives a feature map of more than one pixel."""
+        """Whether the result is a feature map of more than one pixel."""
         return len(self.shape) == 3 and self.shape[1] * self.shape[2] > 1
 
 
 def from_graph(graph: Graph) -> tuple[Layer, ...]:
-    """The layers of our own graph, where one node is convolution, norm and activation."""
-    found: list[Layer] = []
-    places: list[int] = []  # of each node's result
+    """The layers of our own graph; a node may become three: convolution, norm and activation."""
+    layers: list[Layer] = []
+    results: list[int] = []  # for each node, the index of the layer that gives its result
     for node in graph.nodes:
-        inputs = tuple(places[i] for i in node.inputs)
+        inputs = tuple(results[i] for i in node.inputs)
         weight: tuple[int, ...] = ()
         c_in = graph.nodes[node.inputs[0]].shape[0] if node.inputs else 0
         op = node.op if node.op in (CONV, LINEAR, MULTIPLY) else OTHER
@@ -50,26 +50,27 @@ def from_graph(graph: Graph) -> tuple[Layer, ...]:
             weight = (node.shape[0], c_in // node.groups, *node.kernel)
         elif op == LINEAR:
             weight = (node.shape[0], prod(graph.nodes[node.inputs[0]].shape))
-        found.append(Layer(op, inputs, node.shape, weight))
+        layers.append(Layer(op, inputs, node.shape, weight))
         if node.norm:
-            found.append(Layer(NORM, (len(found) - 1,), node.shape))
+            layers.append(Layer(NORM, (len(layers) - 1,), node.shape))
         if node.act is not None:
             op = GATE if node.act in GATES else ACTIVATION
-            found.append(Layer(op, (len(found) - 1,), node.shape))
-        places.append(len(found) - 1)
-    return tuple(found)
+            layers.append(Layer(op, (len(layers) - 1,), node.shape))
+        results.append(len(layers) - 1)
+    return tuple(layers)
 
 
 def convolutions(layers: Iterable[Layer]) -> list[Layer]:
-    """The convolutions of feature maps: neither squeeze-and-excite nor a classifier's."""
+    """The convolutions that give feature maps; those of squeeze-and-excite or of a classifier do
+    not."""
     return [layer for layer in layers if layer.op == CONV and layer.is_map]
 
 
 def cuts(layers: Sequence[Layer], output: int) -> list[int]:
-    """The layers that every path from input to output passes, in order.
+    """The indices of the layers that every path from input to output passes, in order.
 
-    They are where a network falls into blocks, whoever wrote it and however its modules nest: the
-    sum that ends a residual block is one, a convolution beside a shortcut is not.
+    They divide any network into blocks, however its modules nest: the sum that ends a residual
+    block is a cut, a convolution beside a shortcut is not.
     """
     reached = [True] + [False] * (len(layers) - 1)
     for i, layer in enumerate(layers[1:], start=1):
@@ -84,22 +85,22 @@ def cuts(layers: Sequence[Layer], output: int) -> list[int]:
         if reached[i] and needed[i]:
             for j in layer.inputs:
                 last_use[j] = i
-    found, horizon = [], 0
+    indices, horizon = [], 0
     for i in range(len(layers)):
         if not (reached[i] and needed[i]):
             continue
         if horizon <= i:
-            found.append(i)
+            indices.append(i)
         horizon = max(horizon, last_use[i])
-    return found
+    return indices
 
 
 def block_ends(layers: Sequence[Layer], output: int) -> list[int]:
-    """The feature maps between blocks: of the cuts between two convolutions, the last.
+    """The indices of the feature maps between blocks: the last cut between two convolutions.
 
-    It is what the next block reads; after the last convolution it is what the pooling reads.
+    The next block reads that map; after the last convolution the pooling reads it.
     """
-    convs = [0] * len(layers)  # up to and with each layer
+    convs = [0] * len(layers)  # the number of convolutions up to each layer, itself included
     for i, layer in enumerate(layers):
         convs[i] = (convs[i - 1] if i else 0) + (layer.op == CONV and layer.is_map)
     last: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""What a proxy may look at; each part is made on first use and shared among the proxies."""
+"""`Probe`: what a proxy may look at. Each part is made on first use and shared by the proxies."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from nas.graph import Graph
 from nas.proxies.layers import Layer, block_ends, from_graph
 from nas.proxies.trace import Trace
 
-# Of an architecture: with few images of little size the ranks hold (docs/proxies.md).
+# Few small images give an architecture the same rank as many large ones (docs/proxies.md).
 IMAGES, MANY_IMAGES = 4, 16
 LARGEST = 128
 
 Weights = dict[str, Tensor]
-Place = tuple[dict[str, Any], str, Any]
+Replacement = tuple[dict[str, Any], str, Any]  # where a module keeps a tensor, its key, the new one
 
 
 class Probe:
-    """A module with weights of its own, drawn by `seed`, and a batch of images.
+    """A module, weights drawn for it by `seed`, and a batch of images (N, C, H, W).
 
-    The module's own weights are neither read nor written: a score is of an architecture. Every run
-    goes through `run`, which puts other tensors in their place for one call.
+    The module's own weights are neither read nor written, because a score is of an architecture.
+    Every forward pass goes through `run`, which replaces them for one call.
     """
 
     def __init__(
@@ -45,23 +45,23 @@ class Probe:
 
     @classmethod
     def of(cls, arch: Architecture, seed: int = 0) -> Probe:
-        """The probe of an architecture: on noise, of `side(resolution)` pixels a side."""
+        """The probe of an architecture on noise images of `side(resolution)` pixels a side."""
         return _ArchitectureProbe(arch, seed)
 
     def generator(self, stream: int = 0) -> torch.Generator:
-        """Random numbers that depend on the seed and on which `stream` of it is asked for."""
+        """A generator of random numbers for one `stream` of the seed."""
         return torch.Generator().manual_seed(self.seed * 1_000_003 + stream)
 
     @cached_property
     def graph(self) -> Graph:
-        """The graph of the architecture. Errors: `ValueError` for a module that has none."""
+        """The graph of the architecture. Errors: `ValueError` where only a module was given."""
         if self.arch is None:
             raise ValueError("it is defined for architectures only")
         return self.arch.graph()
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """The dataflow, at an architecture's own resolution or at that of the batch."""
+        """The dataflow, at the architecture's own resolution, or for a module at the batch's."""
         return tuple(self.trace.layers)
 
     @cached_property
@@ -69,9 +69,9 @@ class Probe:
         return sum(p.numel() for p in self.module.parameters())
 
     @cached_property
-    def places(self) -> list[tuple[nn.Module, str, str]]:
-        """Every parameter: its module, its name there, and its name in `weights`."""
-        names: dict[int, str] = {}  # a parameter may be in several places
+    def parameters(self) -> list[tuple[nn.Module, str, str]]:
+        """Every parameter of each module: the module, the name there, and the name in `weights`."""
+        names: dict[int, str] = {}  # several modules may share a parameter
         return [
             (owner, key, names.setdefault(id(p), f"{path}.{key}" if path else key))
             for path, owner in self._modules
@@ -84,14 +84,14 @@ class Probe:
         """The names of the weights of convolutions and linear layers."""
         return {
             name
-            for owner, key, name in self.places
+            for owner, key, name in self.parameters
             if key == "weight" and isinstance(owner, nn.Conv2d | nn.Linear)
         }
 
     @cached_property
     def weights(self) -> Weights:
-        """Fresh float32 parameters: He normal (fan in), norms 1 and 0, biases 0."""
-        return fresh_weights(self.places, self.generator())
+        """Fresh float32 parameters by name, see `fresh_weights`."""
+        return fresh_weights(self.parameters, self.generator())
 
     @cached_property
     def _modules(self) -> list[tuple[str, nn.Module]]:
@@ -99,7 +99,9 @@ class Probe:
 
     def run(self, weights: Weights, x: Tensor, *, train: bool = True) -> Any:
         """The module's output with these weights; leaves buffers, modes and generators alone."""
-        tensors: list[Place] = [(m._parameters, key, weights[name]) for m, key, name in self.places]
+        tensors: list[Replacement] = [
+            (m._parameters, key, weights[name]) for m, key, name in self.parameters
+        ]
         copies: dict[int, Tensor] = {}
         for _, m in self._modules:
             for key, b in m._buffers.items():
@@ -115,7 +117,7 @@ class Probe:
             return self.module(x)
 
     def watch(self, weights: Weights, x: Tensor) -> Trace:
-        """The trace of one forward pass in training mode."""
+        """Traces one forward pass of images `x` in training mode."""
         x = x.clone()
         trace = Trace(x)
         with trace:
@@ -124,48 +126,50 @@ class Probe:
 
     @cached_property
     def trace(self) -> Trace:
-        """The pass of the batch that the proxies share, with everything autograd needs."""
+        """The trace of the batch that the proxies share, with everything that autograd needs."""
         return self.watch(self.weights, self.batch)
 
     @property
     def many(self) -> Probe:
-        """The same for a proxy that needs more images than an architecture's others do."""
+        """The probe of the same network for a proxy that needs more images than the others do."""
         return self
 
     @cached_property
     def blocks(self) -> list[int]:
-        """The layers of `trace` that are the feature maps between its blocks."""
+        """The indices of the layers of `trace` that give the feature maps between blocks."""
         return block_ends(self.trace.layers, self.trace.end)
 
     @cached_property
     def labels(self) -> Tensor:
-        """Random labels: what the losses of proxies are made of."""
+        """A random label for each image (N,), for the losses of proxies."""
         classes = self.trace.tensor(self.trace.end).flatten(1).shape[1]
         return torch.randint(classes, (len(self.batch),), generator=self.generator(1))
 
     @cached_property
     def gradients(self) -> tuple[Weights, dict[int, Tensor]]:
-        """Of the cross-entropy with random labels: by weight, and by convolution of `trace`.
+        """The gradients of the cross-entropy with random labels: by name of the weight, and by
+        index of a convolution of `trace`.
 
-        The one backward pass of a loss, shared by all proxies that need it. Of parameters only
-        those of two dimensions or more: neither norms' nor biases'.
+        All proxies that need a loss share this backward pass. Parameters of one dimension, norms
+        and biases, are left out.
         """
         trace = self.trace
         loss = F.cross_entropy(trace.tensor(trace.end).flatten(1), self.labels)
         weights = {name: w for name, w in self.weights.items() if w.dim() > 1}
         convs = [i for i, layer in enumerate(trace.layers) if layer.op == "conv"]
         targets: list[Any] = [*weights.values(), *(trace.edges[i] for i in convs)]
-        found = torch.autograd.grad(loss, targets, retain_graph=True, allow_unused=True)
+        gradients = torch.autograd.grad(loss, targets, retain_graph=True, allow_unused=True)
         by_weight = {
             name: torch.zeros_like(w) if g is None else g
-            for (name, w), g in zip(weights.items(), found, strict=False)
+            for (name, w), g in zip(weights.items(), gradients, strict=False)
         }
-        by_conv = dict(zip(convs, found[len(weights) :], strict=True))
+        by_conv = dict(zip(convs, gradients[len(weights) :], strict=True))
         return by_weight, {i: g for i, g in by_conv.items() if g is not None}
 
 
 class _ArchitectureProbe(Probe):
-    """Counts from the architecture's own graph, so that analytic proxies build no module."""
+    """The probe of an architecture; it counts from the graph, so analytic proxies build no
+    module."""
 
     def __init__(self, arch: Architecture, seed: int) -> None:
         self.arch, self.seed = arch, seed
@@ -204,24 +208,26 @@ class _ArchitectureProbe(Probe):
 
 
 def side(resolution: int) -> int:
-    """The size of what is run for an architecture: the larger its images, the larger, but less so.
+    """The side in pixels of the images that a proxy runs for an architecture of `resolution`.
 
-    Small enough to be fast, and never blind to the resolution where spaces let it be chosen.
+    It grows with the resolution, so that proxies tell resolutions apart, but more slowly, to be
+    fast.
     """
     return min(resolution, 24 + resolution // 4, LARGEST)
 
 
 def fresh_weights(
-    places: Iterable[tuple[nn.Module, str, str]], generator: torch.Generator
+    parameters: Iterable[tuple[nn.Module, str, str]], generator: torch.Generator
 ) -> Weights:
-    """He normal weights (fan in) for convolutions and linear layers, 1 for norms, 0 for biases.
+    """New float32 values of `Probe.parameters`: He normal weights (fan in) for convolutions and
+    linear layers, 1 for the weights of norms, 0 for biases.
 
     Parameters of other modules, such as a layer's scale, keep their values.
     """
-    found: Weights = {}
-    for owner, key, name in places:
+    weights: Weights = {}
+    for owner, key, name in parameters:
         p = owner._parameters[key]
-        if p is None or name in found:
+        if p is None or name in weights:
             continue
         # The module's own values are not even read: they may be memory never written to.
         if isinstance(owner, nn.Conv2d | nn.Linear):
@@ -234,13 +240,13 @@ def fresh_weights(
             value = torch.ones(p.shape) if key == "weight" else torch.zeros(p.shape)
         else:
             value = p.detach().float().clone()
-        found[name] = value.to(p.device).requires_grad_(value.dim() > 1)
-    return found
+        weights[name] = value.to(p.device).requires_grad_(value.dim() > 1)
+    return weights
 
 
 @contextmanager
-def _replaced(tensors: Sequence[Place]) -> Iterator[None]:
-    """Puts tensors in the place of a module's own; `torch.func.functional_call` is slow."""
+def _replaced(tensors: Sequence[Replacement]) -> Iterator[None]:
+    """Replaces tensors of modules for a while; `torch.func.functional_call` is slow."""
     before = [(owner, key, owner[key]) for owner, key, _ in tensors]
     try:
         for owner, key, tensor in tensors:
@@ -253,7 +259,7 @@ def _replaced(tensors: Sequence[Place]) -> Iterator[None]:
 
 @contextmanager
 def _mode(modules: Sequence[nn.Module], train: bool) -> Iterator[None]:
-    changed = [vars(m) for m in modules if m.training != train]  # a module's own way is slow
+    changed = [vars(m) for m in modules if m.training != train]  # `nn.Module.train` is slow
     for attributes in changed:
         attributes["training"] = train
     try:

@@ -1,4 +1,4 @@
-"""Scores of a module or an architecture by any of the registered proxies."""
+"""Scoring: a module or an architecture by any of the registered proxies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT = ("meco_sampled", "patch_expressivity", "effective_params", "synflow")
 
 
 class Scores(dict[str, float]):
-    """Scores by proxy; `reasons` says of each that is NaN why it is."""
+    """Scores by name of the proxy; `reasons` says why a score is NaN."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,10 +28,10 @@ class Scores(dict[str, float]):
 def score(
     module: nn.Module, batch: Tensor, names: Sequence[str] | None = None, seed: int = 0
 ) -> Scores:
-    """The named proxies' scores, by default the default ones', of any convolutional module.
+    """The scores of any convolutional module by the named proxies; by `DEFAULT` without names.
 
-    `batch` is (N, C, H, W); noise will do. Weights are drawn by `seed` and put in the module's
-    place for the calls: the result depends on the architecture, and the module stays as it was.
+    `batch` is (N, C, H, W); noise will do. The weights are drawn by `seed` and replace the module's
+    own during the calls: the result depends on the architecture, and the module stays as it was.
     A proxy that is undefined gives NaN, and its reason is in the result's `reasons`.
     Errors: `NasError` for an unknown name.
     """
@@ -39,24 +39,25 @@ def score(
 
 
 def evaluate(arch: Architecture, names: Sequence[str], seed: int = 0) -> dict[str, float]:
-    """The named proxies' scores of an architecture: a pure function of its arguments.
+    """The scores of an architecture by the named proxies: a pure function of its arguments.
 
     Errors: `UndefinedScore` naming the proxy and the reason where one has no finite score;
     `NasError` for an unknown name.
     """
-    found = scores(arch, names, seed)
-    for name, reason in found.reasons.items():
+    values = scores(arch, names, seed)
+    for name, reason in values.reasons.items():
         raise UndefinedScore(f"proxy '{name}' {reason}")
-    return dict(found)
+    return dict(values)
 
 
 def scores(arch: Architecture, names: Sequence[str], seed: int = 0) -> Scores:
-    """As `evaluate`, but a proxy that is undefined gives NaN, with its reason in `reasons`."""
+    """The scores that `evaluate` gives, but with NaN for a proxy that is undefined, and its reason
+    in `reasons`."""
     return _scores(Probe.of(arch, seed), checked(names))
 
 
 def _scores(probe: Probe, names: Sequence[str]) -> Scores:
-    found = Scores()
+    values = Scores()
     with _without_collector(), torch.inference_mode(False), torch.enable_grad():
         for name in names:
             try:
@@ -69,15 +70,16 @@ def _scores(probe: Probe, names: Sequence[str]) -> Scores:
                     nan,
                     f"failed: {type(error).__name__}: {' '.join(str(error).split())}",
                 )
-            found[name] = value if isfinite(value) else nan
+            values[name] = value if isfinite(value) else nan
             if not isfinite(value):
-                found.reasons[name] = reason
-    return found
+                values.reasons[name] = reason
+    return values
 
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """A network is thousands of objects: seeing them, the collector would walk all of torch's."""
+    """Turns Python's garbage collector off for a while: a network's thousands of objects would make
+    it walk all of torch's, which is slow."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Watches one forward pass of any module, written with submodules or with functions alike."""
+"""`Trace`: the layers of one forward pass of any module, written with submodules or functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONV_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "g
 
 
 def operation(function: Callable[..., Any]) -> str:
-    """What a torch function does, as an operation of `layers`; in-place forms are the same."""
+    """The operation, as in `layers`, of a torch function; its in-place form has the same one."""
     name = getattr(function, "__name__", "")
     bare = name if name.endswith("__") else name.rstrip("_")
     if name in ("conv2d", "linear"):
@@ -41,8 +41,8 @@ def arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
 class Trace(TorchFunctionMode):
     """The layers of a forward pass that runs inside this context, and their values.
 
-    `values[i]` is the result of layer i as it was when made, whatever later wrote over it;
-    `edges[i]` is where autograd gives its gradient.
+    `values[i]` is the result of layer i as it was when made, even if a later layer overwrote it;
+    `edges[i]` is the edge of autograd's graph that carries its gradient.
     """
 
     def __init__(self, x: Tensor) -> None:
@@ -97,13 +97,13 @@ class Trace(TorchFunctionMode):
         writes = (name.endswith("_") and not name.endswith("__")) or name.startswith("__i")
         if not (writes or kwargs.get("inplace") or name == "__setitem__") or not args:
             return
-        place = args[0].untyped_storage().data_ptr()
+        storage = args[0].untyped_storage().data_ptr()
         for i, value in enumerate(self.values):
-            if value.untyped_storage().data_ptr() == place:
+            if value.untyped_storage().data_ptr() == storage:
                 self.values[i] = value.clone()
 
     def finish(self, output: Any) -> None:
-        """Notes which layer's result the module gave back. Errors: `ValueError` if it is none."""
+        """Notes which layer's result is the module's output. Errors: `ValueError` where none is."""
         if not isinstance(output, Tensor):
             raise ValueError(f"the module gives {type(output).__name__}, not a tensor")
         if id(output) not in self._index:
@@ -111,5 +111,5 @@ class Trace(TorchFunctionMode):
         self.end = self._index[id(output)]
 
     def tensor(self, i: int) -> Tensor:
-        """The result of layer i as autograd knows it."""
+        """The result of layer i, connected to autograd's graph."""
         return self._tensors[i]

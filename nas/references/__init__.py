@@ -1,7 +1,7 @@
-"""The published networks as `Architecture`s, each a table of rows as in its paper.
+"""The published networks as `Architecture`s, each written as the table of rows in its paper.
 
 Where two implementations differ, each layout is a network of its own, named by a suffix.
-Dropout has no place in a graph, and every batch norm has torch's epsilon.
+Dropout is left out, and every batch norm has torch's epsilon.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _NETWORKS: dict[str, Reference] = {k: v for f in _FAMILIES for k, v in f.NETWORK
 
 
 def reference_names() -> list[str]:
-    """The name of every published network."""
+    """The names of all published networks."""
     return list(_NETWORKS)
 
 
 def reference(name: str, classes: int = 1000, resolution: int | None = None) -> Architecture:
-    """The published network `name`, at the resolution it was published for (mostly 224) unless
-    given. Errors: `NasError` with the nearest name, or a size's rule."""
+    """The published network `name`; without a `resolution`, at the one it was published for (mostly
+    224 pixels). Errors: `NasError` with the nearest name, or the rule that a size breaks."""
     network = _network(name)
     size = check_size(network.resolution if resolution is None else resolution, "resolution")
     stem, stages, head = network.layout(check_size(classes, "classes"))
@@ -52,7 +52,7 @@ def reference(name: str, classes: int = 1000, resolution: int | None = None) -> 
 
 
 def published(name: str) -> Published:
-    """The accuracy that was published for the network, if any, and where."""
+    """The published accuracy of the network, if there is one, and its source."""
     return _network(name).published
 
 

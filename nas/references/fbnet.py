@@ -1,6 +1,6 @@
 """The networks of FBNet's search space (Wu et al. 2019), decoded from 22 choices.
 
-Every block has its 1x1 expand, at expansion 1 as well, as in the paper.
+Every block has its 1x1 expansion, even at expansion 1, as in the paper.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nas.support.errors import NasError, one_of
 
 
 class Choice(NamedTuple):
-    """Kernel, expansion, groups of both 1x1 convolutions."""
+    """A block: its kernel, its expansion and the groups of both 1x1 convolutions."""
 
     kernel: int
     expansion: int
@@ -41,7 +41,8 @@ LAYERS = sum(DEPTHS)
 
 
 class Variant(NamedTuple):
-    """Input size, stride of the stem and of each stage's first layer, head width, classes."""
+    """A layout of the space: the input's side in pixels, the strides of the stem and of each
+    stage's first layer, the channels of the head and the number of classes."""
 
     resolution: int
     stem_stride: int
@@ -60,8 +61,8 @@ def fbnet(choices: Iterable[int], variant: str = "cifar100") -> Architecture:
     """The network of FBNet's space with these 22 indices into `CHOICES`, for "cifar100" or
     "imagenet". A skip is an identity, or a strided 1x1 convolution where the shape changes.
 
-    Errors: `NasError` naming the value and the rule for a wrong number of choices, for one that is
-    no whole number of 0 to 8, and for an unknown variant.
+    Errors: `NasError` naming the value and the rule for a wrong number of choices, for a choice
+    that is no whole number from 0 to 8, and for an unknown variant.
     """
     try:
         resolution, stem_stride, strides, head, classes = VARIANTS[variant]

@@ -10,7 +10,8 @@ PAPER = "Han et al. 2020, GhostNet"
 
 
 class Row(NamedTuple):
-    """Kernel, expanded channels, output channels, squeeze-and-excitation, stride."""
+    """A row of the paper's table: kernel, expanded channels, output channels, whether it has
+    squeeze-and-excitation, stride."""
 
     kernel: int
     expanded: int

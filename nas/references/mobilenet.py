@@ -1,8 +1,8 @@
 """MobileNetV1 (Howard 2017), V2 (Sandler 2018) and V3 (Howard 2019).
 
-V3 at other widths follows TensorFlow's rule: the expansion ratio is kept, and the last fully
-connected layer is not scaled. torchvision's rule (`_torchvision`) scales that layer and the
-published number of expanded channels, which makes another network.
+V3 at other widths follows TensorFlow's rule: the expansion ratio is kept, and the last hidden
+linear layer is not scaled. torchvision's rule (`_torchvision`) scales that layer and the published
+number of expanded channels, which makes another network.
 """
 
 from functools import partial
@@ -42,7 +42,8 @@ V2_ROWS = (
 
 
 class V3Row(NamedTuple):
-    """Kernel, expansion ratio, output channels, squeeze-and-excitation, activation, stride."""
+    """A row of V3's tables: kernel, expansion ratio, output channels, whether it has
+    squeeze-and-excitation, activation, stride."""
 
     kernel: int
     expansion: float

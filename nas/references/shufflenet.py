@@ -14,7 +14,7 @@ from nas.references.table import TORCHVISION, Layout, Published, Reference, clas
 REPEATS = (4, 8, 4)
 MEGVII = "Megvii's ShuffleNet-Series weights"
 MEGVII_V1 = f"{MEGVII}, whose classifier has no bias"
-STEM = 24  # of every V2
+STEM = 24  # channels in every V2
 
 
 def _stem(width: int) -> Rows:

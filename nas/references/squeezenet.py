@@ -1,7 +1,7 @@
 """SqueezeNet (Iandola et al. 2016): no norms, no padding in the stem.
 
-As in torchvision; `_caffe` is the authors' release, for 227 pixels and with a padded last
-convolution, whose border the average takes in.
+The layouts are torchvision's. `_caffe` is the authors' release, for 227 pixels and with a padded
+last convolution, whose border counts in the average.
 """
 
 from functools import partial

@@ -1,9 +1,10 @@
 """1.0-SqueezeNext-23 (Gholami et al. 2018) and its version 5.
 
-The authors' Caffe layout has no biases and is for 227 pixels, without padding in the stem
-(`_caffe`); the plain names have it for 224 with padding 1. imgclsmob's has that padding, and biases
-in every convolution, below its norm, and in the classifier (`_imgclsmob`). The authors swap the
-factorised convolutions in every other unit; here 1x3 always comes first, at the same cost.
+The authors' Caffe layout (`_caffe`) has no biases and is for 227 pixels, without padding in the
+stem. The plain names are the same layout for 224 pixels with padding 1. imgclsmob's layout
+(`_imgclsmob`) has that padding, and biases in the classifier and in every convolution, before its
+norm. The authors swap the factorised convolutions in every other unit; here 1x3 always comes first,
+at the same cost.
 """
 
 from functools import partial
@@ -21,11 +22,11 @@ REPEATS, REPEATS_V5 = (6, 6, 8, 1), (2, 4, 14, 1)
 def _squeezenext(
     repeats: tuple[int, ...], classes: int, padding: int = 1, bias: bool = False
 ) -> Layout:
-    # A convolution with a norm has a bias only where that is said.
+    # The setting is given only where it differs: a convolution with a norm has no bias by default.
     biased = {"bias": True} if bias else {}
     c, stages = 64, []
     for out, n in zip(WIDTHS, repeats, strict=True):
-        # The first row keeps all channels where it strides and a quarter where it narrows.
+        # The first unit's hidden width is the input's where it strides, a quarter where it narrows.
         unit = partial(Block, "squeezenext", out=out, bias=bias)
         first = unit(hidden=c // 4 if c > out else c, stride=1 + (c < out))
         stages.append((first, *[unit(hidden=out // 2)] * (n - 1)))

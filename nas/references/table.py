@@ -1,4 +1,4 @@
-"""What a table of published networks is made of."""
+"""The types of the tables of published networks, and the rows that these share."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ TORCHVISION = "torchvision model documentation, IMAGENET1K_V1 weights"
 
 
 class Published(NamedTuple):
-    """ImageNet-1k top-1 accuracy in percent at the network's own resolution, and who reports it;
-    None where nobody does, and why."""
+    """The ImageNet-1k top-1 accuracy in percent at the network's own resolution, and its source.
+
+    Without a published accuracy `top1` is None, and `source` says why.
+    """
 
     top1: float | None
     source: str
@@ -28,7 +30,7 @@ class Layout(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A published network: `layout(classes)` writes its rows; `resolution` is its own."""
+    """A published network: `layout(classes)` gives its rows, `resolution` is its own, in pixels."""
 
     layout: Callable[[int], Layout]
     published: Published
@@ -36,7 +38,7 @@ class Reference(NamedTuple):
 
 
 def by_stride(rows: Iterable[Block]) -> tuple[Rows, ...]:
-    """A flat list of rows as stages: each row that strides opens a stage."""
+    """The stages of a flat list of rows: each row with a stride above 1 begins a stage."""
     stages: list[list[Block]] = []
     for row in rows:
         strides = "stride" in KINDS[row.kind].parameters and row.get("stride") != 1
@@ -47,5 +49,5 @@ def by_stride(rows: Iterable[Block]) -> tuple[Rows, ...]:
 
 
 def classifier(classes: int, bias: bool = True) -> Rows:
-    """Global average pooling and one fully connected layer."""
+    """The rows of a classifier: global average pooling and one fully connected layer."""
     return (Block("gap"), Block("linear", out=classes, bias=bias))

@@ -1,8 +1,8 @@
 """AlexNet (Krizhevsky 2014) and VGG (Simonyan and Zisserman 2015) as in torchvision.
 
-torchvision pools adaptively to a fixed size before the classifier, which at 224 by 224 changes
-nothing. It is left out here, so at another resolution the first fully connected layer has another
-number of inputs than torchvision's.
+torchvision pools adaptively to a fixed size before the classifier, which changes nothing at 224 by
+224 pixels. Here that pooling is left out, so at another resolution the first fully connected layer
+has another number of inputs than torchvision's.
 """
 
 from functools import partial

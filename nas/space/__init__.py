@@ -1,4 +1,4 @@
-"""Search spaces: a YAML file of choices, its networks, and its smallest and largest ones."""
+"""Search spaces: a YAML file of choices, the networks in it, and the smallest and largest one."""
 
 from nas.space.choices import Params
 from nas.space.space import SearchSpace

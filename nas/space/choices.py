@@ -1,4 +1,4 @@
-"""`Choices`: which options the settings of a space leave open, and the network of an assignment."""
+"""`Choices`: the options that a space leaves open, and the network that an assignment gives."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Options = dict[str, tuple[Any, ...]]
 
 
 class Part:
-    """The stem or the head of a space: rows with choices, perhaps in several variants."""
+    """The stem or the head of a space: rows with choices, in one variant or several."""
 
     def __init__(self, name: str, variants: dict[str, tuple[RowSettings, ...]], classes: int):
         self.name, self._variants, self._classes = name, variants, classes
 
     def options(self) -> Options:
-        """Every choice of every variant, and the variant."""
-        found: Options = {self.name: tuple(self._variants)}
+        """The choice of variant, and every choice of every variant."""
+        options: Options = {self.name: tuple(self._variants)}
         for variant in self._variants:
             for j, row in enumerate(self._variants[variant]):
-                found |= {self._key(variant, j, k): v for k, v in row.choices.items()}
-        return found
+                options |= {self._key(variant, j, k): v for k, v in row.choices.items()}
+        return options
 
     def decode(self, params: Params) -> Rows:
-        """The rows of an assignment."""
+        """The rows that an assignment gives."""
         variant = params.get(self.name, next(iter(self._variants)))
         rows = []
         for j, row in enumerate(self._variants[variant]):
@@ -45,7 +45,7 @@ class Part:
         return tuple(rows)
 
     def assignments(self) -> Iterator[dict[str, Any]]:
-        """Every assignment of the part's options, each with the choices of one variant only."""
+        """Yields every assignment of the part's options; each sets the choices of one variant."""
         for variant in self._variants:
             own = {
                 self._key(variant, j, k): values
@@ -60,7 +60,7 @@ class Part:
 
 
 class Choices:
-    """The options of a space, and what an assignment of them decodes to; immutable."""
+    """The options of a space, and the architecture that an assignment gives; immutable."""
 
     def __init__(self, settings: SpaceSettings) -> None:
         self.settings = settings
@@ -75,7 +75,7 @@ class Choices:
     def options(self) -> Options:
         """Every parameter with more than one value, in a fixed order."""
         s = self.settings
-        found: Options = {"resolution": s.resolution, **self.stem.options()}
+        options: Options = {"resolution": s.resolution, **self.stem.options()}
         for i, stage in enumerate(s.stages):
             deepest = max(stage.depth)
             whole: Options = {"depth": stage.depth, "down": tuple(stage.down_rows)}
@@ -86,12 +86,13 @@ class Choices:
                 keys = [key]
                 if key in s.chosen_per_layer(i):
                     keys = [f"{key}{j}" for j in range(deepest)]
-                found |= {f"stage{i}.{k}": values for k in keys}
-        found |= self.head.options()
-        return {name: values for name, values in found.items() if len(values) > 1}
+                options |= {f"stage{i}.{k}": values for k in keys}
+        options |= self.head.options()
+        return {name: values for name, values in options.items() if len(values) > 1}
 
     def decode(self, params: Params) -> Architecture:
-        """The architecture of an assignment of `options`; those of inactive layers are ignored."""
+        """The architecture that an assignment of `options` gives; options of absent layers are
+        ignored."""
         s = self.settings
         stem = self.stem.decode(params)
         channels = last_channels(stem, s.channels)
@@ -129,7 +130,8 @@ class Choices:
         return tuple(rows)
 
     def row(self, name: str, channels: int, stride: int, chosen: Params) -> Block:
-        """The row of a layer; `chosen` holds what `layer_choices` names."""
+        """The row of one layer of block kind `name`; `chosen` has a value for each name of
+        `layer_choices`."""
         return _layer_row(name, channels, stride, self.settings.divisor, tuple(chosen.items()))
 
     @cached_property
@@ -148,13 +150,14 @@ class Choices:
         return plans
 
     def layer_choices(self, i: int, name: str) -> Options:
-        """What is chosen for a layer of a kind in stage `i`: width, pruning, its own settings."""
+        """The choices of a layer of block kind `name` in stage `i`: width, pruning ratio and the
+        kind's own settings."""
         s = self.settings
         return {"width": s.stages[i].width, "prune": s.prune, **s.stage_choices(i, name)}
 
     @property
     def size(self) -> int:
-        """The number of distinct assignments, counting only the options of active layers."""
+        """The number of distinct assignments; options of absent layers do not count."""
         s = self.settings
         total = len(s.resolution)
         for part in (self.stem, self.head):
@@ -179,7 +182,8 @@ class Choices:
 
 
 class _Plan(NamedTuple):
-    """How a stage is decoded: per kind each choice, its first value and whether it is per layer."""
+    """How a stage is decoded: for each block kind its choices (name, first value, chosen per
+    layer or not), whether the kind is chosen per layer, and the rows that may begin the stage."""
 
     layers: dict[str, list[tuple[str, Value, bool]]]
     block_per_layer: bool
@@ -187,7 +191,7 @@ class _Plan(NamedTuple):
 
 
 def last_channels(rows: Rows, channels: int) -> int:
-    """The output channels of rows, of which those without a width keep what they get."""
+    """The output channels of rows that get `channels`; a row without a width keeps its input's."""
     for row in rows:
         if "out" in kind(row.kind).parameters:
             channels = row.get("out")  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""From an architecture back to an assignment of a space's options that decodes to it."""
+"""`encode`: finds an assignment of a space's options that decodes to an architecture."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def encode(space: Choices, arch: Architecture) -> dict[str, Any]:
         raise NasError(f"space '{space.name}' has no resolution {arch.resolution}")
     if arch.channels != s.channels:
         raise NasError(f"space '{space.name}' takes {s.channels} channels, not {arch.channels}")
-    found = {"resolution": arch.resolution}
-    found |= _part(space, space.stem, arch.stem) | _part(space, space.head, arch.head)
+    params = {"resolution": arch.resolution}
+    params |= _part(space, space.stem, arch.stem) | _part(space, space.head, arch.head)
     stages = _Stages(space, arch).match(0, 0, last_channels(arch.stem, s.channels))
     first = {name: values[0] for name, values in space.options.items()}
-    return first | {name: v for name, v in (found | stages).items() if name in first}
+    return first | {name: v for name, v in (params | stages).items() if name in first}
 
 
 def _part(space: Choices, part: Part, rows: Rows) -> dict[str, Any]:
@@ -34,13 +34,16 @@ def _part(space: Choices, part: Part, rows: Rows) -> dict[str, Any]:
 
 
 class _Stages:
-    """Matches the stages of an architecture with those of a space, of which some may be absent."""
+    """Matches the stages of an architecture with the space's stages; some of these may be absent.
+
+    Every method returns options with their chosen values.
+    """
 
     def __init__(self, space: Choices, arch: Architecture) -> None:
         self.space, self.arch = space, arch
 
     def match(self, i: int, k: int, channels: int) -> dict[str, Any]:
-        """Assigns the space's stages from `i` on to those of the architecture from `k` on."""
+        """Matches the space's stages from `i` on with the architecture's from `k` on."""
         theirs = self.arch.stages
         if i == len(self.space.settings.stages):
             if k < len(theirs):
@@ -53,8 +56,8 @@ class _Stages:
                 raise NasError(f"space '{self.space.name}' needs a stage {i}, after the last one")
             return absent | self.match(i + 1, k, channels)
         try:
-            found = self._stage(i, k, channels)
-            return found | self.match(i + 1, k + 1, last_channels(theirs[k], channels))
+            chosen = self._stage(i, k, channels)
+            return chosen | self.match(i + 1, k + 1, last_channels(theirs[k], channels))
         except NasError:
             if not can_be_absent:
                 raise
@@ -76,24 +79,27 @@ class _Stages:
                     name: {key: (same[key],) if key in same else v for key, v in choices.items()}
                     for name, choices in options.items()
                 }
-                found = self._layers(layers, channels, stride, narrowed)
-                if found is not None:
+                chosen = self._layers(layers, channels, stride, narrowed)
+                if chosen is not None:
                     whole = {"down": down, "depth": len(layers), "block": names[0], **same}
-                    return {f"stage{i}.{key}": value for key, value in (whole | found).items()}
+                    return {f"stage{i}.{key}": value for key, value in (whole | chosen).items()}
         raise self._error(k, rows)
 
     def _layers(
         self, rows: Rows, channels: int, stride: int, options: dict[str, Options]
     ) -> dict[str, Any] | None:
-        """The choices of each layer, by name and number; the `options` are of each block kind."""
-        found: dict[str, Any] = {}
+        """The choices of all layers, named with the layer's number; None where one does not match.
+
+        `options` holds the options of each block kind.
+        """
+        params: dict[str, Any] = {}
         for j, row in enumerate(rows):
             chosen = self._layer(row, channels, stride if j == 0 else 1, options)
             if chosen is None:
                 return None
-            found |= {f"{key}{j}": value for key, value in chosen.items()}
+            params |= {f"{key}{j}": value for key, value in chosen.items()}
             channels = last_channels((row,), channels)
-        return found
+        return params
 
     def _layer(
         self, row: Block, channels: int, stride: int, options: dict[str, Options]

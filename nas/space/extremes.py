@@ -1,12 +1,12 @@
 """The smallest and the largest network of a space.
 
-Every cost is a sum (or, for peak memory, a maximum) over rows that depend only on their settings
-and input shape, so dynamic programming over the layers finds the extreme, keeping the best way to
-each shape. To be quick it assumes that resolution and depth act one way, that all layers are pruned
-alike, and that a block's own choices are extreme at their ends, whatever its shape. That is nearly
-true of counts and less so of a measured latency, where a width that fits the registers can beat a
-smaller one; so a coordinate descent over every option follows, from each pruning ratio and from a
-few random networks.
+Every cost is a sum over rows (for peak memory, a maximum). A row's share depends only on its
+settings and its input shape. So dynamic programming over the layers finds the extreme: it keeps the
+best way to each shape. To be quick it assumes that cost only grows, or only falls, with resolution
+and depth, that all layers are pruned alike, and that a block's own choices are extreme at their
+ends, whatever its shape. That is nearly true of counts. It is less true of a measured latency,
+where a width that fits the registers can beat a smaller one. So a coordinate descent over every
+option follows, from each pruning ratio and from a few random networks.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ _States = dict[Shape, _Best]
 def smallest(
     space: SearchSpace, row_value: RowValue, *, peak: bool = False, restarts: int = RESTARTS
 ) -> Extreme:
-    """The least value of any network of `space`; with `peak` rows combine by their maximum.
+    """The network of `space` with the least value: the sum of its rows' `row_value`, or with `peak`
+    their maximum.
 
-    Without `restarts` it is quicker, and less sure where costs are not monotone.
+    With `restarts=0` the search is quicker, and less sure where costs are not monotone.
     """
     return _extreme(space, row_value, 1, peak, restarts)
 
@@ -55,7 +56,7 @@ def smallest(
 def largest(
     space: SearchSpace, row_value: RowValue, *, peak: bool = False, restarts: int = RESTARTS
 ) -> Extreme:
-    """The greatest value of any network of `space`; see `smallest`."""
+    """The network of `space` with the greatest value; see `smallest`."""
     return _extreme(space, row_value, -1, peak, restarts)
 
 
@@ -64,10 +65,10 @@ def _extreme(
 ) -> Extreme:
     ratios = sorted(space.settings.prune, reverse=sign > 0)
     searches = [_Search(space, row_value, sign, peak, ratio) for ratio in ratios]
-    found = [search.run() for search in (searches if restarts else searches[:1])]
+    extremes = [search.run() for search in (searches if restarts else searches[:1])]
     rng = np.random.default_rng(0)
-    found += [searches[0].descend(space.sample_params(rng)) for _ in range(restarts)]
-    return min(found, key=lambda one: sign * one.value)
+    extremes += [searches[0].descend(space.sample_params(rng)) for _ in range(restarts)]
+    return min(extremes, key=lambda extreme: sign * extreme.value)
 
 
 class _Search:
@@ -78,7 +79,7 @@ class _Search:
         self.row_value, self.prune = row_value, prune
 
     def _end(self, values: Iterable[Any]) -> Any:
-        """The value at which a cost that grows with it is extreme."""
+        """The end of `values` at which a cost that grows with them is extreme."""
         return min(values) if self.sign > 0 else max(values)
 
     def _better(self, states: _States, shape: Shape, value: float, params: dict[str, Any]) -> None:
@@ -112,7 +113,8 @@ class _Search:
         return value
 
     def descend(self, params: dict[str, Any]) -> Extreme:
-        """Changes one option at a time for the better until none helps."""
+        """The extreme that is reached from `params` by changing one option at a time until no
+        change helps."""
         best = Extreme(self._value(params), params)
         improved = True
         while improved:
@@ -120,28 +122,28 @@ class _Search:
             for name, values in self.space.options.items():
                 for value in values:
                     trial = {**best.params, name: value}
-                    found = self._value(trial)
-                    if self.sign * found < self.sign * best.value:
-                        best, improved = Extreme(found, trial), True
+                    reached = self._value(trial)
+                    if self.sign * reached < self.sign * best.value:
+                        best, improved = Extreme(reached, trial), True
         return best
 
     def _part(self, part: Part, states: _States) -> _States:
-        found: _States = {}
+        ends: _States = {}
         for chosen in part.assignments():
             rows = part.decode(chosen)
             for start, best in states.items():
                 shape, value = start, best.value
                 for row in rows:
                     shape, value = self._step(row, shape, value)
-                self._better(found, shape, value, best.params | chosen)
-        return found
+                self._better(ends, shape, value, best.params | chosen)
+        return ends
 
     def _stage(self, i: int, states: _States) -> _States:
         stage = self.space.settings.stages[i]
-        found: _States = {}
+        ends: _States = {}
         if 0 in stage.depth:
             for shape, best in states.items():
-                self._better(found, shape, best.value, {**best.params, f"stage{i}.depth": 0})
+                self._better(ends, shape, best.value, {**best.params, f"stage{i}.depth": 0})
         depth = self._end(d for d in stage.depth if d > 0) if max(stage.depth) else 0
         blocks = self._together(i, "block", stage.block)
         widths = self._together(i, "width", stage.width)
@@ -160,11 +162,12 @@ class _Search:
             for j in range(depth):
                 current = self._layer(i, j, stride if j == 0 else 1, layers, current)
             for shape, best in current.items():
-                self._better(found, shape, best.value, best.params)
-        return found
+                self._better(ends, shape, best.value, best.params)
+        return ends
 
     def _together(self, i: int, key: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        """The values that layers of one stage may have side by side: all, or one at a time."""
+        """Groups of values that the layers of one stage may mix: all values where each layer
+        chooses, else one value a group."""
         if key in self.space.settings.chosen_per_layer(i):
             return [values]
         return [(value,) for value in values]
@@ -173,7 +176,7 @@ class _Search:
         self, i: int, j: int, stride: int, layers: list[tuple[str, dict[str, Any]]], states: _States
     ) -> _States:
         per_layer = self.space.settings.chosen_per_layer(i)
-        found: _States = {}
+        ends: _States = {}
         for name, chosen in layers:
             named = {
                 f"stage{i}.{key}{j if key in per_layer else ''}": value
@@ -182,11 +185,11 @@ class _Search:
             for start, best in states.items():
                 row = self.space.row(name, start[0], stride, chosen)
                 shape, value = self._step(row, start, best.value)
-                self._better(found, shape, value, best.params | named)
-        return found
+                self._better(ends, shape, value, best.params | named)
+        return ends
 
     def _extreme_choices(self, i: int, name: str, shape: Shape) -> dict[str, Any]:
-        """The block's own settings, and the pruning, at which one layer of it is extreme."""
+        """The block's own settings, and the pruning ratio, at which one layer of it is extreme."""
         stage, options = self.space.settings.stages[i], self.space.settings.stage_choices(i, name)
         ends = [_ends(values) for values in options.values()]
         candidates = [dict(zip(options, values, strict=True)) for values in product(*ends)]

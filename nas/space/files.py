@@ -1,7 +1,7 @@
-"""Where a search space is read from: a YAML file, or a shipped one by its name.
+"""The YAML files of search spaces: shipped ones are known by name, others by path.
 
-A file may have `variants`, each of which adds or replaces whole settings of the file. The first is
-what the file's own name means; any other is `file:variant`.
+A file may have `variants`. Each adds or replaces whole settings of the file. The file's own name
+means the first variant; any other is `file:variant`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SUFFIXES = (".yaml", ".yml")
 
 
 class _File(Settings):
-    """Only the variants are typed here; what they make is checked as a whole."""
+    """A file of a space: only `variants` is typed here; each variant is checked as a whole."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -54,7 +54,7 @@ def locate(name: str | Path) -> tuple[Path, str | None]:
 
 
 def read(path: Path, variant: str | None) -> object:
-    """The plain data of a space: the file's own settings and over them those of the variant.
+    """The plain data of a space: the file's own settings, replaced by those of the variant.
 
     Errors: `NasError` for a file that cannot be read and for an unknown variant, with the nearest.
     """

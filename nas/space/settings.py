@@ -1,4 +1,4 @@
-"""The contents of a search space's YAML file: typed, frozen, checked once when it is read."""
+"""The settings in a search space's YAML file: typed, frozen, checked once when it is read."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def _as_variants(value: object) -> object:
 
 
 def _plainly(value: Any, plain: SerializerFunctionWrapHandler) -> Any:
-    found = plain(value)
-    return found[""] if set(found) == {""} else found
+    variants = plain(value)
+    return variants[""] if set(variants) == {""} else variants
 
 
 # Rows, or several lists of rows by name, one of which is chosen.
@@ -103,10 +103,11 @@ Part = Annotated[
 
 
 class StageSettings(Settings):
-    """One stage. `choices` and `per_layer` add to those of the space.
+    """One stage; its `choices` and `per_layer` add to those of the space.
 
-    `down` is how the stage begins: with `stride`, that of its first layer, or with a row of its
-    own, such as a pooling, and no stride. A stage of depth 0 is left out.
+    `down` is how the stage begins: `stride` gives its first layer the stage's stride; a row, such
+    as a pooling, comes before the first layer, which then has stride 1. A stage of depth 0 is left
+    out.
     """
 
     block: Choice[str]
@@ -119,23 +120,23 @@ class StageSettings(Settings):
 
     @property
     def down_rows(self) -> dict[str, Block | None]:
-        """The row that each way of beginning puts first, None for `stride`."""
-        found: dict[str, Block | None] = {}
+        """The row that each value of `down` puts first; None for `stride`."""
+        rows: dict[str, Block | None] = {}
         for down in self.down:
             if isinstance(down, str):
-                found[down] = None
+                rows[down] = None
             else:
                 settings = {name: values[0] for name, values in down.choices.items()}
-                found[down.kind] = Block(down.kind, **settings)
-        return found
+                rows[down.kind] = Block(down.kind, **settings)
+        return rows
 
 
 class SpaceSettings(Settings):
-    """The whole file. Widths are multiples of `divisor`, as pruned channel counts will be.
+    """The settings of a whole space. Widths and pruned channel counts are multiples of `divisor`.
 
-    What `per_layer` names (choices, `width` or `block`) is chosen for each layer, the rest for each
-    stage; pruning always is. A search scores by `proxies` unless it is given others; none means the
-    default ones.
+    What `per_layer` names (choices, `width` or `block`) is chosen for each layer, and so is the
+    pruning ratio; all else is chosen for each stage. A search scores by `proxies` unless it is
+    given others; an empty list means the default ones.
     """
 
     name: str
@@ -167,7 +168,7 @@ class SpaceSettings(Settings):
         return self
 
     def _check_stage(self, i: int) -> None:
-        """Every value of every choice is tried once, on a small input: nothing fails later."""
+        """Tries every value of every choice once, on a small input, so that none fails later."""
         stage, where = self.stages[i], f"stages.{i}"
         for width in stage.width:
             if width % self.divisor:
@@ -215,10 +216,10 @@ class SpaceSettings(Settings):
                         raise ValueError(f"{where}: {error}") from None
 
     def stage_choices(self, i: int, block_name: str) -> dict[str, tuple[Value, ...]]:
-        """The choices that a kind takes in stage `i`: its own over those of the whole space."""
+        """The choices of a block kind in stage `i`: the stage's own replace those of the space."""
         merged = {**self.choices, **self.stages[i].choices}
         return {k: merged[k] for k in sorted(merged) if k in kind(block_name).choices}
 
     def chosen_per_layer(self, i: int) -> frozenset[str]:
-        """What stage `i` chooses for each of its layers; `prune` is always among it."""
+        """The names of what stage `i` chooses for each of its layers; `prune` is always one."""
         return frozenset({"prune", *self.per_layer, *self.stages[i].per_layer})

@@ -1,7 +1,8 @@
 """`SearchSpace`: a YAML file of choices, and how an assignment of them becomes an `Architecture`.
 
-Per stage the space chooses block kind, width, depth and the block's own settings, some of them for
-every layer; per layer a channel-pruning ratio; for the network its resolution, stem and head.
+A space chooses resolution, stem and head once for the network. For each stage it chooses block
+kind, width, depth and the block's own settings, some of them for each layer. For each layer it
+chooses a channel-pruning ratio.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class SearchSpace(Choices):
 
     @classmethod
     def load(cls, name: str | Path) -> SearchSpace:
-        """A shipped space's name or the path of a YAML file, either perhaps with `:variant`.
+        """The space of a shipped name or of a YAML file's path, either perhaps with `:variant`.
         Errors: `NasError` naming the file, the key and the rule."""
         path, variant = locate(name)
         source = str(path) if variant is None else f"{path}:{variant}"
@@ -40,7 +41,7 @@ class SearchSpace(Choices):
         return space
 
     def _try_samples(self, source: str) -> None:
-        """Combinations of choices that no block can have are found by trying some networks."""
+        """Builds some random networks: a combination of choices that no block takes fails here."""
         for seed in range(64):
             try:
                 self.sample(seed).graph()
@@ -49,7 +50,8 @@ class SearchSpace(Choices):
 
     @classmethod
     def from_dict(cls, data: object, source: str = "search space") -> SearchSpace:
-        """From the plain data of `to_dict`. Errors: `NasError` naming `source`, key and rule."""
+        """The space of the plain data that `to_dict` gives. Errors: `NasError` naming `source`, the
+        key and the rule."""
         if not isinstance(data, dict):
             raise NasError(f"{source}: must be a mapping of settings, not {type(data).__name__}")
         return cls(validated(SpaceSettings, data, source))
@@ -60,11 +62,13 @@ class SearchSpace(Choices):
 
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """The options as Optuna's distributions: evenly spaced numbers are ordered ones."""
+        """The options as Optuna's distributions: ordered where the values are evenly spaced
+        numbers, categorical elsewhere."""
         return {name: _distribution(values) for name, values in self.options.items()}
 
     def snap(self, params: Params) -> dict[str, Any]:
-        """The assignment in the options' own values: a sampler's steps may be off by rounding."""
+        """The assignment with each value replaced by the nearest one of its option: a sampler's
+        steps may be off by rounding."""
         return {
             name: value
             if value in self.options[name]
@@ -73,7 +77,7 @@ class SearchSpace(Choices):
         }
 
     def sample_params(self, rng: np.random.Generator) -> dict[str, Value]:
-        """One value of each option, uniformly."""
+        """A random assignment: one value of each option, all equally likely."""
         draws = rng.random(len(self.options))
         return {
             name: values[int(u * len(values))]
@@ -81,12 +85,13 @@ class SearchSpace(Choices):
         }
 
     def sample(self, seed: int) -> Architecture:
-        """A random architecture: every option uniform. The same seed gives the same one."""
+        """A random architecture: the values of an option are equally likely. The same seed gives
+        the same architecture."""
         return self.decode(self.sample_params(np.random.default_rng(seed)))
 
     def encode(self, arch: Architecture) -> dict[str, Any]:
-        """An assignment that decodes to `arch`. Errors: `NasError` naming the first part of it that
-        the space cannot express."""
+        """An assignment that decodes to `arch`. Errors: `NasError` naming the first part of the
+        architecture that the space cannot express."""
         return encode(self, arch)
 
 

@@ -23,12 +23,12 @@ from nas.study.storage.locks import claim_file
 from nas.study.storage.storage import DEFAULT_FOLDER, Storage
 from nas.study.study import Study
 from nas.support.errors import NasError
-from nas.training import Progress
+from nas.training import TrainingProgress
 
 NAME, NETWORK = "finalists", "search_trial"
 REDUCTION = 3
 
-Report = Callable[[Record, int, int, Progress], None]
+Report = Callable[[Record, int, int, TrainingProgress], None]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _train_all(
             continue
         trial = _going_on(trained, known, record)
 
-        def tell(progress: Progress, record: Record = record, number: int = number) -> None:
+        def tell(progress: TrainingProgress, record: Record = record, number: int = number) -> None:
             report(record, number, len(front), progress)
 
         _train(trained, trial, study, record, data, folder, tell)
@@ -138,11 +138,11 @@ def _train(
     record: Record,
     data: DataSet,
     folder: Path,
-    tell: Callable[[Progress], None],
+    tell: Callable[[TrainingProgress], None],
 ) -> None:
     from nas.training import train
 
-    def progress(now: Progress) -> None:
+    def progress(now: TrainingProgress) -> None:
         tell(now)
         last = now.last
         if last is None or now.step != last.epoch * (now.steps // now.epochs):

@@ -1,1 +1,1 @@
-"""What every part stands on: errors, files, YAML, validation, signals, shipped data."""
+"""Helpers that every other part uses: errors, files, YAML, validation, signals, shipped data."""

@@ -1,4 +1,4 @@
-"""The errors that a user can cause: one line each: the value, the rule, what is allowed."""
+"""The errors that a user can cause: one line each with the value, the rule and what is allowed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ShapeError(NasError):
 
 
 def one_of(what: str, value: object, allowed: Iterable[str]) -> NasError:
-    """The error for a `value` that is none of the `allowed`, with the nearest one if any is near.
+    """The error for a `value` that is none of the `allowed`, with the nearest name if one is near.
 
     >>> str(one_of("block", "fir", ["fire", "ghost"]))
     "block 'fir' is unknown; did you mean 'fire'? (one of: fire, ghost)"
@@ -27,13 +27,13 @@ def one_of(what: str, value: object, allowed: Iterable[str]) -> NasError:
 
 
 def shown(value: object) -> str:
-    """A value as it is shown in an error: what is long is cut off."""
+    """A value as an error shows it: a long one is cut off."""
     text = repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def nearest(value: object, allowed: Iterable[str]) -> str:
-    """What follows the name of an unknown `value`: the nearest of the `allowed`, and these."""
+    """The end of an error about an unknown `value`: the nearest allowed name, and the list."""
     names = sorted(allowed)
     near = get_close_matches(str(value), names, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and read with one clear error."""
+"""Reading and writing files: a file is written whole or not at all, and an error is one line."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Before long work whose files go into a folder, which may not exist yet.
+    """Checks, before long work, that files can be written to a folder; it may not exist yet.
 
-    Errors: `NasError` where it cannot be made or written to.
+    Errors: `NasError` where the folder cannot be made or written to.
     """
-    place = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
-    if not place.is_dir():
-        raise NasError(f"{path} cannot be written: {place} is no folder")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise NasError(f"{path} cannot be written: no permission to write in {place}")
+    nearest = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not nearest.is_dir():
+        raise NasError(f"{path} cannot be written: {nearest} is no folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise NasError(f"{path} cannot be written: no permission to write in {nearest}")
 
 
 def read_text(path: Path, source: str) -> str:

@@ -1,4 +1,4 @@
-"""Where the shipped data files are."""
+"""The folders of the data files that are shipped with the package."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def shipped(folder: str) -> Path:
-    """A shipped folder: inside the installed package, or beside it in a checkout."""
+    """The path of a shipped folder: inside the installed package, or beside it in a checkout."""
     installed = _PACKAGE / folder
     return installed if installed.is_dir() else _PACKAGE.parent / folder

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM that let what is running finish."""
+"""Stopping on Ctrl-C or SIGTERM without cutting off the work at hand."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from types import FrameType
 
 @contextmanager
 def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """The first SIGINT or SIGTERM calls `stop`, a second one raises `KeyboardInterrupt`.
+    """A context in which the first SIGINT or SIGTERM calls `stop`, and a second one raises
+    `KeyboardInterrupt`.
 
-    An interrupt that Python raises wherever it happens to be can be lost, in a callback of C code
-    for one. Outside the main thread, which alone gets signals, nothing is done.
+    Without it Python raises the interrupt wherever it happens to be, and a callback of C code, for
+    one, can lose it. Outside the main thread the context does nothing: only that thread gets
+    signals.
     """
     if current_thread() is not main_thread():
         yield

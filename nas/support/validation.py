@@ -1,4 +1,4 @@
-"""Settings from outside the program: pydantic models, and its errors as one line."""
+"""Settings from outside the program: pydantic models whose errors are one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nas.support.errors import NasError, nearest
 
 
 class Settings(BaseModel):
-    """Frozen, and refuses keys that it does not know."""
+    """The base of all settings: frozen, and refuses keys that it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,7 +19,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def validated(model: type[S], data: object, source: str) -> S:
-    """`data` (plain data, or JSON text) as a `model`.
+    """An instance of `model` made from `data`, which is plain data or JSON text.
 
     Errors: `NasError` naming `source`, the key, the rule that it breaks and the value.
     """
@@ -32,7 +32,7 @@ def validated(model: type[S], data: object, source: str) -> S:
 
 
 def _first(error: ValidationError, model: type[BaseModel]) -> str:
-    # Of the errors of a union's members, the one of our own that names the value is the clear one.
+    # A union gives one error for each of its members; that of our own validators is the clearest.
     errors: list[Any] = list(error.errors(include_url=False))
     first = min(errors, key=lambda e: e["type"] != "value_error")
     key = ".".join(str(part) for part in first["loc"])

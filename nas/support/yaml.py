@@ -1,4 +1,4 @@
-"""YAML from outside: plain data only, and whatever is wrong with it is one clear line."""
+"""Reading YAML from outside: plain data only, and an error is one clear line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _TAG = "tag:yaml.org,2002:"
 
 
 class _Loader(yaml.SafeLoader):
-    """In Python, for in C deep nesting ends the process; of plain types; dates are text."""
+    """A loader of plain types only, dates as text. It is the one written in Python: with the C
+    loader, deep nesting ends the process."""
 
     def construct_yaml_int(self, node: Any) -> int:
         if len(node.value) > MAX_DIGITS or abs(super().construct_yaml_int(node)) >= LARGEST:
@@ -39,8 +40,9 @@ _Loader.yaml_constructors = {
 def read_yaml(path: Path, source: str) -> object:
     """The plain data of a YAML file; None where it is empty.
 
-    Errors: `NasError` with the `source` and the line: not YAML, a key that is there twice, a tag
-    of another than the plain types, a number beyond 64 bits, more values than anyone writes.
+    Errors: `NasError` with the `source` and the line, where the text is no YAML, a key is there
+    twice, a tag is not of a plain type, a number needs more than 64 bits, or there are more than
+    `MAX_VALUES` values.
     """
     text = read_text(path, source)
     try:
@@ -58,7 +60,10 @@ def read_yaml(path: Path, source: str) -> object:
 
 
 def _size(node: yaml.Node, sizes: dict[int, int]) -> int:
-    """How many values a node comes to with every alias written out; 0 while it is being counted."""
+    """The number of values in a node with every alias written out.
+
+    `sizes` holds the counts by node; 0 marks a node that is being counted.
+    """
     known = sizes.get(id(node))
     if known is not None:
         if not known:

@@ -1,4 +1,4 @@
-"""Training: a recipe, a run that survives being killed, and what comes out of it."""
+"""Training: a recipe, a run that survives being killed, and the trained network."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,15 +6,15 @@ from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from nas.training.accuracy import evaluate as evaluate
-    from nas.training.run import Progress as Progress
+    from nas.training.run import TrainingProgress as TrainingProgress
     from nas.training.run import train as train
     from nas.training.trained import Trained as Trained
 
-__all__ = ["Progress", "Recipe", "Trained", "evaluate", "train"]
+__all__ = ["Recipe", "Trained", "TrainingProgress", "evaluate", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    """All but the recipe need torch."""
+    """Imports a name on first use: all but the recipe need torch."""
     from importlib import import_module
 
     home = {"Trained": "trained", "evaluate": "accuracy"}.get(name, "run")

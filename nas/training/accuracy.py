@@ -14,14 +14,14 @@ BATCH = 250
 
 
 class Metrics(NamedTuple):
-    """`accuracy` is the share of images classified rightly, `loss` the mean cross entropy."""
+    """Accuracy, the share of images classified correctly from 0 to 1, and mean cross entropy."""
 
     accuracy: float
     loss: float
 
 
 def evaluate(module: nn.Module, images: Pixels, normalise: Normalise) -> Metrics:
-    """The metrics of a module, in evaluation mode and float32; its mode is left as it was."""
+    """The metrics of a module in evaluation mode and float32; its mode is restored afterwards."""
     return metrics(logits(module, images, normalise), images.labels)
 
 
@@ -36,7 +36,7 @@ def logits(module: nn.Module, images: Pixels, normalise: Normalise) -> Tensor:
 
 
 def metrics(outputs: Tensor, labels: Tensor) -> Metrics:
-    """Of outputs (N, classes) and labels (N,)."""
+    """The metrics of outputs (N, classes) against labels (N,)."""
     right = (outputs.argmax(1) == labels).double().mean()
     loss = functional.cross_entropy(outputs.double(), labels)
     return Metrics(right.item(), loss.item())

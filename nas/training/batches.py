@@ -1,4 +1,4 @@
-"""From a data set's images to batches: resized once, shuffled and augmented by a seed."""
+"""Batches from a data set's images: resized once, then shuffled and augmented by a seed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Pixels:
 
 
 def resized(pixels: Tensor, resolution: int) -> Tensor:
-    """(N, C, H, W) of uint8 as (N, C, `resolution`, `resolution`): bilinear, with antialiasing."""
+    """Images (N, C, H, W) of uint8 resized to (N, C, `resolution`, `resolution`): bilinear, with
+    antialiasing."""
     if pixels.shape[-2:] == (resolution, resolution):
         return pixels
     parts = [
@@ -44,7 +45,8 @@ def resized(pixels: Tensor, resolution: int) -> Tensor:
 
 
 class Normalise:
-    """uint8 images as what a network takes: float32 of mean 0 and deviation 1, channels last."""
+    """Turns uint8 images into a network's input: float32 of mean 0 and standard deviation 1 over
+    the data set's training images, channels last in memory."""
 
     def __init__(self, data: DataSet, device: torch.device) -> None:
         mean, deviation = (torch.tensor(m, device=device).view(1, -1, 1, 1) for m in data.moments)
@@ -56,10 +58,10 @@ class Normalise:
 
 
 def training_batches(images: Pixels, recipe: Recipe, mirrored: bool, epoch: int) -> Iterator[Batch]:
-    """The batches of one epoch, each (pixels of uint8, labels).
+    """Yields the batches of one epoch, each (pixels of uint8, labels).
 
-    Order and augmentation are functions of the recipe's seed and the epoch alone, so a training can
-    go on at any epoch. They are drawn on the CPU: the same on every device.
+    Order and augmentation depend on the recipe's seed and the epoch alone, so a training can go on
+    at any epoch. They are drawn on the CPU, so they are the same on every device.
     """
     generator = torch.Generator().manual_seed(mixed_seed(recipe.seed, epoch))
     order = torch.randperm(len(images), generator=generator)
@@ -84,7 +86,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def shifted(pixels: Tensor, padding: int, offsets: Tensor) -> Tensor:
-    """(N, C, H, W) padded with zeros and cut back at `offsets`, (2, N): row and column."""
+    """Images (N, C, H, W) padded with zeros and cut back at `offsets` (2, N), rows and columns."""
     n, c, h, w = pixels.shape
     padded = functional.pad(pixels, (padding,) * 4)
     rows = offsets[0].view(n, 1, 1, 1) + torch.arange(h, device=pixels.device).view(1, 1, h, 1)
@@ -95,10 +97,10 @@ def shifted(pixels: Tensor, padding: int, offsets: Tensor) -> Tensor:
 
 
 def steps_per_epoch(images: int, recipe: Recipe) -> int:
-    """Whole batches in that many images."""
+    """The number of whole batches in that many images."""
     return images // recipe.batch_size
 
 
 def mixed_seed(seed: int, stream: int) -> int:
-    """A seed of its own for each stream of random numbers of a training."""
+    """The seed of one stream of a training's random numbers; streams have different seeds."""
     return int(np.random.SeedSequence((seed, stream)).generate_state(1)[0])

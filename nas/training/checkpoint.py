@@ -1,7 +1,7 @@
-"""What a training leaves on disk, so that it can be killed at any moment and go on.
+"""The files of a training, from which it goes on after being killed at any moment.
 
 `training.json` names the file of the last finished epoch's tensors. The tensors are written first
-and the older file goes last, so the JSON always names a whole one.
+and the older file is removed last, so the JSON always names a complete file.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ STATE, WEIGHTS = "training.json", "model.safetensors"
 
 
 class Epoch(Settings):
-    """What one epoch gave. Training `loss` (smoothed labels) and `accuracy` are of the augmented
-    images as they were seen; those of validation are of the weights that count."""
+    """The metrics of one epoch. `loss` (with smoothed labels) and `accuracy` are of the augmented
+    training images, measured while training; those of validation are of the averaged weights, if
+    the recipe averages."""
 
     epoch: int
     loss: float
@@ -39,7 +40,7 @@ class Epoch(Settings):
 
 
 class DataFacts(Settings):
-    """The data of a training, and what a user of the network must know of it."""
+    """The facts about a training's data that a user of the network must know."""
 
     source: str
     seed: int
@@ -62,8 +63,8 @@ class DataFacts(Settings):
 
 
 class State(Settings):
-    """The contents of `training.json`. `tensors` is the file of the last finished epoch; a finished
-    training has none. The test metrics are measured once, at the end."""
+    """The contents of `training.json`. `tensors` names the file of the last finished epoch; it is
+    None once the training is finished. The test metrics are measured once, at the end."""
 
     architecture: dict[str, Any]
     recipe: Recipe
@@ -78,7 +79,7 @@ class State(Settings):
 
 
 class Parts(NamedTuple):
-    """What is trained: the module, the module of averaged weights (or the same), the optimiser."""
+    """The module in training, the module of averaged weights (or the same one), the optimiser."""
 
     module: nn.Module
     average: nn.Module
@@ -86,18 +87,18 @@ class Parts(NamedTuple):
 
 
 def read_state(folder: Path) -> State:
-    """The state of a training. Errors: `NasError` where there is none or it is damaged."""
+    """The state of the training in a folder. Errors: `NasError` where it is missing or damaged."""
     path = folder / STATE
     return validated(State, read_text(path, str(path)), str(path))
 
 
 def write_state(folder: Path, state: State) -> None:
-    """Writes `training.json` whole."""
+    """Writes `training.json`, whole or not at all."""
     write_whole(folder / STATE, state.model_dump_json(indent=1))
 
 
 def write_checkpoint(folder: Path, state: State, parts: Parts) -> State:
-    """Writes everything that the next epoch begins with; returns the state that names it."""
+    """Writes everything that the next epoch needs; returns the state that names the new file."""
     tensors = _flat("model", parts.module.state_dict())
     if parts.average is not parts.module:
         tensors |= _flat("ema", parts.average.state_dict())
@@ -134,7 +135,7 @@ def restore(folder: Path, state: State, parts: Parts) -> None:
 
 
 def write_weights(folder: Path, module: nn.Module) -> None:
-    """Writes the weights that count as `model.safetensors`."""
+    """Writes the weights of the trained network as `model.safetensors`."""
     write_whole(folder / WEIGHTS, save(_flat("", module.state_dict())))
 
 

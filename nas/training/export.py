@@ -1,4 +1,4 @@
-"""Export of a trained network: onnxruntime classifies the validation images as torch does."""
+"""Export of a trained network, checked: onnxruntime classifies validation images as torch does."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _BATCH = 250
 
 
 class Exported(NamedTuple):
-    """`difference` as `export_onnx` gives it; the shares of the validation images that onnxruntime
-    and torch classify rightly, and how many images those are."""
+    """The check of an export: the `difference` that `export_onnx` gives, the accuracy of
+    onnxruntime and of torch on the validation images, and the number of these images."""
 
     difference: float
     accuracy: float
@@ -42,13 +42,13 @@ def export_trained(
 ) -> Exported:
     """Writes a trained network as ONNX after onnxruntime has classified the validation images.
 
-    The metadata say how images are prepared. Errors: as `export_onnx`, and `NasError` where the
-    data are not those of the training or over one image in a thousand is classified otherwise than
-    by torch; nothing is written then.
+    The file's metadata say how images are prepared. Errors: those of `export_onnx`, and `NasError`
+    where the data are not those of the training, or onnxruntime and torch disagree on more than one
+    image in a thousand. Nothing is written then.
     """
     if data.checksum != trained.data.checksum:
         raise NasError(f"data set {data.source} has changed since the training")
-    place = output_file(path)
+    output = output_file(path)
     arch, module = trained.arch, trained.module
     facts = trained.data
     about = {
@@ -64,15 +64,15 @@ def export_trained(
     expected = logits(module, images, normalise)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     size = _BATCH if dynamic_batch else 1
-    found = torch.cat(
+    outputs = torch.cat(
         [
             torch.from_numpy(session.run(None, {"image": normalise(part).numpy()})[0])
             for part in torch.split(images.pixels, size)
         ]
     )
-    other = (found.argmax(1) != expected.argmax(1)).double().mean().item()
+    other = (outputs.argmax(1) != expected.argmax(1)).double().mean().item()
     if other > DISAGREEMENT:
         raise NasError(f"onnxruntime classifies {other:.2%} of the images otherwise than torch")
-    write_whole(place, model)
-    right = metrics(found, images.labels).accuracy
+    write_whole(output, model)
+    right = metrics(outputs, images.labels).accuracy
     return Exported(difference, right, metrics(expected, images.labels).accuracy, len(images))

@@ -15,7 +15,7 @@ START = 0.04  # of the highest rate, at the first step of a warm-up
 
 
 def optimiser_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser; vectors (norms and biases) do not decay."""
+    """The recipe's optimiser of a module; vectors (norms and biases) have no weight decay."""
     weights = [p for p in module.parameters() if p.ndim > 1]
     vectors = [p for p in module.parameters() if p.ndim <= 1]
     groups = [
@@ -29,7 +29,7 @@ def optimiser_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate of a step, counted from 0, of a run of `steps`."""
+    """The learning rate of step `step`, counted from 0, of `steps`."""
     rise = recipe.warmup * steps
     if step < rise:
         return recipe.lr * (START + (1 - START) * step / rise)
@@ -39,9 +39,9 @@ def rate(recipe: Recipe, step: int, steps: int) -> float:
 def averaging(
     module: nn.Module, recipe: Recipe, steps: int
 ) -> tuple[nn.Module, Callable[[int], None]]:
-    """The module whose weights count, and what brings it up to date after a step.
+    """The module of averaged weights, and the function that updates it after each step.
 
-    Without an average that is the module itself. Norm statistics are averaged too.
+    A recipe without an average gives the module itself. Norm statistics are averaged too.
     """
     if recipe.ema == 0:
         return module, lambda step: None

@@ -1,4 +1,4 @@
-"""`Recipe`: every setting of a training, so that a recipe, a network and data give one result."""
+"""`Recipe`: all settings of a training; a recipe, a network and data determine the result."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Positive = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
 class Recipe(Settings):
-    """How a network is trained.
+    """The settings of a training.
 
     epochs, batch_size: the last, incomplete batch of an epoch is left out.
-    images: that many training images only, drawn by `seed`; None is all of them.
+    images: the number of training images to use, drawn by `seed`; None uses all.
     optimiser, lr, momentum, weight_decay: SGD with Nesterov's momentum, or AdamW (which wants an
         `lr` of about 0.003 and a `weight_decay` of about 0.05); norms and biases do not decay.
-    warmup: share of the steps in which the rate rises linearly to `lr`; it then falls to zero along
+    warmup: share of the steps in which the rate rises linearly to `lr`; then it falls to zero along
         a cosine. 0.3 is the one-cycle policy (Smith and Topin 2017), 0 plain cosine annealing.
-    label_smoothing: Szegedy et al. 2016.
-    ema: the weights that count are a moving average that looks back over this share of the run
-        (the time in which an old weight's part falls to 1/e); 0 counts the last weights.
-    crop: images are padded by this share of their side with zeros and cut back at random places.
-    flip: whether images are mirrored at random; None where the data set says it makes sense.
+    label_smoothing: the share of a label that is spread over all classes (Szegedy et al. 2016).
+    ema: the final weights are a moving average over about this share of the run (in which an old
+        weight's part falls to 1/e); 0 takes the last weights.
+    crop: images are padded with zeros by this share of their side and cut back at random offsets.
+    flip: whether images are mirrored at random; None leaves it to the data set's `mirrored`.
     mixed_precision: bfloat16 on a GPU that has it; a CPU always computes in float32.
-    seed: initial weights, order, augmentation and choice of `images`.
+    seed: determines initial weights, order, augmentation and the choice of `images`.
     """
 
     epochs: Count = 20
@@ -56,6 +56,6 @@ class Recipe(Settings):
         return validated(cls, {} if data is None else data, source)
 
     def changed(self, **changes: object) -> Recipe:
-        """The recipe with what is not None among `changes`. Errors: `NasError` with the rule."""
+        """The recipe with those `changes` that are not None. Errors: `NasError` with the rule."""
         given = {key: value for key, value in changes.items() if value is not None}
         return validated(Recipe, {**self.model_dump(), **given}, "recipe")

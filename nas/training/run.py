@@ -1,4 +1,4 @@
-"""`train`: one network on one data set by one recipe; deterministic, and safe to kill."""
+"""`train`: trains a network on a data set by a recipe; deterministic, and safe to kill."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ REPORT_EVERY = 10  # steps
 SUBSET = 2**31  # the stream that draws `Recipe.images`; epochs are streams 0, 1, …
 
 
-class Progress(NamedTuple):
+class TrainingProgress(NamedTuple):
     """How far a training is: `step` of `steps`, in epoch `epoch` (from 1) of `epochs`.
 
-    `loss` and `accuracy` are those of the running epoch's training images so far; `last` is the
-    last finished epoch. `seconds_left` is None until there is a rate to judge by.
+    `loss` and `accuracy` are of the training images that the epoch has seen so far; `last` is the
+    last finished epoch. `seconds_left` is None before the first step is timed.
     """
 
     epoch: int
@@ -58,7 +58,7 @@ class Progress(NamedTuple):
     seconds_left: float | None
 
 
-Report = Callable[[Progress], None]
+TrainingReport = Callable[[TrainingProgress], None]
 
 
 def train(
@@ -68,15 +68,15 @@ def train(
     *,
     output: Path | None = None,
     device: str | None = None,
-    progress: Report = lambda progress: None,
+    progress: TrainingReport = lambda progress: None,
 ) -> Trained:
     """Trains a network and returns it with its history.
 
-    With an `output` folder every finished epoch is kept there, and a training that was stopped goes
-    on from it; on a CPU to the same bits. `progress` is called every few steps and after every
-    epoch, when that is on disk; what it raises ends the training. `device` is torch's name of one;
-    a GPU is used where there is one. Errors: `NasError` for a network that does not fit the data, a
-    folder with another training, or a loss that is no number.
+    An `output` folder keeps every finished epoch, and a training that was stopped goes on from it;
+    on a CPU the result is the same to the bit. `progress` is called every few steps, and after
+    every epoch once that is on disk; an exception it raises ends the training. `device` is torch's
+    name of a device; without one a GPU is used if there is one. Errors: `NasError` for a network
+    that does not fit the data, a folder with another training, or a loss that is no number.
     """
     return _Run(arch, data, recipe or Recipe(), output, device_of(device), progress).run()
 
@@ -91,7 +91,7 @@ class _Run:
         recipe: Recipe,
         output: Path | None,
         device: torch.device,
-        progress: Report,
+        progress: TrainingReport,
     ) -> None:
         check_fit(arch, data)
         if output is not None:
@@ -138,13 +138,13 @@ class _Run:
     def _finish_epoch(self, epoch: int, images: Pixels, validation: Pixels) -> None:
         began = time.monotonic()
         loss, accuracy = self._epoch(epoch, images)
-        found = evaluate(self.parts.average, validation, self.normalise)
+        reached = evaluate(self.parts.average, validation, self.normalise)
         done = Epoch(
             epoch=epoch + 1,
             loss=loss,
             accuracy=accuracy,
-            validation_loss=found.loss,
-            validation_accuracy=found.accuracy,
+            validation_loss=reached.loss,
+            validation_accuracy=reached.accuracy,
             seconds=time.monotonic() - began,
         )
         self.state = self.state.model_copy(update={"history": (*self.state.history, done)})
@@ -153,7 +153,7 @@ class _Run:
         self._report(epoch, (epoch + 1) * self.per_epoch, loss, accuracy)
 
     def _epoch(self, epoch: int, images: Pixels) -> tuple[float, float]:
-        """Mean loss and accuracy of an epoch's batches."""
+        """Trains one epoch; returns the mean loss and accuracy of its batches."""
         module, _, optimiser = self.parts
         module.train()
         total = torch.zeros(2, dtype=torch.float64, device=self.device)
@@ -175,7 +175,7 @@ class _Run:
         return loss, accuracy
 
     def _step(self, pixels: Tensor, labels: Tensor) -> Tensor:
-        """One step of the optimiser: (loss, accuracy) of the batch, on the device."""
+        """Takes one step of the optimiser; returns (loss, accuracy) of the batch, on the device."""
         module, _, optimiser = self.parts
         optimiser.zero_grad(set_to_none=True)
         on_gpu = self.device.type == "cuda"
@@ -196,8 +196,9 @@ class _Run:
         elapsed = time.monotonic() - self.began
         left = elapsed / fresh * (self.steps - step) if fresh else None
         last = self.state.history[-1] if self.state.history else None
+        epochs = self.recipe.epochs
         self.progress(
-            Progress(epoch + 1, self.recipe.epochs, step, self.steps, loss, accuracy, last, left)
+            TrainingProgress(epoch + 1, epochs, step, self.steps, loss, accuracy, last, left)
         )
 
     def _finish(self) -> Trained:
@@ -218,7 +219,7 @@ class _Run:
 
 
 def check_fit(arch: Architecture, data: DataSet) -> None:
-    """Errors: `NasError` where the network's classes or channels are not those of the data."""
+    """Checks that the network's classes and channels are those of the data. Errors: `NasError`."""
     for what, of_arch, of_data in (
         ("classes", arch.classes, len(data.classes)),
         ("channels", arch.channels, data.channels),
@@ -230,7 +231,8 @@ def check_fit(arch: Architecture, data: DataSet) -> None:
 
 
 def device_of(name: str | None) -> torch.device:
-    """The device of that name; without one a GPU where there is one. Errors: `NasError`."""
+    """The device of that name; without one a GPU if there is one. Errors: `NasError` for a device
+    that cannot be used."""
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -244,14 +246,15 @@ def device_of(name: str | None) -> torch.device:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """The same numbers for the same seed on one device, where torch can: it warns where not."""
+    """A context in which the same seed gives the same numbers on one device. Torch warns about
+    operations that cannot."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
     before = torch.are_deterministic_algorithms_enabled()
     warning = torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = torch.utils.deterministic
     fill = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
-    memory.fill_uninitialized_memory = False  # nothing here reads such memory
+    memory.fill_uninitialized_memory = False  # slow, and nothing here reads such memory
     try:
         yield
     finally:
@@ -270,7 +273,7 @@ def _subset(images: Images, recipe: Recipe) -> Images:
 
 
 def _same(kept: State, wanted: State, output: Path) -> State:
-    """The state on disk. Errors: `NasError` where it is not of the training that is wanted."""
+    """The state on disk. Errors: `NasError` where it is of another training than `wanted`."""
     for what in ("recipe", "data", "architecture"):
         if getattr(kept, what) != getattr(wanted, what):
             raise NasError(

@@ -1,4 +1,4 @@
-"""`Trained`: a network with its weights, and how it came to them."""
+"""`Trained`: a trained network with its recipe, its data and its history."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from nas.training.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A finished training. `module` is on the CPU, in evaluation mode, with the weights that count.
+    """A finished training. `module` is on the CPU, in evaluation mode, with the final weights.
 
-    It takes images of 0 to 1, less `data.mean`, over `data.deviation`.
+    The module's input is (image - `data.mean`) / `data.deviation`, for image values of 0 to 1.
     """
 
     arch: Architecture
@@ -37,17 +37,17 @@ class Trained:
 
     @property
     def accuracy(self) -> float:
-        """Of the validation images, after the last epoch."""
+        """The accuracy on the validation images after the last epoch, from 0 to 1."""
         return self.history[-1].validation_accuracy
 
     @property
     def loss(self) -> float:
-        """Mean cross entropy of the validation images, after the last epoch."""
+        """The mean cross entropy of the validation images after the last epoch."""
         return self.history[-1].validation_loss
 
     @classmethod
     def of(cls, state: State, module: Network) -> Trained:
-        """The finished training of a state."""
+        """The finished training of a `state` and a module with its weights."""
         test = None
         if state.test_accuracy is not None and state.test_loss is not None:
             test = Metrics(state.test_accuracy, state.test_loss)
@@ -56,7 +56,7 @@ class Trained:
 
     @classmethod
     def load(cls, folder: Path) -> Trained:
-        """Of the folder of a finished training. Errors: `NasError`, also where it is unfinished."""
+        """The finished training in a folder. Errors: `NasError`, also where it is unfinished."""
         state = read_state(folder)
         if not state.finished:
             done, epochs = len(state.history), state.recipe.epochs

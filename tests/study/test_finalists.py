@@ -11,7 +11,7 @@ from tiny import TINY
 from nas.study import Study, search
 from nas.study.finalists import read_finalists, run_finalists
 from nas.support.errors import NasError
-from nas.training import Progress, Recipe, Trained
+from nas.training import Recipe, Trained, TrainingProgress
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_finalists_are_ranked_by_what_was_trained(study: Study) -> None:
 
 
 def test_stopped_finalists_end_as_they_would_have(study: Study) -> None:
-    def stop(_: object, number: int, count: int, progress: Progress) -> None:
+    def stop(_: object, number: int, count: int, progress: TrainingProgress) -> None:
         if progress.last and progress.last.epoch == 1:
             raise KeyboardInterrupt
 

@@ -17,7 +17,7 @@ from nas.proxies.registry import UndefinedScore, proxy
     failure="favours shallow networks and small ones; for short trainings, beside proxies of size",
 )
 def calmness(probe: Probe) -> float:
-    """-log of the gradient norm: networks whose gradients grow with depth learn slowly."""
+    """-log of the gradient norm; networks whose gradients grow with depth learn slowly."""
     norm = grad_norm.function(probe)
     if not norm > 0:
         raise UndefinedScore("no gradient reaches a weight")

@@ -14,10 +14,11 @@ from nas.proxies.registry import proxy
     failure="grows with the loss's gradient in large layers, however they are used",
 )
 def effective_params(probe: Probe) -> float:
-    """Σ over convolutions of their parameters times r, r = |w| |dL/dw| over its RMS of all of them.
+    """Σ over convolutions of their parameters times r = |w| |dL/dw| over its RMS of all of them.
 
-    |w| |dL/dw| does not depend on the scale of w under a norm. A layer whose gradient vanishes or
-    is dwarfed by another's hardly counts: depth or width that cannot be trained buys nothing.
+    |w| |dL/dw| does not depend on the scale of w under a norm. A layer hardly counts where its
+    gradient vanishes or is dwarfed by another's: depth or width that cannot be trained buys
+    nothing.
     """
     gradients, _ = probe.gradients
     layers = [(g, probe.weights[name]) for name, g in gradients.items() if g.dim() == 4]

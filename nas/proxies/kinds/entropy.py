@@ -22,7 +22,7 @@ def entropy(probe: Probe) -> float:
     """log(r² c) · Σ log w over the layers of the main path, w = c_in · k² / groups.
 
     r and c are the size and channels of the last feature map. The paper bounds the ratio of depth
-    to mean width (its effectiveness, here by 0.5); beyond the bound we scale the entropy down by
+    to mean width (its effectiveness), here by 0.5. Beyond the bound the entropy is scaled down by
     bound/ratio, so that depth alone cannot raise the score.
     """
     log_widths, shape = _main_path(probe.layers)
@@ -33,7 +33,7 @@ def entropy(probe: Probe) -> float:
 
 
 def _main_path(layers: Sequence[Layer]) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """log w of the convolutions on the widest path to the last feature map, and its shape."""
+    """The log w of each convolution on the widest path to the last feature map, and its shape."""
     paths: list[tuple[float, tuple[float, ...]]] = []
     for layer in layers:
         inputs = layer.inputs

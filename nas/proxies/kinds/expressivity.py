@@ -10,7 +10,8 @@ from nas.proxies.registry import proxy
 
 
 def entropy(features: Tensor) -> float:
-    """The entropy of the eigenvalues, as shares, of the covariance of (N, C, H, W) channels."""
+    """The entropy, in nats, of the channels' principal components: of the eigenvalues of the
+    covariance of the channels of `features` (N, C, H, W), as shares of their sum."""
     rows = features.transpose(0, 1).flatten(1)
     rows = rows - rows.mean(1, keepdim=True)
     # The smaller of the two Gram matrices has the same eigenvalues other than 0.
@@ -21,7 +22,7 @@ def entropy(features: Tensor) -> float:
 
 
 def entropies(probe: Probe) -> list[float]:
-    """The entropy of the feature map between each two blocks."""
+    """The entropies of the feature maps between blocks, in order."""
     return [entropy(probe.trace.values[i]) for i in probe.blocks]
 
 

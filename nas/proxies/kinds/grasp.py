@@ -21,7 +21,8 @@ STEP = 1e-6
 def grasp(probe: Probe) -> float:
     """-Σ over weights of w · (H g): how much following the gradient strengthens the gradient.
 
-    By central differences along g, because not every activation has a second derivative in torch.
+    H g is a central difference along g, because not every activation has a second derivative in
+    torch.
     """
     names = [name for name, w in probe.weights.items() if w.dim() > 1]
     weights = {name: w.detach().double() for name, w in probe.weights.items()}
@@ -30,8 +31,8 @@ def grasp(probe: Probe) -> float:
     def gradient(at: Weights) -> Weights:
         at = {name: w.detach().requires_grad_() for name, w in at.items()}
         loss = F.cross_entropy(probe.run(at, x).flatten(1), probe.labels)
-        found = torch.autograd.grad(loss, [at[n] for n in names], allow_unused=True)
-        pairs = zip(names, found, strict=True)
+        gradients = torch.autograd.grad(loss, [at[n] for n in names], allow_unused=True)
+        pairs = zip(names, gradients, strict=True)
         return {n: torch.zeros_like(at[n]) if g is None else g for n, g in pairs}
 
     g = gradient(weights)

@@ -18,7 +18,8 @@ EPSILON = 1e-5
     failure="noise of the initialisation in networks of equal quality",
 )
 def jacob_cov(probe: Probe) -> float:
-    """-Σ log(λ + ε) + 1/(λ + ε), λ of the correlations of the images' input gradients."""
+    """-Σ log(λ + ε) + 1/(λ + ε) over the eigenvalues λ of the correlations of the images' input
+    gradients."""
     x = probe.batch.clone().requires_grad_()
     output = probe.run(probe.weights, x)
     if len(x) < 2:

@@ -1,4 +1,4 @@
-"""MeCo (Jiang et al. 2023), the least eigenvalue of the channels' correlations, and sampled."""
+"""MeCo (Jiang et al. 2023): the least eigenvalue of the channels' correlations; and of samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ DRAWS = 16
 
 
 def correlation(maps: Tensor) -> Tensor:
-    """The correlations of rows: (..., C, P) to (..., C, C); a constant row gives zeros."""
+    """The correlations between the C rows of `maps` (..., C, P), as (..., C, C); a constant row
+    gives zeros."""
     centred = maps - maps.mean(-1, keepdim=True)
     norm = centred.norm(dim=-1, keepdim=True)
     # A constant row's rounding is no signal.
@@ -24,7 +25,7 @@ def correlation(maps: Tensor) -> Tensor:
 
 
 def least(matrices: Tensor) -> Tensor:
-    """The least eigenvalue of each, not below 0."""
+    """The least eigenvalue of each of `matrices` (..., C, C), as (...); not below 0."""
     values: Tensor = torch.linalg.eigvalsh(matrices.double())
     return values[..., 0].clamp(min=0)
 
@@ -55,10 +56,11 @@ def meco(probe: Probe) -> float:
     failure="knows the number of channels and pixels of a convolution, little of its input",
 )
 def meco_sampled(probe: Probe) -> float:
-    """MeCo of 8 random channels times c/8, averaged over 16 draws, each of another image."""
+    """Sum over convolutions of c/8 times MeCo of 8 random channels of c, averaged over 16 draws,
+    which take the images in turn."""
     generator = probe.generator(3)
     image = torch.arange(DRAWS)[:, None] % len(probe.batch)
-    by_size: dict[int, list[tuple[float, Tensor]]] = {}  # eigenvalues of many matrices at once
+    by_size: dict[int, list[tuple[float, Tensor]]] = {}  # one call for all matrices of a size
     for i, layer in enumerate(probe.trace.layers):
         if layer.op == CONV and layer.is_map:
             maps = probe.trace.values[i].flatten(2)
@@ -67,8 +69,8 @@ def meco_sampled(probe: Probe) -> float:
             chosen = torch.rand(DRAWS, c, generator=generator).topk(k, largest=False).indices
             by_size.setdefault(k, []).append((c / k, correlation(maps[image, chosen])))
     total = 0.0
-    for found in by_size.values():
-        scales, matrices = zip(*found, strict=True)
+    for pairs in by_size.values():
+        scales, matrices = zip(*pairs, strict=True)
         values = least(torch.stack(matrices)).mean(1)
         total += (values * torch.tensor(scales, dtype=values.dtype)).sum().item()
     return total

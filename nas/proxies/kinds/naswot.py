@@ -13,12 +13,15 @@ RELATIVE_FLOOR = 1e-12
 
 
 def codes(probe: Probe) -> Tensor:
-    """(N, units): which inputs of activations are positive. Errors: `UndefinedScore`: none is."""
+    """The signs of the activations' inputs: (N, units), True where one is positive.
+
+    Errors: `UndefinedScore` where the network has no activation.
+    """
     layers, values = probe.trace.layers, probe.trace.values
-    found = [(values[layer.inputs[0]] > 0).flatten(1) for layer in layers if layer.op == ACTIVATION]
-    if not found:
+    signs = [(values[layer.inputs[0]] > 0).flatten(1) for layer in layers if layer.op == ACTIVATION]
+    if not signs:
         raise UndefinedScore("the network has no activations")
-    return torch.cat(found, dim=1)
+    return torch.cat(signs, dim=1)
 
 
 @proxy(

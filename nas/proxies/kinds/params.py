@@ -8,5 +8,5 @@ from nas.proxies.registry import proxy
 
 @proxy("params", paper="a baseline", cost="none", failure="one wide layer buys it")
 def params(probe: Probe) -> float:
-    """Weights, biases and norms' scales and shifts."""
+    """The number of weights, biases and norms' scales and shifts."""
     return float(probe.params)

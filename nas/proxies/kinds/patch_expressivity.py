@@ -9,7 +9,7 @@ from nas.proxies.probe import Probe
 from nas.proxies.registry import UndefinedScore, proxy
 
 PATCH = 2
-COARSEST = 16  # pixels of the image a pixel of the map; coarser maps have too few patches
+COARSEST = 16  # the image's side over the map's; coarser maps have too few patches
 
 
 @proxy(
@@ -20,11 +20,12 @@ COARSEST = 16  # pixels of the image a pixel of the map; coarser maps have too f
     failure="cannot exceed the log of the number of patches: give it small images in numbers",
 )
 def patch_expressivity(probe: Probe) -> float:
-    """The entropy of the principal components of 2x2 patches of the last map at 1/16 of the size.
+    """The entropy of the principal components of 2x2 patches of the last map of at least 1/16 of
+    the image's size.
 
-    Or of a finer one, where there is none. Patches, because pooling and 1x1 convolutions leave
-    neighbouring pixels alike, which the components of single pixels do not show. One map, because
-    a sum over blocks rewards depth.
+    Patches are taken because pooling and 1x1 convolutions leave neighbouring pixels alike, which
+    the components of single pixels do not show. One map is taken because a sum over blocks rewards
+    depth.
     """
     least = max(PATCH, min(probe.batch.shape[2:]) / COARSEST)
     maps = [probe.trace.values[i] for i in probe.blocks]

@@ -18,7 +18,7 @@ from nas.proxies.registry import UndefinedScore, proxy
 )
 def progressivity(probe: Probe) -> float:
     """The least gain of expressivity from one block to the next."""
-    found = entropies(probe)
-    if len(found) < 2:
+    by_block = entropies(probe)
+    if len(by_block) < 2:
         raise UndefinedScore("the network has fewer than two blocks")
-    return min(b - a for a, b in pairwise(found))
+    return min(b - a for a, b in pairwise(by_block))

@@ -41,7 +41,7 @@ class _Scaled(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         scale = gradients[0].abs().max().clamp(min=FLOOR)
         gradient = (gradients[0] / scale).float()
-        # Of a linear layer, the sum of w * dR/dw is the sum of y * dR/dy: no gradient of w needed.
+        # In a linear layer the sum of w * dR/dw is the sum of y * dR/dy: no gradient of w needed.
         ctx.flows.append((ctx.y.detach() * gradient).sum(dtype=torch.float64) * scale * ctx.scale)
         if not ctx.needs_input_grad[1]:
             (of_x,) = torch.autograd.grad(ctx.y, [ctx.x], gradient)
@@ -51,9 +51,9 @@ class _Scaled(torch.autograd.Function):
 
 
 class _Linear(TorchFunctionMode):
-    """Leaves out norms and activations and holds gates open.
+    """A mode that skips norms and activations and holds gates open, so the network is linear.
 
-    `flows` takes, in the backward pass, the flow of every layer whose weight is one of `owned`.
+    In the backward pass `flows` gets the flow of every layer whose weight's id is in `owned`.
     """
 
     def __init__(self, owned: set[int]) -> None:
@@ -92,11 +92,11 @@ class _Linear(TorchFunctionMode):
     failure="grows with depth whether or not the depth can be trained",
 )
 def synflow(probe: Probe) -> float:
-    """log of the sum over weights of |w · dR/dw|, R the output of the network of |w| on ones.
+    """log of the sum over weights of |w · dR/dw|; R is the output of the network of |w| on ones.
 
     Signals are float64, because R grows exponentially with depth. Norms and activations are left
-    out and SE gates held open: on positive signals a ReLU does nothing, but a ReLU6 would cut the
-    flow. A network through which nothing flows gets log(1e-300).
+    out and SE gates are held open: on positive signals a ReLU does nothing, but a ReLU6 would cut
+    the flow. A network without any flow scores log(1e-300).
     """
     plain = probe.layer_weights
     weights = {
@@ -110,8 +110,8 @@ def synflow(probe: Probe) -> float:
     if not total.requires_grad:
         return log(FLOOR)
     others = [w for name, w in weights.items() if name not in plain]
-    found = torch.autograd.grad(total, [ones, *others], allow_unused=True)[1:]
-    pairs = zip(others, found, strict=True)
+    gradients = torch.autograd.grad(total, [ones, *others], allow_unused=True)[1:]
+    pairs = zip(others, gradients, strict=True)
     flow = sum((w.detach() * g).abs().sum().item() for w, g in pairs if g is not None)
     flow += sum(f.item() for f in linear.flows)
     if not isfinite(flow):

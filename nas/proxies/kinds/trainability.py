@@ -23,10 +23,10 @@ ITERATIONS = 30
     failure="an estimate from few pixels is noise in late, wide blocks; undefined below two blocks",
 )
 def trainability(probe: Probe) -> float:
-    """Mean over blocks of 2 - s - 1/s, s the spectral norm of the block's Jacobian.
+    """Mean over blocks of 2 - s - 1/s, where s is the spectral norm of the block's Jacobian.
 
-    The Jacobian between channels is estimated as the paper does: noise of ±1 at the block's end is
-    pulled back through the block, and correlated with what arrives at its beginning.
+    The Jacobian between channels is estimated as in the paper: noise of ±1 at the block's end is
+    pulled back through the block and correlated with what arrives at its beginning.
     """
     if len(probe.blocks) < 2:
         raise UndefinedScore("the network has fewer than two blocks")
@@ -43,7 +43,10 @@ def trainability(probe: Probe) -> float:
 
 
 def spectral_norm(start: Tensor, end: Tensor) -> float:
-    """Of the mean over pixels of products of channels; pixels of a finer map become channels."""
+    """The spectral norm of the Jacobian between channels: the mean over pixels of the products of
+    the channels of `start` and `end`, both (N, C, H, W). Where `start` has more pixels they become
+    channels.
+    """
     scale = -(-start.shape[2] // end.shape[2])
     height, width = (scale * size for size in end.shape[2:])
     start = F.pad(start, (0, width - start.shape[3], 0, height - start.shape[2]))

@@ -23,7 +23,7 @@ STEP = 0.01
 def zen(probe: Probe) -> float:
     """log |f(x + 0.01 e) - f(x)| + Σ over norms of log of their standard deviation.
 
-    f is the feature map before the pooling, of weights drawn from N(0, 1) and noise x and e.
+    f is the feature map before the pooling; weights, x and e are drawn from N(0, 1).
     """
     if not probe.blocks:
         raise UndefinedScore("the network has no convolution")

@@ -17,15 +17,16 @@ from nas.proxies.registry import UndefinedScore, proxy
     failure="sums over layers: it favours depth",
 )
 def zico(probe: Probe) -> float:
-    """Σ over layers of log Σ over weights of mean |g| / std |g|, over the batch's two halves."""
+    """Σ over layers of log Σ over weights of mean |g| / std |g|; mean and std are over the batch's
+    two halves."""
     if len(probe.batch) < 2:
         raise UndefinedScore("a batch of one image has no halves")
     layers = {name: w for name, w in probe.weights.items() if w.dim() > 1}
     halves = []
     for x, labels in zip(probe.batch.chunk(2), probe.labels.chunk(2), strict=True):
         loss = F.cross_entropy(probe.run(probe.weights, x).flatten(1), labels)
-        found = torch.autograd.grad(loss, list(layers.values()), allow_unused=True)
-        halves.append(found)
+        gradients = torch.autograd.grad(loss, list(layers.values()), allow_unused=True)
+        halves.append(gradients)
     total = 0.0
     for a, b in zip(*halves, strict=True):
         if a is None or b is None:
