@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -51,7 +51,7 @@ class DataSet:
     notes: tuple[str, ...] = ()
     understood: tuple[str, ...] = ()
     values: tuple[float, float] | None = None
-    options: DataOptions = DataOptions()
+    options: DataOptions = field(default_factory=DataOptions)
     content: str | None = None
 
     @property
