@@ -26,8 +26,9 @@ SAMPLE = 4096  # values of an image by which the range of a data set's is judged
 class Inspected:
     """An image file: `digest` of its bytes, its shorter side in pixels, and what it is.
 
-    `problem` is what keeps it from being read ("cannot be read"), None where nothing does. `values` is (lowest, highest) of an image
-    of more than eight bits and `sample` some of its values, None of any other.
+    `problem` is what keeps it from being read ("cannot be read"), None where nothing does.
+    `values` is (lowest, highest) of an image of more than eight bits, `sample` some of its values
+    and `whole` says that they are whole numbers; of any other image the two are None.
     """
 
     path: Path
@@ -50,9 +51,8 @@ def inspect(path: Path, label: int) -> Inspected:
     if not path.exists():
         return Inspected(path, label, problem="are links to nothing")
     if not readable_kind(path.suffix):
-        return Inspected(
-            path, label, problem=f"are {path.suffix.lower()}, which Pillow cannot read"
-        )
+        kind = path.suffix.lower()
+        return Inspected(path, label, problem=f"are {kind}, which Pillow cannot read,")
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()

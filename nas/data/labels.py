@@ -76,7 +76,7 @@ def _layout(labels: dict[Path, tuple[Part, str]], tables: list[Path]) -> Layout:
         part: {name: paths for name, paths in classes.items() if name in known}
         for part, classes in parts.items()
     }
-    return Layout(parts or {"train": {}}, {part: tables for part in parts})
+    return Layout(parts or {"train": {}}, dict.fromkeys(parts, tables))
 
 
 class _Images:

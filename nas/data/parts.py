@@ -19,8 +19,8 @@ WORDS: dict[str, Part | None] = {
 FOLDS = {"fold", "folds", "shard", "chunk"}
 # Words beside it that do not make "train" anything else; any other must be shared by another part.
 FILLERS = {
-    "set", "sets", "data", "dataset", "image", "images", "img", "imgs", "pics", "pictures", "photos",
-    "split", "seg", "folder", "dir", "samples", "cls", "the", "my", "final", "new", "all", "raw",
+    "set", "sets", "data", "dataset", "image", "images", "img", "imgs", "pics", "pictures",
+    "photos", "split", "seg", "folder", "dir", "samples", "cls", "the", "my", "final", "new", "all", "raw",
     "labeled", "labelled", "files", "directory", "subset", "part",
 }  # fmt: skip
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[A-Z]|\d+|[^\W\d_A-Za-z]+")

@@ -11,11 +11,12 @@ from pathlib import Path
 from nas.data.findings import Findings
 
 # What a camera, a scanner or a data set's author calls an image, whether or not Pillow reads it.
-IMAGES = set(
-    ".jpg .jpeg .jpe .jfif .jif .png .apng .bmp .dib .webp .gif .tif .tiff .pgm .ppm .pbm .pnm .pfm"
-    " .tga .jp2 .j2k .jpx .avif .avifs .heic .heif .hif .jxl .mpo .qoi .pcx .dng .cr2 .nef .arw"
-    .split()
-)  # fmt: skip
+IMAGES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif",
+    ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".tga", ".jp2", ".j2k", ".jpx",
+    ".avif", ".avifs", ".heic", ".heif", ".hif", ".jxl", ".mpo", ".qoi", ".pcx", ".dng", ".cr2",
+    ".nef", ".arw",
+}  # fmt: skip
 TABLES = {".csv", ".tsv"}
 # Folders that systems and tools make beside a user's own. Names with a dot in front are hidden too.
 SYSTEM = {
