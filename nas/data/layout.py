@@ -43,7 +43,8 @@ def understand(root: Folder, options: DataOptions, findings: Findings) -> Layout
     folder = root
     while True:
         if options.split != NO_SPLITS:
-            if (parts := splits(folder)) is not None:
+            alone = len(folder.holding) == 1 and _holds_splits(folder.holding[0])
+            if (parts := splits(folder)) is not None and not alone:
                 used = {id(f) for found in parts.values() for f in found}
                 _leave(folder, [f for f in folder.folders if id(f) not in used], findings)
                 return _by_parts(parts, findings)
@@ -130,7 +131,7 @@ def _by_parts(found: dict[Part, list[Folder]] | dict[Part | None, list[Folder]],
         if classes := _classes(folders, parts.get("train"), findings):
             as_part: Part = part if parts else "train"
             parts[as_part], places[as_part] = classes, [folder.path for folder in folders]
-    return Layout(parts, places)
+    return Layout(parts or {"train": {}}, places)
 
 
 def _unwrapped(folder: Folder, findings: Findings) -> Folder:

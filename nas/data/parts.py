@@ -20,8 +20,8 @@ FOLDS = {"fold", "folds", "shard", "chunk"}
 # Words beside it that do not make "train" anything else; any other must be shared by another part.
 FILLERS = {
     "set", "sets", "data", "dataset", "image", "images", "img", "imgs", "pics", "pictures",
-    "photos", "split", "seg", "folder", "dir", "samples", "cls", "the", "my", "final", "new", "all", "raw",
-    "labeled", "labelled", "files", "directory", "subset", "part",
+    "photos", "split", "seg", "folder", "dir", "samples", "cls", "the", "my", "final", "new", "all",
+    "raw", "labeled", "labelled", "files", "directory", "subset", "part",
 }  # fmt: skip
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[A-Z]|\d+|[^\W\d_A-Za-z]+")
 _GLUED = re.compile(rf"({'|'.join(sorted(WORDS, key=len, reverse=True))})({'|'.join(FILLERS)})")
