@@ -36,6 +36,7 @@ class DataSet:
     `mirrored` says that an image keeps its class when it is mirrored. Each of the `notes` is a line
     about what is wrong with some images, each that is `understood` about where a part was found.
 
+    `seeded` says that the validation images were split off the training images by the seed.
     `values` are the lowest and highest of images of more than eight bits, which became 0 and 255.
     `options` are what the user said of the data. `content` is a digest of the files they were read
     from, where there is one; the checksum is then no matter of how they are decoded.
@@ -50,6 +51,7 @@ class DataSet:
     seed: int = 0
     notes: tuple[str, ...] = ()
     understood: tuple[str, ...] = ()
+    seeded: bool = True
     values: tuple[float, float] | None = None
     options: DataOptions = field(default_factory=DataOptions)
     content: str | None = None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+TIFF_HEADERS = (b"II*\0", b"MM\0*")
 UNREADABLE = "cannot be read"
 SAMPLE = 4096  # values of an image by which the range of a data set's is judged
 
@@ -122,8 +123,14 @@ def value_range(images: list[Inspected]) -> tuple[float, float] | None:
 
 def orientation(image: Image) -> tuple[int, bool]:
     """The EXIF orientation of an image, 1 to 8, and whether its EXIF block can be read."""
-    try:
-        found = image.getexif().get(0x0112, 1)
-        return (found if isinstance(found, int) and 1 <= found <= 8 else 1), True
-    except Exception:  # struct.error, SyntaxError, OSError, OverflowError, UnicodeDecodeError, …
-        return 1, False
+    with warnings.catch_warnings(record=True) as corrupt:
+        warnings.simplefilter("always")
+        try:
+            exif = image.getexif()
+            turned = exif.get(0x0112, 1)
+        except Exception:  # struct.error, SyntaxError, OSError, OverflowError, UnicodeDecodeError
+            return 1, False
+    raw = image.info.get("exif") or b""
+    silent = not len(exif) and raw.removeprefix(b"Exif\0\0")[:4] not in (b"", *TIFF_HEADERS)
+    is_known = isinstance(turned, int) and 0 <= turned <= 8
+    return (turned or 1) if is_known else 1, is_known and not corrupt and not silent

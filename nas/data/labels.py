@@ -93,6 +93,8 @@ class _Images:
     def find(self, name: str, folder: Path) -> Path | None:
         """The one image of that name; never a file outside of the tree."""
         name = name.replace("\\", "/")
+        if ".." in name.split("/"):
+            return None
         for place in (folder / name, self.root / name):
             if place in self.everything:
                 return place

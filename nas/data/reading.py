@@ -33,6 +33,7 @@ def read(
 ) -> DataSet:
     """The data set of these images, labels being indices of `classes`; it has no source yet.
 
+    Without a readable validation image of its own some of the training images are split off.
     Errors: `NasError` where more than the share `left_out` cannot be read, or too little is left.
     """
     everything = [image for images in inspected.values() for image in images]
@@ -57,7 +58,8 @@ def read(
     notes = (*_left_out_notes(everything, findings), *_form_notes(kept, form, findings))
     content = _content(kept, classes, form)
     train, validation = pixels["train"], pixels.get("validation")
-    if validation is None or not len(validation.labels):
+    seeded = validation is None or not len(validation.labels)
+    if validation is None or seeded:
         digests = [image.digest.hex() for image in kept["train"]]
         groups = np.unique(digests, return_inverse=True)[1]
         train, validation = split(train, VALIDATION_SHARE, seed, groups)
@@ -68,10 +70,11 @@ def read(
     test = pixels.get("test")
     if test is not None and not len(test.labels):
         test = None
-    content = sha256(f"{content} {len(train.labels)} {seed}".encode()).hexdigest()
+    if seeded:
+        content = sha256(f"{content} {VALIDATION_SHARE} {seed}".encode()).hexdigest()
     return DataSet(
         "", classes, train, validation, test,
-        seed=seed, notes=notes, values=form.values, content=content,
+        seed=seed, notes=notes, values=form.values, content=content, seeded=seeded,
     )  # fmt: skip
 
 

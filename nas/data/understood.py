@@ -19,14 +19,11 @@ def lines(data: DataSet, layout: Layout, root: Path) -> tuple[str, ...]:
     rows: list[tuple[Part, str, Images]] = []
     for part in PARTS:
         images: Images | None = getattr(data, part)
-        if images is None:
-            continue
-        if places := layout.places.get(part):
-            where = ", ".join(shown_path(place, root) for place in places)
-            where = "the folder itself" if where == "." else where
-        if not places or (part == "validation" and not layout.parts.get(part)):
-            where = f"split off by seed {data.seed}"
-        rows.append((part, where, images))
+        if images is not None:
+            where = ", ".join(shown_path(place, root) for place in layout.places.get(part, ()))
+            if part == "validation" and data.seeded:
+                where = f"split off by seed {data.seed}"
+            rows.append((part, "the folder itself" if where == "." else where, images))
     names = max(len(part) for part, _, _ in rows)
     width = max(len(where) for _, where, _ in rows)
     return tuple(
