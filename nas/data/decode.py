@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nas.data.dataset import Images
 from nas.data.findings import Findings
-from nas.data.inspection import DEEP_MODES, Inspected, orientation, quiet
+from nas.data.inspection import Inspected, deep_values, orientation, quiet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,7 +51,7 @@ def read_images(
     images = Images(pixels, np.array([image.label for image in inspected], np.int64))
     if kept.all():
         return images, list(inspected)
-    chosen = np.flatnonzero(kept)
+    chosen = np.flatnonzero(kept).tolist()
     return images.take(chosen), [inspected[i] for i in chosen]
 
 
@@ -60,15 +60,18 @@ def decode(path: Path, form: Form, findings: Findings) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     with quiet(), Image.open(path) as opened:
+        deep = deep_values(path, opened)
         opened.load()
         turned, is_read = orientation(opened)
         if not is_read:
             findings.add(BAD_EXIF, path)
         image: Image.Image = opened
-        if opened.mode in DEEP_MODES:
-            image = Image.fromarray(eight_bits(np.asarray(opened), form.values or (0, 255)))
-        elif opened.has_transparency_data:
-            image = _on_white(opened, path, findings)
+        if deep is not None:
+            image = Image.fromarray(eight_bits(deep, form.values or (0, 255)))
+            if deep.ndim == 3 and deep.shape[-1] == 4:
+                image.putalpha(Image.fromarray(eight_bits(deep[..., 3], (0, 65535))))
+        if image.has_transparency_data:
+            image = _on_white(image, path, findings)
         image = _upright(image, turned).convert("L" if form.grey else "RGB")
     if image.size != (form.side, form.side):
         image = ImageOps.fit(image, (form.side, form.side), Image.Resampling.BILINEAR)
@@ -80,7 +83,8 @@ def eight_bits(array: NDArray[np.generic], values: tuple[float, float]) -> NDArr
     """`values` (lowest, highest) spread over 0 to 255; what is beyond is cut off, NaN is 0."""
     low, high = values
     scaled = (array.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)
-    return np.rint(np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255)).astype(np.uint8)
+    found = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255)
+    return np.asarray(np.rint(found), np.uint8)
 
 
 def _on_white(image: Image, path: Path, findings: Findings) -> Image:

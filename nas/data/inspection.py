@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
-TIFF_HEADERS = (b"II*\0", b"MM\0*")
+_OTHER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+TURNED = {f"{c};16{o}": f"{c};16{_OTHER[o]}" for c in ("RGB", "RGBA") for o in "BLN"}
 UNREADABLE = "cannot be read"
 SAMPLE = 4096  # values of an image by which the range of a data set's is judged
 
@@ -60,15 +62,13 @@ def inspect(path: Path, label: int) -> Inspected:
         with quiet(), Image.open(path) as image:
             width, height = image.size
             values = sample = None
-            whole = True
-            if image.mode in DEEP_MODES:
-                array = np.asarray(image)
-                finite = array[np.isfinite(array)] if image.mode == "F" else array.ravel()
+            whole = image.mode != "F"
+            if (array := deep_values(path, image)) is not None:
+                finite = array[np.isfinite(array)] if image.mode == "F" else array[..., :3].ravel()
                 if not finite.size:
                     return Inspected(path, label, digest, problem="have no finite value")
                 values = float(finite.min()), float(finite.max())
                 sample = finite[:: -(-finite.size // SAMPLE)].astype(np.float64)
-                whole = image.mode != "F"
             return Inspected(
                 path, label, digest, min(width, height), width == height,
                 image.mode in GREY_MODES, int(getattr(image, "n_frames", 1)), None, values, sample,
@@ -77,6 +77,37 @@ def inspect(path: Path, label: int) -> Inspected:
     # Pillow's decoders fail in many ways: OSError, SyntaxError, ValueError, bombs, struct.error.
     except Exception:
         return Inspected(path, label, problem=UNREADABLE)
+
+
+def deep_values(path: Path, image: Image) -> NDArray[np.generic] | None:
+    """The values of an image of more than eight bits, (H, W) or (H, W, C), None of any other.
+
+    Pillow keeps the high byte alone of colours of 16 bits. Read with the order of their bytes
+    turned round it keeps the low one.
+    """
+    from PIL import Image
+
+    if image.mode in DEEP_MODES:
+        return np.asarray(image)
+    tiles: list[Any] = getattr(image, "tile", [])
+    if not tiles or not all(_code(tile[3]) in TURNED for tile in tiles):
+        return None
+    opened: Any
+    with Image.open(path) as opened:
+        opened.tile = [(*tile[:3], _turned(tile[3])) for tile in opened.tile]
+        low = np.asarray(opened)
+    high: NDArray[np.uint16] = np.asarray(image).astype(np.uint16)
+    return high << 8 | low
+
+
+def _code(args: Any) -> str:
+    """Pillow's name of how the values of a tile are stored, such as RGB;16B."""
+    return str(args[0] if isinstance(args, tuple) and args else args)
+
+
+def _turned(args: Any) -> Any:
+    other = TURNED[_code(args)]
+    return (other, *args[1:]) if isinstance(args, tuple) else other
 
 
 def readable_kind(suffix: str) -> bool:
@@ -123,14 +154,19 @@ def value_range(images: list[Inspected]) -> tuple[float, float] | None:
 
 def orientation(image: Image) -> tuple[int, bool]:
     """The EXIF orientation of an image, 1 to 8, and whether its EXIF block can be read."""
+    from PIL.Image import Exif
+
+    # Read afresh: Pillow's own reading, when it opened the image, is silent about what is corrupt.
+    exif = Exif()
     with warnings.catch_warnings(record=True) as corrupt:
         warnings.simplefilter("always")
         try:
-            exif = image.getexif()
+            if raw := image.info.get("exif"):
+                exif.load(raw)
+            else:
+                exif = image.getexif()
             turned = exif.get(0x0112, 1)
         except Exception:  # struct.error, SyntaxError, OSError, OverflowError, UnicodeDecodeError
             return 1, False
-    raw = image.info.get("exif") or b""
-    silent = not len(exif) and raw.removeprefix(b"Exif\0\0")[:4] not in (b"", *TIFF_HEADERS)
     is_known = isinstance(turned, int) and 0 <= turned <= 8
-    return (turned or 1) if is_known else 1, is_known and not corrupt and not silent
+    return (turned or 1) if is_known else 1, is_known and not corrupt

@@ -28,6 +28,19 @@ class DataOptions(Settings):
     classes: tuple[str, ...] = ()
     left_out: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.25
 
+    def words(self) -> dict[str, list[str] | float]:
+        """What differs from the defaults, as `data_options` takes it."""
+        found: dict[str, list[str] | float] = {}
+        if self.split == NO_SPLITS:
+            found["split"] = [NO_SPLITS]
+        elif isinstance(self.split, dict):
+            found["split"] = [f"{part}={','.join(names)}" for part, names in self.split.items()]
+        if self.classes:
+            found["classes"] = list(self.classes)
+        if self.left_out != DataOptions().left_out:
+            found["left_out"] = self.left_out
+        return found
+
 
 def data_options(
     split: Iterable[str] | None = None,

@@ -96,7 +96,9 @@ def _scan(place: Path, findings: Findings, above: tuple[str, ...]) -> Folder:
     if len(above) > 1 and any(_own(entry.name) for entry in entries):
         findings.add("what nas has written is left out", place)
         return Folder(place)
-    folders, images, tables = [], [], []
+    folders: list[Folder] = []
+    images: list[Path] = []
+    tables: list[Path] = []
     for entry in entries:
         path = place / entry.name
         suffix = _suffix(entry.name)

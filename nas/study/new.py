@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack
 from nas import plugins
 from nas.blocks import KINDS
 from nas.budget import parse_budgets
-from nas.data import READERS, find_reader, load_data
+from nas.data import READERS, DataSet, find_reader, load_data
 from nas.data.fit import fit_space
 from nas.latency import Target
 from nas.proxies import PROXIES
@@ -41,7 +41,7 @@ class Options(TypedDict, total=False):
     proxies: Sequence[str] | None
     trials: int
     seed: int
-    data: str | None
+    data: str | DataSet | None
     finalists: int
     recipe: Recipe
     start_from: Sequence[str | dict[str, Any]]
@@ -67,10 +67,12 @@ def begin(
     plugins.load_installed()
     loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
     device, limits = Target.load(target), parse_budgets(budgets)
-    source = options.get("data")
+    source, found = options.get("data"), None
+    facts: dict[str, object] = {}
     if source is not None:
-        found = load_data(source)
+        found = source if isinstance(source, DataSet) else load_data(source)
         loaded, options["data"] = fit_space(loaded, found), found.source
+        facts = {"data_options": found.options, "data_checksum": found.checksum}
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
     data = {
@@ -79,6 +81,7 @@ def begin(
         "target": str(target) if Path(target).suffix in (".yaml", ".yml") else device.name,
         "target_checksum": device.checksum,
         "budgets": [budget.text for budget in limits],
+        **facts,
         **({"proxies": loaded.settings.proxies} if loaded.settings.proxies else {}),
         **{
             key: value
@@ -87,6 +90,10 @@ def begin(
         },
     }
     settings = validated(StudySettings, data, "search")
+    if found is not None and settings.finalists:
+        from nas.training.run import check_images  # needs torch
+
+        check_images(found, settings.recipe)
     check_cascade(settings.sampler, settings.cascade)
     check_objectives(settings.objectives)
     checked(settings.proxies)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +107,62 @@ def test_sixteen_bits_beside_eight(tmp_path: Path) -> None:
     data = ramps(tmp_path, arrays)
     assert all(abs(int(image.max()) - 255) <= 1 for image in of_class(data, 0))
     assert "over eight bits" in told(data)
+
+
+def png16(path: Path, pixels: np.ndarray) -> None:
+    """A PNG of 16 bits a channel, as its specification says; Pillow writes none in colour."""
+    height, width, channels = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    head = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, body in ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        data += struct.pack(">I", len(body)) + name + body
+        data += struct.pack(">I", zlib.crc32(name + body))
+    path.write_bytes(data)
+
+
+def tiff16(path: Path, pixels: np.ndarray, order: str) -> None:
+    """An uncompressed TIFF of 16 bits a channel in one strip; `order` is < or >."""
+    height, width, channels = pixels.shape
+    body = pixels.astype(f"{order}u2").tobytes()
+    bits = 8 + 2 + 12 * 9 + 4
+    tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, channels, bits), (259, 3, 1, 1),
+            (262, 3, 1, 2), (273, 4, 1, bits + 6), (277, 3, 1, channels), (278, 3, 1, height),
+            (279, 4, 1, len(body))]  # fmt: skip
+    data = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}IH", 8, len(tags))
+    for tag, kind, number, value in tags:
+        short = kind == 3 and number == 1
+        data += struct.pack(f"{order}HHI", tag, kind, number)
+        data += struct.pack(
+            f"{order}HH" if short else f"{order}I", *([value, 0] if short else [value])
+        )
+    data += struct.pack(f"{order}I", 0) + struct.pack(f"{order}3H", 16, 16, 16)
+    path.write_bytes(data + body)
+
+
+@pytest.mark.parametrize("kind", ["png", "<", ">"])
+def test_colours_of_twelve_bits_in_sixteen(tmp_path: Path, kind: str) -> None:
+    colours = (np.stack([WAVE, WAVE[::-1], WAVE[:, ::-1]], 2) * 4095).astype(np.uint16)
+    for name, pixels in (("a", colours), ("b", colours[..., ::-1])):
+        for i in range(3):
+            path = tmp_path / name / f"{i}.{'png' if kind == 'png' else 'tif'}"
+            path.parent.mkdir(exist_ok=True)
+            rolled = np.roll(pixels, i, 0)
+            png16(path, rolled) if kind == "png" else tiff16(path, rolled, kind)
+    data = load_data(tmp_path)
+    assert data.values == (0, 4095)
+    wanted = np.rint(colours.transpose(2, 0, 1) / 4095 * 255)
+    assert min(np.abs(image - wanted).max() for image in of_class(data, 0)) <= 1
+
+
+def test_transparency_of_sixteen_bits(tmp_path: Path) -> None:
+    classes(tmp_path, number=5)
+    pixels = np.full((12, 12, 4), 2048, np.uint16)
+    pixels[:6, :, 3], pixels[0, 0, 0], pixels[6:, :, 3] = 65535, 4095, 0
+    png16(tmp_path / "cat" / "deep.png", pixels)
+    data = load_data(tmp_path)
+    (found,) = [x for x in of_class(data, 0) if (x[:, 6:] == 255).all()]
+    assert (found[:, 1:6] == 128).all()
 
 
 def test_transparency_is_put_on_white(tmp_path: Path) -> None:
