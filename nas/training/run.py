@@ -234,7 +234,8 @@ def check_images(data: DataSet, recipe: Recipe) -> None:
         raise NasError(f"images {recipe.images}: there are {there} training images")
     if not steps_per_epoch(recipe.images or there, recipe):
         raise NasError(
-            f"batch_size {recipe.batch_size}: there are {recipe.images or there} training images"
+            f"batch_size {recipe.batch_size}: there are {recipe.images or there} training images: "
+            "give a recipe with a smaller batch_size"
         )
 
 
