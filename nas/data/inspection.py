@@ -22,7 +22,7 @@ DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 _OTHER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 TURNED = {f"{c};16{o}": f"{c};16{_OTHER[o]}" for c in ("RGB", "RGBA") for o in "BLN"}
 UNREADABLE = "cannot be read"
-SAMPLE = 4096  # values of an image by which the range of a data set's is judged
+SAMPLE = 256  # values of an image by which the range of a data set's is judged
 
 
 @dataclass(eq=False)
@@ -68,10 +68,10 @@ def inspect(path: Path, label: int) -> Inspected:
                 if not finite.size:
                     return Inspected(path, label, digest, problem="have no finite value")
                 values = float(finite.min()), float(finite.max())
-                sample = finite[:: -(-finite.size // SAMPLE)].astype(np.float64)
+                sample = _sampled(finite)
             return Inspected(
                 path, label, digest, min(width, height), width == height,
-                image.mode in GREY_MODES, int(getattr(image, "n_frames", 1)), None, values, sample,
+                image.mode in GREY_MODES, _frames(image), None, values, sample,
                 whole,
             )  # fmt: skip
     # Pillow's decoders fail in many ways: OSError, SyntaxError, ValueError, bombs, struct.error.
@@ -98,6 +98,20 @@ def deep_values(path: Path, image: Image) -> NDArray[np.generic] | None:
         low = np.asarray(opened)
     high: NDArray[np.uint16] = np.asarray(image).astype(np.uint16)
     return high << 8 | low
+
+
+def _sampled(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Some of the values from everywhere: an even step would meet one column of an image alone."""
+    chosen = np.arange(min(SAMPLE, values.size)) * 2654435761 % values.size
+    return values[chosen].astype(np.float64)
+
+
+def _frames(image: Image) -> int:
+    """How many frames an image has; a photograph's second one, such as its depth, is no frame."""
+    try:
+        return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+    except Exception:  # frames that are cut off; the first one may be whole
+        return 1
 
 
 def _code(args: Any) -> str:

@@ -103,7 +103,9 @@ def _scan(place: Path, findings: Findings, above: tuple[str, ...]) -> Folder:
         path = place / entry.name
         suffix = _suffix(entry.name)
         if hidden(entry.name):
-            if suffix in IMAGES:
+            if _is(entry, folder=True):
+                findings.add("hidden folders are left out", path)
+            elif suffix in IMAGES:
                 findings.add("hidden files are left out", path)
         elif _is(entry, folder=True):
             if (real := os.path.realpath(path)) in above:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+import tempfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from photos import classes, photo, photos
 from PIL import Image, features
 
@@ -88,6 +91,13 @@ def test_a_few_far_values_and_no_numbers_do_not_decide() -> None:
     pixels = eight_bits(array, (low, high))
     assert (pixels[0, 0], pixels[0, 1]) == (255, 0)
     assert len(np.unique(pixels)) > 100
+
+
+def test_a_dark_border_does_not_decide(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    array = rng.integers(0, 4096, (256, 256)).astype(np.uint16)
+    array[:, :2] = rng.integers(0, 5, (256, 2))
+    assert ramps(tmp_path, [array, array.T.copy()]).values == (0, 4095)
 
 
 def test_one_mark_in_ten_thousand_is_kept() -> None:
@@ -335,3 +345,25 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
     data = load_data(tmp_path)
     (tmp_path / "fox").chmod(0o700)
     assert "cannot be opened are left out: 1 (fox)" in told(data)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    suffix=st.sampled_from([".png", ".jpg", ".gif", ".tif", ".webp", ".bmp", ".ppm"]),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=12),
+    kept=st.floats(0.2, 1),
+)
+def test_damaged_bytes_stop_nothing(
+    suffix: str, changes: list[tuple[float, int]], kept: float
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        root = classes(Path(place), number=4)
+        path = photo(root / "cat" / f"damaged{suffix}")
+        data = bytearray(path.read_bytes())
+        for where, byte in changes:
+            data[int(where * (len(data) - 1))] = byte
+        path.write_bytes(data[: int(kept * len(data))])
+        found = load_data(root)
+        there = len(found.train.labels) + len(found.validation.labels)
+        left_out = any("damaged" in note and "left out" in note for note in found.notes)
+        assert there == 8 + (not left_out)

@@ -201,6 +201,7 @@ def test_what_no_user_put_there_is_ignored(tmp_path: Path) -> None:
     data = load_data(tmp_path)
     assert (data.classes, counts(data)) == (("cat", "dog"), (6, 2, 0))
     assert "hidden files are left out: 4 (cat/._00.png, " in told(data)
+    assert "hidden folders are left out: 5 (.cache, @eaDir, __MACOSX, …)" in told(data)
     assert "what nas has written is left out: 2 (net, studies)" in told(data)
 
 
