@@ -196,6 +196,9 @@ def _export_training(
     mean, deviation = (
         ", ".join(f"{v:.4f}" for v in m) for m in (trained.data.mean, trained.data.deviation)
     )
+    if facts.values is not None:
+        low, high = facts.values
+        typer.echo(f"values of {low:.6g} to {high:.6g} become an image's 0 to 255")
     typer.echo(f"it takes (image / 255 - mean) / deviation: mean {mean}, deviation {deviation}")
 
 

@@ -51,8 +51,8 @@ def read_images(
     images = Images(pixels, np.array([image.label for image in inspected], np.int64))
     if kept.all():
         return images, list(inspected)
-    chosen = np.flatnonzero(kept).tolist()
-    return images.take(chosen), [inspected[i] for i in chosen]
+    read = [image for image, is_kept in zip(inspected, kept, strict=True) if is_kept]
+    return images.take(np.flatnonzero(kept)), read
 
 
 def decode(path: Path, form: Form, findings: Findings) -> NDArray[np.uint8]:
@@ -91,7 +91,7 @@ def _on_white(image: Image, path: Path, findings: Findings) -> Image:
     from PIL import Image as Pillow
 
     coloured = image.convert("RGBA")
-    if coloured.getextrema()[3] == (255, 255):
+    if coloured.getchannel("A").getextrema() == (255, 255):
         return coloured
     findings.add(TRANSPARENT, path)
     white = Pillow.new("RGBA", coloured.size, "white")

@@ -87,8 +87,10 @@ def deep_values(path: Path, image: Image) -> NDArray[np.generic] | None:
     """
     from PIL import Image
 
+    values: NDArray[Any]
     if image.mode in DEEP_MODES:
-        return np.asarray(image)
+        values = np.asarray(image)
+        return values
     tiles: list[Any] = getattr(image, "tile", [])
     if not tiles or not all(_code(tile[3]) in TURNED for tile in tiles):
         return None
@@ -96,8 +98,8 @@ def deep_values(path: Path, image: Image) -> NDArray[np.generic] | None:
     with Image.open(path) as opened:
         opened.tile = [(*tile[:3], _turned(tile[3])) for tile in opened.tile]
         low = np.asarray(opened)
-    high: NDArray[np.uint16] = np.asarray(image).astype(np.uint16)
-    return high << 8 | low
+    values = np.asarray(image).astype(np.uint16)
+    return values << 8 | low
 
 
 def _sampled(values: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,12 +121,12 @@ def _rows(table: Path) -> Iterator[_Row]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    lines = text.replace("\0", "").splitlines()
-    if not lines:
+    text = text.replace("\0", "").lstrip()
+    if not text:
         return
-    delimiter = max(",;\t", key=lines[0].count)
+    delimiter = max(",;\t", key=text.splitlines()[0].count)
     try:
-        rows = list(csv.reader(lines, delimiter=delimiter))
+        rows = [row for row in csv.reader(StringIO(text, newline=""), delimiter=delimiter) if row]
     except csv.Error as error:
         raise NasError(f"{shown_path(table, table.parent)}: {error}") from None
     head = ["".join(c for c in cell.lower() if c.isalpha()) for cell in rows[0]]

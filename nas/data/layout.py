@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from nas.data.findings import Findings, readable_name, shown_path
 from nas.data.options import NO_SPLITS, PARTS, DataOptions, Part
-from nas.data.parts import Named, part_of
+from nas.data.parts import Named, is_generic, part_of
 from nas.data.tree import Folder
 from nas.support.errors import NasError, one_of
 
@@ -22,6 +22,7 @@ OTHER_CLASS = "folders whose class has no training images are left out"
 EMPTY = "folders without images are left out"
 UNLABELLED = "folders whose images have no class are left out"
 BESIDE = "images outside of the folders of classes are left out"
+WITHIN = "folders within a class count as part of it"
 LATIN = "folder names that are not UTF-8 are read as Latin-1"
 
 
@@ -166,6 +167,8 @@ def _classes(folders: Sequence[Folder], known: Classes | None, findings: Finding
             elif known is not None and name not in known:
                 findings.add(OTHER_CLASS, child.path)
             else:
+                for inner in child.holding:
+                    findings.add(WITHIN, inner.path)
                 classes.setdefault(name, []).extend(child.everything())
     return classes
 
@@ -217,7 +220,28 @@ def _no_parts(folder: Folder, options: DataOptions, findings: Findings) -> Layou
                 findings.add(UNLABELLED, child.path)
             kept = [f for f in kept if f not in spoken]
     held = Folder(folder.path, tuple(kept), folder.images)
+    if options.split is None:
+        _check_classes(held.holding)
     return Layout({"train": _classes([held], None, findings)}, {"train": [folder.path]})
+
+
+def _check_classes(folders: Sequence[Folder]) -> None:
+    """Errors: `NasError` where the folders are more likely something else than classes."""
+    if len(folders) < 2:
+        return
+    names = [shown_path(folder.path, folder.path.parent) for folder in folders]
+    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    if all(is_generic(name) for name in names):
+        raise NasError(f"{listed} are hardly classes: --split none if they are")
+    within = [{child.path.name for child in folder.holding} for folder in folders]
+    # Series such as cat/2021 and dog/2021 are usual within classes.
+    telling = {name for name in within[0] if not any(c.isdigit() for c in name)}
+    if len(telling) > 1 and all(found == within[0] for found in within):
+        inner = ", ".join(sorted(telling)[:3])
+        raise NasError(
+            f"{listed} hold the same folders ({inner}): --split none if they are the classes, "
+            f"--split train={names[0]} (and so on) if they are splits"
+        )
 
 
 def _leave(folder: Folder, left: Iterable[Folder], findings: Findings) -> None:

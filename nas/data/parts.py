@@ -21,8 +21,10 @@ FOLDS = {"fold", "folds", "shard", "chunk"}
 FILLERS = {
     "set", "sets", "data", "dataset", "image", "images", "img", "imgs", "pics", "pictures",
     "photos", "split", "seg", "folder", "dir", "samples", "cls", "the", "my", "final", "new", "all",
-    "raw", "labeled", "labelled", "files", "directory", "subset", "part",
+    "raw", "v", "labeled", "labelled", "files", "directory", "subset", "part",
 }  # fmt: skip
+# What lies beside images, and is no more a class than they are.
+BESIDE = {"masks", "mask", "annotations", "annotation", "labels", "label", "groundtruth", "gt"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[A-Z]|\d+|[^\W\d_A-Za-z]+")
 _GLUED = re.compile(rf"({'|'.join(sorted(WORDS, key=len, reverse=True))})({'|'.join(FILLERS)})")
 
@@ -53,6 +55,14 @@ def part_of(name: str) -> Named | None:
         if found := _read(_WORD.findall(text)):
             return found
     return None
+
+
+def is_generic(name: str) -> bool:
+    """Whether a name only says that there are data, as "images" and "masks" do."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    return all(word in FILLERS | BESIDE or word.isdigit() for word in words) and any(
+        not word.isdigit() for word in words
+    )
 
 
 def _read(found: list[str]) -> Named | None:

@@ -126,6 +126,28 @@ def test_classes_with_folders_of_their_own(tmp_path: Path) -> None:
         photos(tmp_path / name)
     data = load_data(tmp_path)
     assert (data.classes, sum(counts(data))) == (("cat", "dog"), 16)
+    assert "within a class count as part of it: 4 (cat/2020, cat/2021, dog/2020, …)" in told(data)
+
+
+@pytest.mark.parametrize(
+    ("tree", "said"),
+    [
+        (
+            "raw/cat raw/dog clean/cat clean/dog",
+            r"hold the same folders \(cat, dog\): --split",
+        ),
+        ("images masks", "images, masks are hardly classes"),
+        ("train/images val/images", "two classes are needed, one class, 'images'"),
+    ],
+)
+def test_what_is_hardly_a_class_is_refused(tmp_path: Path, tree: str, said: str) -> None:
+    with pytest.raises(NasError, match=said):
+        load_data(classes(tmp_path, tree))
+    if "val" not in tree:
+        options = data_options(["none"])
+        assert load_data(tmp_path, options=options).classes == tuple(
+            sorted({name.split("/")[0] for name in tree.split()})
+        )
 
 
 def test_a_class_called_train_and_an_unlabelled_test(tmp_path: Path) -> None:
