@@ -97,7 +97,7 @@ def deep_values(path: Path, image: Image) -> NDArray[np.generic] | None:
     opened: Any
     with Image.open(path) as opened:
         opened.tile = [(*tile[:3], _turned(tile[3])) for tile in opened.tile]
-        low = np.asarray(opened)
+        low: NDArray[np.uint8] = np.asarray(opened)
     values = np.asarray(image).astype(np.uint16)
     return values << 8 | low
 

@@ -6,8 +6,11 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 from photos import classes, photo, photos
+from PIL import Image
 from tiny import TINY
 from typer.testing import CliRunner
 
@@ -72,6 +75,20 @@ def test_overrides_are_kept_with_a_training(place: Path) -> None:
         "left_out": 0.1,
     }
     run("export", "out")
+
+
+def test_the_range_of_deep_images_is_told_to_who_uses_the_network(place: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(16):
+        path = place / "deep" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 4096, (16, 16)).astype(np.uint16)).save(path)
+    _, err = run(*TRAIN, "--data", "deep")
+    assert "16 of 16 images have over eight bits: values of 0 to 4095 become 0 to 255" in err
+    out, _ = run("export", "out")
+    assert "values of 0 to 4095 become an image's 0 to 255" in out
+    facts = {p.key: p.value for p in onnx.load("out/model.onnx").metadata_props}
+    assert json.loads(facts["values"]) == [0, 4095]
 
 
 @pytest.mark.parametrize(
