@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 from nas.blocks import Block, block_graph
 from nas.graph import Graph, Node, Shape
@@ -16,6 +17,7 @@ from nas.support.errors import NasError, one_of, shown
 FORMAT = 1
 MAX_SIZE = 65536
 Rows = tuple[Block, ...]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,7 @@ class Architecture:
 
     def rows(self) -> Iterator[Block]:
         """Every row in order: stem, stages, head."""
-        yield from self.stem
-        for stage in self.stages:
-            yield from stage
-        yield from self.head
+        return chain(self.stem, *self.stages, self.head)
 
     def named_rows(self) -> Iterator[tuple[str, Block]]:
         """Every row with its path, such as `stages.2.0`: the prefix of its parameters' names."""
@@ -59,13 +58,20 @@ class Architecture:
         for i, row in enumerate(self.head):
             yield f"head.{i}", row
 
+    def walk(self, step: Callable[[Block, Shape], tuple[Value, Shape]]) -> Iterator[Value]:
+        """The value that `step` gives, with the output shape, of every row and its input shape.
+
+        A memoised step makes the walk a lookup a row. Errors: those of `step`.
+        """
+        shape = self.input_shape
+        for row in self.rows():
+            value, shape = step(row, shape)
+            yield value
+
     def row_graphs(self) -> Iterator[tuple[str, Graph]]:
         """Every row's path and graph. Errors: `ShapeError`, naming the row."""
-        shape = self.input_shape
-        for path, row in self.named_rows():
-            graph = block_graph(row, shape)
+        for (path, _), graph in zip(self.named_rows(), self.walk(_row_graph), strict=True):
             yield path, graph
-            shape = graph.output_shape
 
     def graph(self) -> Graph:
         """The whole network as one graph; node names are paths such as `stages.2.0.expand`."""
@@ -86,9 +92,7 @@ class Architecture:
         Stable across processes; settings that change nothing in the graph do not change it.
         """
         digest = sha256(repr(self.input_shape).encode())
-        shape = self.input_shape
-        for row in self.rows():
-            part, shape = _row_digest(row, shape)
+        for part in self.walk(_row_digest):
             digest.update(part)
         return digest.hexdigest()
 
@@ -125,8 +129,8 @@ class Architecture:
             if key not in data:
                 raise NasError(f"an architecture needs the key '{key}'")
         if data.get("format", FORMAT) != FORMAT:
-            found = shown(data["format"])
-            raise NasError(f"architecture format {found}: this version reads {FORMAT}")
+            given = shown(data["format"])
+            raise NasError(f"architecture format {given}: this version reads {FORMAT}")
         name = data.get("name", "")
         if not isinstance(name, str):
             raise NasError(f"'name' must be text, not {shown(name)}")
@@ -152,6 +156,11 @@ class Architecture:
         except (ValueError, RecursionError) as error:
             raise NasError(f"not an architecture: invalid JSON: {error}") from None
         return cls.from_dict(data)
+
+
+def _row_graph(row: Block, shape: Shape) -> tuple[Graph, Shape]:
+    graph = block_graph(row, shape)
+    return graph, graph.output_shape
 
 
 @lru_cache(maxsize=1 << 15)

@@ -8,7 +8,7 @@ calls FLOPs (MobileNetV2 = 300M).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
@@ -37,15 +37,23 @@ class Cost(NamedTuple):
 
 def node_cost(node: Node, input_shape: Shape) -> tuple[int, int]:
     """(parameters, multiply-adds) of one node, given the shape of its first input."""
-    op, c = node.op, node.shape[0]
-    if op == "conv":
-        weights = c * (input_shape[0] // node.groups) * node.kernel[0] * node.kernel[1]
-        params = weights + (c if node.bias else 0) + (2 * c if node.norm else 0)
-        return params, weights * node.shape[1] * node.shape[2]
-    if op == "linear":
-        weights = c * input_shape[0] * input_shape[1] * input_shape[2]
-        return weights + (c if node.bias else 0), weights
-    return (2 * c if node.norm else 0), 0
+    c = node.shape[0]
+    match node.op:
+        case "conv":
+            weights = c * (input_shape[0] // node.groups) * node.kernel[0] * node.kernel[1]
+            params = weights + (c if node.bias else 0) + (2 * c if node.norm else 0)
+            return params, weights * node.shape[1] * node.shape[2]
+        case "linear":
+            weights = c * input_shape[0] * input_shape[1] * input_shape[2]
+            return weights + (c if node.bias else 0), weights
+        case "activate":
+            return (2 * c if node.norm else 0), 0
+        case "input" | "maxpool" | "avgpool" | "gap" | "add" | "multiply" | "zero" | "swap":
+            return 0, 0
+        case "concat" | "concat_rows" | "slice" | "slice_rows" | "shuffle":
+            return 0, 0
+        case op:
+            assert_never(op)
 
 
 def graph_cost(graph: Graph) -> Cost:
@@ -59,7 +67,7 @@ def graph_cost(graph: Graph) -> Cost:
     last_use[graph.output] = len(nodes)
     sizes = []
     for i, node in enumerate(nodes):
-        op, (c, h, w), inputs = node.op, node.shape, node.inputs
+        (c, h, w), inputs = node.shape, node.inputs
         size = c * h * w
         sizes.append(size)
         live += size
@@ -71,7 +79,7 @@ def graph_cost(graph: Graph) -> Cost:
                 last_use[j] = -1
         if last_use[i] == i:  # nothing reads it
             live -= size
-        if op == "conv" or op == "linear" or node.norm:
+        if inputs:
             p, m = node_cost(node, nodes[inputs[0]].shape)
             params += p
             macs += m
@@ -79,10 +87,10 @@ def graph_cost(graph: Graph) -> Cost:
 
 
 @lru_cache(maxsize=1 << 17)  # a large space has some 100,000 rows, counted with their shapes
-def block_cost(row: Block, input_shape: Shape) -> tuple[int, int, int, Shape]:
-    """(parameters, multiply-adds, peak bytes, output shape) of one row, memoised."""
+def block_cost(row: Block, input_shape: Shape) -> tuple[Cost, Shape]:
+    """The cost and the output shape of one row, memoised."""
     graph = block_graph(row, input_shape)
-    return *graph_cost(graph), graph.output_shape
+    return graph_cost(graph), graph.output_shape
 
 
 def cost(arch: Architecture) -> Cost:
@@ -91,9 +99,7 @@ def cost(arch: Architecture) -> Cost:
     Between two rows only one tensor is alive, so the peak of the whole is the largest of a row.
     """
     params = macs = peak = 0
-    shape = arch.input_shape
-    for row in arch.rows():
-        p, m, b, shape = block_cost(row, shape)
+    for p, m, b in arch.walk(block_cost):
         params += p
         macs += m
         if b > peak:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from nas.architecture import Architecture
-from nas.blocks import block_graph
 from nas.costs import cost, graph_cost
 from nas.latency import Target
 
@@ -13,16 +12,15 @@ from nas.latency import Target
 def layers(arch: Architecture, target: Target) -> list[dict[str, Any]]:
     """One entry a row: shapes (C, H, W), costs, and the row's share of the predicted latency."""
     entries = []
-    shape = arch.input_shape
-    for (name, row), latency_ms in zip(arch.named_rows(), target.rows_ms(arch), strict=True):
-        graph = block_graph(row, shape)
+    rows = zip(arch.named_rows(), arch.row_graphs(), target.rows_ms(arch), strict=True)
+    for (name, row), (_, graph), latency_ms in rows:
         params, macs, peak_bytes = graph_cost(graph)
         entries.append(
             {
                 "name": name,
                 "kind": row.kind,
                 "settings": dict(row.settings),
-                "input_shape": list(shape),
+                "input_shape": list(graph.nodes[0].shape),
                 "shape": list(graph.output_shape),
                 "params": params,
                 "macs": macs,
@@ -30,7 +28,6 @@ def layers(arch: Architecture, target: Target) -> list[dict[str, Any]]:
                 "latency_ms": latency_ms,
             }
         )
-        shape = graph.output_shape
     return entries
 
 

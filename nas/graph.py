@@ -9,20 +9,39 @@ that is the one kernel that a runtime executes for it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from nas.support.errors import ShapeError, one_of
 
 Shape = tuple[int, int, int]
 Size = int | tuple[int, int]
 
-ACTIVATIONS = ("relu", "relu6", "hswish", "hsigmoid", "sigmoid", "silu")
+Op = Literal[
+    "input",
+    "conv",
+    "linear",
+    "maxpool",
+    "avgpool",
+    "gap",
+    "add",
+    "multiply",
+    "zero",
+    "concat",
+    "concat_rows",
+    "slice",
+    "slice_rows",
+    "swap",
+    "shuffle",
+    "activate",
+]
+Act = Literal["relu", "relu6", "hswish", "hsigmoid", "sigmoid", "silu"]
+ACTIVATIONS: tuple[Act, ...] = get_args(Act)
 
 
 class Node(NamedTuple):
     """One operation: its inputs (indices of earlier nodes), its output shape and its attributes."""
 
-    op: str
+    op: Op
     name: str
     inputs: tuple[int, ...]
     shape: Shape
@@ -31,7 +50,7 @@ class Node(NamedTuple):
     padding: tuple[int, int] = (0, 0)
     groups: int = 1
     norm: bool = False
-    act: str | None = None
+    act: Act | None = None
     bias: bool = False
     start: int = 0
     ceil: bool = False
@@ -54,6 +73,13 @@ class Graph(NamedTuple):
 
 def _pair(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
+
+
+def _known(act: str | None) -> Act | None:
+    """The activation itself. Errors: `NasError` with the nearest name."""
+    if act is not None and act not in ACTIVATIONS:
+        raise one_of("activation", act, ACTIVATIONS)
+    return act
 
 
 class Builder:
@@ -105,12 +131,11 @@ class Builder:
             raise ShapeError(
                 f"conv: groups={groups} must divide the channels of {shape} and the {out} outputs"
             )
-        if act is not None and act not in ACTIVATIONS:
-            raise one_of("activation", act, ACTIVATIONS)
+        known = _known(act)
         if bias is None:
             bias = not norm
         result = self._window("conv", shape, out, k, stride, p)
-        return self._add("conv", name, (x,), result, k, stride, p, groups, norm, act, bias)
+        return self._add("conv", name, (x,), result, k, stride, p, groups, norm, known, bias)
 
     def depthwise(
         self,
@@ -135,7 +160,15 @@ class Builder:
         """Average pooling; padded zeros count in the average."""
         return self._pool("avgpool", x, kernel, stride, padding, False)
 
-    def _pool(self, op: str, x: int, kernel: Size, stride: int, padding: Size, ceil: bool) -> int:
+    def _pool(
+        self,
+        op: Literal["maxpool", "avgpool"],
+        x: int,
+        kernel: Size,
+        stride: int,
+        padding: Size,
+        ceil: bool,
+    ) -> int:
         shape, k, p = self._nodes[x].shape, _pair(kernel), _pair(padding)
         if 2 * p[0] > k[0] or 2 * p[1] > k[1]:
             raise ShapeError(f"{op}: padding {p} is more than half the kernel {k}, input {shape}")
@@ -152,19 +185,15 @@ class Builder:
         """Flatten, then a fully connected layer and an activation: (C, H, W) to (out, 1, 1)."""
         if out < 1:
             raise ShapeError(f"linear: {out} outputs from {self._nodes[x].shape}; at least 1")
-        if act is not None and act not in ACTIVATIONS:
-            raise one_of("activation", act, ACTIVATIONS)
-        return self._add("linear", name, (x,), (out, 1, 1), act=act, bias=bias)
+        return self._add("linear", name, (x,), (out, 1, 1), act=_known(act), bias=bias)
 
     def add(self, *xs: int, act: str | None = None) -> int:
         """Element-wise sum of equal shapes, then an activation."""
-        if act is not None and act not in ACTIVATIONS:
-            raise one_of("activation", act, ACTIVATIONS)
-        shape = self._nodes[xs[0]].shape
+        known, shape = _known(act), self._nodes[xs[0]].shape
         for x in xs[1:]:
             if self._nodes[x].shape != shape:
                 raise ShapeError(f"add: {shape} and {self._nodes[x].shape} differ")
-        return self._add("add", "add", xs, shape, act=act)
+        return self._add("add", "add", xs, shape, act=known)
 
     def multiply(self, x: int, gate: int) -> int:
         """Element-wise product; each dimension of `gate` equals that of `x` or is 1."""
@@ -207,8 +236,9 @@ class Builder:
 
     def _slice(self, x: int, start: int, size: int, rows: bool = False) -> int:
         c, h, w = self._nodes[x].shape
-        shape, op = ((c, size, w), "slice_rows") if rows else ((size, h, w), "slice")
-        return self._add(op, "slice", (x,), shape, start=start)
+        if rows:
+            return self._add("slice_rows", "slice", (x,), (c, size, w), start=start)
+        return self._add("slice", "slice", (x,), (size, h, w), start=start)
 
     def swap(self, x: int, first: int) -> int:
         """Swaps adjacent axes: channels and height (`first` 0) or height and width (1)."""
@@ -228,9 +258,8 @@ class Builder:
         self, x: int, act: str | None = "relu", *, norm: bool = False, name: str = "activate"
     ) -> int:
         """A norm and an activation of their own, for pre-activation networks."""
-        if act is not None and act not in ACTIVATIONS:
-            raise one_of("activation", act, ACTIVATIONS)
-        return self._add("activate", name, (x,), self._nodes[x].shape, norm=norm, act=act)
+        shape = self._nodes[x].shape
+        return self._add("activate", name, (x,), shape, norm=norm, act=_known(act))
 
     def squeeze_excite(
         self, x: int, reduced: int, *, act: str = "relu", gate: str = "hsigmoid"
@@ -242,7 +271,7 @@ class Builder:
 
     def _window(
         self,
-        op: str,
+        op: Op,
         shape: Shape,
         out: int,
         k: tuple[int, int],
@@ -271,7 +300,7 @@ class Builder:
 
     def _add(
         self,
-        op: str,
+        op: Op,
         name: str,
         inputs: tuple[int, ...],
         shape: Shape,
@@ -280,7 +309,7 @@ class Builder:
         padding: tuple[int, int] = (0, 0),
         groups: int = 1,
         norm: bool = False,
-        act: str | None = None,
+        act: Act | None = None,
         bias: bool = False,
         start: int = 0,
         ceil: bool = False,

@@ -8,22 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import lru_cache
+from itertools import islice
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 
 from nas.architecture import Architecture, Rows
-from nas.blocks import block_graph
-from nas.graph import Graph, Node, Shape
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "hswish": nn.Hardswish,
-    "hsigmoid": nn.Hardsigmoid,
-    "sigmoid": nn.Sigmoid,
-    "silu": nn.SiLU,
-}
+from nas.graph import Act, Graph, Node, Shape
 
 
 class Add(nn.Module):
@@ -126,16 +118,10 @@ class Network(nn.Module):
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
-        shape = arch.input_shape
+        modules = (GraphModule(graph) for _, graph in arch.row_graphs())
 
         def part(rows: Rows) -> nn.Sequential:
-            nonlocal shape
-            modules = []
-            for row in rows:
-                graph = block_graph(row, shape)
-                modules.append(GraphModule(graph))
-                shape = graph.output_shape
-            return nn.Sequential(*modules)
+            return nn.Sequential(*islice(modules, len(rows)))
 
         self.stem = part(arch.stem)
         self.stages = nn.Sequential(*[part(stage) for stage in arch.stages])
@@ -154,7 +140,7 @@ def build(arch: Architecture, seed: int | None = None) -> Network:
     if seed is None:
         return _initialise(Network(arch))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # the GPUs' stay as they are
         return _initialise(Network(arch))
 
 
@@ -247,13 +233,33 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
             return nn.ChannelShuffle(node.groups)
         case "activate":
             pass
+        case "input":
+            raise AssertionError("a graph's input has no module")
         case op:
-            raise AssertionError(f"no torch module for operation {op}")
+            assert_never(op)
     if node.norm:
         core["norm"] = nn.BatchNorm2d(c)
     if node.act is not None:
-        core["act"] = ACTIVATIONS[node.act]()
+        core["act"] = _activation(node.act)
     return Chain(core)
+
+
+def _activation(act: Act) -> nn.Module:
+    match act:
+        case "relu":
+            return nn.ReLU()
+        case "relu6":
+            return nn.ReLU6()
+        case "hswish":
+            return nn.Hardswish()
+        case "hsigmoid":
+            return nn.Hardsigmoid()
+        case "sigmoid":
+            return nn.Sigmoid()
+        case "silu":
+            return nn.SiLU()
+        case other:
+            assert_never(other)
 
 
 class Chain(nn.Sequential):

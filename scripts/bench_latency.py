@@ -29,7 +29,7 @@ from nas.latency.measuring.plan import ANCHORS, anchors, mixed_network
 from nas.latency.model.corrections import features
 from nas.latency.model.regression import Vector
 from nas.latency.runner.batches import run
-from nas.latency.runner.timing import Settings
+from nas.latency.runner.timing import TimingSettings
 from nas.latency.table import Subject, TableRow, read_table
 from nas.latency.target import target_path
 
@@ -73,7 +73,7 @@ def measure(folder: Path) -> None:
     for name, subjects in tables.items():
         with TemporaryDirectory() as place:
             entries = model_files(Path(place), [*anchors(), *subjects], "fp32")
-            run(Path(place), entries, folder / name, Settings(), 60, print, len(subjects))
+            run(Path(place), entries, folder / name, TimingSettings(), 60, print, len(subjects))
 
 
 def rows(path: Path) -> list[TableRow]:
@@ -113,7 +113,7 @@ class Summed:
         """The log latency of the most similar kernel that was timed, for each row of features."""
         mine = np.array([k.op == op for k in self.kernels])
         distances = ((x[:, None] - self.x[mine]) ** 2).sum(2)
-        return self.log_ms[mine][distances.argmin(1)]
+        return np.asarray(self.log_ms[mine][distances.argmin(1)])
 
 
 class Regressed(Summed):
@@ -130,7 +130,7 @@ class Regressed(Summed):
             self.models[op] = model.fit(self.x[mine], self.log_ms[mine])
 
     def known(self, op: str, x: Vector) -> Vector:
-        return self.models[op].predict(x)
+        return np.asarray(self.models[op].predict(x))
 
 
 def by_op(kernels: Iterable[Kernel]) -> dict[str, list[Kernel]]:

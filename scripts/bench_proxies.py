@@ -14,6 +14,8 @@ import argparse
 import gc
 import time
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +32,8 @@ WARM = 100  # networks built before
 
 def networks(budget: float, count: int) -> list[Architecture]:
     """Random networks near a budget in millions of multiply-adds."""
-    space, found, seed = nas.SearchSpace.load("mobile"), [], 0
+    space, seed = nas.SearchSpace.load("mobile"), 0
+    found: list[Architecture] = []
     while len(found) < count:
         arch = replace(space.sample(seed), resolution=RESOLUTION)
         seed += 1
@@ -44,6 +47,11 @@ def timed(archs: list[Architecture], names: tuple[str, ...]) -> tuple[float, np.
     start = time.process_time()
     scores = [list(evaluate(arch, names).values()) for arch in archs]
     return (time.process_time() - start) / len(archs), np.array(scores)
+
+
+def fixed(side: int, resolution: int) -> int:
+    """A side for images of every resolution."""
+    return side
 
 
 def main() -> None:
@@ -74,12 +82,13 @@ def main() -> None:
     shipped = probe.side, probe.IMAGES
     for side in args.side or [probe.side(RESOLUTION)]:
         for images in args.images or [probe.IMAGES]:
-            probe.side, probe.IMAGES = (lambda resolution, s=side: s), images
+            monkey: Any = probe  # its constants stand in for what is not an option
+            monkey.side, monkey.IMAGES = partial(fixed, side), images
             seconds, other = timed(archs, DEFAULT)
             ranks = [spearmanr(a, b).statistic for a, b in zip(scores.T, other.T, strict=True)]
             text = "  ".join(f"{n} {r:.3f}" for n, r in zip(DEFAULT, ranks, strict=True))
             print(f"{side} px, {images} images: {1 / seconds:.1f}/s  rank with shipped: {text}")
-            probe.side, probe.IMAGES = shipped
+            monkey.side, monkey.IMAGES = shipped
 
 
 if __name__ == "__main__":

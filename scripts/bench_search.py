@@ -25,6 +25,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from nas.cli.compare import draw
+from nas.defaults import DEFAULT_SAMPLER
 from nas.study import Driver, Options, Study
 from nas.study.compare import (
     Curve,
@@ -40,7 +41,6 @@ from nas.study.samplers.budget import BudgetSampler
 from nas.study.samplers.cascade import features, fitted
 from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
-from nas.study.settings import DEFAULT_SAMPLER
 from nas.study.workers.executors import InlineExecutor
 
 ROOT = Path(__file__).parent

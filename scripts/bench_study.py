@@ -24,7 +24,7 @@ import optuna
 
 import nas.study.driver as driver_module
 from nas.proxies import evaluate
-from nas.study import Driver, Progress, Study, begin
+from nas.study import Driver, SearchProgress, Study, begin
 from nas.study.samplers.history import History
 from nas.study.workers.open import open_executor
 
@@ -63,7 +63,7 @@ def analytic(trials: int, sampler: str) -> None:
     timed(optuna.Study, "add_trial", persist, time.process_time)
     used: dict[int, float] = {}
 
-    def report(progress: Progress) -> None:
+    def report(progress: SearchProgress) -> None:
         if progress.phase == "search" and progress.trials % 1000 == 0:
             used[progress.trials] = megabytes()
 
@@ -109,7 +109,7 @@ def clocked(*args: Any) -> dict[str, float]:
 
 def workers(trials: int) -> None:
     """One worker and two, by turns."""
-    driver_module.evaluate = clocked
+    setattr(driver_module, "evaluate", clocked)  # noqa: B010
     rates: dict[int, list[float]] = {1: [], 2: []}
     busy: dict[int, list[float]] = {1: [], 2: []}
     with TemporaryDirectory() as folder:
@@ -117,7 +117,7 @@ def workers(trials: int) -> None:
         Driver(first).run(1)
         for turn in range(ROUNDS):
             for count in rates:
-                last: list[Progress] = []
+                last: list[SearchProgress] = []
                 study = start(folder, trials, f"{count}-{turn}")
                 for key, value in first.optuna.user_attrs.items():  # the reference sample
                     study.optuna.set_user_attr(key, value)

@@ -1,7 +1,9 @@
-"""Trains the networks of the plan on Fashion-MNIST: `scripts/results/ground_truth.csv`.
+"""Trains the networks of a plan on Fashion-MNIST: `scripts/results/ground_truth.csv`.
 
     python scripts/ground_truth.py --workers 2              # makes the table, or goes on with it
     python scripts/ground_truth.py --longer 4 --networks 20 # the check: four times the training
+    python scripts/ground_truth.py --plan long              # the longer truth: ..._long.csv
+    python scripts/ground_truth.py --plan long --longer 2 --networks 9
 
 Every finished run is on disk before the next begins; Ctrl-C or kill at any moment is safe.
 """
@@ -14,13 +16,16 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+import ground_truth_long_plan
+import ground_truth_plan
 import numpy as np
-from ground_truth_plan import Planned, depth, runs
+from ground_truth_plan import Planned, depth
 from ground_truth_table import TABLE, Run, load, save
 
 from nas import cost
@@ -42,6 +47,21 @@ RECIPE = Recipe(
     crop=0.0,
     flip=False,
 )
+LONG = Recipe(epochs=8, images=10_000)  # the usual recipe, until more hardly changes the order
+
+
+class Plan(NamedTuple):
+    """What is trained, in that order: `runs` gives networks with their seeds."""
+
+    runs: Callable[[], list[tuple[Planned, int]]]
+    recipe: Recipe
+    table: Path
+
+
+PLANS = {
+    "short": Plan(ground_truth_plan.runs, RECIPE, TABLE),
+    "long": Plan(ground_truth_long_plan.runs, LONG, TABLE.with_stem("ground_truth_long")),
+}
 MALLOC = {  # large blocks stay with the process: getting them anew each step costs a tenth or more
     "MALLOC_MMAP_THRESHOLD_": "33554432",
     "MALLOC_TRIM_THRESHOLD_": "1073741824",
@@ -53,20 +73,24 @@ _LOADED: dict[str, DataSet] = {}  # once a process
 def main() -> None:
     """Runs what the table does not have yet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--plan", choices=PLANS, default="short")
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
     parser.add_argument("--networks", type=int, default=10**6, help="the first N of the plan only")
     parser.add_argument("--runs", type=int, default=10**6, help="stop after N more runs")
     parser.add_argument("--longer", type=int, default=1, help="times the training, seed 0 only")
-    parser.add_argument("--output", type=Path, help="the table; with --longer ground_truth_xN.csv")
+    parser.add_argument(
+        "--output", type=Path, help="the table; the plan's, with --longer ..._xN.csv"
+    )
     asked = parser.parse_args()
     suffix = f"_x{asked.longer}" if asked.longer > 1 else ""
-    path = asked.output or TABLE.with_stem(TABLE.stem + suffix)
-    recipe = RECIPE.changed(epochs=RECIPE.epochs * asked.longer)
+    plan = PLANS[asked.plan]
+    path = asked.output or plan.table.with_stem(plan.table.stem + suffix)
+    recipe = plan.recipe.changed(epochs=plan.recipe.epochs * asked.longer)
     table = load(path)
     done = {(run.hash, run.seed) for run in table}
     planned = [
         (network, seed)
-        for network, seed in runs()
+        for network, seed in plan.runs()
         if network.number < asked.networks and (asked.longer == 1 or seed == 0)
     ]
     left = [(n, seed) for n, seed in planned if (n.arch.hash, seed) not in done][: asked.runs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from math import log
 from typing import Any, NamedTuple
@@ -40,37 +41,39 @@ def plan() -> tuple[Planned, ...]:
     base = SearchSpace.load("small").to_dict() | {"channels": 1, "resolution": RESOLUTIONS}
     families = base["stages"][0]["block"]
     groups = [group for family in families for group in (family, "mixed")]
-    pools = {g: _pool(base, g, seed) for seed, g in enumerate(dict.fromkeys(groups))}
-    features = {g: np.array([_features(a) for a in pool]) for g, pool in pools.items()}
-    everything = np.concatenate(list(features.values()))
+    pools = {g: pool(base, g, seed, MMACS, POOL) for seed, g in enumerate(dict.fromkeys(groups))}
+    table = {g: np.array([features(a) for a in archs]) for g, archs in pools.items()}
+    everything = np.concatenate(list(table.values()))
     mean, deviation = everything.mean(0), everything.std(0)
     chosen: list[np.ndarray] = []
     found: list[Planned] = []
     low, high = map(log, MMACS)
     for number in range(NETWORKS):
         group = groups[number % len(groups)]
-        values = (features[group] - mean) / deviation
+        values = (table[group] - mean) / deviation
         wanted = low + (high - low) * ((number + 0.5) * GOLDEN % 1)
-        near = np.argsort(np.abs(features[group][:, 0] - wanted), kind="stable")[:NEAR]
+        near = np.argsort(np.abs(table[group][:, 0] - wanted), kind="stable")[:NEAR]
         taken = {planned.arch.hash for planned in found}
         free = [i for i in near if pools[group][i].hash not in taken]
-        distances = [
-            min((float(np.abs(values[i] - c).sum()) for c in chosen), default=0.0) for i in free
-        ]
-        best = free[int(np.argmax(distances))]
+        best = free[least_alike(values[free], chosen)]
         chosen.append(values[best])
         found.append(Planned(number, group, pools[group][best]))
     return tuple(found)
 
 
 def runs() -> list[tuple[Planned, int]]:
-    """Every network with each of its seeds: the further seeds follow soon after the first."""
+    """Every network of the plan with each of its seeds."""
+    return with_seeds(plan(), REPEATED, SEEDS)
+
+
+def with_seeds(plan: Sequence[Planned], repeated: int, seeds: int) -> list[tuple[Planned, int]]:
+    """The networks of a plan, one in `repeated` of them with several seeds, close together."""
     ordered = []
-    for planned in plan():
+    for planned in plan:
         ordered.append((planned, 0))
-        if planned.number % REPEATED == REPEATED - 1:
-            repeated = plan()[planned.number - (planned.number // REPEATED) % REPEATED]
-            ordered += [(repeated, seed) for seed in range(1, SEEDS)]
+        if planned.number % repeated == repeated - 1:
+            again = plan[planned.number - (planned.number // repeated) % repeated]
+            ordered += [(again, seed) for seed in range(1, seeds)]
     return ordered
 
 
@@ -79,24 +82,33 @@ def depth(arch: Architecture) -> int:
     return sum(map(len, arch.stages))
 
 
-def _pool(base: dict[str, Any], group: str, seed: int) -> list[Architecture]:
-    """Random networks of one family, or of several, within the range of multiply-adds."""
+def least_alike(values: np.ndarray, chosen: Sequence[np.ndarray]) -> int:
+    """The row of `values` that is farthest from the nearest of `chosen`; the first without any."""
+    distances = [min((float(np.abs(v - c).sum()) for c in chosen), default=0.0) for v in values]
+    return int(np.argmax(distances))
+
+
+def pool(
+    base: dict[str, Any], group: str, seed: int, mmacs: tuple[float, float], size: int
+) -> list[Architecture]:
+    """Random networks of one family, or of several (`mixed`), within a range of multiply-adds."""
     data = dict(base)
     if group != "mixed":
         known = kind(group).choices
         data["stages"] = [{**stage, "block": [group]} for stage in base["stages"]]
         data["choices"] = {k: v for k, v in base["choices"].items() if k in known}
+        data["per_layer"] = [k for k in base["per_layer"] if k in known]
     space = SearchSpace.from_dict(data)
     rng = np.random.default_rng(seed)
     found: dict[str, Architecture] = {}
-    while len(found) < POOL:
+    while len(found) < size:
         arch = space.decode(space.sample_params(rng))
-        if MMACS[0] <= cost(arch).macs / 1e6 <= MMACS[1]:
+        if mmacs[0] <= cost(arch).macs / 1e6 <= mmacs[1]:
             found[arch.hash] = arch
     return list(found.values())
 
 
-def _features(arch: Architecture) -> tuple[float, ...]:
+def features(arch: Architecture) -> tuple[float, ...]:
     """log MMACs, log parameters, depth, log mean width, resolution."""
     found = cost(arch)
     shapes = [graph.output_shape[0] for path, graph in arch.row_graphs() if path[:6] == "stages"]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 from rank_statistics import Vector, spearman
@@ -15,6 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.linear_model import RidgeCV
+
+Indices = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 TRAININGS = (1, 5, 10, 20)
 RESAMPLES = 100
@@ -31,15 +35,15 @@ def regrets(
     Methods: random, the networks in the order of a score, and a Gaussian process on the ranks of
     `features` that begins with the best of the first of `scores`, or with random ones.
     """
-    methods: dict[str, Callable[[Vector, np.random.Generator], list[int]]] = {
+    methods: dict[str, Callable[[Indices, np.random.Generator], list[int]]] = {
         "random": lambda half, rng: list(rng.permutation(half))
     }
     for name, values in scores.items():
-        methods[name] = lambda half, rng, v=values: list(half[np.argsort(-v[half], kind="stable")])
+        methods[name] = partial(best_first, values)
     table = np.column_stack([rankdata(v) / len(v) for v in features.values()])
     first = next(iter(scores.values()))
     for name, start in ((f"model, begun by {next(iter(scores))}", first), ("model", None)):
-        methods[name] = lambda half, rng, s=start: bayesian(table, accuracy, half, s, rng)
+        methods[name] = partial(bayesian, table, accuracy, start)
     found: dict[str, list[tuple[float, float, float]]] = {}
     for name, method in methods.items():
         rng = np.random.default_rng(0)
@@ -54,8 +58,17 @@ def regrets(
     return found
 
 
+def best_first(values: Vector, half: Indices, _: np.random.Generator) -> list[int]:
+    """The networks of `half` in the order of their values, the largest first."""
+    return list(half[np.argsort(-values[half], kind="stable")])
+
+
 def bayesian(
-    features: Vector, accuracy: Vector, half: Vector, start: Vector | None, rng: np.random.Generator
+    features: Vector,
+    accuracy: Vector,
+    start: Vector | None,
+    half: Indices,
+    rng: np.random.Generator,
 ) -> list[int]:
     """The networks in the order in which a Gaussian process with expected improvement trains them.
 
@@ -84,7 +97,7 @@ def regressions(accuracy: Vector, measures: Mapping[str, Vector]) -> dict[str, d
     ones, and the last of `measures`, alone.
     """
     table = np.column_stack([rankdata(v) / len(v) for v in measures.values()])
-    last = next(reversed(measures))
+    *_, last = measures
     found: dict[str, dict[int, float]] = {"regression": {}, "best single measure": {}, last: {}}
     for count in REGRESSED:
         rng = np.random.default_rng(0)

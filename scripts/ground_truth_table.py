@@ -93,13 +93,18 @@ def save(runs: Iterable[Run], path: Path = TABLE) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Run._fields)
-    writer.writerows(sorted(runs, key=lambda run: (run.number, run.seed)))
+    writer.writerows(in_order(runs))
     write_whole(path, text.getvalue())
+
+
+def in_order(runs: Iterable[Run]) -> list[Run]:
+    """By network and seed."""
+    return sorted(runs, key=lambda run: (run.number, run.seed))
 
 
 def networks(runs: Iterable[Run]) -> list[Network]:
     """The runs by network."""
     found: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: (run.number, run.seed)):
+    for run in in_order(runs):
         found.setdefault(run.hash, []).append(run)
     return [Network(members[0], tuple(members)) for members in found.values()]

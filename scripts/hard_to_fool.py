@@ -121,7 +121,7 @@ def train(rows: list[Row], table: Path, workers: int, most: int) -> None:
     """Trains what the table does not have yet, every network once."""
     found = load(table)
     done = {run.hash for run in found}
-    left = {}
+    left: dict[str, Planned] = {}
     for number, (budget, chosen_by, arch) in enumerate(rows):
         if arch.hash not in done:
             left.setdefault(arch.hash, Planned(number, f"{budget} {chosen_by}", arch))

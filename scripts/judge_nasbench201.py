@@ -14,6 +14,7 @@ import csv
 import json
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +59,8 @@ class Cell(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         values = [x]
         for edges in self.nodes:
-            values.append(sum(f(v) for f, v in zip(edges, values, strict=True)))  # type: ignore[arg-type]
+            assert isinstance(edges, nn.ModuleList)
+            values.append(sum(f(v) for f, v in zip(edges, values, strict=True)))
         return values[-1]
 
 
@@ -72,7 +74,8 @@ class Reduction(nn.Module):
         self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(c, width, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(x) + self.shortcut(x)
+        y: Tensor = self.body(x) + self.shortcut(x)
+        return y
 
 
 def network(genotype: str, classes: int = 10) -> nn.Sequential:
@@ -88,7 +91,7 @@ def network(genotype: str, classes: int = 10) -> nn.Sequential:
     return nn.Sequential(*rows, nn.Linear(c, classes))
 
 
-def one(job: tuple[str, tuple[str, ...], int, int]) -> dict[str, object]:
+def one(job: tuple[str, tuple[str, ...], int, int]) -> dict[str, Any]:
     cell, names, images, seed = job
     torch.set_num_threads(1)
     batch = torch.randn(images, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
@@ -115,7 +118,7 @@ def scored(cells: list[str], args: argparse.Namespace) -> list[dict[str, float]]
             file.write(json.dumps(row) + "\n")
             file.flush()
             key = (str(row["cell"]), args.images, args.seed)
-            known.setdefault(key, {}).update(row["scores"])  # type: ignore[arg-type]
+            known.setdefault(key, {}).update(row["scores"])
     return [known[cell, args.images, args.seed] for cell in cells]
 
 

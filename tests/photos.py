@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,7 +12,7 @@ from PIL import Image
 _NUMBERS = count()
 
 
-def photo(path: Path, size: tuple[int, int] = (12, 12), **options: object) -> Path:
+def photo(path: Path, size: tuple[int, int] = (12, 12), **options: Any) -> Path:
     """A file of random colours, the kind of which its suffix says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(next(_NUMBERS))

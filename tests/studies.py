@@ -10,4 +10,4 @@ def take_reference(study: Study) -> None:
     rng = np.random.default_rng(0)
     networks = [study.candidates.feasible({}, rng) for _ in range(16)]
     scores = [{name: float(n) for name in study.settings.proxies} for n in range(16)]
-    study.set_reference(scores, [network.params for network in networks if network])
+    study.set_reference(scores, [network.assignment for network in networks if network])

@@ -9,11 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from nas.architecture import Architecture
-from nas.blocks import Block
+from nas.blocks import Block, block_graph
 from nas.references import reference, reference_names
 from nas.support.errors import NasError, ShapeError
+from nas.torch_module import GraphModule, build
 
 
 def small(**changes: Any) -> Architecture:
@@ -48,9 +50,9 @@ def test_optional_keys_have_defaults() -> None:
 
 def changed(path: str, value: object) -> dict[str, Any]:
     """The JSON of `small` with one value replaced."""
-    data = json.loads(small().to_json())
+    data: dict[str, Any] = json.loads(small().to_json())
     *keys, last = path.split(".")
-    place = data
+    place: Any = data
     for key in keys:
         place = place[int(key) if key.isdigit() else key]
     place[int(last) if last.isdigit() else last] = value
@@ -239,3 +241,14 @@ def test_immutable() -> None:
         small().resolution = 3  # type: ignore[misc]
     with pytest.raises(AttributeError, match="immutable"):
         small().stem[0].kind = "fire"
+
+
+def test_a_walk_gives_every_row_the_shape_that_it_gets_in_torch() -> None:
+    arch = reference("shufflenet_v2_x0_5", resolution=64)
+    seen: list[tuple[int, ...]] = []
+    module = build(arch).eval()
+    for row in (m for m in module.modules() if isinstance(m, GraphModule)):
+        row.register_forward_pre_hook(lambda row, inputs: seen.append(tuple(inputs[0].shape[1:])))
+    module(torch.zeros(1, 3, 64, 64))
+    shapes = arch.walk(lambda row, shape: (shape, block_graph(row, shape).output_shape))
+    assert list(shapes) == seen

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.budget import format_measure, parse_budget, parse_budgets
+from nas.budget import parse_budget, parse_budgets
+from nas.measures import format_measure
 from nas.support.errors import NasError
 
 

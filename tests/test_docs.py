@@ -15,7 +15,10 @@ from nas.training import Recipe
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-ALL = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+ALL = [
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")),
+    *sorted(DOCS.glob("*.md")),
+]
 COMMAND = re.compile(r"^(?:    )?(?:\$ )?nas ([a-z]+)\b(.*)|`nas ([a-z]+)\b([^`]*)`", re.MULTILINE)
 
 
@@ -52,8 +55,7 @@ def test_every_proxy_is_in_the_table_of_the_document() -> None:
 
     text = (DOCS / "proxies.md").read_text().split("\n## ")[0]  # the tables below are of results
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE)
-    shipped = {name: p for name, p in PROXIES.items() if p.function.__module__.startswith("nas.")}
-    assert dict(rows) == {name: ", ".join(p.needs) or "nothing" for name, p in shipped.items()}
+    assert dict(rows) == {n: ", ".join(p.needs) or "nothing" for n, p in PROXIES.shipped.items()}
 
 
 def test_the_recipe_of_the_document_is_the_default() -> None:

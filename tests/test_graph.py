@@ -6,13 +6,14 @@ from itertools import product
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from nas.graph import Builder
 from nas.support.errors import NasError, ShapeError
 
 SHAPE = (6, 11, 8)
 
-SHAPES = {
+SHAPES: dict[str, tuple[Callable[[Builder, int], int], Callable[[Tensor], Tensor]]] = {
     "conv": (
         lambda net, x: net.conv(x, 4, kernel=3),
         lambda x: F.conv2d(x, torch.zeros(4, 6, 3, 3), padding=1),

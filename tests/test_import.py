@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from inspect import getdoc, signature
 
 import pytest
 
@@ -27,3 +28,27 @@ def test_public_names_are_loaded_on_demand() -> None:
     assert nas.reference("resnet18").classes == 1000
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         nas.nothing  # noqa: B018
+
+
+def test_the_public_names_are_listed_and_there() -> None:
+    import nas
+
+    assert dir(nas) == sorted(nas.__all__)
+    assert {"Architecture", "SearchSpace", "build", "cost", "search"} <= set(dir(nas))
+    assert all(hasattr(nas, name) for name in dir(nas))
+
+
+def test_search_shows_every_option_with_its_default_and_meaning() -> None:
+    """Its parameters are those of a study, each a line of its text and none hidden."""
+    import nas
+    from nas.study import Options
+    from nas.study.settings import StudySettings
+
+    parameters = signature(nas.search).parameters
+    assert list(parameters) == ["target", "budgets", "space", "report", *Options.__annotations__]
+    text = getdoc(nas.search) or ""
+    assert all(f"\n{name}: " in text for name in parameters)
+    defaults = {name: field.default for name, field in StudySettings.model_fields.items()}
+    open_defaults = {"proxies", "cascade", "budgets", "space", "target"}  # depend on the others
+    for name in parameters.keys() & defaults.keys() - open_defaults:
+        assert parameters[name].default == defaults[name]

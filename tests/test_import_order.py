@@ -17,12 +17,12 @@ import nas
 ROOT = Path(nas.__file__).parent
 # From the ground up; what shares a line may import each other, module by module without a circle.
 ORDER = [
-    {"_version", "support", "budget", "plugins"},
+    {"_version", "support", "defaults", "measures", "budget", "plugins"},
     {"graph"},
     {"blocks"},
     {"architecture"},
     {"references", "costs", "torch_module"},
-    {"formats", "space"},
+    {"formats", "space", "networks"},
     {"latency", "proxies", "data"},
     {"describe"},
     {"training"},
@@ -54,7 +54,8 @@ def imports(source: str, known: dict[str, Path]) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 module = f"{node.module}.{alias.name}"
-                yield from [name for name in (module, node.module) if name in known][:1]
+                if module in known or node.module in known:
+                    yield module if module in known else node.module
 
 
 EDGES = {name: set(imports(path.read_text(), MODULES)) for name, path in MODULES.items()}

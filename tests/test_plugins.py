@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from commands import Run
@@ -22,9 +24,10 @@ from nas.study import Study, begin
 from nas.study.samplers import SAMPLERS
 from nas.support.errors import NasError
 from nas.support.registry import transaction
+from nas.testing import check_proxy, check_sampler
 
 GUIDE = Path(__file__).parents[1] / "docs" / "plugins.md"
-REGISTRIES: tuple[dict, ...] = (KINDS, PROXIES, SAMPLERS, READERS, plugins._FILES)
+REGISTRIES: tuple[dict[str, Any], ...] = (KINDS, PROXIES, SAMPLERS, READERS, plugins._FILES)
 BLOCK = """
 from nas.blocks import block
 @block("{name}")
@@ -258,4 +261,102 @@ def test_plugins_of_installed_packages(
 
 def test_the_command_line_starts_without_plugins() -> None:
     program = "import sys, nas.cli.main\nassert not {'nas.plugins', 'torch'} & {*sys.modules}"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+SAMPLER = """
+from optuna.samplers import NSGAIISampler
+from nas.study.samplers import sampler
+@sampler("mine", cascade=3)
+def mine(seed, ancestors):
+    return NSGAIISampler(population_size=4, seed=seed)
+"""
+READER = """
+import numpy as np
+from nas.data import DataSet, Images, reader
+from nas.data.dataset import split
+@reader("npz", accepts=lambda path: path.suffix == ".npz")
+def read(source, seed):
+    with np.load(source) as file:
+        images = Images(file["pixels"], file["labels"])
+    return DataSet(source, ("a", "b"), *split(images, 0.1, seed), seed=seed)
+"""
+
+
+def test_a_sampler_and_a_reader_of_plugins_are_stored_and_restored(
+    run: Run, forget: Forget, tmp_path: Path
+) -> None:
+    write(tmp_path / "s.py", SAMPLER)
+    write(tmp_path / "r.py", READER)
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 1, 32, 32), dtype=np.uint8)
+    np.savez(tmp_path / "photos.npz", pixels=pixels, labels=np.arange(40) % 2)
+    words = ["search", "--space", "small", "--sampler", "mine", "--data", "photos.npz"]
+    words += ["--proxies", "synflow", "--trials", "3", "--study", "s"]
+    code, _, err = run(*words, "--plugin", "r.py")
+    assert code == 2
+    assert err.splitlines()[-1].startswith("nas: sampler 'mine' is unknown")
+    forget()
+    code, _, err = run(*words, "--plugin", "s.py")
+    said = "nas: data set photos.npz: must be a folder or a CSV file of labels\n"
+    assert (code, err) == (2, said)
+    forget()
+    assert run(*words, "--plugin", "s.py", "--plugin", "r.py")[0] == 0
+    stored = Study.load("s", "studies").settings
+    assert [Path(file.path).name for file in stored.plugins] == ["s.py", "r.py"]
+    assert (stored.sampler, stored.cascade) == ("mine", 3)
+    forget()
+    assert "mine" not in SAMPLERS
+    assert run("resume", "s", "--trials", "1")[0] == 0
+    assert {"mine"} < set(SAMPLERS)
+    assert {"npz"} < set(READERS)
+
+
+def test_the_proxy_and_the_sampler_of_the_guide_keep_their_contracts(tmp_path: Path) -> None:
+    codes = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    for name, check in (("depth", check_proxy), ("young", check_sampler)):
+        (code,) = (code for code in codes if f'("{name}"' in code)
+        plugins.load(write(tmp_path / f"{name}.py", code))
+        check(name)
+
+
+def test_one_name_in_two_registries_is_two_things(tmp_path: Path) -> None:
+    block = plugins.load(write(tmp_path / "a.py", BLOCK.format(name="both")))
+    text = "from nas.proxies import proxy\n@proxy('both', paper='none')\ndef f(probe): return 1.0\n"
+    proxy = plugins.load(write(tmp_path / "b.py", text))
+    assert plugins.providers((PROXIES, ["both"])) == (proxy,)
+    assert plugins.providers((KINDS, ["both"])) == (block,)
+    assert plugins.providers((KINDS, ["fire"]), (PROXIES, ["synflow"])) == ()
+
+
+@pytest.mark.parametrize("group", plugins.GROUPS)
+def test_every_group_of_entry_points_is_loaded(
+    group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = group.replace(".", "_")
+    write(tmp_path / f"{module}.py", BLOCK.format(name=module))
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint("good", module, group)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [entry] * (group == entry.group))
+    plugins.load_all([])
+    assert KINDS.owner(module) == module
+    assert plugins.providers((KINDS, [module])) == ()
+    monkeypatch.delitem(sys.modules, module)
+
+
+def test_a_plugin_that_loads_nas_first_takes_nothing_of_it_away(tmp_path: Path) -> None:
+    """In a new process the plugin is what imports the proxies; its failure must not forget them."""
+    text = "import nas.proxies, nas.study.samplers\n" + BLOCK.format(name="half") + "raise OSError"
+    path = write(tmp_path / "a.py", text)
+    program = f"""
+from nas import plugins
+try:
+    plugins.load({path!r})
+except ValueError as error:
+    assert 'OSError' in str(error), error
+from nas.blocks import KINDS
+from nas.proxies import PROXIES
+from nas.study.samplers import SAMPLERS
+assert 'half' not in KINDS and 'fire' in KINDS and 'synflow' in PROXIES and 'gp' in SAMPLERS
+assert PROXIES.owner('synflow') == 'nas.proxies.kinds.synflow'
+"""
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -77,12 +77,14 @@ def test_without_a_seed_the_global_generator_decides() -> None:
 
 def test_initialisation_is_he_by_fan_out() -> None:
     network = build(reference("mobilenet_v1_100"), seed=0)
-    pointwise = network.stages[3][3].pointwise
-    assert pointwise.conv.weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.02)
-    assert pointwise.norm.weight.unique().tolist() == [1.0]
-    linear = network.head[1].linear.linear
-    assert linear.weight.std().item() == pytest.approx(0.01, rel=0.02)
-    assert linear.bias.abs().max().item() == 0
+    weights = dict(network.named_parameters())
+    pointwise = "stages.3.3.pointwise"
+    assert weights[f"{pointwise}.conv.weight"].std().item() == pytest.approx(
+        (2 / 512) ** 0.5, rel=0.02
+    )
+    assert weights[f"{pointwise}.norm.weight"].unique().tolist() == [1.0]
+    assert weights["head.1.linear.linear.weight"].std().item() == pytest.approx(0.01, rel=0.02)
+    assert weights["head.1.linear.linear.bias"].abs().max().item() == 0
 
 
 def test_every_parameter_gets_a_gradient_and_a_step_helps() -> None:

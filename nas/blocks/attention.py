@@ -6,12 +6,14 @@ bottleneck on what the layer computes, before the shortcut is added.
 """
 
 from math import log2
+from typing import Literal, assert_never, get_args
 
 from nas.blocks.registry import Layer
 from nas.graph import Builder
 from nas.support.errors import one_of
 
-ATTENTION = ("eca", "coordinate")
+Attention = Literal["eca", "coordinate"]
+ATTENTION: tuple[Attention, ...] = get_args(Attention)
 REDUCTION, FEWEST = 32, 8  # coordinate attention, as in its paper's code
 
 
@@ -24,9 +26,15 @@ def attend(net: Builder, x: int, se: int, attention: str | None) -> int:
         raise one_of("attention", attention, ATTENTION)
     if se:
         x = net.squeeze_excite(x, se)
-    if attention == "eca":
-        return _eca(net, x)
-    return _coordinate(net, x) if attention == "coordinate" else x
+    match attention:
+        case None:
+            return x
+        case "eca":
+            return _eca(net, x)
+        case "coordinate":
+            return _coordinate(net, x)
+        case other:
+            assert_never(other)
 
 
 def se_channels(layer: Layer, ratio: float, gated: int) -> int:

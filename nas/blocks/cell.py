@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Literal, assert_never, get_args
 
 from nas.blocks.registry import block
 from nas.graph import Builder
 from nas.support.errors import NasError, one_of
 
 NODES = 4  # the input and three sums
-KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
-EDGES = ("none", "skip_connect", *KERNELS, "avg_pool_3x3")
+Edge = Literal["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
+EDGES: tuple[Edge, ...] = get_args(Edge)
 PLAIN = "+".join(
     f"|{'|'.join(f'nor_conv_3x3~{source}' for source in range(node))}|" for node in range(1, NODES)
 )
@@ -34,7 +35,7 @@ def cell(net: Builder, x: int, *, genotype: str = PLAIN) -> int:
 
 
 @lru_cache(maxsize=1 << 15)
-def edges_of(genotype: str) -> tuple[tuple[str, ...], ...]:
+def edges_of(genotype: str) -> tuple[tuple[Edge, ...], ...]:
     """The operations of each node after the input, one for each earlier node in order.
 
     Errors: `NasError` naming the node, the value and the rule.
@@ -49,21 +50,30 @@ def edges_of(genotype: str) -> tuple[tuple[str, ...], ...]:
         if node != f"|{'|'.join(f'{op}~{i}' for op, i in pairs)}|" or sources != [*range(number)]:
             form = f"|{'|'.join(f'op~{i}' for i in range(number))}|"
             raise NasError(f"cell: node {number} must be {form}, not {node!r:.80}")
-        for op, _ in pairs:
-            if op not in EDGES:
-                raise one_of(f"operation of cell node {number}", op, EDGES)
-        found.append(tuple(op for op, _ in pairs))
+        found.append(tuple(_known(op, number) for op, _ in pairs))
     return tuple(found)
 
 
-def _edge(net: Builder, op: str, x: int) -> int:
-    if op == "none":
-        return net.zero(x)
-    if op == "skip_connect":
-        return x
-    if op == "avg_pool_3x3":
-        return net.avgpool(x, kernel=3, stride=1, padding=1)
-    return net.conv(net.activate(x), net.channels(x), kernel=KERNELS[op], act=None, name=op)
+def _known(op: str, number: int) -> Edge:
+    if op not in EDGES:
+        raise one_of(f"operation of cell node {number}", op, EDGES)
+    return op
+
+
+def _edge(net: Builder, op: Edge, x: int) -> int:
+    match op:
+        case "none":
+            return net.zero(x)
+        case "skip_connect":
+            return x
+        case "nor_conv_1x1":
+            return net.conv(net.activate(x), net.channels(x), kernel=1, act=None, name=op)
+        case "nor_conv_3x3":
+            return net.conv(net.activate(x), net.channels(x), kernel=3, act=None, name=op)
+        case "avg_pool_3x3":
+            return net.avgpool(x, kernel=3, stride=1, padding=1)
+        case other:
+            assert_never(other)
 
 
 @block("cell_reduce")

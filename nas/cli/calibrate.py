@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.cli.options import PluginOption
+from nas.defaults import TARGETS_FOLDER
 
 
 def calibrate(
@@ -30,9 +31,7 @@ def calibrate(
     device: Annotated[str, typer.Option(help="What the device is called.")] = "",
     runtime: Annotated[str, typer.Option(help="What ran the networks.")] = "",
     precision: Annotated[str, typer.Option(help="fp32, fp16 or int8; the base's or fp32.")] = "",
-    folder: Annotated[Path, typer.Option(help="Where TARGET.yaml is written.")] = Path(
-        "latency_tables"
-    ),
+    folder: Annotated[Path, typer.Option(help="Where TARGET.yaml is written.")] = TARGETS_FOLDER,
     plugin: PluginOption = None,
 ) -> None:
     """Make a target of 10 to 50 known latencies of a device."""
@@ -50,7 +49,7 @@ def calibrate(
     if path.with_suffix(".csv").exists():
         raise NasError(f"--target {target}: {folder} has a table of that name; choose another name")
     start = Target.load(base) if base else None
-    found = calibrated(
+    made = calibrated(
         read_latencies(measured),
         start,
         name=target,
@@ -58,8 +57,8 @@ def calibrate(
         runtime=runtime,
         precision=precision,
     )
-    write_whole(path, found.metadata.to_yaml())
-    facts, error = found.metadata, found.metadata.error
+    write_whole(path, made.metadata.to_yaml())
+    facts, error = made.metadata, made.metadata.error
     assert error is not None
     typer.echo(f"{path}: {facts.device}, {facts.provenance} on {error.networks} networks")
     typer.echo(f"{facts.sources[-1]}")

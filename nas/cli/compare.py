@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.options import JsonOption, PluginOption, StorageOption, listed
+from nas.defaults import DEFAULT_SPACE, DEFAULT_TARGET
+from nas.measures import OBJECTIVES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,14 +39,14 @@ def compare(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Studies a sampler, with seeds 0, 1, ...")] = 10,
     trials: Annotated[int, typer.Option(help="Candidates to score a study.")] = 200,
-    target: Annotated[str, typer.Option(help="Device whose latency counts.")] = "cpu",
+    target: Annotated[str, typer.Option(help="Device whose latency counts.")] = DEFAULT_TARGET,
     budget: Annotated[
         list[str] | None, typer.Option(help="Upper limit, repeatable; see `nas search`.")
     ] = None,
-    space: Annotated[str, typer.Option(help="A shipped space or a YAML file.")] = "mobile",
+    space: Annotated[str, typer.Option(help="A shipped space or a YAML file.")] = DEFAULT_SPACE,
     objective: Annotated[
         list[str] | None,
-        typer.Option(help="latency, macs, params or memory, repeatable.", show_default=False),
+        typer.Option(help=f"Repeatable: {', '.join(OBJECTIVES)}.", show_default=False),
     ] = None,
     proxies: Annotated[
         str | None, typer.Option(help="Accuracy proxies: a,b,c.", show_default=False)
@@ -78,13 +80,13 @@ def compare(
         studies = _run(names, seeds, target, budget or [], space, options)
     else:
         studies = [Study.load(name, storage) for name in dict.fromkeys(study or [])]
-    found = curves(studies)
+    all_curves = curves(studies)
     if plot is not None:
-        draw(found, plot)
+        draw(all_curves, plot)
     if as_json:
-        typer.echo(json.dumps(_summary(found)))
+        typer.echo(json.dumps(_summary(all_curves)))
         return
-    _print(found)
+    _print(all_curves)
     if plot is not None:
         typer.echo(f"{plot}: medians with the range from the 10th to the 90th percentile")
 
@@ -120,7 +122,7 @@ def _run(
     return studies
 
 
-def _summary(found: Sequence[Curve]) -> dict[str, Any]:
+def _summary(all_curves: Sequence[Curve]) -> dict[str, Any]:
     """The comparison after as many trials as every study has, as JSON types."""
     from nas.study.compare import (
         MEASURES,
@@ -131,8 +133,8 @@ def _summary(found: Sequence[Curve]) -> dict[str, Any]:
         trials_to_reach,
     )
 
-    trials = min(len(curve.best) for curve in found)
-    groups = by_sampler(found)
+    trials = min(len(curve.best) for curve in all_curves)
+    groups = by_sampler(all_curves)
     base = RANDOM if RANDOM in groups else next(iter(groups))
     goals = {curve.seed: float(curve.hypervolume[trials - 1]) for curve in groups[base]}
     result: dict[str, Any] = {"trials": trials, "baseline": base, "samplers": []}
@@ -151,10 +153,10 @@ def _summary(found: Sequence[Curve]) -> dict[str, Any]:
     return result
 
 
-def _print(found: Sequence[Curve]) -> None:
+def _print(all_curves: Sequence[Curve]) -> None:
     from nas.cli.tables import show, table
 
-    summary = _summary(found)
+    summary = _summary(all_curves)
     rows = []
     for one in summary["samplers"]:
         tested = "best_p" in one
@@ -191,7 +193,7 @@ def _interval(values: dict[str, float], form: str) -> str:
     return f"{values['median']:{form}} [{low}, {high}]"
 
 
-def draw(found: Sequence[Curve], path: Path, *, seconds: bool = True) -> None:
+def draw(all_curves: Sequence[Curve], path: Path, *, seconds: bool = True) -> None:
     """Medians and percentiles of best score and hypervolume against trials and `seconds`."""
     import io
 
@@ -203,7 +205,7 @@ def draw(found: Sequence[Curve], path: Path, *, seconds: bool = True) -> None:
 
     figure = Figure(figsize=(9 if seconds else 5, 6), layout="constrained")
     axes = figure.subplots(2, 2 if seconds else 1, sharey="row", squeeze=False)
-    for name, group in by_sampler(found).items():
+    for name, group in by_sampler(all_curves).items():
         trials = np.arange(1, min(len(c.best) for c in group) + 1)
         first, last = max(c.seconds[0] for c in group), min(c.seconds[-1] for c in group)
         times = np.linspace(first, max(first, last), 200)

@@ -57,8 +57,8 @@ def read_config(path: Path, command: Any) -> dict[str, Any]:
         for name, hint in hints.items()
         if name != "config"
     }
-    found = validated(create_model("Options", __base__=Options, **fields), data or {}, source)
-    given = found.model_dump(exclude_none=True)
+    options = validated(create_model("Options", __base__=Options, **fields), data or {}, source)
+    given = options.model_dump(exclude_none=True)
     return {name: _anchored(name, hints[name], value, path.parent) for name, value in given.items()}
 
 

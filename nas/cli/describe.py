@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.options import JsonOption, PluginOption, ResolutionOption, StorageOption
+from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, ResolutionOption, StorageOption
 
 if TYPE_CHECKING:
-    from nas.architecture import Architecture
     from nas.blocks import Block
     from nas.graph import Shape
-
-DEFAULT_TARGET = "cpu"
 
 
 def describe(
     arch: Annotated[
         str,
-        typer.Argument(metavar="ARCH", help="A JSON file, a reference network's name or a study."),
+        typer.Argument(metavar="ARCH", help=NETWORK_HELP),
     ],
     target: Annotated[
         str | None,
@@ -37,55 +33,25 @@ def describe(
     from nas.cli.tables import known_interval, layers_table, show
     from nas.describe import describe as describe_architecture
     from nas.latency import Target
+    from nas.study.networks import find_network
 
     plugins.load_all(plugin)
-    found, default = find_network(arch, resolution, storage)
+    network, default = find_network(arch, resolution, storage)
     device = Target.load(target or default)
-    facts = describe_architecture(found, device)
+    facts = describe_architecture(network, device)
     if as_json:
         typer.echo(json.dumps(facts))
         return
     low, high = facts["latency_interval_ms"]
     show(
-        f"{facts['name']}: {found.resolution} px, {facts['macs'] / 1e6:.1f} MMACs, "
+        f"{facts['name']}: {network.resolution} px, {facts['macs'] / 1e6:.1f} MMACs, "
         f"{facts['params'] / 1e6:.3f} Mparams ({facts['weight_bytes'] / 1e6:.2f} MB in float32), "
         f"peak activations {facts['peak_bytes'] / 1e6:.2f} MB",
         f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
         f"{facts['latency_ms']:.2f} ms, "
         f"{known_interval(low, high, device.interval_known)}",
-        layers_table(found, device),
+        layers_table(network, device),
     )
-
-
-def find_network(
-    name: str, resolution: int | None, storage: str | None
-) -> tuple[Architecture, str]:
-    """The architecture of that name and the target that goes with it."""
-    from nas.architecture import Architecture
-    from nas.references import reference, reference_names
-    from nas.study import Study
-    from nas.study.storage.storage import SUFFIX, locate
-    from nas.support.errors import NasError, one_of
-    from nas.support.files import read_text
-
-    if name in reference_names():
-        return reference(name, resolution=resolution), DEFAULT_TARGET
-    if resolution is not None:
-        raise NasError(f"--resolution {resolution}: only a reference network's can be chosen")
-    place, study_name = locate(name, storage)
-    if study_name in place.names():
-        study = Study.load(name, storage)
-        best = study.record()
-        arch = best.arch.renamed(f"{study.name}-{best.trial}")
-        return arch, study.settings.target
-    path = Path(name)
-    if path.suffix == SUFFIX or not (path.exists() or path.suffix == ".json"):
-        raise one_of("network", name, [*reference_names(), *place.names()])
-    text = read_text(path, str(path))
-    try:
-        return Architecture.from_json(text), DEFAULT_TARGET
-    except NasError as error:
-        raise NasError(f"{path}: {error}") from None
 
 
 def list_targets() -> None:
@@ -148,7 +114,7 @@ def list_spaces(
     from nas.space.files import space_names
 
     def macs_of(row: Block, shape: Shape) -> int:
-        return block_cost(row, shape)[1]
+        return block_cost(row, shape)[0].macs
 
     plugins.load_all(plugin)
     rows = []

@@ -107,7 +107,7 @@ def _run() -> int:
 
 
 def _message(error: Exception) -> str:
-    """What is wrong, with the value that typer's own messages about a parameter leave out."""
+    """The error's text, with the value that typer's own messages about a parameter leave out."""
     if not isinstance(error, TyperException):
         return str(error)
     options = getattr(getattr(error, "param", None), "opts", [])

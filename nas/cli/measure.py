@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.options import PluginOption
+from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 
 if TYPE_CHECKING:
-    from nas.latency.runner.batches import Progress
+    from nas.latency.runner.batches import MeasuringProgress
 
 
 def measure(
@@ -22,12 +23,12 @@ def measure(
     ] = None,
     minutes: Annotated[
         float, typer.Option(help="Time to spend; at least one batch (about 15 s) runs.")
-    ] = 9.0,
+    ] = MEASURE_MINUTES,
     provider: Annotated[
         str, typer.Option(help="onnxruntime's execution provider: cpu, cuda, tensorrt, openvino …")
     ] = "cpu",
     threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
-    precision: Annotated[str, typer.Option(help="fp32, or int8 (QDQ models).")] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32, or int8 (QDQ models).")] = DEFAULT_PRECISION,
     space: Annotated[
         str | None,
         typer.Option(
@@ -56,7 +57,7 @@ def measure(
     ] = None,
     folder: Annotated[
         Path, typer.Option(help="Where TARGET.csv and TARGET.yaml are written.")
-    ] = Path("latency_tables"),
+    ] = TARGETS_FOLDER,
     plugin: PluginOption = None,
 ) -> None:
     """Time this machine, or another, with onnxruntime; make it a target."""
@@ -114,7 +115,7 @@ def _say(line: str) -> None:
 
 
 @contextmanager
-def show_progress(seconds: float) -> Iterator[Callable[[Progress], None]]:
+def show_progress(seconds: float) -> Iterator[Callable[[MeasuringProgress], None]]:
     """A callback that shows how far a measurement is, on standard error: a bar, in a log lines."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
@@ -176,9 +177,7 @@ def _print_result(path: Path, warnings: list[str]) -> None:
 
 
 def print_search_command(path: Path) -> None:
-    """What to do with a target that was made: by its name, where that is enough to find it."""
-    from nas.latency.target import FOLDER
-
-    known = path.parent.resolve() == Path(FOLDER).resolve()
+    """Prints how to search for a new target: by its name, where that is enough to find it."""
+    known = path.parent.resolve() == TARGETS_FOLDER.resolve()
     name = path.stem if known else shlex.quote(str(path))
     typer.echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

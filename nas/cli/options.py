@@ -42,6 +42,10 @@ ResolutionOption = Annotated[
         "--resolution", help="Input size of a reference network. Default: its own, mostly 224."
     ),
 ]
+NETWORK_HELP = (
+    "A published network's name, a study, the folder of a training, or a file: an architecture's "
+    "JSON or ONNX as nas writes it."
+)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 

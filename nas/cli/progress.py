@@ -13,20 +13,20 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from nas.budget import format_measure
+from nas.measures import format_measure
 
 if TYPE_CHECKING:
-    from nas.study import Progress, Record, Study
-    from nas.study.finalists import Report as FinalistReport
-    from nas.study.progress import Report
-    from nas.training import TrainingProgress as Training
+    from nas.study import Record, SearchProgress, Study
+    from nas.study.finalists import FinalistReport
+    from nas.study.progress import SearchReport
+    from nas.training import TrainingProgress
     from nas.training.run import TrainingReport
 
 LOG_EVERY_SECONDS = 10.0
 
 
 @contextmanager
-def progress_display(study: Study) -> Iterator[Report]:
+def progress_display(study: Study) -> Iterator[SearchReport]:
     """A callback that shows how far the study is, on standard error."""
     console = Console(stderr=True)
     budgets = ", ".join(study.settings.budgets) or "no budget"
@@ -49,7 +49,7 @@ class _Log:
     def __init__(self) -> None:
         self._printed = time.monotonic()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: SearchProgress) -> None:
         # Several drivers of a study may pass its goal.
         done = progress.phase == "search" and progress.trials >= progress.goal
         if done or time.monotonic() - self._printed >= LOG_EVERY_SECONDS:
@@ -57,12 +57,12 @@ class _Log:
             print(_facts(progress), file=sys.stderr, flush=True)
 
 
-def _panel(progress: Progress) -> Group:
+def _panel(progress: SearchProgress) -> Group:
     bar = ProgressBar(total=progress.goal, completed=progress.trials, width=60)
     return Group(Text(_facts(progress)), bar)  # a bar ends no line, so it comes last
 
 
-def _facts(progress: Progress) -> str:
+def _facts(progress: SearchProgress) -> str:
     facts = [f"{progress.phase} {progress.trials}/{progress.goal}", f"feasible {progress.feasible}"]
     if progress.failed:
         facts.append(f"failed {progress.failed}")
@@ -90,12 +90,12 @@ def _left(seconds: float | None) -> list[str]:
 @contextmanager
 def finalists_display(study: Study) -> Iterator[FinalistReport]:
     """A callback that shows which finalist is trained, and how far it is."""
-    with training_display("finalists", lambda: f"finalist {place[0]}/{place[1]} | ") as inner:
-        place = (0, study.settings.finalists)
+    with training_display("finalists", lambda: f"finalist {current[0]}/{current[1]} | ") as inner:
+        current = (0, study.settings.finalists)
 
-        def report(record: Record, number: int, count: int, progress: Training) -> None:
-            nonlocal place
-            place = (number, count)
+        def report(record: Record, number: int, count: int, progress: TrainingProgress) -> None:
+            nonlocal current
+            current = (number, count)
             inner(progress)
 
         yield report
@@ -111,7 +111,7 @@ def training_display(title: str = "", prefix: Callable[[], str] = str) -> Iterat
         yield _training_log(prefix)
         return
 
-    def panel(progress: Training) -> Group:
+    def panel(progress: TrainingProgress) -> Group:
         bar = ProgressBar(total=progress.steps, completed=progress.step, width=60)
         return Group(Text(prefix() + training_facts(progress)), bar)
 
@@ -123,7 +123,7 @@ def _training_log(prefix: Callable[[], str]) -> TrainingReport:
     """A line every ten seconds, and one at the end."""
     printed = time.monotonic()
 
-    def log(progress: Training) -> None:
+    def log(progress: TrainingProgress) -> None:
         nonlocal printed
         if progress.step == progress.steps or time.monotonic() - printed >= LOG_EVERY_SECONDS:
             printed = time.monotonic()
@@ -132,7 +132,7 @@ def _training_log(prefix: Callable[[], str]) -> TrainingReport:
     return log
 
 
-def training_facts(progress: Training) -> str:
+def training_facts(progress: TrainingProgress) -> str:
     """One line: the running epoch on the training images, the last one on those of validation."""
     facts = [
         f"epoch {progress.epoch}/{progress.epochs}",

@@ -24,12 +24,12 @@ def list_proxies(plugin: PluginOption = None, as_json: JsonOption = False) -> No
     rows = [
         (
             f"{name} *" if name in DEFAULT else name,
-            found.paper,
-            ", ".join(found.needs) or "nothing",
-            found.cost or "?",
-            found.failure or "?",
+            proxy.paper,
+            ", ".join(proxy.needs) or "nothing",
+            proxy.cost or "?",
+            proxy.failure or "?",
         )
-        for name, found in sorted(PROXIES.items())
+        for name, proxy in sorted(PROXIES.items())
     ]
     show(
         table(columns, rows, left=5, fold=columns[1:]),

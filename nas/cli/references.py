@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.options import JsonOption
+from nas.defaults import DEFAULT_TARGET
 
 if TYPE_CHECKING:
     from nas.latency import Target
@@ -17,7 +18,9 @@ SORTS = ("name", "params", "macs", "top1", "latency")
 
 
 def list_references(
-    target: Annotated[str, typer.Option(help="Device to predict the latency for.")] = "cpu",
+    target: Annotated[
+        str, typer.Option(help="Device to predict the latency for.")
+    ] = DEFAULT_TARGET,
     sort: Annotated[
         str, typer.Option(help=f"{', '.join(SORTS)}: smallest first, top1 highest first.")
     ] = "name",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from nas.cli.options import JsonOption, PluginOption, ResolutionOption, StorageOption, listed
+from nas.cli.options import (
+    NETWORK_HELP,
+    JsonOption,
+    PluginOption,
+    ResolutionOption,
+    StorageOption,
+    listed,
+)
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -24,21 +31,19 @@ class Scored(NamedTuple):
     combined: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types: NaN is null, and has a reason."""
-        found: dict[str, Any] = {
+        """The scores as JSON types: NaN is null, and has a reason."""
+        facts: dict[str, Any] = {
             "network": self.name,
             "scores": {k: _number(v) for k, v in self.scores.items()},
             "reasons": self.scores.reasons,
         }
-        return found if self.combined is None else found | {"score": _number(self.combined)}
+        return facts if self.combined is None else facts | {"score": _number(self.combined)}
 
 
 def score(
     arch: Annotated[
         str,
-        typer.Argument(
-            metavar="ARCH|STUDY", help="A JSON file, a reference network's name or a study."
-        ),
+        typer.Argument(metavar="ARCH|STUDY", help=NETWORK_HELP),
     ],
     proxies: Annotated[
         list[str] | None,
@@ -67,39 +72,28 @@ def score(
 ) -> None:
     """Score a network, or a study's best, by accuracy proxies. A score is no accuracy."""
     from nas import plugins
-    from nas.cli.describe import find_network
     from nas.proxies import DEFAULT, PROXIES
     from nas.proxies.registry import checked
+    from nas.study.networks import find_network, find_study
     from nas.support.errors import NasError
 
     plugins.load_all(plugin)
     names = None if proxies is None else listed(proxies)
     names = list(PROXIES) if names == ["all"] else names
     checked(names or ())
-    study = _study(arch, storage)
-    if study and resolution is not None:
-        raise NasError(f"--resolution {resolution}: only a reference network's can be chosen")
-    if study:
-        found = _of_study(study, names, seed, front)
-    elif front:
+    study = find_study(arch, storage)
+    if study and resolution is None:
+        study.load_plugins()
+        rows = _of_study(study, names, seed, front)
+    elif front and not study:
         raise NasError(f"--front: '{arch}' is no study")
     else:
         network, _ = find_network(arch, resolution, storage)
-        found = [_of(network, names or DEFAULT, seed or 0)]
+        rows = [_of(network, names or DEFAULT, seed or 0)]
     if as_json:
-        typer.echo(json.dumps([row.to_dict() for row in found]))
+        typer.echo(json.dumps([row.to_dict() for row in rows]))
         return
-    _print(found)
-
-
-def _study(name: str, storage: str | None) -> Study | None:
-    from nas.references import reference_names
-    from nas.study import Study
-    from nas.study.storage.storage import locate
-
-    place, study = locate(name, storage)
-    known = name not in reference_names() and study in place.names()
-    return Study.load(name, storage) if known else None
+    _print(rows)
 
 
 def _of(arch: Architecture, names: list[str] | tuple[str, ...], seed: int) -> Scored:
@@ -112,29 +106,29 @@ def _of_study(study: Study, names: list[str] | None, seed: int | None, front: bo
     """The combined score is given where all of its proxies are, with the seed of its reference."""
     combiner = study.combiner()
     own = seed in (None, study.settings.seed)
-    found = []
+    rows = []
     for record in study.pareto() if front else [study.record()]:
-        arch = record.arch.renamed(f"{study.name}-{record.trial}")
+        arch = study.network(record)
         row = _of(arch, names or study.settings.proxies, study.settings.seed if own else seed or 0)
         if combiner and own and set(study.settings.proxies) <= row.scores.keys():
             row = row._replace(combined=combiner.score(row.scores))
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
-def _print(found: list[Scored]) -> None:
-    """One network: a line a proxy, with its known failure. Several: a line a network."""
+def _print(rows: list[Scored]) -> None:
+    """Prints one network with a line a proxy and its known failure, several with a line each."""
     from nas.cli.tables import show, table
     from nas.proxies import PROXIES
 
-    first, names = found[0], list(found[0].scores)
+    first, names = rows[0], list(rows[0].scores)
     ranked = first.combined is not None
     reasons = [
         f"{row.name}: proxy '{n}' {reason}"
-        for row in found
+        for row in rows
         for n, reason in row.scores.reasons.items()
     ]
-    if len(found) == 1:
+    if len(rows) == 1:
         lines = [(n, PROXIES[n].failure, _text(first.scores[n])) for n in names]
         columns = ("proxy", "known failure", first.name)
         made = table(columns, lines, left=2, fold=columns[1:2], minor=columns[1:2])
@@ -143,7 +137,7 @@ def _print(found: list[Scored]) -> None:
         heads = ["network", *["combined"] * ranked, *names]
         made = table(heads, [
             (row.name, *[_text(row.combined)] * ranked, *(_text(row.scores[n]) for n in names))
-            for row in found
+            for row in rows
         ])  # fmt: skip
     show(made, *reasons, "Higher is better for all; none is an accuracy.")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.budget import EXAMPLES
 from nas.cli.config import ConfigOption
 from nas.cli.data import (
     ClassesOption,
@@ -25,6 +26,15 @@ from nas.cli.options import (
     WorkersOption,
     listed,
 )
+from nas.defaults import (
+    DEFAULT_OBJECTIVES,
+    DEFAULT_SAMPLER,
+    DEFAULT_SPACE,
+    DEFAULT_TARGET,
+    DEFAULT_TRIALS,
+    STUDIES_FOLDER,
+)
+from nas.measures import OBJECTIVES
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -34,34 +44,29 @@ if TYPE_CHECKING:
     from nas.study.workers.executors import Slots
     from nas.training.recipe import Recipe
 
-DEFAULT_TRIALS = 1000
-
 
 # What is `Any` is a name or a path, or in a config file what that stands for.
 def search(
     target: Annotated[
         str, typer.Option(help="Device whose latency counts; see `nas targets`.")
-    ] = "cpu",
+    ] = DEFAULT_TARGET,
     budget: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Upper limit, repeatable: 300MFLOPs (multiply-adds), 8ms, 4Mparams, "
-            "2MB (peak activation memory), 5MBweights."
-        ),
+        typer.Option(help=f"Upper limit, repeatable: {EXAMPLES}. FLOPs are multiply-adds."),
     ] = None,
     space: Annotated[
         Any,
         typer.Option(metavar="<str>", help="A shipped space (see `nas spaces`) or a YAML file."),
-    ] = "mobile",
+    ] = DEFAULT_SPACE,
     trials: Annotated[int, typer.Option(help="Candidates to score.")] = DEFAULT_TRIALS,
     sampler: Annotated[
         str, typer.Option(help="evolution, nsga2, tpe, gp or random; see docs/search.md.")
-    ] = "evolution",
+    ] = DEFAULT_SAMPLER,
     objective: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to weigh against the score, repeatable: latency, macs, params, memory. "
-            "Default: latency.",
+            help="What to weigh against the score, repeatable: "
+            f"{', '.join(OBJECTIVES)}. Default: {', '.join(DEFAULT_OBJECTIVES)}.",
             show_default=False,
         ),
     ] = None,
@@ -84,8 +89,8 @@ def search(
         list[Any] | None,
         typer.Option(
             metavar="<list[str]>",
-            help="Networks to score first, repeatable: a JSON file, a reference network's name, "
-            "or a study (its Pareto front).",
+            help="Networks to score first, repeatable: a published network's name, a study (its "
+            "Pareto front), the folder of a training, or an architecture's JSON or ONNX file.",
             show_default=False,
         ),
     ] = None,
@@ -131,7 +136,7 @@ def search(
             name=study,
             storage=storage,
             sampler=sampler,
-            objectives=objective or ("latency",),
+            objectives=objective or DEFAULT_OBJECTIVES,
             proxies=None if proxies is None else listed(proxies),
             cascade=cascade,
             start_from=start_from or (),
@@ -142,7 +147,7 @@ def search(
             recipe=_recipe(recipe),
         )
         ended = _run(begun, trials, executor, slots)
-    _conclude(begun, ended, _places(workers, scheduler))
+    _conclude(begun, ended, _worker_options(workers, scheduler))
 
 
 def _space(given: Any) -> str | SearchSpace:
@@ -195,7 +200,7 @@ def resume(
         typer.echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
     with open_executor(workers, scheduler, begun.settings.plugins) as (executor, slots):
         ended = _run(begun, goal, executor, slots)
-    _conclude(begun, ended, _places(workers, scheduler), data)
+    _conclude(begun, ended, _worker_options(workers, scheduler), data)
 
 
 def _run(study: Study, goal: int, executor: Executor, slots: Slots) -> str:
@@ -207,20 +212,19 @@ def _run(study: Study, goal: int, executor: Executor, slots: Slots) -> str:
         return Driver(study, executor, slots, report).run(goal)
 
 
-def _places(workers: int, scheduler: str | None) -> str:
-    """The options that say where candidates are scored."""
+def _worker_options(workers: int, scheduler: str | None) -> str:
+    """The options, as they are written, that say where candidates are scored."""
     chosen = f" --workers {workers}" if workers > 1 else ""
     return chosen + (f" --scheduler {quote(scheduler)}" if scheduler else "")
 
 
-def _conclude(study: Study, ended: str, places: str, data: str | None = None) -> None:
-    """Shows what was found, trains the finalists and says how to go on, at which `places`.
+def _conclude(study: Study, ended: str, workers: str, data: str | None = None) -> None:
+    """Shows the best networks, trains the finalists and says how to go on, with which `workers`.
 
     `data` is where the study's data are now, if that is elsewhere.
     """
     from nas.cli.tables import print_best, print_finalists
     from nas.study.config import config_path
-    from nas.study.storage.storage import DEFAULT_FOLDER
 
     scored = study.records()
     if scored:
@@ -232,13 +236,15 @@ def _conclude(study: Study, ended: str, places: str, data: str | None = None) ->
     if scored and ended != "interrupted" and study.settings.finalists:
         ended = _train_finalists(study, ended, data)
         print_finalists(study)
-    place = study.storage.place
-    where = study.name if place == DEFAULT_FOLDER else f"{study.name} --storage {quote(place)}"
+    location = study.storage.location
+    where = (
+        study.name if location == STUDIES_FOLDER else f"{study.name} --storage {quote(location)}"
+    )
     if scored:
         typer.echo(f"export the best:  nas export {where} --output best.onnx")
     if ended != "exhausted":
         more = "" if ended == "interrupted" else f" --trials {study.settings.trials}"
-        typer.echo(f"go on searching:  nas resume {where}{more}{places}")
+        typer.echo(f"go on searching:  nas resume {where}{more}{workers}")
     config = config_path(study)
     if config and config.exists():
         typer.echo(f"begin it anew:    nas search --config {quote(str(config))}")

@@ -23,10 +23,10 @@ def list_studies(storage: StorageOption = None) -> None:
     from nas.support.errors import NasError
 
     rows: list[tuple[object, ...]] = []
-    place = Storage(storage)
-    for name in place.names():
+    where = Storage(storage)
+    for name in where.names():
         try:
-            study = Study(place, place.open(name))  # its plugins are not needed
+            study = Study.open(where, name)
             s, records = study.settings, study.records()
         except NasError as error:
             rows.append((name, str(error), "", "", "", ""))
@@ -35,7 +35,7 @@ def list_studies(storage: StorageOption = None) -> None:
         trials = f"{len(study.trials())}/{s.trials}"
         rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
     if not rows:
-        typer.echo(f"no studies in {place}; begin one: nas search --target cpu --budget 300MFLOPs")
+        typer.echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
         return
     columns = ("study", "space", "target", "budgets", "trials", "best score")
     show(table(columns, rows, left=4, fold=columns[:4]))
@@ -130,11 +130,12 @@ def export(
     from nas.cli.tables import known_interval, study_target
     from nas.study import Study
     from nas.support.errors import NasError, one_of
+    from nas.training.trained import is_training
 
     if export_format != "onnx":
         raise one_of("export format", export_format, ["onnx"])
     plugins.load_all(plugin)
-    if (Path(study) / "training.json").is_file():
+    if is_training(study):
         _export_training(Path(study), output, dynamic_batch, data)
         return
     from nas.formats.verified import export_onnx, initialised, output_file
@@ -146,7 +147,7 @@ def export(
     loaded = Study.load(study, storage)
     output = output or Path(f"{loaded.name}.onnx")
     record = loaded.record(trial)
-    arch = record.arch.renamed(f"{loaded.name}-{record.trial}")
+    arch = loaded.network(record)
     metadata = {
         "study": loaded.name,
         "trial": str(record.trial),

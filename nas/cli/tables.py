@@ -82,7 +82,7 @@ def _console() -> Console:
 
 
 def interval(low: float, high: float) -> str:
-    """An interval in ms."""
+    """The text of an interval in ms."""
     return f"{low:.2f}–{high:.2f}"
 
 
@@ -92,7 +92,7 @@ def known_interval(low: float, high: float, known: bool) -> str:
 
 
 def latency_source(target: Target) -> str:
-    """Where predicted latencies come from, and whether their error is known."""
+    """A sentence on where predicted latencies come from, and whether their error is known."""
     facts = target.metadata
     error = "with its 90% interval" if target.interval_known else "no error known"
     return f"latency: predicted for {target.name}, {facts.provenance}, {facts.precision}, {error}"
@@ -160,8 +160,8 @@ def print_finalists(study: Study) -> None:
     """The trained finalists by accuracy, apart from every score; nothing where there is none."""
     from nas.study.finalists import read_finalists
 
-    found = read_finalists(study)
-    if not found:
+    finalists = read_finalists(study)
+    if not finalists:
         return
     columns = ("trial", "accuracy", "loss", "epochs", "MMACs", "Mparams", "latency ms", "px", "")
     rows = [
@@ -176,13 +176,13 @@ def print_finalists(study: Study) -> None:
             f.record.resolution,
             "pruned" if f.pruned else "",
         )
-        for f in found
+        for f in finalists
     ]
     show(
         f"\nFinalists, trained on {study.settings.data}, by accuracy on its validation images",
         table(columns, rows, left=0),
         "pruned: fell behind and was stopped, so its accuracy is that of fewer epochs",
-        f"export the best of them:  nas export {quote(str(found[0].folder))}",
+        f"export the best of them:  nas export {quote(str(finalists[0].folder))}",
     )
 
 

@@ -10,15 +10,13 @@ from typing import Annotated
 import typer
 
 from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
-from nas.cli.options import PluginOption, StorageOption
+from nas.cli.options import NETWORK_HELP, PluginOption, StorageOption
 
 
 def train(
     arch: Annotated[
         str,
-        typer.Argument(
-            metavar="ARCH", help="A JSON file, a reference network's name or a study (its best)."
-        ),
+        typer.Argument(metavar="ARCH", help=NETWORK_HELP),
     ],
     data: Annotated[
         str,
@@ -46,19 +44,19 @@ def train(
 ) -> None:
     """Train a network. Ctrl-C and kill are safe: the same command goes on."""
     from nas import plugins
-    from nas.cli.describe import find_network
     from nas.cli.progress import training_display
     from nas.data.fit import fit_architecture
+    from nas.study.networks import find_network
     from nas.training import Recipe
     from nas.training.trained import is_training
 
     plugins.load_all(plugin)
     settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)
-    found, _ = find_network(arch, resolution, storage)
+    network, _ = find_network(arch, resolution, storage)
     loaded = open_data(data, split, classes, left_out)
     assert loaded is not None
-    fitted = fit_architecture(found, loaded)
-    if fitted != found:
+    fitted = fit_architecture(network, loaded)
+    if fitted != network:
         typer.echo(
             f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs",
             err=True,

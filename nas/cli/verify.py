@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
+from nas.defaults import VERIFY_MINUTES
 
 if TYPE_CHECKING:
     from nas.latency.measuring.verify import Comparison
@@ -27,7 +28,7 @@ def verify(
     ] = None,
     minutes: Annotated[
         float, typer.Option(help="No network is begun later; at least one batch is timed.")
-    ] = 5.0,
+    ] = VERIFY_MINUTES,
     storage: StorageOption = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
@@ -49,10 +50,10 @@ def verify(
     if not records:
         raise NasError(f"study {loaded.name} has no network to verify")
     with show_progress(minutes * 60) as progress:
-        found, notes = compare(
+        comparisons, notes = compare(
             [record.arch for record in records], device, minutes=minutes, progress=progress
         )
-    done = [(record.trial, one) for record, one in zip(records, found, strict=True) if one]
+    done = [(record.trial, one) for record, one in zip(records, comparisons, strict=True) if one]
     if not done:
         raise NasError(f"study {loaded.name}: {'; '.join(notes)}")
     if as_json:
@@ -73,7 +74,7 @@ def verify(
 
 
 def _summary(done: Sequence[tuple[int, Comparison]]) -> dict[str, Any]:
-    """How many of the networks are inside their interval, and how far predictions are off."""
+    """The number of networks inside their interval, and the mean error of the predictions."""
     return {
         "inside": sum(one.inside for _, one in done),
         "mean_error": fmean(abs(one.error) for _, one in done),

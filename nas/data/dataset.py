@@ -58,6 +58,7 @@ class DataSet:
 
     @property
     def channels(self) -> int:
+        """The number of channels of an image: 1 for grey, 3 for RGB."""
         return int(self.train.pixels.shape[1])
 
     @property

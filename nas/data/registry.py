@@ -27,9 +27,11 @@ def _nothing(path: Path) -> bool:
 
 
 class Reader(NamedTuple):
-    """A registered reader: `read(source, seed)`, the seed being that of a split.
+    """A registered reader: `read(source, seed)`, where the seed is that of a split.
 
-    One that takes `options` is called with `DataOptions` as a third argument.
+    names: the data sets that it finds by name. accepts: whether a path, a file's or a folder's, is
+    for it. takes: which folders these are, in words. options: whether it takes `DataOptions` as a
+    third argument.
     """
 
     name: str
@@ -51,7 +53,10 @@ def reader(
     takes: str = "",
     options: bool = False,
 ) -> Callable[[Read], Read]:
-    """Registers a reader; `takes` says in words which folders it accepts."""
+    """Registers a function that reads data sets under `name`; see `Reader`.
+
+    Errors: `NasError` where the name is taken.
+    """
 
     def register(function: Read) -> Read:
         entry = Reader(name, function, names, accepts, takes, options)
@@ -62,7 +67,7 @@ def reader(
 
 
 def find_reader(source: str | Path) -> Reader:
-    """The reader of a data set given by its name (`digits`) or by the path of its folder.
+    """The reader of a data set given by its name (`digits`) or by its path.
 
     Errors: `NasError` with the path and what is expected there.
     """
@@ -86,7 +91,7 @@ def find_reader(source: str | Path) -> Reader:
 
 
 def load_data(source: str | Path, seed: int = 0, options: DataOptions | None = None) -> DataSet:
-    """A data set by its name or the path of its folder; see `find_reader`.
+    """A data set by its name or its path; see `find_reader`.
 
     `seed` splits off the validation images where the data set has none of its own. The data set's
     source is an absolute path, so that it is found from any working directory. Errors: `NasError`
@@ -104,7 +109,7 @@ def load_data(source: str | Path, seed: int = 0, options: DataOptions | None = N
     if len(data.classes) < 2:
         raise NasError(f"data set {text}: two classes are needed, it has {len(data.classes)}")
     # A path that is not UTF-8 cannot be stored as JSON: `--data` has to say it again.
-    return replace(data, source=where.encode("utf-8", "backslashreplace").decode())
+    return replace(data, source=data.source.encode("utf-8", "backslashreplace").decode())
 
 
 def load_again(

@@ -7,7 +7,7 @@ weights are random, which is all that a latency measurement needs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -129,16 +129,18 @@ class _Writer:
                 x = self._shuffle(node, inputs)
             case "activate":
                 x = self._norm(node, inputs[0]) if node.norm else inputs[0]
+            case "input":
+                raise AssertionError("a graph's input is no node of a model")
             case op:
-                raise AssertionError(f"no ONNX for operation {op}")
+                assert_never(op)
         self.names.append(self._activation(node, x))
 
-    def _read(self, name: str, shape: tuple[int, ...], spread: float, mean: float = 0.0) -> Array:
+    def _read(self, name: str, shape: tuple[int, ...], spread: float) -> Array:
         if self.state is not None:
             return np.asarray(self.state[name], dtype=np.float32)
         if self.rng is None:
             return np.zeros(shape, np.float32)
-        return (mean + spread * self.rng.standard_normal(shape)).astype(np.float32)
+        return (spread * self.rng.standard_normal(shape)).astype(np.float32)
 
     def _norm_terms(self, node: Node) -> tuple[Array, Array]:
         """Scale and shift of an inference-mode batch norm."""
@@ -196,17 +198,22 @@ class _Writer:
         match node.act:
             case None:
                 return x
+            case "relu":
+                return self.op("Relu", [x], name)
             case "relu6":
                 bounds = [self.constant(f"{name}.{v}", np.array(v, np.float32)) for v in (0, 6)]
                 return self.op("Clip", [x, *bounds], name)
+            case "hswish":
+                return self.op("HardSwish", [x], name)
+            case "sigmoid":
+                return self.op("Sigmoid", [x], name)
             case "hsigmoid":
                 return self.op("HardSigmoid", [x], name, alpha=1 / 6, beta=0.5)
             case "silu":
                 gate = self.op("Sigmoid", [x], f"{name}.gate")
                 return self.op("Mul", [x, gate], name)
             case act:
-                op = {"relu": "Relu", "hswish": "HardSwish", "sigmoid": "Sigmoid"}[act]
-                return self.op(op, [x], name)
+                assert_never(act)
 
 
 def _window(node: Node) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from math import isfinite
 from pathlib import Path
 
 from nas.architecture import Architecture
-from nas.references import reference, reference_names
+from nas.networks import find_network
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
 
@@ -68,34 +68,7 @@ def _row(header: Sequence[str], cells: Sequence[str], folder: Path) -> tuple[Arc
 
 
 def _network(name: str, resolution: str, folder: Path) -> Architecture:
-    if name in reference_names():
-        if resolution and not resolution.isdecimal():
-            raise NasError(f"resolution must be a whole number, not {resolution!r:.40}")
-        return reference(name, resolution=int(resolution) if resolution else None)
-    path = next((p for p in (folder / name, Path(name)) if name and p.is_file()), None)
-    if path is None:
-        raise one_of("network", name, reference_names())
-    try:
-        arch = _of_onnx(path) if path.suffix == ".onnx" else _of_json(path)
-    except NasError as error:
-        raise NasError(f"{path}: {error}") from None
-    if resolution and resolution != str(arch.resolution):
-        raise NasError(f"resolution must be the file's, {arch.resolution}, not {resolution!r:.40}")
-    return arch
-
-
-def _of_json(path: Path) -> Architecture:
-    return Architecture.from_json(read_text(path, "network"))
-
-
-def _of_onnx(path: Path) -> Architecture:
-    import onnx
-
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except Exception:  # protobuf has an error of its own for every kind of damage
-        raise NasError("not an ONNX file") from None
-    for entry in model.metadata_props:
-        if entry.key == "architecture":
-            return Architecture.from_json(entry.value)
-    raise NasError("its metadata have no 'architecture': it was not written by this program")
+    if resolution and not resolution.isdecimal():
+        raise NasError(f"resolution must be a whole number, not {resolution!r:.40}")
+    size = int(resolution) if resolution else None
+    return find_network(name, size, folders=(folder, Path()))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 
+from nas.latency.lowering.rows import Lowering
 from nas.latency.model.basis import SCALES
 from nas.support.errors import NasError, one_of
 from nas.support.validation import Settings, validated
@@ -62,7 +63,7 @@ class Metadata(_Strict):
     runtime: str
     provider: str | None = None
     precision: Literal["fp32", "fp16", "int8"]
-    lowering: Literal["fused", "nchwc16", "nchwc8"] = "fused"
+    lowering: Lowering = "fused"
     threads: Annotated[int, Field(ge=1)] | None = None
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     sources: list[str]

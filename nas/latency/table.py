@@ -20,7 +20,7 @@ from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.graph import Graph, Shape
 from nas.latency.lowering.kernels import Kernel
-from nas.latency.lowering.rows import NEUTRAL, network_kernels
+from nas.latency.lowering.rows import NEUTRAL, Lowering, network_kernels
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text, write_whole
 
@@ -69,7 +69,7 @@ class Subject(NamedTuple):
         arch = self.architecture()
         return arch.graph()
 
-    def kernels(self, lowering: str = NEUTRAL) -> tuple[Kernel, ...]:
+    def kernels(self, lowering: Lowering = NEUTRAL) -> tuple[Kernel, ...]:
         """The kernels that are executed."""
         return network_kernels(self.architecture(), lowering)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from nas.architecture import Architecture
 from nas.blocks import Block
+from nas.defaults import TARGETS_FOLDER
 from nas.graph import Shape
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import lowered_output, lowered_row, typical_layout
@@ -20,7 +21,6 @@ from nas.latency.model.predictor import table_predictor
 from nas.support.errors import NasError, one_of
 from nas.support.resources import shipped
 
-FOLDER = "latency_tables"
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
 
 
@@ -72,7 +72,7 @@ class Target:
     def load(cls, name: str | Path) -> Target:
         """By the path of a .yaml file, or by name or alias: first among `latency_tables` of the
         working directory, then among the shipped ones. Errors: `NasError`: file, key, rule."""
-        path = _find(name)
+        path = target_path(name)
         metadata = read_metadata(path)
         table = path.with_suffix(".csv")
         if metadata.provenance == "measured":
@@ -150,20 +150,6 @@ def target_names() -> list[str]:
 
 def target_path(name: str | Path) -> Path:
     """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest name."""
-    return _find(name)
-
-
-def _checksum(predictor: KernelPredictor, metadata: Metadata, factor: float, table: bytes) -> str:
-    facts = [predictor.facts(), metadata.precision, metadata.lowering, factor]
-    return sha256(json.dumps(facts, sort_keys=True).encode() + table).hexdigest()
-
-
-def _files() -> Iterator[Path]:
-    for folder in (Path(FOLDER), shipped(FOLDER)):
-        yield from sorted(folder.glob("*.yaml"))
-
-
-def _find(name: str | Path) -> Path:
     if Path(name).suffix in (".yaml", ".yml"):
         return Path(name)
     files = list(_files())
@@ -174,6 +160,16 @@ def _find(name: str | Path) -> Path:
     if str(name) in aliases:
         return aliases[str(name)]
     raise one_of("target", str(name), {path.stem for path in files} | aliases.keys())
+
+
+def _checksum(predictor: KernelPredictor, metadata: Metadata, factor: float, table: bytes) -> str:
+    facts = [predictor.facts(), metadata.precision, metadata.lowering, factor]
+    return sha256(json.dumps(facts, sort_keys=True).encode() + table).hexdigest()
+
+
+def _files() -> Iterator[Path]:
+    for folder in (TARGETS_FOLDER, shipped(str(TARGETS_FOLDER))):
+        yield from sorted(folder.glob("*.yaml"))
 
 
 def _aliases(files: list[Path]) -> dict[str, Path]:

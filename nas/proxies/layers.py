@@ -29,6 +29,7 @@ class Layer(NamedTuple):
 
     @property
     def macs(self) -> int:
+        """The multiply-adds of a convolution or linear layer; 0 for other operations."""
         return prod(self.weight) * prod(self.shape[1:]) if self.weight else 0
 
     @property

@@ -17,6 +17,7 @@ from nas.costs import cost
 from nas.graph import Graph
 from nas.proxies.layers import Layer, block_ends, from_graph
 from nas.proxies.trace import Trace
+from nas.support.errors import NasError
 
 # Few small images give an architecture the same rank as many large ones (docs/proxies.md).
 IMAGES, MANY_IMAGES = 4, 16
@@ -24,6 +25,10 @@ LARGEST = 128
 
 Weights = dict[str, Tensor]
 Replacement = tuple[dict[str, Any], str, Any]  # where a module keeps a tensor, its key, the new one
+
+
+class UndefinedScore(NasError):
+    """A proxy gave no finite score for a network."""
 
 
 class Probe:
@@ -54,9 +59,9 @@ class Probe:
 
     @cached_property
     def graph(self) -> Graph:
-        """The graph of the architecture. Errors: `ValueError` where only a module was given."""
+        """The graph of the architecture. Errors: `UndefinedScore` where only a module was given."""
         if self.arch is None:
-            raise ValueError("it is defined for architectures only")
+            raise UndefinedScore("it is defined for architectures only")
         return self.arch.graph()
 
     @cached_property
@@ -66,6 +71,7 @@ class Probe:
 
     @cached_property
     def params(self) -> int:
+        """The number of parameters."""
         return sum(p.numel() for p in self.module.parameters())
 
     @cached_property
@@ -92,6 +98,11 @@ class Probe:
     def weights(self) -> Weights:
         """Fresh float32 parameters by name, see `fresh_weights`."""
         return fresh_weights(self.parameters, self.generator())
+
+    @cached_property
+    def matrices(self) -> Weights:
+        """The `weights` of two dimensions or more: neither norms nor biases."""
+        return {name: w for name, w in self.weights.items() if w.dim() > 1}
 
     @cached_property
     def _modules(self) -> list[tuple[str, nn.Module]]:
@@ -150,12 +161,11 @@ class Probe:
         """The gradients of the cross-entropy with random labels: by name of the weight, and by
         index of a convolution of `trace`.
 
-        All proxies that need a loss share this backward pass. Parameters of one dimension, norms
-        and biases, are left out.
+        All proxies that need a loss share this backward pass; its weights are the `matrices`.
         """
         trace = self.trace
         loss = F.cross_entropy(trace.tensor(trace.end).flatten(1), self.labels)
-        weights = {name: w for name, w in self.weights.items() if w.dim() > 1}
+        weights = self.matrices
         convs = [i for i, layer in enumerate(trace.layers) if layer.op == "conv"]
         targets: list[Any] = [*weights.values(), *(trace.edges[i] for i in convs)]
         gradients = torch.autograd.grad(loss, targets, retain_graph=True, allow_unused=True)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from nas.proxies.probe import Probe
-from nas.support.errors import NasError, one_of
+from nas.proxies.probe import UndefinedScore as UndefinedScore
+from nas.support.errors import one_of
 from nas.support.registry import Registry
 
 NEEDS = ("data", "labels", "backward", "norm")
@@ -36,10 +37,6 @@ class Proxy(NamedTuple):
 
 
 PROXIES: Registry[Proxy] = Registry("proxy")
-
-
-class UndefinedScore(NasError):
-    """A proxy gave no finite score for a network."""
 
 
 def proxy(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nas.architecture import Architecture
 from nas.proxies.probe import Probe
 from nas.proxies.registry import PROXIES, UndefinedScore, checked
+from nas.support.errors import one_line
 
 DEFAULT = ("meco_sampled", "patch_expressivity", "effective_params", "synflow")
 
@@ -66,10 +67,7 @@ def _scores(probe: Probe, names: Sequence[str]) -> Scores:
             except UndefinedScore as undefined:
                 value, reason = nan, f"is undefined: {undefined}"
             except Exception as error:  # a network or a plugin that fails must not end a search
-                value, reason = (
-                    nan,
-                    f"failed: {type(error).__name__}: {' '.join(str(error).split())}",
-                )
+                value, reason = nan, f"failed: {type(error).__name__}: {one_line(error)}"
             values[name] = value if isfinite(value) else nan
             if not isfinite(value):
                 values.reasons[name] = reason

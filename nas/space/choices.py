@@ -69,6 +69,7 @@ class Choices:
 
     @property
     def name(self) -> str:
+        """The name in the space's settings."""
         return self.settings.name
 
     @cached_property

@@ -12,6 +12,7 @@ option follows, from each pruning ratio and from a few random networks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import reduce
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -88,9 +89,14 @@ class _Search:
             states[shape] = _Best(value, params)
 
     def _step(self, row: Block, shape: Shape, value: float) -> tuple[Shape, float]:
-        added = self.row_value(row, shape)
-        out = block_graph(row, shape).output_shape
-        return out, (max(value, added) if self.peak else value + added)
+        added, out = self._row(row, shape)
+        return out, self._with(value, added)
+
+    def _row(self, row: Block, shape: Shape) -> tuple[float, Shape]:
+        return self.row_value(row, shape), block_graph(row, shape).output_shape
+
+    def _with(self, value: float, added: float) -> float:
+        return max(value, added) if self.peak else value + added
 
     def run(self) -> Extreme:
         space, s = self.space, self.space.settings
@@ -106,11 +112,7 @@ class _Search:
         return self.descend(first | chosen)
 
     def _value(self, params: dict[str, Any]) -> float:
-        arch = self.space.decode(params)
-        shape, value = arch.input_shape, 0.0
-        for row in arch.rows():
-            shape, value = self._step(row, shape, value)
-        return value
+        return reduce(self._with, self.space.decode(params).walk(self._row), 0.0)
 
     def descend(self, params: dict[str, Any]) -> Extreme:
         """The extreme that is reached from `params` by changing one option at a time until no

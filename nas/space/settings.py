@@ -67,6 +67,7 @@ class RowSettings(Settings):
 
     @property
     def choices(self) -> Choices:
+        """The values of each setting of the row."""
         return self.__pydantic_extra__
 
     @model_validator(mode="after")

@@ -8,15 +8,15 @@ if TYPE_CHECKING:
     from nas.study.new import Options as Options
     from nas.study.new import begin as begin
     from nas.study.new import search as search
-    from nas.study.progress import Progress as Progress
+    from nas.study.progress import SearchProgress as SearchProgress
     from nas.study.record import Record as Record
     from nas.study.study import Study as Study
 
 _HOME = {
     "Driver": "driver",
     "Options": "new",
-    "Progress": "progress",
     "Record": "record",
+    "SearchProgress": "progress",
     "Study": "study",
     "begin": "new",
     "search": "new",

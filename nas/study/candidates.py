@@ -10,12 +10,13 @@ import numpy as np
 
 from nas.architecture import Architecture
 from nas.blocks import Block
-from nas.budget import Budget, Measure, format_measure
+from nas.budget import Budget
 from nas.costs import Cost, block_cost, cost
 from nas.graph import Shape
 from nas.latency import Prediction, Target
+from nas.measures import MEASURES, Measure, format_measure
 from nas.space import Params, SearchSpace
-from nas.space.extremes import Extreme, smallest
+from nas.space.extremes import Extreme, RowValue, smallest
 from nas.support.errors import NasError
 
 REDRAWS = 32
@@ -25,16 +26,14 @@ REPAIRS = 16
 class Candidate(NamedTuple):
     """A network with its costs; cheap to make, as nothing is built or run."""
 
-    params: dict[str, Any]
+    assignment: dict[str, Any]
     arch: Architecture
     cost: Cost
     latency: Prediction
 
     def value(self, measure: Measure) -> float:
-        """A budget's measure of this candidate."""
-        if measure == "latency_ms":
-            return self.latency.ms
-        return float(getattr(self.cost, measure))
+        """The candidate's value of a measure: the latency is the target's, the others are costs."""
+        return self.latency.ms if measure == "latency_ms" else _of_cost(self.cost, measure)
 
 
 class Candidates:
@@ -43,34 +42,34 @@ class Candidates:
     def __init__(self, space: SearchSpace, target: Target, budgets: Sequence[Budget]) -> None:
         self.space, self.target, self.budgets = space, target, tuple(budgets)
 
-    def make(self, params: Params) -> Candidate:
+    def make(self, assignment: Params) -> Candidate:
         """The candidate of an assignment, within budget or not."""
-        arch = self.space.decode(params)
-        return Candidate(dict(params), arch, cost(arch), self.target.predict(arch))
+        arch = self.space.decode(assignment)
+        return Candidate(dict(assignment), arch, cost(arch), self.target.predict(arch))
 
     def excess(self, candidate: Candidate) -> dict[Measure, float]:
-        """By how much of itself each broken budget is exceeded; empty within every budget."""
+        """The share of itself by which each broken budget is exceeded; empty within all."""
         ratios = {b.measure: candidate.value(b.measure) / b.limit - 1 for b in self.budgets}
         return {measure: ratio for measure, ratio in ratios.items() if ratio > 0}
 
     def smallest(self, measure: Measure) -> Extreme:
         """The least value of a measure that the space reaches on the target."""
-        found = smallest(self.space, self._row_value(measure), peak=measure == "peak_bytes")
-        return Extreme(self.make(found.params).value(measure), found.params)
+        peak = MEASURES[measure].by_maximum
+        least = smallest(self.space, self._row_value(measure), peak=peak)
+        return Extreme(self.make(least.params).value(measure), least.params)
 
-    def _row_value(self, measure: Measure) -> Any:
+    def _row_value(self, measure: Measure) -> RowValue:
         if measure == "latency_ms":
             return self.target.row_ms
 
         def value(row: Block, shape: Shape) -> float:
-            params, macs, peak_bytes, _ = block_cost(row, shape)
-            return {"macs": macs, "peak_bytes": peak_bytes}.get(measure, params)
+            return _of_cost(block_cost(row, shape)[0], measure)
 
         return value
 
     @cached_property
     def anchors(self) -> dict[Measure, Extreme]:
-        """For each budget the network of the space that is smallest in its measure."""
+        """The network of the space that is smallest in each budget's measure."""
         return {b.measure: self.smallest(b.measure) for b in self.budgets}
 
     def check(self, seed: int = 0) -> None:
@@ -110,7 +109,7 @@ class Candidates:
                 return candidate
             worst = max(excess, key=lambda measure: excess[measure])
             anchor = self.anchors[worst].params
-            differing = [k for k, v in candidate.params.items() if anchor[k] != v]
+            differing = [k for k, v in candidate.assignment.items() if anchor[k] != v]
             names = [differing[i] for i in rng.permutation(len(differing))]
             low, high = 1, len(names)
             moved = self._moved(candidate, anchor, names)
@@ -125,4 +124,8 @@ class Candidates:
         return None if self.excess(candidate) else candidate
 
     def _moved(self, candidate: Candidate, anchor: Params, names: Iterable[str]) -> Candidate:
-        return self.make({**candidate.params, **{name: anchor[name] for name in names}})
+        return self.make({**candidate.assignment, **{name: anchor[name] for name in names}})
+
+
+def _of_cost(cost: Cost, measure: Measure) -> float:
+    return float(getattr(cost, measure))

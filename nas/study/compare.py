@@ -13,12 +13,12 @@ from zlib import crc32
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.defaults import DEFAULT_SAMPLER, DEFAULT_SPACE
 from nas.proxies import Combiner
 from nas.space import SearchSpace
 from nas.study.hypervolume import hypervolumes
 from nas.study.new import Options, begin
 from nas.study.objectives import trial_losses
-from nas.study.settings import DEFAULT_SAMPLER
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.support.errors import NasError
@@ -48,7 +48,7 @@ class Interval(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float] | np.ndarray) -> Interval:
-        """Linear between two values."""
+        """The percentiles of values; between two of them they are linear."""
         low, median, high = np.quantile(np.asarray(values, float), (0.1, 0.5, 0.9)).tolist()
         return cls(median, low, high)
 
@@ -61,14 +61,14 @@ class RankTest(NamedTuple):
 
 
 def study_of(
-    target: str, budgets: Sequence[str], space: str = "mobile", **options: Unpack[Options]
+    target: str, budgets: Sequence[str], space: str = DEFAULT_SPACE, **options: Unpack[Options]
 ) -> Study:
     """The study of a comparison, made where it is not there yet; see `nas.study.begin`.
 
     Its name is made of all that is given, so that whatever was begun is gone on with. Errors:
     `NasError` where a study of that name was begun with another space.
     """
-    place = Storage(options.get("storage"))
+    storage = Storage(options.get("storage"))
     cascade, seed = options.get("cascade"), options.get("seed", 0)
     of = [*(options.get("objectives") or ()), *(options.get("proxies") or ())]
     of += [options.get("sampler", DEFAULT_SAMPLER), *([f"cascade{cascade}"] if cascade else [])]
@@ -76,11 +76,11 @@ def study_of(
     name = re.sub(r"[^a-z0-9.]+", "-", words.lower()).strip(".-")
     if len(name) > 100:
         name = f"{name[:91]}-{crc32(name.encode()):08x}"
-    if name in place.names():
-        found = Study.load(name, options.get("storage"))
-        if found.space.to_dict() != SearchSpace.load(space).to_dict():
-            raise NasError(f"study '{name}' in {place} was begun with another space")
-        return found
+    if name in storage.names():
+        study = Study.load(name, options.get("storage"))
+        if study.space.to_dict() != SearchSpace.load(space).to_dict():
+            raise NasError(f"study '{name}' in {storage} was begun with another space")
+        return study
     options["name"] = name
     return begin(target, budgets, space, **options)
 
@@ -155,10 +155,10 @@ def _curve(study: Study, combiner: Combiner, reference: np.ndarray) -> Curve:
     )
 
 
-def by_sampler(found: Sequence[Curve]) -> dict[str, list[Curve]]:
+def by_sampler(all_curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     """The curves of each sampler by seed, samplers in the order in which they appear."""
-    order = list(dict.fromkeys(curve.sampler for curve in found))
-    sort = sorted(found, key=lambda c: (order.index(c.sampler), c.seed))
+    order = list(dict.fromkeys(curve.sampler for curve in all_curves))
+    sort = sorted(all_curves, key=lambda c: (order.index(c.sampler), c.seed))
     return {name: list(group) for name, group in groupby(sort, key=lambda c: c.sampler)}
 
 
@@ -168,21 +168,21 @@ def at_trial(group: Sequence[Curve], measure: str, trial: int) -> np.ndarray:
 
 
 def trials_to_reach(group: Sequence[Curve], goals: dict[int, float]) -> list[float]:
-    """How many trials each curve takes to its seed's goal of hypervolume; infinite where it does
-    not get there."""
-    found = []
+    """The number of trials that each curve takes to its seed's goal of hypervolume; infinite where
+    it does not get there."""
+    trials = []
     for curve in group:
         there = np.flatnonzero(curve.hypervolume >= goals[curve.seed])
-        found.append(float(there[0] + 1) if len(there) else float("inf"))
-    return found
+        trials.append(float(there[0] + 1) if len(there) else float("inf"))
+    return trials
 
 
 def rank_test(
     a: Sequence[Curve], b: Sequence[Curve], measure: str, trial: int, of_b: int | None = None
 ) -> RankTest:
-    """Whether the measure differs after so many trials, or `of_b` of the second: Wilcoxon's
-    signed-rank test where the seeds are the same, else that of Mann and Whitney. p is 1 where
-    nothing can be said."""
+    """A test of whether the measure differs after so many trials, or `of_b` of the second:
+    Wilcoxon's signed-rank test where the seeds are the same, else that of Mann and Whitney. p is 1
+    where nothing can be said."""
     from scipy import stats
 
     x, y = at_trial(a, measure, trial), at_trial(b, measure, of_b or trial)

@@ -40,7 +40,7 @@ def config_text(study: Study) -> str:
 
 
 def config_path(study: Study) -> Path | None:
-    """Where the file is: beside the study's journal; None for a study in a database."""
+    """The path of the file, beside the study's journal; None for a study in a database."""
     return None if study.storage.url else study.storage.folder / f"{study.name}.yaml"
 
 

@@ -14,7 +14,7 @@ from optuna.trial import TrialState, create_trial
 from nas.proxies import Combiner, evaluate
 from nas.study.candidates import Candidate
 from nas.study.optuna_private import stored_since
-from nas.study.progress import Report, Tally
+from nas.study.progress import SearchReport, Tally
 from nas.study.samplers.budget import BudgetSampler
 from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
@@ -40,7 +40,7 @@ class Asked(NamedTuple):
 
 
 class Driver:
-    """Runs one study in this process, with up to `slots` evaluations at a time in `executor`.
+    """A run of one study in this process, with up to `slots` evaluations at a time in `executor`.
 
     Other drivers may run the same study at the same time. Each has random numbers of its own, sees
     what the others have finished whenever it stores a result, and drops one that is there by then.
@@ -51,7 +51,7 @@ class Driver:
         study: Study,
         executor: Executor | None = None,
         slots: Slots = 1,
-        report: Report = lambda progress: None,
+        report: SearchReport = lambda progress: None,
     ) -> None:
         self.study, self.report = study, report
         self.executor = executor or InlineExecutor()
@@ -122,13 +122,13 @@ class Driver:
         networks = (candidate for candidate in drawn if candidate)
         running: deque[tuple[Candidate, Future[dict[str, float]]]] = deque()
         reference: list[dict[str, float]] = []
-        params: list[dict[str, Any]] = []
+        assignments: list[dict[str, Any]] = []
         while not self.stopping:
             with self._claim.exclusive():
-                if found := self.study.combiner():
-                    return found
+                if combiner := self.study.combiner():
+                    return combiner
                 if len(reference) == REFERENCE_SIZE:
-                    return self.study.set_reference(reference, params)
+                    return self.study.set_reference(reference, assignments)
             self._report("reference sample", len(reference), REFERENCE_SIZE)
             missing = REFERENCE_SIZE - len(reference)
             while len(running) < min(self.slots(), missing) and (network := next(networks, None)):
@@ -139,7 +139,7 @@ class Driver:
             outcome = _outcome(future)
             if isinstance(outcome, dict):
                 reference.append(outcome)
-                params.append(network.params)
+                assignments.append(network.assignment)
         return None
 
     def _submit(self, candidate: Candidate) -> Future[dict[str, float]]:
@@ -190,7 +190,7 @@ class Driver:
         trial = create_trial(
             state=state,
             values=values,
-            params=candidate.params,
+            params=candidate.assignment,
             distributions=self.study.space.distributions,
             user_attrs=_attributes(candidate, outcome) | {"seconds": self._lap()},
             system_attrs=asked.notes,
@@ -218,7 +218,7 @@ class Driver:
 
 
 def _outcome(future: Future[dict[str, float]]) -> Outcome:
-    """What an evaluation gave. Errors: those that are not the candidate's."""
+    """The outcome of an evaluation. Errors: those that are not the candidate's."""
     error = future.exception()
     if error is None:
         return future.result()

@@ -16,11 +16,13 @@ from optuna.pruners import SuccessiveHalvingPruner
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.data import DataSet, load_again, load_data
+from nas.defaults import STUDIES_FOLDER
 from nas.study.optuna_private import reopened
+from nas.study.quiet import quiet
 from nas.study.record import Record
 from nas.study.storage.journal import journal
 from nas.study.storage.locks import claim_file
-from nas.study.storage.storage import DEFAULT_FOLDER, Storage
+from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.support.errors import NasError
 from nas.training import TrainingProgress
@@ -28,7 +30,8 @@ from nas.training import TrainingProgress
 NAME, NETWORK = "finalists", "search_trial"
 REDUCTION = 3
 
-Report = Callable[[Record, int, int, TrainingProgress], None]
+# Takes the finalist's record, its number, how many there are, and how far its training is.
+FinalistReport = Callable[[Record, int, int, TrainingProgress], None]
 
 
 @dataclass(frozen=True)
@@ -56,19 +59,19 @@ class Finalist:
 
 
 def finalists_folder(study: Study) -> Path:
-    """Where a study's finalists are: beside its journal, or in ./studies where it has none."""
+    """The folder of a study's finalists: beside its journal, or in ./studies where it has none."""
     storage: Storage = study.storage
-    place = Path(DEFAULT_FOLDER) if storage.url else storage.folder
-    return place / f"{study.name}.finalists"
+    folder = Path(STUDIES_FOLDER) if storage.url else storage.folder
+    return folder / f"{study.name}.finalists"
 
 
 def read_finalists(study: Study) -> list[Finalist]:
-    """What is trained so far: complete ones by accuracy, best first, then the pruned ones."""
+    """The finalists trained so far: complete ones by accuracy, best first, then the pruned ones."""
     folder = finalists_folder(study)
     if not (folder / "optuna.journal").exists():
         return []
     records = {record.trial: record for record in study.records()}
-    found = [
+    finalists = [
         Finalist(
             record=records[trial.user_attrs[NETWORK]],
             accuracy=trial.user_attrs["accuracy"],
@@ -79,7 +82,7 @@ def read_finalists(study: Study) -> list[Finalist]:
         )
         for trial in _open(folder).get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
     ]
-    return sorted(found, key=lambda f: (f.pruned, -f.epochs, -f.accuracy, f.loss))
+    return sorted(finalists, key=lambda f: (f.pruned, -f.epochs, -f.accuracy, f.loss))
 
 
 def study_data(study: Study, source: str | None = None) -> DataSet:
@@ -95,10 +98,10 @@ def study_data(study: Study, source: str | None = None) -> DataSet:
 
 def run_finalists(
     study: Study,
-    report: Report = lambda record, number, count, progress: None,
+    report: FinalistReport = lambda record, number, count, progress: None,
     source: str | None = None,
 ) -> list[Finalist]:
-    """Trains those of the best `settings.finalists` of the front that are not trained yet.
+    """Trains the best `settings.finalists` of the front that are not trained yet.
 
     May be stopped at any moment: a network goes on after its last finished epoch, and all of them
     end as they would have. Where another process is at them it is waited for. `source` is where
@@ -117,7 +120,7 @@ def run_finalists(
 
 
 def _train_all(
-    study: Study, front: Sequence[Record], data: DataSet, folder: Path, report: Report
+    study: Study, front: Sequence[Record], data: DataSet, folder: Path, report: FinalistReport
 ) -> None:
     trained = _open(folder)
     if trained.user_attrs.get("data", data.checksum) != data.checksum:
@@ -190,10 +193,11 @@ def _folder(folder: Path, trial: int) -> Path:
 
 
 def _open(folder: Path) -> optuna.Study:
-    return optuna.create_study(
-        study_name=NAME,
-        storage=journal(folder / "optuna.journal"),
-        load_if_exists=True,
-        direction="maximize",
-        pruner=SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION),
-    )
+    with quiet():
+        return optuna.create_study(
+            study_name=NAME,
+            storage=journal(folder / "optuna.journal"),
+            load_if_exists=True,
+            direction="maximize",
+            pruner=SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION),
+        )

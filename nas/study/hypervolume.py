@@ -8,9 +8,8 @@ from nas.study.objectives import front
 
 
 def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
-    """Of `points` (points, objectives), lower is better; exact (While et al. 2012, WFG).
-
-    What is not better than the `reference` in every objective has no part in it.
+    """The hypervolume of `points` (points, objectives), lower is better; exact (While et al. 2012,
+    WFG). A point that is not better than the `reference` in every objective has no part in it.
     """
     inside = points[(points < reference).all(axis=1)]
     inside = inside[front(inside)]
@@ -26,17 +25,17 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
 
 def hypervolumes(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """The hypervolume of the first, the first two, ... of `points`; NaN rows add nothing."""
-    found, total = np.zeros(len(points)), 0.0
+    volumes, total = np.zeros(len(points)), 0.0
     kept = np.empty((0, points.shape[1]))
     for i, point in enumerate(points):
         if (point < reference).all() and not (kept <= point).all(axis=1).any():
             total += _alone(point, kept, reference)
             kept = np.vstack([kept[(kept < point).any(axis=1)], point])
-        found[i] = total
-    return found
+        volumes[i] = total
+    return volumes
 
 
 def _alone(point: np.ndarray, others: np.ndarray, reference: np.ndarray) -> float:
-    """What `point` has that none of the `others` has."""
+    """The volume that `point` dominates and none of the `others` does."""
     volume = float(np.prod(reference - point))
     return volume - hypervolume(np.maximum(others, point), reference)

@@ -11,6 +11,7 @@ from nas.blocks import KINDS
 from nas.budget import parse_budgets
 from nas.data import READERS, DataSet, find_reader, load_data
 from nas.data.fit import fit_space
+from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, DEFAULT_TRIALS
 from nas.latency import Target
 from nas.proxies import PROXIES
 from nas.proxies.registry import checked
@@ -20,9 +21,9 @@ from nas.study.config import write_config
 from nas.study.driver import Driver
 from nas.study.notices import space_file
 from nas.study.objectives import check_objectives
-from nas.study.progress import Report
+from nas.study.progress import SearchReport
 from nas.study.samplers.registry import SAMPLERS, check_cascade, default_cascade
-from nas.study.settings import StudySettings
+from nas.study.settings import FINALIST_RECIPE, StudySettings
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.study.warm_start import assignments
@@ -32,7 +33,7 @@ from nas.training.recipe import Recipe
 
 
 class Options(TypedDict, total=False):
-    """What a study may be given beyond target, budgets and space."""
+    """Options of a study beyond target, budgets and space; `search` says what each means."""
 
     name: str | None
     storage: str | None
@@ -51,37 +52,51 @@ class Options(TypedDict, total=False):
 def begin(
     target: str | Path,
     budgets: Sequence[str] = (),
-    space: str | Path | SearchSpace = "mobile",
+    space: str | Path | SearchSpace = DEFAULT_SPACE,
     **options: Unpack[Options],
 ) -> Study:
     """A new, stored study without trials, after everything that could be wrong was checked.
 
-    `name` is made of target and budgets unless given. Plugins that were loaded and that the study
-    uses are stored with it. `data` gives the space its classes, channels and resolution, and its
-    best `finalists` networks are trained by `recipe` when the driver's search is done (by
-    `study.finalists.run_finalists`). `start_from` names what the first trials are; see
-    `study.warm_start.assignments`. `cascade` is how many proposals are screened for a trial.
-    Errors: `NasError` for an unknown name, a budget that cannot be met, or a place that cannot be
-    written.
+    Parameters, defaults and errors are those of `search`. Plugins that were loaded and that the
+    study uses are stored with it.
     """
     plugins.load_installed()
     loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
     device, limits = Target.load(target), parse_budgets(budgets)
-    source, found = options.get("data"), None
-    facts: dict[str, object] = {}
+    source, facts = options.get("data"), {}
     if source is not None:
-        found = source if isinstance(source, DataSet) else load_data(source)
-        loaded, options["data"] = fit_space(loaded, found), found.source
-        facts = {"data_options": found.options, "data_checksum": found.checksum}
+        dataset = source if isinstance(source, DataSet) else load_data(source)
+        loaded, options["data"] = fit_space(loaded, dataset), dataset.source
+        if options.get("finalists"):
+            options.get("recipe", FINALIST_RECIPE).check(len(dataset.train.labels))
+        facts = {"data_options": dataset.options, "data_checksum": dataset.checksum}
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
+    candidates = Candidates(loaded, device, limits)
+    settings = _settings(target, space, candidates, options)
+    candidates.check(settings.seed)
+    storage = Storage(options.get("storage"))
+    first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)
+    settings = settings.model_copy(update={"start_from": first, **facts})
+    name = options.get("name")
+    if name is None:
+        name = _free_name(storage, [loaded.name, device.name, *settings.budgets])
+    study = Study.create(name, settings, storage, candidates)
+    write_config(study)
+    return study
+
+
+def _settings(
+    target: str | Path, space: str | Path | SearchSpace, candidates: Candidates, options: Options
+) -> StudySettings:
+    """The settings that are stored, but for the first trials. Errors: see `begin`."""
+    loaded, device = candidates.space, candidates.target
     data = {
         "space": loaded.to_dict(),
         "space_file": None if isinstance(space, SearchSpace) else space_file(space),
         "target": str(target) if Path(target).suffix in (".yaml", ".yml") else device.name,
         "target_checksum": device.checksum,
-        "budgets": [budget.text for budget in limits],
-        **facts,
+        "budgets": [budget.text for budget in candidates.budgets],
         **({"proxies": loaded.settings.proxies} if loaded.settings.proxies else {}),
         **{
             key: value
@@ -90,10 +105,6 @@ def begin(
         },
     }
     settings = validated(StudySettings, data, "search")
-    if found is not None and settings.finalists:
-        from nas.training.run import check_images  # needs torch
-
-        check_images(found, settings.recipe)
     check_cascade(settings.sampler, settings.cascade)
     check_objectives(settings.objectives)
     checked(settings.proxies)
@@ -104,30 +115,68 @@ def begin(
         (SAMPLERS, [settings.sampler]),
         (READERS, [] if settings.data is None else [find_reader(settings.data).name]),
     )
-    candidates = Candidates(loaded, device, limits)
-    candidates.check(settings.seed)
-    place = Storage(options.get("storage"))
-    first = assignments(options.get("start_from", ()), candidates, place, settings.seed)
-    settings = settings.model_copy(
-        update={"plugins": used, "start_from": first, "cascade": cascade}
-    )
-    name = options.get("name")
-    if name is None:
-        name = _free_name(place, [loaded.name, device.name, *settings.budgets])
-    study = Study.create(name, settings, place)
-    write_config(study)
-    return study
+    return settings.model_copy(update={"plugins": used, "cascade": cascade})
 
 
 def search(
     target: str | Path,
     budgets: Sequence[str] = (),
-    space: str | Path | SearchSpace = "mobile",
-    report: Report = lambda progress: None,
-    **options: Unpack[Options],
+    space: str | Path | SearchSpace = DEFAULT_SPACE,
+    report: SearchReport = lambda progress: None,
+    *,
+    name: str | None = None,
+    storage: str | None = None,
+    sampler: str = DEFAULT_SAMPLER,
+    objectives: Sequence[str] = DEFAULT_OBJECTIVES,
+    proxies: Sequence[str] | None = None,
+    trials: int = DEFAULT_TRIALS,
+    seed: int = 0,
+    data: str | DataSet | None = None,
+    finalists: int = 0,
+    recipe: Recipe = FINALIST_RECIPE,
+    start_from: Sequence[str | dict[str, Any]] = (),
+    cascade: int | None = None,
 ) -> Study:
-    """Begins a study and runs all of its trials; see `begin`. `Study.load(name)` finds it again."""
-    study = begin(target, budgets, space, **options)
+    """Begins a study and runs all of its trials. `Study.load(name)` finds it again.
+
+    target: the name of a device's latency table, or the path of one.
+    budgets: upper limits such as "300MFLOPs", "8ms", "4Mparams", "2MB" or "5MBweights"; see
+        `nas.budget.parse_budget`.
+    space: the search space: a name, the path of a YAML file or a `SearchSpace`.
+    report: called with the progress of the search.
+    name: of the study; made of space, target and budgets unless given.
+    storage: a folder of journals or the URL of a database; unless given, NAS_STORAGE or `studies`.
+    sampler: what proposes networks.
+    objectives: what is minimised besides the score being maximised.
+    proxies: what the score is made of; unless given, the space's own or the default ones.
+    trials: how many networks to evaluate.
+    seed: of all random numbers.
+    data: a data set or its source; the space takes its classes, channels and resolution.
+    finalists: how many of the best networks `study.finalists.run_finalists` trains on `data`.
+    recipe: how it trains them.
+    start_from: what the first trials are; see `study.warm_start.assignments`.
+    cascade: how many proposals are screened for a trial; unless given, what suits the sampler.
+
+    Errors: `NasError` for an unknown name, a budget that cannot be met, or a storage that cannot be
+    written.
+    """
+    study = begin(
+        target,
+        budgets,
+        space,
+        name=name,
+        storage=storage,
+        sampler=sampler,
+        objectives=objectives,
+        proxies=proxies,
+        trials=trials,
+        seed=seed,
+        data=data,
+        finalists=finalists,
+        recipe=recipe,
+        start_from=start_from,
+        cascade=cascade,
+    )
     Driver(study, report=report).run(study.settings.trials)
     return study
 

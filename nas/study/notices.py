@@ -1,4 +1,4 @@
-"""What happened to a study since it was last driven, for whoever goes on with it."""
+"""Notices of what happened to a study since it was last driven, for whoever goes on with it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def space_file(space: str | Path) -> PluginFile | None:
 
 
 def notices(study: Study) -> list[str]:
-    """Sentences, one a matter; none of them keeps the study from going on."""
-    found = []
+    """The sentences to show, one a matter; none of them keeps the study from going on."""
+    sentences = []
     begun = study.settings.space_file
     if begun and Path(begun.path).is_file() and space_file(begun.path) != begun:
-        found.append(
+        sentences.append(
             f"space file {begun.path} has changed since study '{study.name}' began; "
             "it goes on with the space that it holds"
         )
     path = study.storage.journal(study.name)
     if path and not ends_whole(path):
-        found.append(
+        sentences.append(
             f"the journal of study '{study.name}' ends in half a line; every trial before it is "
             "kept, and what was being stored is evaluated again"
         )
-    return found
+    return sentences

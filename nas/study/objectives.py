@@ -9,21 +9,19 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from nas.budget import Measure
+from nas.defaults import DEFAULT_OBJECTIVES
+from nas.measures import OBJECTIVES
 from nas.study.record import Record
 from nas.support.errors import NasError, one_of
 
-OBJECTIVES: dict[str, Measure] = {
-    "latency": "latency_ms",
-    "macs": "macs",
-    "params": "params",
-    "memory": "peak_bytes",
-}
 SCORE_ALONE = 0.1
 
 
 def check_objectives(names: Sequence[str]) -> None:
-    """Errors: `NasError` where one is unknown (with the nearest name), twice there or none is."""
+    """Refuses what are no objectives.
+
+    Errors: `NasError` where one is unknown (with the nearest name), twice there or none is.
+    """
     for name in names:
         if name not in OBJECTIVES:
             raise one_of("objective", name, OBJECTIVES)
@@ -51,17 +49,17 @@ def front(points: np.ndarray) -> list[int]:
     kept.
     """
     left = np.lexsort(points.T[::-1])
-    found = []
+    unbeaten = []
     while len(left):
         # Of those that nothing found so far is as good as, the first in order is beaten by none.
         best = points[left[0]]
-        found.append(int(left[0]))
+        unbeaten.append(int(left[0]))
         left = left[(points[left] < best).any(axis=1)]
-    return found
+    return unbeaten
 
 
-def pareto(records: Sequence[Record], names: Sequence[str] = ("latency",)) -> list[Record]:
-    """Those that no other record beats in score and the named costs; best score first."""
+def pareto(records: Sequence[Record], names: Sequence[str] = DEFAULT_OBJECTIVES) -> list[Record]:
+    """The records that no other beats in score and the named costs; best score first."""
     return [records[i] for i in front(losses(records, names))]
 
 
@@ -95,8 +93,8 @@ class Aim(NamedTuple):
         return cls(direction / np.linalg.norm(direction), worst, spread)
 
     def reached(self, losses: np.ndarray) -> np.ndarray:
-        """How far each row of `losses` is in this direction."""
+        """The distance that each row of `losses` has come in this direction."""
         with_weight = self.direction > 0
         gains = (self.worst - losses) / self.spread
-        found: np.ndarray = (gains[:, with_weight] / self.direction[with_weight]).min(axis=1)
-        return found
+        reached: np.ndarray = (gains[:, with_weight] / self.direction[with_weight]).min(axis=1)
+        return reached

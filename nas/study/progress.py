@@ -1,4 +1,4 @@
-"""How far a search is."""
+"""The progress of a search: counts, the best, the rate and what is left."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from nas.study.objectives import losses
 from nas.study.record import Record, record_of
 
 
-class Progress(NamedTuple):
-    """How far a search is. `seconds_left` is None until there is a rate to judge by."""
+class SearchProgress(NamedTuple):
+    """The state of a search. `seconds_left` is None until there is a rate to judge by."""
 
     phase: str
     trials: int
@@ -27,7 +27,7 @@ class Progress(NamedTuple):
     seconds_left: float | None
 
 
-Report = Callable[[Progress], None]
+SearchReport = Callable[[SearchProgress], None]
 
 
 class Tally:
@@ -59,7 +59,7 @@ class Tally:
         self._front = [*(self._front[i] for i in kept), record]
         self._losses = np.vstack([self._losses[kept], point])
 
-    def progress(self, phase: str, done: int, goal: int) -> Progress:
+    def progress(self, phase: str, done: int, goal: int) -> SearchProgress:
         """The state of a phase of which `done` of `goal` are done.
 
         The rate is that since the first result, before which workers may have had to begin; what
@@ -70,7 +70,7 @@ class Tally:
             self._first = now, done
         since, begun = self._first or (now, done)
         rate = (done - begun) / (now - since) if now > since else 0.0
-        return Progress(
+        return SearchProgress(
             phase=phase,
             trials=done,
             goal=goal,

@@ -1,4 +1,4 @@
-"""What a study is made of: everything that is needed to resume it, stored in it as JSON."""
+"""The settings of a study: everything that is needed to resume it, stored in it as JSON."""
 
 from __future__ import annotations
 
@@ -11,33 +11,36 @@ from pydantic import Field
 
 from nas._version import __version__
 from nas.data.options import DataOptions
+from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TRIALS
 from nas.plugins import PluginFile
 from nas.proxies import DEFAULT
 from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
 
-DEFAULT_SAMPLER = "evolution"
 # Nine epochs: successive halving looks after the first and the third.
 FINALIST_RECIPE = Recipe(epochs=9)
 
 
 class StudySettings(Settings):
-    """`space` is the whole space, so a study does not depend on the `space_file` it came from; the
+    """The settings of a study.
+
+    `space` is the whole space, so a study does not depend on the `space_file` it came from; the
     `target` is named, with the checksum of the table that the study began with, and `plugins` are
     the files that registered a block of the space or a proxy. With `data` the space is already that
-    of the data set, and the best `finalists` of the Pareto front are trained by `recipe`."""
+    of the data set, and the best `finalists` of the Pareto front are trained by `recipe`.
+    """
 
     space: dict[str, Any]
     target: str
     target_checksum: str
     budgets: tuple[str, ...]
     sampler: str = DEFAULT_SAMPLER
-    objectives: tuple[str, ...] = ("latency",)
+    objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
     proxies: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT
     start_from: tuple[dict[str, Any], ...] = ()
     cascade: Annotated[int, Field(ge=1, le=10_000)] = 1
-    trials: Annotated[int, Field(ge=1, le=10**7)] = 1000
+    trials: Annotated[int, Field(ge=1, le=10**7)] = DEFAULT_TRIALS
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     plugins: tuple[PluginFile, ...] = ()
     data: str | None = None

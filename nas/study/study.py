@@ -1,4 +1,4 @@
-"""`Study`: what a search has found so far, read from its storage."""
+"""`Study`: a stored search, its settings, trials and Pareto front."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas import plugins
+from nas.architecture import Architecture
 from nas.budget import Budget, parse_budgets
 from nas.latency import Target
+from nas.measures import OBJECTIVES
 from nas.proxies import Combiner
 from nas.space import SearchSpace
 from nas.study.candidates import Candidate, Candidates
-from nas.study.objectives import OBJECTIVES, directions, pareto
+from nas.study.objectives import directions, pareto
 from nas.study.record import Record, record_of
 from nas.study.samplers.cascade import Screen
 from nas.study.settings import StudySettings, read_settings
@@ -39,21 +41,45 @@ class Study:
         self.settings = read_settings(text, f"study '{self.name}'")
 
     @classmethod
-    def create(cls, name: str, settings: StudySettings, storage: Storage) -> Study:
-        """Begins a study. Errors: `NasError` where the name is taken or the place not writable."""
+    def create(
+        cls,
+        name: str,
+        settings: StudySettings,
+        storage: Storage,
+        candidates: Candidates | None = None,
+    ) -> Study:
+        """A new study, which goes on with the `candidates` by which its settings were checked.
+
+        Errors: `NasError` where the name is taken or the storage not writable.
+        """
         attributes = {SETTINGS: settings.model_dump_json()}
-        return cls(storage, storage.create(name, attributes, directions(settings.objectives)))
+        study = cls(storage, storage.create(name, attributes, directions(settings.objectives)))
+        if candidates:
+            study.space, study.target = candidates.space, candidates.target
+            study.budgets, study.candidates = candidates.budgets, candidates
+        return study
 
     @classmethod
-    def load(cls, name: str, place: str | None = None) -> Study:
+    def load(cls, name: str, storage: str | None = None) -> Study:
         """An existing study by its name or its journal's path; its plugins are loaded too.
 
         Errors: `NasError`, also where a plugin is missing or has changed since the study began.
         """
-        storage, name = locate(name, place)
-        study = cls(storage, storage.open(name))
-        plugins.restore(study.settings.plugins, f"study '{study.name}'")
+        study = cls.open(*locate(name, storage))
+        study.load_plugins()
         return study
+
+    @classmethod
+    def open(cls, storage: Storage, name: str) -> Study:
+        """An existing study, whose plugins are not needed for what it holds but the networks."""
+        return cls(storage, storage.open(name))
+
+    def load_plugins(self) -> None:
+        """Registers the blocks and proxies of the study's plugins.
+
+        Errors: `NasError` where a plugin is missing or has changed since the study began.
+        """
+        plugins.restore(self.settings.plugins, f"study '{self.name}'")
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -80,7 +106,7 @@ class Study:
 
     @property
     def directions(self) -> list[StudyDirection]:
-        """Of each of a trial's `values`."""
+        """Optuna's direction of each of a trial's `values`."""
         return directions(self.settings.objectives)
 
     def values(self, score: float, candidate: Candidate) -> list[float]:
@@ -90,7 +116,7 @@ class Study:
 
     @property
     def warm_start(self) -> Sequence[dict[str, Any]]:
-        """What the first trials are, before any sampler is asked: within budget, none twice."""
+        """The assignments to begin with, before any sampler is asked: within budget, none twice."""
         return self.settings.start_from
 
     def combiner(self) -> Combiner | None:
@@ -99,10 +125,10 @@ class Study:
         return self._combined(reference) if reference else None
 
     def set_reference(
-        self, reference: list[dict[str, float]], networks: Sequence[dict[str, Any]]
+        self, reference: list[dict[str, float]], assignments: Sequence[dict[str, Any]]
     ) -> Combiner:
         """Stores the proxies' scores of the reference sample and its assignments, once."""
-        self.optuna.set_user_attr(NETWORKS, list(networks))
+        self.optuna.set_user_attr(NETWORKS, list(assignments))
         self.optuna.set_user_attr(REFERENCE, reference)
         return self._combined(reference)
 
@@ -131,18 +157,18 @@ class Study:
     def _damaged(self, error: Exception) -> NasError:
         return NasError(f"study '{self.name}': its reference sample is damaged: {error!r}")
 
-    def _reference_trial(self, params: dict[str, Any], score: float) -> FrozenTrial:
-        candidate = self.candidates.make(params)
+    def _reference_trial(self, assignment: dict[str, Any], score: float) -> FrozenTrial:
+        candidate = self.candidates.make(assignment)
         return create_trial(
             values=self.values(score, candidate),
-            params=params,
+            params=assignment,
             distributions=self.space.distributions,
             user_attrs={"hash": candidate.arch.hash},
         )
 
     @cached_property
     def screen(self) -> Screen:
-        """What picks the most promising of several proposals."""
+        """The model that picks the most promising of several proposals."""
         return Screen(self.candidates, self.settings.objectives)
 
     def _combined(self, reference: list[dict[str, float]]) -> Combiner:
@@ -170,6 +196,10 @@ class Study:
                 f"{min(records)} to {max(records)}"
             )
         return records[number]
+
+    def network(self, record: Record) -> Architecture:
+        """A trial's network, under the name of study and trial."""
+        return record.arch.renamed(f"{self.name}-{record.trial}")
 
     def pareto(self) -> list[Record]:
         """The trials that none beats in score and objectives, best score first."""

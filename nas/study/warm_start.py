@@ -1,23 +1,20 @@
-"""What a search starts from: networks that are known to be good, as assignments of its space."""
+"""Warm starts: networks that are known to be good, as assignments of a search's space."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import log
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nas.architecture import Architecture, Rows
 from nas.blocks import kind
-from nas.references import reference, reference_names
 from nas.space import SearchSpace
 from nas.study.candidates import Candidates
-from nas.study.storage.storage import SUFFIX, Storage, locate
-from nas.study.study import Study
+from nas.study.networks import find_networks
+from nas.study.storage.storage import Storage
 from nas.support.errors import NasError, one_of
-from nas.support.files import read_text
 
 Assignment = dict[str, Any]
 
@@ -27,18 +24,19 @@ def assignments(
 ) -> tuple[Assignment, ...]:
     """Assignments within the budgets, none twice, of what to start from.
 
-    A source is the name of a reference network, an architecture's JSON file, a study, of which the
-    Pareto front is taken, or an assignment. A network that the space cannot express is replaced by
-    one near it. Errors: `NasError` for a source that is none of these.
+    A source is an assignment, or what `find_networks` takes: a study, of which the Pareto front
+    counts, a published network's name, a training's folder or a file. A network that the space
+    cannot express is replaced by one near it. Errors: `NasError` for a source that is none of
+    these.
     """
     rng = np.random.default_rng(seed)
-    found: dict[str, Assignment] = {}
+    starts: dict[str, Assignment] = {}
     for source in sources:
-        for params in _assigned(source, candidates.space, storage):
-            candidate = candidates.feasible(params, rng)
+        for assigned in _assigned(source, candidates.space, storage):
+            candidate = candidates.feasible(assigned, rng)
             if candidate is not None:
-                found.setdefault(candidate.arch.hash, candidate.params)
-    return tuple(found.values())
+                starts.setdefault(candidate.arch.hash, candidate.assignment)
+    return tuple(starts.values())
 
 
 def _assigned(
@@ -46,36 +44,17 @@ def _assigned(
 ) -> list[Assignment]:
     if not isinstance(source, str):
         return [_checked(source, space)]
-    return [nearest(space, arch) for arch in _networks(source, storage)]
+    return [nearest(space, arch) for arch in find_networks(source, storage)]
 
 
-def _checked(params: Mapping[str, Any], space: SearchSpace) -> Assignment:
-    for name, value in params.items():
+def _checked(assigned: Mapping[str, Any], space: SearchSpace) -> Assignment:
+    for name, value in assigned.items():
         if name not in space.options:
             raise one_of(f"start_from: option of space '{space.name}'", name, space.options)
         if value not in space.options[name]:
             allowed = ", ".join(map(str, space.options[name]))
             raise NasError(f"start_from: {name} {value!r} is none of {allowed}")
-    return dict(params)
-
-
-def _networks(name: str, storage: Storage) -> Sequence[Architecture]:
-    if name in reference_names():
-        return [reference(name)]
-    place, study = locate(name, None) if name.endswith(SUFFIX) else (storage, name)
-    if study in place.names():
-        front = Study(place, place.open(study)).pareto()
-        if not front:
-            raise NasError(f"cannot start from study '{study}': it has no scored network yet")
-        return [record.arch for record in front]
-    path = Path(name)
-    if path.suffix == SUFFIX or not (path.exists() or path.suffix == ".json"):
-        raise one_of("network or study", name, [*reference_names(), *place.names()])
-    text = read_text(path, name)
-    try:
-        return [Architecture.from_json(text)]
-    except NasError as error:
-        raise NasError(f"{path}: {error}") from None
+    return dict(assigned)
 
 
 def nearest(space: SearchSpace, arch: Architecture) -> Assignment:
@@ -95,14 +74,14 @@ def nearest(space: SearchSpace, arch: Architecture) -> Assignment:
         for name, values in space.options.items():
             for value in values:
                 trial = {**best, name: value}
-                found = _distance(space.decode(trial), arch)
-                if found < least:
-                    best, least, improved = trial, found, True
+                distance = _distance(space.decode(trial), arch)
+                if distance < least:
+                    best, least, improved = trial, distance, True
     return best
 
 
 def _distance(a: Architecture, b: Architecture) -> float:
-    """How much differs, layer by layer between two reductions of the map."""
+    """The difference of two networks, layer by layer between two reductions of the map."""
     mine, theirs = _levels(a), _levels(b)
     total = abs(log(a.resolution / b.resolution))
     for i in range(max(len(mine), len(theirs))):
@@ -116,7 +95,7 @@ def _distance(a: Architecture, b: Architecture) -> float:
 
 
 def _apart(a: object, b: object) -> float:
-    """Of two settings, in logs; at most 1."""
+    """The difference of two settings, of logs where they are numbers; at most 1."""
     if a == b:
         return 0.0
     if isinstance(a, int | float) and isinstance(b, int | float) and a > 0 and b > 0:

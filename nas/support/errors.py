@@ -26,6 +26,11 @@ def one_of(what: str, value: object, allowed: Iterable[str]) -> NasError:
     return NasError(f"{what} {shown(value)} is unknown{nearest(value, allowed)}")
 
 
+def one_line(error: object) -> str:
+    """The text of an error of another library, on one line."""
+    return " ".join(str(error).split())
+
+
 def shown(value: object) -> str:
     """A value as an error shows it: a long one is cut off."""
     text = repr(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from nas.support.errors import NasError
+from nas.support.errors import NasError, one_line
 from nas.support.files import read_text
 
 MAX_VALUES, MAX_DIGITS = 100_000, 100
@@ -90,7 +90,7 @@ def _reason(error: Exception) -> str:
         return _line(error.problem_mark or error.context_mark) + " ".join(filter(None, words))
     if isinstance(error, KeyError):
         return f"{error} is no such value"
-    return " ".join(str(error).split())
+    return one_line(error)
 
 
 def _line(mark: Any) -> str:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from nas.training.batches import Normalise, Pixels
 
-BATCH = 250
+BATCH = 250  # images
 
 
 class Metrics(NamedTuple):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from nas._version import __version__
 from nas.data.dataset import DataSet
 from nas.data.options import DataOptions
-from nas.support.errors import NasError
+from nas.support.errors import NasError, one_line
 from nas.support.files import read_text, write_whole
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
@@ -54,6 +54,7 @@ class DataFacts(Settings):
 
     @classmethod
     def of(cls, data: DataSet) -> DataFacts:
+        """The facts about a data set."""
         mean, deviation = data.moments
         return cls(
             source=data.source,
@@ -135,8 +136,12 @@ def restore(folder: Path, state: State, parts: Parts) -> None:
             packed["state"].setdefault(int(index), {})[name] = value
         parts.optimiser.load_state_dict(packed)
     except (RuntimeError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise NasError(f"{folder / state.tensors}: not this network's: {reason}") from None
+        raise misfit(folder / state.tensors, error) from None
+
+
+def misfit(path: Path, error: Exception) -> NasError:
+    """The error for a file whose tensors are not this network's."""
+    return NasError(f"{path}: not this network's: {one_line(error)[:200]}")
 
 
 def write_weights(folder: Path, module: nn.Module) -> None:

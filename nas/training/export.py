@@ -14,12 +14,11 @@ from nas.data import DataSet
 from nas.formats.verified import checked, output_file
 from nas.support.errors import NasError
 from nas.support.files import write_whole
-from nas.training.accuracy import logits, metrics
+from nas.training.accuracy import BATCH, logits, metrics
 from nas.training.batches import Normalise, Pixels
 from nas.training.trained import Trained
 
 DISAGREEMENT = 1e-3
-_BATCH = 250
 
 
 class Exported(NamedTuple):
@@ -65,7 +64,7 @@ def export_trained(
     images, normalise = Pixels(data.validation, arch.resolution, cpu), Normalise(data, cpu)
     expected = logits(module, images, normalise)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    size = _BATCH if dynamic_batch else 1
+    size = BATCH if dynamic_batch else 1
     outputs = torch.cat(
         [
             torch.from_numpy(session.run(None, {"image": normalise(part).numpy()})[0])

@@ -38,6 +38,7 @@ from nas.training.recipe import Recipe
 from nas.training.trained import Trained, is_training
 
 REPORT_EVERY = 10  # steps
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 SUBSET = 2**31  # the stream that draws `Recipe.images`; epochs are streams 0, 1, …
 
 
@@ -94,7 +95,7 @@ class _Run:
         progress: TrainingReport,
     ) -> None:
         check_fit(arch, data)
-        check_images(data, recipe)
+        recipe.check(len(data.train.labels))
         if output is not None:
             check_folder(output)
         self.arch, self.data, self.recipe = arch, data, recipe
@@ -183,7 +184,7 @@ class _Run:
         loss = functional.cross_entropy(
             outputs, labels, label_smoothing=self.recipe.label_smoothing
         )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         right = (outputs.detach().argmax(1) == labels).double().mean()
         return torch.stack([loss.detach().double(), right])
@@ -227,18 +228,6 @@ def check_fit(arch: Architecture, data: DataSet) -> None:
             )
 
 
-def check_images(data: DataSet, recipe: Recipe) -> None:
-    """Errors: `NasError` where the data have fewer training images than the recipe wants."""
-    there = len(data.train.labels)
-    if recipe.images is not None and recipe.images > there:
-        raise NasError(f"images {recipe.images}: there are {there} training images")
-    if not steps_per_epoch(recipe.images or there, recipe):
-        raise NasError(
-            f"batch_size {recipe.batch_size}: there are {recipe.images or there} training images: "
-            "give a recipe with a smaller batch_size"
-        )
-
-
 def device_of(name: str | None) -> torch.device:
     """The device of that name; without one a GPU if there is one. Errors: `NasError` for a device
     that cannot be used."""
@@ -257,7 +246,8 @@ def device_of(name: str | None) -> torch.device:
 def deterministic() -> Iterator[None]:
     """A context in which the same seed gives the same numbers on one device. Torch warns about
     operations that cannot."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    own = CUBLAS not in os.environ
+    os.environ.setdefault(CUBLAS, ":4096:8")  # cuBLAS asks for it
     before = torch.are_deterministic_algorithms_enabled()
     warning = torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = torch.utils.deterministic
@@ -269,6 +259,8 @@ def deterministic() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warning)
         memory.fill_uninitialized_memory = fill
+        if own:
+            os.environ.pop(CUBLAS, None)
 
 
 def _subset(images: Images, recipe: Recipe) -> Images:

@@ -15,6 +15,7 @@ from nas.training.checkpoint import (
     DataFacts,
     Epoch,
     State,
+    misfit,
     read_state,
     read_tensors,
 )
@@ -65,8 +66,7 @@ class Trained:
         try:
             module.load_state_dict(read_tensors(folder / WEIGHTS))
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise NasError(f"{folder / WEIGHTS}: not this network's: {reason}") from None
+            raise misfit(folder / WEIGHTS, error) from None
         return cls.of(state, module)
 
 

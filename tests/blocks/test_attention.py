@@ -1,38 +1,54 @@
 """Attention in blocks and the primitives it is made of, against torch operations written here."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from numerics import images, randomise, run_onnx
 from torch import Tensor
 
-from nas.blocks import Block, block_graph, kind
+from nas.blocks import KINDS, Block, Layer, block_graph, kind
 from nas.blocks.attention import ATTENTION, attend, eca_kernel
 from nas.costs import graph_cost
 from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import Builder
-from nas.latency.lowering.kernels import OPS, kernels
+from nas.latency.lowering.kernels import KernelOp, kernels
 from nas.support.errors import NasError, ShapeError
+from nas.testing.numerics import images, randomise, run_onnx
 from nas.torch_module import GraphModule
 
 SHAPE = (40, 9, 14)
-# Every block with the option, and the channels that its attention gates here.
-ROWS = {
-    "inverted": (Block("inverted", out=24, hidden=64), 64),
-    "ghost": (Block("ghost", out=24, hidden=64), 64),
-    "shuffle": (Block("shuffle", out=40), 20),
-    "shuffle_v1": (Block("shuffle_v1", out=24, hidden=16), 16),
-    "depthwise": (Block("depthwise", out=24), 40),
-    "fire": (Block("fire", out=24, squeeze=8), 24),
-    "squeezenext": (Block("squeezenext", out=24, hidden=16), 24),
-    "basic": (Block("basic", out=24, hidden=16), 24),
-    "bottleneck": (Block("bottleneck", out=24, hidden=16), 24),
+LAYER = Layer(40, 24, 1, 0.0, 8)
+# Every block with the option, as a layer of a space that leaves everything else to the block.
+ROWS = {k.name: k.resolve(LAYER, {}) for k in KINDS.values() if "attention" in k.choices}
+# Where the papers put it: the channels that it gates in those rows.
+GATED = {
+    "inverted": 240,
+    "ghost": 240,
+    "shuffle": 12,  # half of the outputs
+    "shuffle_v1": 8,
+    "depthwise": 40,
+    "fire": 24,
+    "squeezenext": 24,
+    "basic": 24,
+    "bottleneck": 24,
 }
 
 every_block = pytest.mark.parametrize("name", ROWS)
+
+
+def gated(row: Block) -> int:
+    """The channels that a row's attention gates, read off its graph."""
+    eca = block_graph(Block(row.kind, **{**dict(row.settings), "attention": "eca"}), SHAPE)
+    (gate,) = (node for node in eca.nodes if node.op == "multiply")
+    return gate.shape[0]
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_attention_gates_what_the_paper_says(name: str) -> None:
+    assert gated(ROWS[name]) == GATED[name]
 
 
 def module_of(attention: str) -> GraphModule:
@@ -61,14 +77,17 @@ def coordinate(x: Tensor, weights: dict[str, Tensor]) -> Tensor:
     mixed = pointwise("coordinate_reduce", torch.cat([x.mean(3), x.mean(2)], dim=2))
     stats = (weights[n + "running_mean"], weights[n + "running_var"])
     mixed = F.hardswish(F.batch_norm(mixed, *stats, weights[n + "weight"], weights[n + "bias"]))
-    rows, columns = mixed.split([x.shape[2], x.shape[3]], dim=2)
+    rows, columns = torch.split(mixed, [x.shape[2], x.shape[3]], dim=2)
     row_gate = torch.sigmoid(pointwise("coordinate_rows", rows))
     column_gate = torch.sigmoid(pointwise("coordinate_columns", columns))
     return x * row_gate[:, :, :, None] * column_gate[:, :, None, :]
 
 
+Expected = Callable[[Tensor, dict[str, Tensor]], Tensor]
+
+
 @pytest.mark.parametrize(("name", "expected"), [("eca", eca), ("coordinate", coordinate)])
-def test_attention_computes_what_the_paper_says(name: str, expected: Callable) -> None:
+def test_attention_computes_what_the_paper_says(name: str, expected: Expected) -> None:
     module, x = module_of(name), torch.from_numpy(images(2, *SHAPE))
     with torch.no_grad():
         result = module(x)
@@ -93,24 +112,24 @@ def test_coordinate_attention_has_the_parameters_of_the_paper() -> None:
 @every_block
 @pytest.mark.parametrize("attention", ATTENTION)
 def test_every_block_gates_its_channels(name: str, attention: str) -> None:
-    row, gated = ROWS[name]
+    row = ROWS[name]
     plain = graph_cost(block_graph(row, SHAPE))
     with_it = block_graph(Block(name, **dict(row.settings), attention=attention), SHAPE)
-    net = Builder((gated, *SHAPE[1:]))
+    net = Builder((gated(row), *SHAPE[1:]))
     alone = graph_cost(net.finish(attend(net, 0, 0, attention)))
 
     assert graph_cost(with_it).params == plain.params + alone.params
     assert graph_cost(with_it).macs == plain.macs + alone.macs
 
 
-@every_block
-def test_every_block_takes_squeeze_and_excitation(name: str) -> None:
-    row, gated = ROWS[name]
-    plain = graph_cost(block_graph(row, SHAPE))
+@pytest.mark.parametrize("name", [name for name in ROWS if "se" in kind(name).choices])
+def test_squeeze_and_excitation_gates_the_same_channels(name: str) -> None:
+    row = ROWS[name]
+    c, plain = gated(row), graph_cost(block_graph(row, SHAPE))
     squeezed = graph_cost(block_graph(Block(name, **dict(row.settings), se=8), SHAPE))
 
-    assert squeezed.macs == plain.macs + 2 * 8 * gated
-    assert squeezed.params == plain.params + 2 * 8 * gated + 8 + gated
+    assert squeezed.macs == plain.macs + 2 * 8 * c
+    assert squeezed.params == plain.params + 2 * 8 * c + 8 + c
 
 
 @every_block
@@ -118,13 +137,14 @@ def test_attention_is_a_choice_of_a_space(name: str) -> None:
     choices = kind(name).choices
     assert choices["attention"].accepts("eca")
     assert choices["attention"].accepts(None)
-    assert choices["se"].accepts(0.25)
+    assert choices["attention"].default is None
+    assert "se" not in choices or choices["se"].accepts(0.25)
 
 
 @every_block
 def test_attention_stands_before_the_shortcut_is_added(name: str) -> None:
-    row, _ = ROWS[name]
-    nodes = block_graph(Block(name, **dict(row.settings), attention="eca"), SHAPE).nodes
+    row = Block(name, **dict(ROWS[name].settings), attention="eca")
+    nodes = block_graph(row, SHAPE).nodes
     ops = [node.op for node in nodes]
     assert "add" not in ops[: ops.index("multiply")]
 
@@ -134,7 +154,7 @@ def test_unknown_attention_is_refused_with_the_nearest() -> None:
         block_graph(Block("fire", out=8, squeeze=4, attention="ecca"), SHAPE)
 
 
-PRIMITIVES = {
+PRIMITIVES: dict[str, tuple[Callable[[Builder], int], Callable[[Tensor], Tensor]]] = {
     "swap channels and rows": (lambda net: net.swap(0, 0), lambda x: x.transpose(1, 2)),
     "swap rows and columns": (lambda net: net.swap(0, 1), lambda x: x.transpose(2, 3)),
     "concat rows": (
@@ -160,11 +180,11 @@ def test_primitive_is_that_of_torch_everywhere(name: str) -> None:
     torch.testing.assert_close(GraphModule(graph)(torch.from_numpy(x)), wanted)
     model = graph_to_onnx(graph, {}, dynamic_batch=True)
     np.testing.assert_array_equal(run_onnx(model, x), wanted.flatten(1).numpy())
-    assert {kernel.op for kernel in kernels(graph)} <= set(OPS)
+    assert {kernel.op for kernel in kernels(graph)} <= set(get_args(KernelOp))
     assert graph_cost(graph)[:2] == (0, 0)
 
 
-ERRORS = {
+ERRORS: dict[str, tuple[Callable[[Builder], object], tuple[str, ...]]] = {
     "swap": (lambda net: net.swap(0, 2), ("swap", "2", "(40, 9, 14)", "0 or 1")),
     "concat rows of other channels": (
         lambda net: net.concat(0, net.conv(0, 8), rows=True),

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 import torch.nn.functional as F
-from numerics import images, randomise, run_onnx, run_torch
 
-from nas.blocks import Block, Layer, block_graph, kind
+from nas.blocks import Block, Layer, Settings, block_graph, kind
 from nas.costs import graph_cost
 from nas.formats.onnx_model import graph_to_onnx
 from nas.support.errors import ShapeError
+from nas.testing.numerics import images, randomise, run_onnx, run_torch
 from nas.torch_module import GraphModule
 
 
@@ -19,8 +20,7 @@ def test_a_bias_below_a_norm_is_folded_into_the_exported_convolution() -> None:
     state = module.state_dict()
     assert state["conv.conv.bias"].abs().min() > 0
     norm = [state[f"conv.norm.{k}"] for k in ("running_mean", "running_var", "weight", "bias")]
-    x_torch = module.conv.conv.weight.new_tensor(x)
-    y = F.conv2d(x_torch, state["conv.conv.weight"], state["conv.conv.bias"], padding=1)
+    y = F.conv2d(torch.from_numpy(x), state["conv.conv.weight"], state["conv.conv.bias"], padding=1)
     expected = F.relu(F.batch_norm(y, *norm)).numpy()
 
     model = graph_to_onnx(graph, {k: v.numpy() for k, v in state.items()}, dynamic_batch=True)
@@ -47,7 +47,7 @@ def test_biases_of_squeezenext_are_parameters_and_matter() -> None:
     assert not np.allclose(found, other, atol=1e-2)
 
 
-def unbiased(row: Block) -> dict:
+def unbiased(row: Block) -> Settings:
     return {k: v for k, v in row.settings if k != "bias"}
 
 
@@ -97,4 +97,5 @@ def test_the_second_branch_of_shuffle_leaves_room_for_the_main_one() -> None:
 def test_hidden_channels_of_shuffle_v1_are_legal_for_groups_and_divisor(prune: float) -> None:
     layer = Layer(120, 120, 1, prune, 4)
     hidden = kind("shuffle_v1").resolve(layer, {"groups": 3}).get("hidden")
+    assert isinstance(hidden, int)
     assert hidden % 12 == 0

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from commands import Run
 
 NETWORKS = ("resnet18", "alexnet", "squeezenet1_1", "mobilenet_v2_100", "vgg11", "mnasnet_100")
 
@@ -15,7 +16,7 @@ def measured(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_target_is_made_and_used_at_once(run, measured: Path) -> None:
+def test_a_target_is_made_and_used_at_once(run: Run, measured: Path) -> None:
     code, out, err = run("calibrate", "--target", "mine", "--from", str(measured))
     assert code == 0
     assert "latency_tables/mine.yaml: mine, calibrated on 6 networks" in out
@@ -28,7 +29,7 @@ def test_a_target_is_made_and_used_at_once(run, measured: Path) -> None:
     assert run("describe", "resnet18", "--target", "mine")[0] == 0
 
 
-def test_the_base_and_the_labels_are_those_given(run, measured: Path, tmp_path: Path) -> None:
+def test_the_base_and_the_labels_are_those_given(run: Run, measured: Path, tmp_path: Path) -> None:
     words = ("--base", "jetson-nano", "--device", "Board", "--folder", "elsewhere")
     code, out, _ = run("calibrate", "--target", "mine", "--from", str(measured), *words)
     assert code == 0
@@ -52,7 +53,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_mistakes_are_one_line_and_exit_code_2(
-    name: str, run, measured: Path, tmp_path: Path
+    name: str, run: Run, measured: Path, tmp_path: Path
 ) -> None:
     words, message = WRONG[name]
     code, out, err = run("calibrate", *words)
@@ -63,7 +64,7 @@ def test_mistakes_are_one_line_and_exit_code_2(
     assert not list(tmp_path.rglob("*.yaml"))
 
 
-def test_a_measured_table_is_not_overwritten(run, measured: Path, tmp_path: Path) -> None:
+def test_a_measured_table_is_not_overwritten(run: Run, measured: Path, tmp_path: Path) -> None:
     (tmp_path / "latency_tables").mkdir()
     (tmp_path / "latency_tables" / "mine.csv").write_text("", encoding="utf-8")
     code, _, err = run("calibrate", "--target", "mine", "--from", str(measured))

@@ -13,8 +13,10 @@ from nas.cli.compare import _summary
 from nas.study import Study
 from nas.study.compare import Curve
 
-RUN = ("compare", "--samplers", "evolution,random", "--seeds", "2", "--target", "jetson")
-RUN += ("--budget", "15M", "--space", "small", "--proxies", "entropy", "--storage", "kept")
+RUN = (
+    *("compare", "--samplers", "evolution,random", "--seeds", "2", "--target", "jetson"),
+    *("--budget", "15M", "--space", "small", "--proxies", "entropy", "--storage", "kept"),
+)
 
 
 def test_samplers_are_run_compared_and_drawn(run: Run) -> None:

@@ -8,13 +8,13 @@ import pytest
 from rich.console import Console
 
 from nas.cli.progress import _Log, _panel
-from nas.study import Progress, Record
+from nas.study import Record, SearchProgress
 
 BEST = Record(7, -0.538, 14_700_000, 970_000, 290_000, 1.76, (1.48, 2.08), 32, {}, {})
 
 
-def progress(*, trials: int = 58, seconds_left: float | None = 58.0) -> Progress:
-    return Progress("search", trials, 300, trials, 2, BEST, 15, 4.2, seconds_left)
+def progress(*, trials: int = 58, seconds_left: float | None = 58.0) -> SearchProgress:
+    return SearchProgress("search", trials, 300, trials, 2, BEST, 15, 4.2, seconds_left)
 
 
 def test_a_terminal_of_80_columns_shows_every_fact_whole() -> None:

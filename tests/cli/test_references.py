@@ -21,7 +21,8 @@ def run(run: Run) -> Run:
 def networks(run: Run, *words: str) -> list[dict[str, Any]]:
     code, out, _ = run("--json", *words)
     assert code == 0
-    return json.loads(out)["networks"]
+    found: list[dict[str, Any]] = json.loads(out)["networks"]
+    return found
 
 
 def test_every_network_with_its_facts(run: Run) -> None:

@@ -35,9 +35,10 @@ def ramps(folder: Path, arrays: list[np.ndarray], suffix: str = ".png") -> DataS
 
 
 def of_class(data: DataSet, label: int) -> np.ndarray:
-    pixels = np.concatenate([data.train.pixels, data.validation.pixels])
+    pixels: np.ndarray = np.concatenate([data.train.pixels, data.validation.pixels])
     labels = np.concatenate([data.train.labels, data.validation.labels])
-    return pixels[labels == label]
+    chosen: np.ndarray = pixels[labels == label]
+    return chosen
 
 
 def told(data: DataSet) -> str:
@@ -109,7 +110,7 @@ def test_one_mark_in_ten_thousand_is_kept() -> None:
 
 
 def test_sixteen_bits_beside_eight(tmp_path: Path) -> None:
-    arrays = [
+    arrays: list[np.ndarray] = [
         (WAVE * 4095).astype(np.uint16),
         (WAVE * 255).astype(np.uint8),
         (WAVE.T * 4095 // 1).astype(np.uint16),

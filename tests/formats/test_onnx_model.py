@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from numerics import images, randomise, run_onnx, run_torch
 
 from nas.architecture import Architecture
 from nas.blocks import Block
@@ -14,6 +13,7 @@ from nas.costs import cost
 from nas.formats.onnx_model import graph_to_onnx, to_onnx
 from nas.graph import ACTIVATIONS, Builder
 from nas.references import reference, reference_names
+from nas.testing.numerics import images, randomise, run_onnx, run_torch
 from nas.torch_module import build
 
 RESOLUTION = 64
@@ -32,7 +32,7 @@ def test_network_equals_torch(name: str) -> None:
     onnx.checker.check_model(model, full_check=True)
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
 
-    # Against torch in double precision: its float32 is off by 3e-4 of the output on some processors.
+    # Against torch in double precision: its float32 is off by 3e-4 on some processors.
     x = images(3, 3, RESOLUTION, RESOLUTION)
     expected = run_torch(module.double(), x.astype(np.float64))
     scale = np.abs(expected).max()
@@ -80,9 +80,9 @@ def test_without_a_module_the_weights_are_random_and_reproducible() -> None:
     first, again, other = to_onnx(ARCH), to_onnx(ARCH), to_onnx(ARCH, seed=1)
     onnx.checker.check_model(first, full_check=True)
     assert first.SerializeToString() == again.SerializeToString()
-    logits = [run_onnx(model, images(1, 1, 20, 20)) for model in (first, other)]
-    assert all(np.isfinite(x).all() and x.std() > 0 for x in logits)
-    assert not np.allclose(*logits)
+    a, b = (run_onnx(model, images(1, 1, 20, 20)) for model in (first, other))
+    assert all(np.isfinite(x).all() and x.std() > 0 for x in (a, b))
+    assert not np.allclose(a, b)
 
 
 def test_random_weights_have_the_nodes_of_trained_ones() -> None:

@@ -1,6 +1,7 @@
 """Export is verified, and what fails the check is not written."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -41,14 +42,18 @@ def test_initialised_networks_are_alive_and_reproducible() -> None:
 
 def test_a_model_that_differs_is_not_written(tmp_path: Path) -> None:
     arch, path = SPACE.sample(0), tmp_path / "a.onnx"
-    module = initialised(arch)
 
     class Other(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return module(x) + 1
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = initialised(arch)
 
-        def state_dict(self, *args: object, **kwargs: object) -> dict[str, torch.Tensor]:
-            return module.state_dict()
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.inner(x) + 1
+            return y
+
+        def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+            return self.inner.state_dict()
 
     with pytest.raises(NasError, match="differs from torch"):
         export_onnx(arch, path, Other())

@@ -1,1 +1,1 @@
-"""Bad input of every kind; `scripts/fuzz.py` runs it for longer."""
+"""Bad input of every kind; `scripts/fuzz_input.py` runs it for longer."""

@@ -1,7 +1,7 @@
 """What every input must come to: an answer, or one line and exit code 2; never half a file.
 
 `FUZZES` are run for a moment by the tests beside this file and for as long as you like by
-`scripts/fuzz.py`. Commands run in this process, through the program's own entry point.
+`scripts/fuzz_input.py`. Commands run in this process, through the program's own entry point.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import onnx
 import yaml
 from hypothesis import strategies as st
+from tiny import TINY
 
 from fuzz.mutations import NUMBERS, files
 from fuzz.samples import (
@@ -29,7 +30,6 @@ from fuzz.samples import (
     LATENCIES,
     RECIPE,
     SPACES,
-    TINY,
     dump,
     shipped_yaml,
     table_rows,
@@ -276,13 +276,13 @@ def fuzzes() -> tuple[Fuzz, ...]:
     table = table_rows(12)
     journal = [json.loads(line) for line in workplace()[JOURNAL].splitlines()]
     nets = [SearchSpace.load("small").sample(0).to_dict(), reference("squeezenet1_1").to_dict()]
-    spaces = st.one_of(files(space, dump) for space in SPACES)
+    spaces = st.one_of([files(space, dump) for space in SPACES])
     return (
         Fuzz("budgets", BUDGETS, check_budget, 200),
         Fuzz("spaces", spaces, check_space, 60),
         Fuzz("searches", files(TINY, dump), check_search, 25),
         Fuzz(
-            "architectures", st.one_of(files(n, json.dumps) for n in nets), check_architecture, 60
+            "architectures", st.one_of([files(n, json.dumps) for n in nets]), check_architecture, 60
         ),
         Fuzz("targets", files(target, dump), check_target, 40),
         Fuzz("tables", files(table, to_csv), check_table, 12),

@@ -1,6 +1,7 @@
 """`calibrate`, on devices that are none of its own: rooflines with limits of their own."""
 
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from scipy.stats import spearmanr
 import nas
 from nas.latency import Target
 from nas.latency.calibration import calibrate, filled_in
-from nas.latency.lowering.kernels import Kernel
+from nas.latency.lowering.kernels import Kernel, KernelOp
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import read_metadata
 from nas.latency.model.basis import SCALES, Additive
@@ -93,7 +94,7 @@ def test_a_prediction_is_a_sum_of_positive_kernels(
 
 
 def test_it_is_a_target_like_any_other(
-    found: tuple[Target, np.ndarray, np.ndarray], tmp_path
+    found: tuple[Target, np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
     target, predicted, _ = found
     path = tmp_path / "mine.yaml"
@@ -144,7 +145,7 @@ def test_wrong_latencies_are_refused() -> None:
         calibrate([(arch, 1.0) for arch in NETWORKS[:3]], precision="fp8")
 
 
-def test_a_calibrated_target_needs_weights(tmp_path) -> None:
+def test_a_calibrated_target_needs_weights(tmp_path: Path) -> None:
     path = tmp_path / "old.yaml"
     text = "name: old\ndevice: d\nprovenance: calibrated\nruntime: r\nprecision: fp32\n"
     path.write_text(text + "date: 2026-01-01\nsources: []\n", encoding="utf-8")
@@ -159,7 +160,9 @@ def test_a_calibrated_target_needs_weights(tmp_path) -> None:
 
 def test_no_price_makes_a_larger_kernel_faster() -> None:
     device = Additive(dict.fromkeys(SCALES, 1.0))
-    for op, groups in (("pointwise", 1), ("grouped", 2), ("depthwise", 32)):
+    kinds: tuple[tuple[KernelOp, int], ...]
+    kinds = (("pointwise", 1), ("grouped", 2), ("depthwise", 32))
+    for op, groups in kinds:
         small = Kernel(op, ((32, 8, 8),), (32, 8, 8), groups=groups)
         wide = Kernel(op, ((64, 8, 8),), (64, 8, 8), groups=2 * groups if groups > 2 else groups)
         large = Kernel(op, ((32, 16, 16),), (32, 16, 16), groups=groups)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -10,7 +11,7 @@ import yaml
 import nas
 from nas.blocks import Block
 from nas.latency import Target, target_names
-from nas.latency.lowering.kernels import OPS, Kernel
+from nas.latency.lowering.kernels import Kernel, KernelOp
 from nas.latency.target import target_path
 from nas.space import SearchSpace
 from nas.support.resources import shipped
@@ -121,15 +122,18 @@ def _changed(folder: Path, change: dict[str, object]) -> Target:
 
 def test_the_checksum_is_of_what_predictions_depend_on(tmp_path: Path) -> None:
     target = Target.load("jetson-nano")
-    for same in ({"notes": "other"}, {"date": "2030-01-01"}, {"sources": []}, {"aliases": ["j"]}):
+    others: tuple[dict[str, object], ...]
+    others = ({"notes": "other"}, {"date": "2030-01-01"}, {"sources": []}, {"aliases": ["j"]})
+    for same in others:
         assert _changed(tmp_path, same).checksum == target.checksum
     facts = target.metadata
     assert facts.error is not None
-    for other in (
+    others = (
         {"precision": "int8"},
         {"weights": {**facts.weights, "launch": 1.0}},
         {"error": {**facts.error.model_dump(), "interval_factor": 1.7}},
-    ):
+    )
+    for other in others:
         assert _changed(tmp_path, other).checksum != target.checksum
 
 
@@ -157,7 +161,7 @@ def test_no_size_up_to_65536_overflows(target: Target) -> None:
     most = 65536
     mobilenet = nas.reference("mobilenet_v2_100", resolution=most)
     assert isfinite(target.predict(mobilenet).high_ms)
-    for op in OPS:
+    for op in get_args(KernelOp):
         kernel = Kernel(op, ((most,) * 3,) * 2, (most,) * 3, (most, most), stride=most)
         assert isfinite(target.kernel_ms(kernel))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import Functional, Inverted, grouped_norm, mobile, noise, plain
+from networks import noise, plain
 from torch import Tensor, nn
 
 import nas
@@ -18,6 +18,7 @@ from nas.blocks import Block
 from nas.proxies import Probe, evaluate, score
 from nas.proxies.kinds.trainability import spectral_norm
 from nas.references import reference_names
+from nas.testing.modules import Functional, Inverted, grouped_norm, mobile
 
 X = noise(4, 3, 8, 8)
 
@@ -42,7 +43,7 @@ def maps(module: nn.Module, kind: type[nn.Module], x: Tensor = X) -> list[np.nda
 
 
 def least(rows: np.ndarray) -> float:
-    return max(0.0, np.linalg.eigvalsh(np.corrcoef(rows)).min())
+    return max(0.0, float(np.linalg.eigvalsh(np.corrcoef(rows)).min()))
 
 
 def test_meco() -> None:
@@ -246,7 +247,8 @@ def test_zen_of_one_convolution() -> None:
     expected = log(0.01 * 27**0.5 * (2 / np.pi) ** 0.5)
     found = score(module, x, ["zen"])["zen"]
     assert found == pytest.approx(expected, abs=0.1)
-    normed = nn.Sequential(module[0], nn.BatchNorm2d(64), *module[1:])
+    conv, *rest = module
+    normed = nn.Sequential(conv, nn.BatchNorm2d(64), *rest)
     assert score(normed, x, ["zen"])["zen"] == pytest.approx(found, abs=0.1)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import isnan
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import Functional, Inverted, mobile, noise, plain
+from networks import noise, plain
 from torch import Tensor, nn
 
 import nas
@@ -16,6 +17,7 @@ from nas.blocks import Block
 from nas.proxies import DEFAULT, PROXIES, Probe, UndefinedScore, evaluate, registry, score
 from nas.proxies.probe import side
 from nas.support.errors import NasError
+from nas.testing.modules import Functional, Inverted, mobile
 
 X = noise(4, 3, 32, 32)
 
@@ -30,7 +32,12 @@ def test_one_forward_pass_is_shared() -> None:
 
 def test_the_backward_pass_of_the_loss_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     calls, grad = [], torch.autograd.grad
-    monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: (calls.append(1), grad(*a, **k))[1])
+
+    def counted(*args: Any, **settings: Any) -> Any:
+        calls.append(1)
+        return grad(*args, **settings)
+
+    monkeypatch.setattr(torch.autograd, "grad", counted)
     score(mobile(), X, ["grad_norm", "snip", "fisher"])
     assert len(calls) == 1
 
@@ -58,7 +65,8 @@ def test_functions_or_submodules_are_the_same() -> None:
         def forward(self, x: Tensor) -> Tensor:
             x = nn.functional.conv2d(input=x, weight=self.a.weight)
             x = torch.relu(self.b(self.norm(x).clamp(min=0)))
-            return self.head(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
+            y: Tensor = self.head(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
+            return y
 
     rows = nn.Sequential(
         nn.Conv2d(3, 6, 3, bias=False), nn.Conv2d(6, 8, 3, bias=False), nn.BatchNorm2d(6)
@@ -87,7 +95,8 @@ def test_a_dead_network_is_no_crash(name: str) -> None:
             self.body, self.head = plain(4, 6)[:4], nn.Linear(6, 3)  # type: ignore[index]
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.head((self.body(x) * 0.0).mean((2, 3)))
+            y: Tensor = self.head((self.body(x) * 0.0).mean((2, 3)))
+            return y
 
     found = score(Dead(), X, [name])
     assert isnan(found[name]) == (name in found.reasons)
@@ -126,11 +135,13 @@ def test_a_batch_of_one_image() -> None:
 
 def test_names_and_plugins_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     arch = nas.reference("mobilenet_v2_075")
-    for function, said in (
+    empty: dict[str, float] = {}
+    wrong: tuple[tuple[Any, str], ...] = (
         (lambda probe: float("inf"), "proxy 'mine' gave inf"),
-        (lambda probe: {}["key"], "proxy 'mine' failed: KeyError: 'key'"),
+        (lambda probe: empty["key"], "proxy 'mine' failed: KeyError: 'key'"),
         (lambda probe: None, "proxy 'mine' failed: TypeError"),
-    ):
+    )
+    for function, said in wrong:
         monkeypatch.setitem(PROXIES, "mine", registry.Proxy("mine", "none", function))
         with pytest.raises(UndefinedScore, match=said):
             evaluate(arch, ["mine"])
@@ -158,7 +169,8 @@ def test_blocks_are_where_all_paths_meet() -> None:
 
 def test_a_block_may_enlarge_its_map() -> None:
     grow = nn.Conv2d(8, 8, 1, padding=1)
-    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), grow, nn.ReLU(), *plain(8)[-3:-1])
+    rest = list(plain(8).children())[-3:-1]
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), grow, nn.ReLU(), *rest)
     module.append(nn.Linear(8, 2))
     assert not score(module, X, ["trainability"]).reasons
 

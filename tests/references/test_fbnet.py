@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import nas
-from nas.blocks import Block, Layer, block_graph, kind
+from nas.blocks import Block, Layer, Settings, block_graph, kind
 from nas.support.errors import NasError
 
 # A few networks whose latency HELP publishes, as there.
@@ -141,7 +141,8 @@ def test_unknown_variant_lists_the_known(variant: object) -> None:
 def test_a_space_can_choose_the_same_rows() -> None:
     (row,) = nas.fbnet([1, *[8] * 21]).stages[0]
     layer = Layer(in_channels=16, out=16, stride=1, prune=0.0, divisor=8)
-    choices = {"kernel": 3, "expansion": 1, "groups": 2, "act": "relu", "always_expand": True}
+    choices: Settings = {"kernel": 3, "expansion": 1, "groups": 2, "act": "relu"}
+    choices["always_expand"] = True
     assert kind("inverted").resolve(layer, choices) is row
     assert kind("skip").resolve(layer._replace(prune=0.5), {}) is Block("skip", out=16)
 

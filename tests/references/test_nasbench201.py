@@ -65,7 +65,7 @@ def test_a_node_is_the_sum_of_its_edges() -> None:
     """With skips alone every node doubles: 1, 1, 1 + 1, 1 + 1 + 2 times the input."""
     cell = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+"
     cell += "|skip_connect~0|skip_connect~1|skip_connect~2|"
-    row = nas.build(nas.nasbench201(cell), seed=0).stages[0][0]
+    row = nas.build(nas.nasbench201(cell), seed=0).get_submodule("stages.0.0")
     x = torch.randn(1, 16, 4, 4)
     torch.testing.assert_close(row(x), 4 * x)
 

@@ -1,5 +1,7 @@
 """The published networks have exactly the published numbers of parameters and multiply-adds."""
 
+from collections.abc import Callable
+
 import pytest
 
 from nas.costs import cost
@@ -141,7 +143,7 @@ def test_stage_opens_where_the_resolution_falls() -> None:
 
 
 @pytest.mark.parametrize("call", [reference, published])
-def test_unknown_name_suggests_the_nearest(call) -> None:
+def test_unknown_name_suggests_the_nearest(call: Callable[[str], object]) -> None:
     with pytest.raises(NasError, match=r"'resnet19' is unknown; did you mean 'resnet1\d+'"):
         call("resnet19")
 

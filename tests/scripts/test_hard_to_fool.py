@@ -61,7 +61,7 @@ def test_a_search_led_by_a_good_score_loses_less(monkeypatch: pytest.MonkeyPatch
 def test_the_model_trains_no_network_twice() -> None:
     rng = np.random.default_rng(0)
     half = np.arange(0, 50, 2)
-    order = bayesian(rng.random((50, 2)), rng.random(50), half, None, rng)
+    order = bayesian(rng.random((50, 2)), rng.random(50), None, half, rng)
     assert len(set(order)) == len(order) == max(TRAININGS)
     assert set(order) <= set(half)
 

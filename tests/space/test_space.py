@@ -38,7 +38,7 @@ def test_shipped_spaces_use_only_legal_widths(name: str) -> None:
     space = SearchSpace.load(name)
     for seed in range(20):
         rows = [row for stage in space.sample(seed).stages for row in stage]
-        widths = [row.get("out") for row in rows if KINDS[row.kind].searchable]
+        widths: list[Any] = [row.get("out") for row in rows if KINDS[row.kind].searchable]
         assert all(width % space.settings.divisor == 0 for width in widths)
 
 
@@ -48,7 +48,7 @@ def test_extremes_equal_brute_force(measure: int) -> None:
     costs = [nas.cost(space.decode(p))[measure] for p in assignments(space)]
 
     def value(row: Any, shape: Any) -> int:
-        return block_cost(row, shape)[measure]
+        return block_cost(row, shape)[0][measure]
 
     low, high = (f(space, value, peak=measure == 2) for f in (smallest, largest))
     assert (low.value, high.value) == (min(costs), max(costs))
@@ -68,7 +68,7 @@ def test_extremes_equal_brute_force_for_every_block(kind: str, measure: int) -> 
     costs = [nas.cost(space.decode(p))[measure] for p in assignments(space)]
 
     def value(row: Any, shape: Any) -> int:
-        return block_cost(row, shape)[measure]
+        return block_cost(row, shape)[0][measure]
 
     assert smallest(space, value, peak=measure == 2).value == min(costs)
     assert largest(space, value, peak=measure == 2).value == max(costs)
@@ -186,7 +186,7 @@ def test_a_wrong_setting_names_key_and_rule(path: str, value: object, said: str 
 @pytest.mark.parametrize("measure", [0, 1, 2])
 def test_extremes_of_optional_stages_ways_down_and_layers(measure: int) -> None:
     pool = {"kind": "maxpool", "padding": 0, "ceil": True}
-    stages = [
+    stages: list[dict[str, Any]] = [
         {"block": "fire", "width": [8, 16], "depth": [1, 2], "down": ["stride", pool]},
         {"block": "depthwise", "width": [8, 16], "depth": [0, 1, 2], "stride": 2},
     ]
@@ -199,7 +199,7 @@ def test_extremes_of_optional_stages_ways_down_and_layers(measure: int) -> None:
     costs = [nas.cost(arch)[measure] for arch in networks.values()]
 
     def value(row: Any, shape: Any) -> int:
-        return block_cost(row, shape)[measure]
+        return block_cost(row, shape)[0][measure]
 
     for find, limit in ((smallest, min(costs)), (largest, max(costs))):
         found = find(space, value, peak=measure == 2)

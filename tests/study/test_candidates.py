@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from nas.budget import parse_budgets
 from nas.latency import Target
+from nas.measures import MEASURES
 from nas.space import SearchSpace
 from nas.study.candidates import Candidates
 from nas.support.errors import NasError
@@ -26,7 +27,7 @@ def test_any_choice_ends_within_all_budgets(seed: int, share: float) -> None:
     assert found is not None
     for budget in BUDGETS:
         assert found.value(budget.measure) <= budget.limit
-    assert found.arch == SPACE.decode(found.params)
+    assert found.arch == SPACE.decode(found.assignment)
 
 
 def test_a_choice_within_budget_is_left_alone() -> None:
@@ -34,7 +35,7 @@ def test_a_choice_within_budget_is_left_alone() -> None:
     params = SPACE.sample_params(rng)
     found = Candidates(SPACE, TARGET, parse_budgets(["100GFLOPs"])).feasible(params, rng)
     assert found is not None
-    assert found.params == params
+    assert found.assignment == params
 
 
 def test_repair_moves_few_options() -> None:
@@ -44,8 +45,8 @@ def test_repair_moves_few_options() -> None:
     found = candidates.feasible(params, rng)
     assert found is not None
     anchor = candidates.anchors["macs"].params
-    assert all(v in (params[k], anchor[k]) for k, v in found.params.items())
-    assert any(found.params[k] == params[k] != anchor[k] for k in params)
+    assert all(v in (params[k], anchor[k]) for k, v in found.assignment.items())
+    assert any(found.assignment[k] == params[k] != anchor[k] for k in params)
 
 
 @pytest.mark.parametrize("measure", ["macs", "params", "peak_bytes", "weight_bytes", "latency_ms"])
@@ -75,3 +76,18 @@ def test_budgets_are_met_by_the_smallest_network() -> None:
     found = tight.feasible({}, np.random.default_rng(0))
     assert found is not None
     assert found.cost.macs == least
+
+
+def test_a_measure_is_never_taken_for_another() -> None:
+    candidates = Candidates(SPACE, TARGET, ())
+    found = candidates.make(SPACE.sample_params(np.random.default_rng(0)))
+    values = {measure: found.value(measure) for measure in MEASURES}
+    counts = {"macs": found.cost.macs, "params": found.cost.params}
+    assert values == {
+        **counts,
+        "latency_ms": TARGET.predict(found.arch).ms,
+        "peak_bytes": found.cost.peak_bytes,
+        "weight_bytes": 4 * found.cost.params,
+    }
+    with pytest.raises(KeyError):
+        candidates.smallest("energy_mj")  # type: ignore[arg-type]

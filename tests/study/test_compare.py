@@ -74,7 +74,7 @@ def test_scores_of_one_sample_are_the_study_s_own(studies: list[Study]) -> None:
 
 
 def test_what_was_begun_is_gone_on_with(studies: list[Study]) -> None:
-    folder = studies[0].storage.place
+    folder = studies[0].storage.location
     again = made(folder, sampler="nsga2", seed=0)
     assert again.name == studies[0].name
     assert len(again.trials()) == TRIALS
@@ -129,7 +129,7 @@ def test_trials_to_reach_a_goal() -> None:
 
 def rank_sum(a: list[Curve], b: list[Curve]) -> float:
     """The exact p of two groups of which one beats the other but for ties between none."""
-    x, y = ([c.best[0] for c in group] for group in (a, b))
+    x, y = ([float(c.best[0]) for c in group] for group in (a, b))
     values, size = [*x, *y], len(y)
     beaten = sum(v < w for v in x for w in y)
 
@@ -138,9 +138,8 @@ def rank_sum(a: list[Curve], b: list[Curve]) -> float:
         return sum(v < values[i] for v in rest for i in chosen)
 
     found = [statistic(chosen) for chosen in combinations(range(len(values)), size)]
-    return 2 * min(
-        sum(s <= beaten for s in found) / len(found), sum(s >= beaten for s in found) / len(found)
-    )
+    below, above = sum(s <= beaten for s in found), sum(s >= beaten for s in found)
+    return 2 * min(below, above) / len(found)
 
 
 def test_rank_tests_are_exact_for_few_seeds() -> None:

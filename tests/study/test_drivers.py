@@ -67,7 +67,8 @@ def test_two_drivers_share_a_study(storage: str) -> None:
 
 def test_two_drivers_see_each_others_trials_and_draw_differently(storage: str) -> None:
     """One inside the other: the inner finishes between the outer's asking and storing."""
-    study, inner = start(storage), []
+    study = start(storage)
+    inner: list[Any] = []
 
     def second(progress: Any) -> None:
         if progress.phase == "search" and progress.trials == 3:

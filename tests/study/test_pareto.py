@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import create_trial
 
-from nas.study.objectives import OBJECTIVES, check_objectives, pareto
+from nas.measures import OBJECTIVES
+from nas.study.objectives import check_objectives, pareto
 from nas.study.progress import Tally
 from nas.study.record import Record
 from nas.support.errors import NasError

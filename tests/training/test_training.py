@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +38,7 @@ def arch() -> Architecture:
 
 
 @pytest.fixture(scope="module")
-def folder(
-    arch: Architecture, data: DataSet, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+def folder(arch: Architecture, data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished training."""
     path = tmp_path_factory.mktemp("trained") / "t"
     train(arch, data, RECIPE, output=path, device="cpu")

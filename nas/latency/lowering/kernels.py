@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple
+from typing import Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
-from nas.graph import Graph, Node, Shape
+from nas.graph import Act, Graph, Node, Shape
 
-EPILOGUES = (None, "relu", "relu6", "sigmoid", "hsigmoid")
-OPS = (
+EPILOGUES: tuple[Act | None, ...] = (None, "relu", "relu6", "sigmoid", "hsigmoid")
+KernelOp = Literal[
     "conv",
     "pointwise",
     "depthwise",
@@ -36,9 +36,8 @@ OPS = (
     "split",
     "reorder_input",
     "reorder_output",
-)
-# What is the same work along another axis is the same operation of the runtime.
-_LOWERED = {"concat_rows": "concat", "slice_rows": "slice"}
+]
+Layout = Literal["", "blocked", "planar", "entry"]
 
 
 class Kernel(NamedTuple):
@@ -46,18 +45,18 @@ class Kernel(NamedTuple):
 
     `residual`: a tensor of the output's shape is added before the activation; it is not among the
     inputs. `norm` kernels scale and shift, then activate. `layout` is how a runtime that knows
-    several stores the tensors.
+    several stores the tensors, "" for one that does not.
     """
 
-    op: str
+    op: KernelOp
     inputs: tuple[Shape, ...]
     output: Shape
     size: tuple[int, int] = (1, 1)
     stride: int = 1
     groups: int = 1
-    act: str | None = None
+    act: Act | None = None
     residual: bool = False
-    layout: str = ""
+    layout: Layout = ""
 
     @property
     def weights(self) -> int:
@@ -131,15 +130,32 @@ def _absorber(
 
 def _kernel(node: Node, nodes: tuple[Node, ...]) -> Kernel:
     inputs = tuple(nodes[j].shape for j in node.inputs)
-    op = _LOWERED.get(node.op, node.op)
-    if op == "conv":
-        op = conv_kind(node, inputs[0])
-    elif op == "activate" and node.norm:
-        op = "norm"
+    op = _operation(node, inputs[0])
     return Kernel(op, inputs, node.shape, node.kernel, node.stride, node.groups)
 
 
-def conv_kind(node: Node, shape: Shape) -> str:
+def _operation(node: Node, shape: Shape) -> KernelOp:
+    """The runtime's operation: what is the same work along another axis is the same one."""
+    match node.op:
+        case "conv":
+            return conv_kind(node, shape)
+        case "activate":
+            return "norm" if node.norm else "activate"
+        case "concat" | "concat_rows":
+            return "concat"
+        case "slice" | "slice_rows":
+            return "slice"
+        case "linear" | "maxpool" | "avgpool" | "gap" | "add" | "multiply" as op:
+            return op
+        case "zero" | "swap" | "shuffle" as op:
+            return op
+        case "input":
+            raise AssertionError("a graph's input is no kernel")
+        case op:
+            assert_never(op)
+
+
+def conv_kind(node: Node, shape: Shape) -> Literal["conv", "pointwise", "depthwise", "grouped"]:
     """The operation of a convolution on an input of `shape`."""
     if node.groups == shape[0] > 1:
         return "depthwise"

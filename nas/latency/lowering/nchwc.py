@@ -9,13 +9,15 @@ one by one; all that passes between them is whether the tensor is blocked.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
-from nas.graph import Graph, Node, Shape
-from nas.latency.lowering.kernels import Kernel, conv_kind
+from nas.graph import Act, Graph, Node, Shape
+from nas.latency.lowering.kernels import Kernel, KernelOp, Layout, conv_kind
 
-BLOCKED, PLANAR, ENTRY = "blocked", "planar", "entry"
+BLOCKED: Final = "blocked"
+PLANAR: Final = "planar"
+ENTRY: Final = "entry"
 ALIGNMENT = 4  # channels of a reorder are a multiple of it
 FUSED = ("relu", "relu6", "sigmoid", "hsigmoid")  # with any convolution
 FUSED_BLOCKED = ("hswish",)  # with a blocked one
@@ -79,11 +81,11 @@ class _Lowering:
         match node.op:
             case "conv":
                 self._conv(i, node)
-            case "maxpool" | "avgpool":
-                self._pool(i, node, node.shape[0] % self.block == 0)
+            case "maxpool" | "avgpool" as op:
+                self._pool(i, node, op, node.shape[0] % self.block == 0)
             case "gap":
                 x = node.inputs[0]
-                self._pool(i, node, x in self.blocked and node.shape[0] % self.block == 0)
+                self._pool(i, node, "gap", x in self.blocked and node.shape[0] % self.block == 0)
             case "add":
                 self._add(i, node)
             case "activate":
@@ -103,17 +105,21 @@ class _Lowering:
                 self._slice(i, node)
             case "concat_rows":
                 self._emit(i, node, "concat", PLANAR)
-            case op:
+            case "linear" | "zero" | "swap" | "shuffle" as op:
                 fused = node.act in FUSED_LINEAR
                 self._emit(i, node, op, PLANAR, groups=node.groups, act=node.act if fused else None)
                 if node.act and not fused:
                     self._plain_act(i, node.act, PLANAR)
+            case "input":
+                raise AssertionError("a graph's input is no kernel")
+            case op:
+                assert_never(op)
 
-    def _shape(self, i: int, layout: str) -> Shape:
+    def _shape(self, i: int, layout: Layout) -> Shape:
         shape = self.nodes[i].shape
         return padded(shape, self.block) if layout == BLOCKED else shape
 
-    def _read(self, j: int, layout: str) -> Shape:
+    def _read(self, j: int, layout: Layout) -> Shape:
         """The tensor of node `j` in a layout, reordered once where it is not there yet."""
         shape = self._shape(j, layout)
         if layout == BLOCKED and j not in self.blocked and j not in self.copies:
@@ -124,7 +130,7 @@ class _Lowering:
             self.found.append(to_planar(shape, self.block))
         return shape
 
-    def _emit(self, i: int, node: Node, op: str, layout: str, **settings: Any) -> None:
+    def _emit(self, i: int, node: Node, op: KernelOp, layout: Layout, **settings: Any) -> None:
         inputs = tuple(self._read(j, layout) for j in node.inputs)
         self._place(i, Kernel(op, inputs, self._shape(i, layout), layout=layout, **settings))
 
@@ -138,7 +144,8 @@ class _Lowering:
         x = node.inputs[0]
         shape, out = self.nodes[x].shape, node.shape[0]
         kind, per_group = conv_kind(node, shape), shape[0] // node.groups
-        groups, layout = node.groups, BLOCKED
+        groups = node.groups
+        layout: Layout = BLOCKED
         if kind == "depthwise" and out == shape[0]:
             groups = padded(shape, self.block)[0]
             layout = BLOCKED if out % ALIGNMENT == 0 else PLANAR
@@ -166,9 +173,11 @@ class _Lowering:
         elif not fused:
             self._plain_act(i, node.act, PLANAR if layout == PLANAR else BLOCKED)
 
-    def _pool(self, i: int, node: Node, blocked: bool) -> None:
-        layout = BLOCKED if blocked else PLANAR
-        self._emit(i, node, node.op, layout, size=node.kernel, stride=node.stride)
+    def _pool(
+        self, i: int, node: Node, op: Literal["maxpool", "avgpool", "gap"], blocked: bool
+    ) -> None:
+        layout: Layout = BLOCKED if blocked else PLANAR
+        self._emit(i, node, op, layout, size=node.kernel, stride=node.stride)
 
     def _add(self, i: int, node: Node) -> None:
         if len(node.inputs) == 2:
@@ -183,7 +192,7 @@ class _Lowering:
                     self._read(node.inputs[1 - n], PLANAR)
                 self._join(i, at, node.act)
                 return
-        layout = BLOCKED if all(j in self.blocked for j in node.inputs) else PLANAR
+        layout: Layout = BLOCKED if all(j in self.blocked for j in node.inputs) else PLANAR
         shape = self._shape(i, layout)
         for j in node.inputs:
             self._read(j, layout)
@@ -192,7 +201,7 @@ class _Lowering:
         if node.act:
             self._plain_act(i, node.act, layout)
 
-    def _join(self, i: int, at: int, act: str | None) -> None:
+    def _join(self, i: int, at: int, act: Act | None) -> None:
         """A convolution that adds its other term itself; it runs where the addition stood."""
         kernel = self.found[at]._replace(residual=True)
         planar = kernel.layout == PLANAR
@@ -212,12 +221,12 @@ class _Lowering:
         elif node.norm:
             self.found.append(Kernel("multiply", (node.shape,), node.shape, layout=PLANAR))
             self.found.append(Kernel("add", (node.shape,), node.shape, layout=PLANAR))
-        layout = BLOCKED if x in self.blocked and not node.norm else PLANAR
+        layout: Layout = BLOCKED if x in self.blocked and not node.norm else PLANAR
         (self.blocked if layout == BLOCKED else self.planar).add(i)
         if node.act:
             self._plain_act(i, node.act, layout)
 
-    def _plain_act(self, i: int, act: str, layout: str) -> None:
+    def _plain_act(self, i: int, act: Act, layout: Layout) -> None:
         """An activation of its own."""
         shape = self._shape(i, layout)
         self.found.append(Kernel("activate", (shape,), shape, act=act, layout=layout))
@@ -234,5 +243,8 @@ class _Lowering:
         whole = sum(n.shape[axis] for n in parts) == shape[axis] and len(parts) > 1
         if whole:
             self.split.add(x)
-        op, output = ("split", shape) if whole else ("slice", node.shape)
-        self.found.append(Kernel(op, (shape,), output, layout=PLANAR))
+        self.found.append(
+            Kernel("split", (shape,), shape, layout=PLANAR)
+            if whole
+            else Kernel("slice", (shape,), node.shape, layout=PLANAR)
+        )

@@ -6,18 +6,20 @@ onnxruntime's on processors with vectors of that many floats, see `nas.latency.l
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
 from nas.graph import Shape
 from nas.latency.lowering.kernels import Kernel, row_kernels
 from nas.latency.lowering.nchwc import Lowered, lower_row, to_planar
 
-NEUTRAL = "fused"
-BLOCKS = {"nchwc16": 16, "nchwc8": 8}
-LOWERINGS = (NEUTRAL, *BLOCKS)
+Lowering = Literal["fused", "nchwc16", "nchwc8"]
+NEUTRAL: Final = "fused"
+BLOCKS: dict[Lowering, int] = {"nchwc16": 16, "nchwc8": 8}
 
 
-def lowered_row(lowering: str, row: Block, input_shape: Shape, blocked: bool) -> Lowered:
+def lowered_row(lowering: Lowering, row: Block, input_shape: Shape, blocked: bool) -> Lowered:
     """The kernels of one row, whose input is in the runtime's own layout or not; memoised."""
     if lowering == NEUTRAL:
         return Lowered(
@@ -26,17 +28,17 @@ def lowered_row(lowering: str, row: Block, input_shape: Shape, blocked: bool) ->
     return lower_row(row, input_shape, blocked, BLOCKS[lowering])
 
 
-def lowered_output(lowering: str, shape: Shape, blocked: bool) -> tuple[Kernel, ...]:
+def lowered_output(lowering: Lowering, shape: Shape, blocked: bool) -> tuple[Kernel, ...]:
     """What it takes to give the network's output to whoever called it."""
     return (to_planar(shape, BLOCKS[lowering]),) if blocked else ()
 
 
-def typical_layout(lowering: str, shape: Shape) -> bool:
+def typical_layout(lowering: Lowering, shape: Shape) -> bool:
     """Whether a row's input of that shape is most often in the runtime's own layout."""
     return lowering != NEUTRAL and shape[0] >= BLOCKS[lowering]
 
 
-def network_kernels(arch: Architecture, lowering: str = NEUTRAL) -> tuple[Kernel, ...]:
+def network_kernels(arch: Architecture, lowering: Lowering = NEUTRAL) -> tuple[Kernel, ...]:
     """The kernels of a network, row by row as they are predicted."""
     found: list[Kernel] = []
     shape, blocked = arch.input_shape, False

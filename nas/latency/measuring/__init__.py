@@ -1,1 +1,1 @@
-"""Measuring a device: what to time, here, over SSH or by a bundle."""
+"""Measuring a device: choosing what to time, and timing it here, over SSH or with a bundle."""

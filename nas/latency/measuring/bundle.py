@@ -1,8 +1,8 @@
-"""What is timed, as files: a folder of ONNX models without weights, and what times them.
+"""Writes bundles: a folder of ONNX models without weights, and the script that times them.
 
 A thousand networks would be gigabytes of random weights, so the models refer to files of random
-numbers that the runner makes where it runs. One such file holds the weights of one standard
-deviation, one after the other and shared by all models.
+numbers that the runner makes where it runs. Each such file holds weights of one standard deviation,
+and all models share it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from nas.formats.quantise import quantised
 from nas.graph import Graph
 from nas.latency.runner.batches import Entry
 from nas.latency.runner.main import FORMAT, MANIFEST
-from nas.latency.runner.timing import Settings
+from nas.latency.runner.timing import TimingSettings
 from nas.latency.table import Subject
 from nas.support.errors import NasError
 from nas.support.files import write_whole
 
 SCRIPT = "measure.pyz"
 INLINE = 1024  # bytes; smaller tensors stay in the model
-PAGE = 4096  # where a weight begins, so that it can be mapped into memory
+PAGE = 4096  # bytes; a weight begins at a multiple, so that it can be mapped into memory
 
 
 def write_bundle(
@@ -39,11 +39,11 @@ def write_bundle(
     subjects: Iterable[Subject],
     *,
     target: str,
-    settings: Settings,
+    settings: TimingSettings,
     precision: str,
     minutes: float,
 ) -> int:
-    """Writes `measure.pyz`, `manifest.json` and the models; returns how many there are.
+    """Writes `measure.pyz`, `manifest.json` and the models; returns the number of models.
 
     Errors: `NasError` where the folder cannot be written.
     """
@@ -62,7 +62,7 @@ def write_bundle(
 
 
 def model_files(folder: Path, subjects: Iterable[Subject], precision: str) -> Iterator[Entry]:
-    """Writes the model of each subject when it is asked for."""
+    """Yields the entry of each subject; its model is written to `folder` just before."""
     for i, subject in enumerate(subjects):
         model, weights = skeleton(subject.graph(), precision)
         name = f"{i:05d}.onnx"
@@ -75,9 +75,9 @@ def model_files(folder: Path, subjects: Iterable[Subject], precision: str) -> It
 
 
 def skeleton(graph: Graph, precision: str = "fp32") -> tuple[onnx.ModelProto, dict[str, int]]:
-    """A model whose larger weights are in other files, and how many bytes of each it takes.
+    """A model whose larger weights are in other files, and the bytes it takes of each file.
 
-    The weights of a model never overlap, which would spare it memory that real ones need.
+    The weights of a model never overlap: shared weights would need less memory than real ones.
     """
     model = graph_to_onnx(graph, seed=None)
     if precision == "int8":
@@ -98,18 +98,18 @@ def skeleton(graph: Graph, precision: str = "fp32") -> tuple[onnx.ModelProto, di
 
 
 def _weight_file(tensor: onnx.TensorProto) -> str | None:
-    """The file that holds such a tensor, see `grow_weights`; none for what is no weight."""
+    """The name of the file that holds a weight, see `grow_weights`; None for other int8 tensors."""
     weight = len(tensor.dims) > 1
     if tensor.data_type == TensorProto.INT8:
         return "i8" if weight else None
     if not weight:
         return "zero"
-    deviation = (2 / prod(tensor.dims[1:])) ** 0.5  # to the nearest power of the root of 2
+    deviation = (2 / prod(tensor.dims[1:])) ** 0.5  # the name has the nearest power of √2
     return f"f{2 ** (round(2 * log2(deviation)) / 2):.4f}"
 
 
 def runner_script() -> bytes:
-    """The runner as one file that Python runs."""
+    """The bytes of `measure.pyz`: the runner as one file that Python runs."""
     script = io.BytesIO()
     source = Path(nas.latency.runner.__file__).parent
     with ZipFile(script, "w") as archive:

@@ -1,4 +1,4 @@
-"""`measure`: times this machine and writes a target of it."""
+"""`measure`: times networks on this machine and writes the target of it."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 from nas.latency.lowering.rows import NEUTRAL
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.plan import SUBJECTS, Sampler, mixed_network, subjects
 from nas.latency.metadata import NAME, Metadata, read_metadata
 from nas.latency.model.predictor import fitted
-from nas.latency.runner.batches import ANCHORS, Progress, run
+from nas.latency.runner.batches import ANCHORS, MeasuringProgress, run
 from nas.latency.runner.main import machine_facts
-from nas.latency.runner.timing import CPU, Failure, Settings, full_provider
+from nas.latency.runner.timing import CPU, Failure, TimingSettings, full_provider
 from nas.latency.table import Subject, read_table
 from nas.support.errors import NasError
 from nas.support.files import check_folder, write_whole
 from nas.support.validation import validated
 
 PRECISIONS = ("fp32", "int8")
-# What the rows of one table have in common; the rest may change from call to call.
+# All rows of a table share these settings; the others may change from call to call.
 FIXED = ("runtime", "provider", "threads", "precision")
 
 
 def measure(
     name: str,
     *,
-    minutes: float = 9.0,
+    minutes: float = MEASURE_MINUTES,
     provider: str = CPU,
     threads: int = 1,
-    precision: str = "fp32",
+    precision: str = DEFAULT_PRECISION,
     visits: int = 6,
-    folder: str | Path = "latency_tables",
-    progress: Callable[[Progress], None] | None = None,
+    folder: str | Path = TARGETS_FOLDER,
+    progress: Callable[[MeasuringProgress], None] | None = None,
     sample: Sampler = mixed_network,
 ) -> tuple[Path, list[str]]:
     """Times networks, blocks and kernels through onnxruntime and writes NAME.csv and NAME.yaml.
@@ -45,7 +46,7 @@ def measure(
     Rows that the table already has are kept and more are added, so a call that was interrupted
     goes on where it stopped; nothing is written before the first batch is done. `sample(seed)`
     gives the networks to be timed. Returns the path of the YAML, which `Target.load` reads, and
-    what is wrong with the machine, a line each. Errors: `NasError` for an unusable name, folder,
+    lines about what is wrong with the machine. Errors: `NasError` for an unusable name, folder,
     provider or budget, or a table that was made with other settings.
     """
     check_numbers(threads, visits, precision, minutes)
@@ -54,22 +55,22 @@ def measure(
         raise NasError(f"threads {threads}: this machine has {cores}")
     check_folder(Path(folder))
     with failures():
-        settings = Settings(full_provider(provider), threads, visits)
+        settings = TimingSettings(full_provider(provider), threads, visits)
         facts = {**machine_facts(settings), "precision": precision}
     target, table, metadata = begin(name, Path(folder), facts)
     plan = planned(table, sample)
     notes: list[str] = []
 
-    def report(state: Progress) -> None:
+    def report(state: MeasuringProgress) -> None:
         if not target.exists():
             write_whole(target, metadata.to_yaml())
         if progress:
             progress(state)
 
     try:
-        with TemporaryDirectory() as place, failures():
-            entries = model_files(Path(place), plan, precision)
-            outcome = run(Path(place), entries, table, settings, minutes, report, SUBJECTS)
+        with TemporaryDirectory() as models, failures():
+            entries = model_files(Path(models), plan, precision)
+            outcome = run(Path(models), entries, table, settings, minutes, report, SUBJECTS)
         notes = outcome.warnings()
     finally:
         if table.exists() and target.exists():
@@ -78,7 +79,7 @@ def measure(
 
 
 def check_numbers(threads: int, visits: int, precision: str, minutes: float) -> None:
-    """Errors: `NasError` with the rule that is broken."""
+    """Checks the settings of a measurement. Errors: `NasError` with the rule that is broken."""
     if not 0 < minutes < float("inf"):
         raise NasError(f"minutes must be above 0, not {minutes}")
     if threads < 1 or visits < 1:
@@ -89,7 +90,7 @@ def check_numbers(threads: int, visits: int, precision: str, minutes: float) -> 
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """What the runner says to a user, as this package's error."""
+    """A context that raises the runner's errors as `NasError`."""
     try:
         yield
     except Failure as failure:
@@ -99,15 +100,16 @@ def failures() -> Iterator[None]:
 
 
 def check_name(name: str) -> None:
-    """Errors: `NasError` where it is no name of a target."""
+    """Checks the name of a target. Errors: `NasError` with the rule."""
     if not re.fullmatch(NAME, name):
         rule = "must be of lower-case letters, digits, '.', '_' and '-'"
         raise NasError(f"name {name!r} {rule}")
 
 
 def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, Path, Metadata]:
-    """The files of a target that is begun or continued, and its metadata: `facts` are those that a
-    runner tells. Errors: `NasError` where its table was measured in another way."""
+    """The YAML and the table of a target that is begun or continued, and its metadata; `facts` are
+    what a runner says of its device. Errors: `NasError` where the table was measured with other
+    settings."""
     check_name(name)
     target, table = folder / f"{name}.yaml", folder / f"{name}.csv"
     data = {"name": name, "provenance": "measured", "sources": ["nas measure"], **facts}
@@ -115,22 +117,27 @@ def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, P
         data["lowering"] = NEUTRAL
     new = validated(Metadata, data, f"target {name}")
     if target.exists():
-        found = read_metadata(target)
+        metadata = read_metadata(target)
         for key in FIXED:
-            if getattr(found, key) != getattr(new, key):
-                raise NasError(
-                    f"{target} was measured with {key} {getattr(found, key)}, not "
-                    f"{getattr(new, key)}; choose another name"
-                )
-        return target, table, found
+            check_same(target, metadata, key, getattr(new, key))
+        return target, table, metadata
     if table.exists():
         raise NasError(f"{table} has no {target.name} beside it; choose another name")
     return target, table, new
 
 
+def check_same(target: Path, metadata: Metadata, key: str, value: object) -> None:
+    """Checks that a target was measured with this setting. Errors: `NasError` with both values."""
+    before = getattr(metadata, key)
+    if before != value:
+        raise NasError(
+            f"{target} was measured with {key} {before}, not {value}; choose another name"
+        )
+
+
 def planned(table: Path, sample: Sampler) -> Iterator[Subject]:
-    """What is to be timed for a table: its anchors, be it begun already or new, and then the plan,
-    each subject once."""
+    """Yields the subjects to time for a table, new or begun, each once: its anchors, then the
+    plan."""
     known = [row.subject for row in read_table(table)] if table.exists() else []
     seen: set[Subject] = set()
     for subject in chain(known[:ANCHORS], subjects(sample)):
@@ -140,7 +147,8 @@ def planned(table: Path, sample: Sampler) -> Iterator[Subject]:
 
 
 def finish(target: Path, metadata: Metadata, notes: list[str]) -> None:
-    """Writes a target with what its table says, and with what was wrong with the machine."""
+    """Writes the YAML of a target with what is fitted to its table, and with notes on the
+    machine."""
     said = [note for note in notes if note not in metadata.notes]
     text = "; ".join([*([metadata.notes] if metadata.notes else []), *said])
     metadata = metadata.model_copy(update={"notes": text})

@@ -1,15 +1,16 @@
-"""What `nas measure` times: networks, and the blocks and layers they are made of, in context."""
+"""The plan of what `nas measure` times: networks, and single blocks and layers of networks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from nas.architecture import Architecture
-from nas.blocks import Block, block_graph
+from nas.blocks import Block
 from nas.graph import Shape
 from nas.latency.lowering.kernels import row_kernels
 from nas.latency.table import Subject
@@ -20,8 +21,8 @@ from nas.support.errors import NasError
 
 Sampler = Callable[[int], Architecture]
 
-# Timed with every batch, at their resolution: small ones that tell the clock's speed, and two that
-# need more memory than the nearest caches have, which other work takes away.
+# Networks, with their resolution, that every batch times. Small ones show the clock's speed. Two
+# need more memory than the nearest caches have, so they show when other work takes caches away.
 ANCHORS = {
     "squeezenet1_1": 96,
     "shufflenet_v2_x0_5": 96,
@@ -30,16 +31,16 @@ ANCHORS = {
     "ghostnet_100": 224,
 }
 NETWORKS = 1000
-SHARE = 0.45  # of the subjects that are networks
-LINEAR = 0.05  # of the others that are linear layers: networks have few, of few sizes
+SHARE = 0.45  # of networks among the subjects
+LINEAR = 0.05  # share of linear layers among the others: networks have few, of few sizes
 SUBJECTS = len(ANCHORS) + round((NETWORKS - len(ANCHORS)) / SHARE)
 SIZES = (16, 32, 64, 96, 128, 160, 192, 224, 256)
 MAX_WEIGHTS = 110_000_000  # the largest published layer, of the VGGs, has 103 million
-UNTIMED = ("gap", "skip")  # every block's network has the one, and the other is nothing
+UNTIMED = ("gap", "skip")  # every timed block has a `gap` after it, and a `skip` does nothing
 
 
 def mixed_network(seed: int) -> Architecture:
-    """A network of the shipped spaces: of `mobile` and of `small` in turn."""
+    """A random network of a shipped space: `mobile` for even seeds, `small` for odd ones."""
     return _space("small" if seed % 2 else "mobile").sample(seed // 2)
 
 
@@ -54,13 +55,13 @@ def _shipped() -> tuple[str, ...]:
 
 
 def anchors() -> list[Subject]:
-    """What is timed with every batch."""
+    """The networks that every batch times."""
     return [Subject.network(reference(name, resolution=px)) for name, px in ANCHORS.items()]
 
 
 def subjects(sample: Sampler = mixed_network, seed: int = 0) -> Iterator[Subject]:
-    """The anchors; then random networks, to `NETWORKS` in all, and a little more often a row of
-    another one. The same seed gives the same order, and a subject may come twice."""
+    """Yields the anchors, then random networks, up to `NETWORKS` in all, mixed with a few more
+    single rows of other networks. The same seed gives the same order; a subject may come twice."""
     yield from anchors()
     rng = np.random.default_rng(seed)
     count = len(ANCHORS)
@@ -74,16 +75,16 @@ def subjects(sample: Sampler = mixed_network, seed: int = 0) -> Iterator[Subject
 
 
 def _some_row(rng: np.random.Generator, sample: Sampler) -> Subject:
-    """A row of a network of `sample`, of any shipped space or of any published one, on an input of
-    varied size; every kind of row of that network is as likely, be it ever so rare."""
+    """A random row of a random network: of `sample`, of a shipped space or a published one, with
+    an input of random size. All kinds of row of that network are equally likely, however rare."""
     linear = rng.random() < LINEAR
     while True:
         arch = _source(rng, sample)
-        found = list(_rows(replace(arch, resolution=int(rng.choice(SIZES)))))
-        kinds = sorted({row.kind for row, _ in found if (row.kind == "linear") == linear})
+        timed = list(_rows(replace(arch, resolution=int(rng.choice(SIZES)))))
+        kinds = sorted({row.kind for row, _ in timed if (row.kind == "linear") == linear})
         if kinds:
             kind = kinds[rng.integers(len(kinds))]
-            rows = [(row, shape) for row, shape in found if row.kind == kind]
+            rows = [(row, shape) for row, shape in timed if row.kind == kind]
             return in_context(*rows[rng.integers(len(rows))])
 
 
@@ -99,23 +100,20 @@ def _source(rng: np.random.Generator, sample: Sampler) -> Architecture:
 
 
 def _rows(arch: Architecture) -> Iterator[tuple[Block, Shape]]:
-    """The rows that can be timed alone, with the shapes of their inputs."""
-    shape = arch.input_shape
-    for row in arch.rows():
-        try:
-            after = block_graph(row, shape).output_shape
-        except NasError:
-            return  # the network has become too small for this row
-        square = shape[1] == shape[2]
-        size = sum(kernel.weights for kernel in row_kernels(row, shape))
-        if row.kind not in UNTIMED and square and size <= MAX_WEIGHTS:
-            yield row, shape
-        shape = after
+    """Yields the rows that can be timed alone, with the shapes of their inputs."""
+    with suppress(NasError):  # the network may become too small for a row
+        for row, (_, graph) in zip(arch.rows(), arch.row_graphs(), strict=True):
+            shape = graph.nodes[0].shape
+            square = shape[1] == shape[2]
+            size = sum(kernel.weights for kernel in row_kernels(row, shape))
+            if row.kind not in UNTIMED and square and size <= MAX_WEIGHTS:
+                yield row, shape
 
 
 def in_context(row: Block, shape: Shape) -> Subject:
-    """A row as it meets its input in a network, already in the layout of a runtime's own: between
-    a 1x1 convolution from the image and global pooling. A linear layer has no layout: a kernel."""
+    """The subject that times one row: a block between a 1x1 convolution of the image and global
+    pooling, so that its input has the runtime's own memory layout, as in a network. A linear layer
+    has no such layout and is timed as a kernel."""
     if row.kind == "linear":
         return Subject.kernel(row, shape)
     stem = Block("conv", out=shape[0], kernel=1)

@@ -1,4 +1,4 @@
-"""Measuring another machine over SSH: a bundle goes there, is run, and its rows come back."""
+"""Measuring another machine over SSH: sends a bundle, runs it, and fetches its rows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from shlex import quote
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 
+from nas.defaults import TARGETS_FOLDER
 from nas.latency.measuring.bundle import SCRIPT
-from nas.latency.measuring.measure import check_name
+from nas.latency.measuring.measure import check_name, check_same
 from nas.latency.measuring.transfer import import_results, make_bundle
 from nas.latency.metadata import read_metadata
 from nas.latency.runner.main import FACTS, RESULTS
@@ -25,25 +26,25 @@ def measure_over_ssh(
     *,
     python: str = "python3",
     ssh_options: Sequence[str] = (),
-    folder: Path = Path("latency_tables"),
+    folder: Path = TARGETS_FOLDER,
     say: Callable[[str], None] = print,
     **settings: Any,
 ) -> tuple[Path, list[str]]:
-    """Measures the machine that `ssh host` reaches, whose `python` has numpy and onnxruntime.
+    """Measures the machine that `ssh host` reaches; its `python` must have numpy and onnxruntime.
 
-    `ssh_options` are those of `ssh -o`, `settings` those of `make_bundle`; `say` gets what the
-    device prints. Rows that were timed before the connection broke are fetched first, by this call
-    or by the next one. Returns what `import_results` does. Errors: `NasError` with what ssh or the
-    device said.
+    `ssh_options` are those of `ssh -o`, `settings` those of `make_bundle`; `say` gets the lines
+    that the device prints. Rows that were timed before the connection broke are not lost: this call
+    fetches them, or the next one does first. Returns what `import_results` returns. Errors:
+    `NasError` with what ssh or the device said.
     """
     check_name(name)
     _check_continued(folder / f"{name}.yaml", settings)
     device = _Device(host, ssh_options, f".hw-nas-{name}")
-    with TemporaryDirectory() as place:
-        if device.fetch(Path(place)):
-            import_results(Path(place) / RESULTS, name=name, folder=folder)
+    with TemporaryDirectory() as temporary:
+        if device.fetch(Path(temporary)):
+            import_results(Path(temporary) / RESULTS, name=name, folder=folder)
             say(f"{host}: fetched the rows of a call that was interrupted")
-        bundle = Path(place) / "bundle"
+        bundle = Path(temporary) / "bundle"
         models = make_bundle(name, bundle, folder=folder, say=say, **settings)
         say(f"{host}: copying {models} models")
         device.send(bundle)
@@ -51,31 +52,28 @@ def measure_over_ssh(
             device.run(f"exec {quote(python)} -u {SCRIPT} --attached", say)
         except BaseException:
             with suppress(NasError):  # the first error counts; the next call tries again
-                if device.fetch(Path(place)):
-                    import_results(Path(place) / RESULTS, name=name, folder=folder)
+                if device.fetch(Path(temporary)):
+                    import_results(Path(temporary) / RESULTS, name=name, folder=folder)
             raise
-        if not device.fetch(Path(place)):
+        if not device.fetch(Path(temporary)):
             raise NasError(f"{host}: there are no {RESULTS}")
-        made = import_results(Path(place) / RESULTS, name=name, folder=folder)
+        made = import_results(Path(temporary) / RESULTS, name=name, folder=folder)
         device.remove()
     return made
 
 
 def _check_continued(target: Path, settings: dict[str, Any]) -> None:
-    """What can be known to differ before an hour is spent on it."""
+    """Checks the settings that can be compared before an hour is spent on measuring."""
     if not target.exists():
         return
-    found = read_metadata(target)
+    metadata = read_metadata(target)
     for key in ("precision", "threads"):
-        if key in settings and getattr(found, key) != settings[key]:
-            raise NasError(
-                f"{target} was measured with {key} {getattr(found, key)}, not {settings[key]}; "
-                "choose another name"
-            )
+        if key in settings:
+            check_same(target, metadata, key, settings[key])
 
 
 class _Device:
-    """A folder on another machine, and the commands that are run in it."""
+    """A folder on another machine, and running commands in it."""
 
     def __init__(self, host: str, options: Sequence[str], folder: str) -> None:
         if not host or host.startswith("-"):
@@ -84,7 +82,7 @@ class _Device:
         self._ssh = ["ssh", *(word for option in options for word in ("-o", option)), "--", host]
 
     def send(self, bundle: Path) -> None:
-        """Makes the folder anew, of the contents of a bundle."""
+        """Replaces the folder by a bundle's contents."""
         with TemporaryFile() as packed:
             with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=3) as archive:
                 archive.add(bundle, arcname=".")
@@ -93,19 +91,19 @@ class _Device:
             self._output(f"rm -rf {self.folder} && mkdir {self.folder} && {unpack}", packed)
 
     def run(self, command: str, say: Callable[[str], None]) -> None:
-        """Runs a command in the folder and passes on its lines. Its input stays open meanwhile: by
-        its end the command learns that nobody waits any more."""
+        """Runs a command in the folder and passes on its lines. Its input stays open meanwhile:
+        when it ends, the command knows that nobody waits any more."""
         with self._started(f"cd {self.folder} && {command}", subprocess.PIPE) as child:
             for line in child.stdout:
                 say(f"{self.host}: {line.decode(errors='replace').rstrip()}")
 
-    def fetch(self, place: Path) -> bool:
-        """Copies the results; false where there are none."""
+    def fetch(self, folder: Path) -> bool:
+        """Copies the results to a local folder; false where there are none."""
         for name in (RESULTS, FACTS):
             data = self._output(f"cat {self.folder}/{name} 2>/dev/null || true")
             if not data:
                 return False
-            (place / name).write_bytes(data)
+            (folder / name).write_bytes(data)
         return True
 
     def remove(self) -> None:
@@ -114,12 +112,12 @@ class _Device:
 
     def _output(self, command: str, stdin: IO[bytes] | int = subprocess.DEVNULL) -> bytes:
         with self._started(command, stdin) as child:
-            found: bytes = child.stdout.read()
-        return found
+            output: bytes = child.stdout.read()
+        return output
 
     @contextmanager
     def _started(self, command: str, stdin: IO[bytes] | int) -> Iterator[Any]:
-        """A command while it runs. Errors: `NasError` with its last line where it fails."""
+        """The running process of a command. Errors: `NasError` with its last line if it fails."""
         words = [*self._ssh, command]
         with TemporaryFile() as said:
             try:

@@ -1,4 +1,4 @@
-"""Measuring a device that this program does not run on: its bundle, and the rows that come back."""
+"""Measuring a device that this program does not run on: writes its bundle, imports its rows."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
+from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 from nas.latency.measuring.bundle import write_bundle
 from nas.latency.measuring.measure import begin, check_name, check_numbers, finish, planned
 from nas.latency.measuring.plan import Sampler, mixed_network
 from nas.latency.metadata import Protocol
 from nas.latency.runner.batches import ANCHORS
 from nas.latency.runner.main import FACTS, RESULTS
-from nas.latency.runner.timing import CPU, Settings
+from nas.latency.runner.timing import CPU, TimingSettings
 from nas.latency.table import read_table, write_table
 from nas.support.errors import NasError
 from nas.support.files import read_text
-from nas.support.validation import Settings as Checked
-from nas.support.validation import validated
+from nas.support.validation import Settings, validated
 
 MODELS_A_MINUTE = 300  # more than the fastest processors time
 
 
-class _Facts(Checked):
-    """What a runner says of its device, beside the rows."""
+class _Facts(Settings):
+    """The contents of `results.json`: what a runner says of its device."""
 
     model_config = ConfigDict(strict=True)
 
@@ -50,19 +50,19 @@ def make_bundle(
     name: str,
     bundle: Path,
     *,
-    minutes: float = 9.0,
+    minutes: float = MEASURE_MINUTES,
     provider: str = CPU,
     threads: int = 1,
-    precision: str = "fp32",
+    precision: str = DEFAULT_PRECISION,
     visits: int = 6,
-    folder: Path = Path("latency_tables"),
+    folder: Path = TARGETS_FOLDER,
     say: Callable[[str], None] = lambda line: None,
     sample: Sampler = mixed_network,
 ) -> int:
     """Writes a folder with all that a device needs to be timed, and the rows that the target has
-    already; returns how many models there are to be timed. `say` gets a line before the models are
-    written, which takes half a minute. Errors: `NasError` as of `measure`, and where the folder has
-    something in it."""
+    already; returns the number of models to be timed. `say` gets a line before the models are
+    written, which takes half a minute. Errors: those of `measure`, and `NasError` where the folder
+    is not empty."""
     check_name(name)
     check_numbers(threads, visits, precision, minutes)
     if bundle.exists() and (not bundle.is_dir() or any(bundle.iterdir())):
@@ -75,7 +75,7 @@ def make_bundle(
         bundle,
         islice(planned(table, sample), known + count),
         target=name,
-        settings=Settings(provider, threads, visits),
+        settings=TimingSettings(provider, threads, visits),
         precision=precision,
         minutes=minutes,
     )
@@ -88,28 +88,28 @@ def import_results(
     results: Path,
     *,
     name: str | None = None,
-    folder: Path = Path("latency_tables"),
-    precision: str = "fp32",
+    folder: Path = TARGETS_FOLDER,
+    precision: str = DEFAULT_PRECISION,
     threads: int = 1,
 ) -> tuple[Path, list[str]]:
     """Makes a target of the rows that a bundle's runner wrote; returns the path of its YAML and
-    what was wrong with the machine.
+    lines about what is wrong with the machine.
 
-    What is known of the device is in `results.json` beside the rows. Without it the rows are still
-    good, the device is unknown, and name, precision and threads are the given ones. Errors:
-    `NasError` for a file that is not as the runner wrote it, with the row and its rule, and where
-    the target has other rows or was measured in another way.
+    `results.json` beside the rows describes the device. Without it the device is unknown, and name,
+    precision and threads are the given ones. Errors: `NasError` for a file that is not as the
+    runner wrote it, with the row and its rule, and where the target has rows that `results` lacks
+    or was measured with other settings.
     """
     rows = read_table(results)
-    beside = results.with_name(FACTS)
+    path = results.with_name(FACTS)
     facts: dict[str, Any]
-    if beside.exists():
-        found = validated(_Facts, read_text(beside, str(beside)), str(beside))
-        facts = found.model_dump(exclude={"format", "target", "warnings"})
-        name, warnings = name or found.target, found.warnings
+    if path.exists():
+        told = validated(_Facts, read_text(path, str(path)), str(path))
+        facts = told.model_dump(exclude={"format", "target", "warnings"})
+        name, warnings = name or told.target, told.warnings
     else:
         if name is None:
-            raise NasError(f"{beside} is missing; without it, --target must name the target")
+            raise NasError(f"{path} is missing; without it, --target must name the target")
         warnings = [f"no {FACTS} came with the rows: the device is unknown"]
         facts = {
             "device": "unknown",

@@ -1,4 +1,4 @@
-"""Predictions against the machine at hand: a study's networks, timed."""
+"""`verify`: times networks on this machine and compares their latencies with the predictions."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from nas.architecture import Architecture
+from nas.defaults import VERIFY_MINUTES
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.measure import PRECISIONS, check_numbers, failures
-from nas.latency.runner.batches import Progress, run
+from nas.latency.runner.batches import MeasuringProgress, run
 from nas.latency.runner.main import machine_facts
-from nas.latency.runner.timing import CPU, Settings, full_provider
+from nas.latency.runner.timing import CPU, TimingSettings, full_provider
 from nas.latency.table import Subject
 from nas.latency.target import Prediction, Target
 from nas.support.errors import NasError
 
 
 class Comparison(NamedTuple):
-    """A prediction, what was measured, and the measurement's own relative error."""
+    """A predicted latency, the measured one in ms, and the measurement's own relative error."""
 
     predicted: Prediction
     measured_ms: float
@@ -27,7 +28,7 @@ class Comparison(NamedTuple):
 
     @property
     def error(self) -> float:
-        """By which fraction of the measured latency the prediction is off; above 0, the network is
+        """The prediction's error as a fraction of the measured latency; above 0, the network is
         faster than predicted."""
         return self.predicted.ms / self.measured_ms - 1
 
@@ -41,29 +42,29 @@ def verify(
     networks: Sequence[Architecture],
     target: Target,
     *,
-    minutes: float = 5.0,
+    minutes: float = VERIFY_MINUTES,
     visits: int = 6,
-    progress: Callable[[Progress], None] = lambda progress: None,
+    progress: Callable[[MeasuringProgress], None] = lambda progress: None,
 ) -> tuple[list[Comparison | None], list[str]]:
-    """Times networks here as the target's were, and compares: one entry a network, none where the
-    time was over before; and what is wrong with the machine, a line each.
+    """Times networks here with the target's settings. Returns a comparison for each network, None
+    for one that there was no time for, and lines about what is wrong with the machine.
 
     Errors: `NasError` where the target's runtime, precision or provider cannot be run here.
     """
     settings = _settings(target, visits)
     precision = target.metadata.precision
     check_numbers(settings.threads, visits, precision, minutes)
-    found = [Subject.network(arch) for arch in networks]
-    unique = list(dict.fromkeys(found))
+    subjects = [Subject.network(arch) for arch in networks]
+    unique = list(dict.fromkeys(subjects))
     with TemporaryDirectory() as name, failures():
-        place = Path(name)
-        entries = model_files(place, unique, precision)
-        results = place / "results.csv"
-        outcome = run(place, entries, results, settings, minutes, progress, len(unique))
+        folder = Path(name)
+        entries = model_files(folder, unique, precision)
+        results = folder / "results.csv"
+        outcome = run(folder, entries, results, settings, minutes, progress, len(unique))
         machine = machine_facts(settings)
     rows = {row.spec: row for row in outcome.rows}
     compared: list[Comparison | None] = []
-    for arch, subject in zip(networks, found, strict=True):
+    for arch, subject in zip(networks, subjects, strict=True):
         row = rows.get(subject.spec)
         compared.append(row and Comparison(target.predict(arch), row.latency_ms, row.spread))
     notes = [
@@ -74,8 +75,8 @@ def verify(
     return compared, notes + outcome.warnings()
 
 
-def _settings(target: Target, visits: int) -> Settings:
-    """How the target was measured. Errors: `NasError` where that cannot be repeated here."""
+def _settings(target: Target, visits: int) -> TimingSettings:
+    """The settings of a target's measurement. Errors: `NasError` where they cannot be used here."""
     facts = target.metadata
     if not facts.runtime.startswith("onnxruntime") or facts.precision not in PRECISIONS:
         raise NasError(
@@ -87,4 +88,4 @@ def _settings(target: Target, visits: int) -> Settings:
             provider = full_provider(facts.provider or CPU)
     except NasError as error:
         raise NasError(f"target {target.name} cannot be run here: {error}") from None
-    return Settings(provider, facts.threads or 1, visits)
+    return TimingSettings(provider, facts.threads or 1, visits)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nas.latency.lowering.kernels import Kernel
+from nas.latency.lowering.rows import Lowering
 from nas.latency.metadata import Metadata
 from nas.latency.model.basis import Additive
 from nas.latency.model.corrections import VERSION, Corrections, Sample, fit_corrections
@@ -94,7 +95,7 @@ def fitted(metadata: Metadata, table: Path) -> Metadata:
     return metadata.model_copy(update={"noise": noise, "error": error})
 
 
-def cross_validate(rows: Sequence[TableRow], networks: Sequence[int], lowering: str) -> Vector:
+def cross_validate(rows: Sequence[TableRow], networks: Sequence[int], lowering: Lowering) -> Vector:
     """Log (predicted / measured) of the networks among the rows, by fits to all other rows but
     those of a fifth of the networks each. The same table gives the same folds."""
     samples = _samples(rows, lowering)
@@ -111,12 +112,12 @@ def cross_validate(rows: Sequence[TableRow], networks: Sequence[int], lowering: 
     return logs
 
 
-def fit_rows(rows: Sequence[TableRow], lowering: str) -> Predictor:
+def fit_rows(rows: Sequence[TableRow], lowering: Lowering) -> Predictor:
     """The predictor that fits the rows best."""
     return _fit(_samples(rows, lowering))
 
 
-def _samples(rows: Sequence[TableRow], lowering: str) -> list[Sample]:
+def _samples(rows: Sequence[TableRow], lowering: Lowering) -> list[Sample]:
     return [
         Sample(r.subject.kernels(lowering), r.latency_ms, r.subject.kind == "network") for r in rows
     ]

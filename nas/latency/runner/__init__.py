@@ -1,5 +1,5 @@
-"""Times ONNX models through onnxruntime: what `nas measure` runs here, and copies to devices.
+"""The runner: times ONNX models through onnxruntime, for `nas measure` here and on devices.
 
-These modules need Python 3.8, numpy and onnxruntime, and nothing else of this package, hence the
-relative imports: a bundle has them as one file, `measure.pyz`, next to its models.
+These modules need Python 3.8, numpy and onnxruntime, but nothing else of this package. A bundle has
+them as one file, `measure.pyz`, next to its models; hence the relative imports.
 """

@@ -1,4 +1,4 @@
-"""From models to a table: batch after batch, its rows on disk before the next one begins."""
+"""`run`: times models batch after batch; a batch's rows are on disk before the next one begins."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from typing import NamedTuple
 import numpy as np
 
 from .clock import Clock, Row, Watch, merged
-from .timing import Failure, Model, Settings, time_loaded
+from .timing import Failure, Model, TimingSettings, time_loaded
 
 COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
-BATCH = 48  # so many that a visit to each takes longer than most disturbances
+BATCH = 48  # models; a visit to each of them takes longer than most disturbances
 ANCHORS = 5
-# Each model is loaded so often, minutes apart: what else the machine does, and the memory that a
+# Each model is loaded this often, minutes apart: the machine's other work, and the memory that a
 # session happens to get, change its latency more than anything within a session.
 SESSIONS = 2
-BLOCK = 1 << 20  # numbers of a weight file: so many random ones, again and again
+BLOCK = 1 << 20  # random numbers, which a weight file repeats
 NOISY, UNSTEADY = 0.02, 0.05
 
 
 class Entry(NamedTuple):
-    """A model to be timed: what it is, its file, and the bytes it takes of each weight file."""
+    """A model to be timed: the kind and spec of its row, its file, and the bytes it takes of each
+    weight file."""
 
     kind: str
     spec: str
@@ -35,8 +36,9 @@ class Entry(NamedTuple):
     weights: dict[str, int]
 
 
-class Progress(NamedTuple):
-    """How far a measurement is: rows in the table, seconds used, allowed and about left."""
+class MeasuringProgress(NamedTuple):
+    """How far a measurement is: rows in the table, and the seconds used, allowed and left (an
+    estimate)."""
 
     rows: int
     seconds: float
@@ -52,8 +54,8 @@ class Progress(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """All rows; by how much the slowest batch took longer than the fastest one, as a fraction; why
-    models were left out; whether there is nothing left to be timed."""
+    """The result of `run`: all rows; by which fraction the slowest batch took longer than the
+    fastest one; why models were left out; whether all was timed."""
 
     rows: list[Row]
     drift: float
@@ -61,7 +63,7 @@ class Outcome(NamedTuple):
     complete: bool
 
     def warnings(self) -> list[str]:
-        """What the user should know of the machine, a line each."""
+        """Lines that tell the user what is wrong with the machine."""
         said = []
         noise = float(np.median([row.spread for row in self.rows]))
         if noise > NOISY:
@@ -82,18 +84,17 @@ def run(
     folder: Path,
     entries: Iterable[Entry],
     results: Path,
-    settings: Settings,
+    settings: TimingSettings,
     minutes: float,
-    report: Callable[[Progress], None],
+    report: Callable[[MeasuringProgress], None],
     total: int,
 ) -> Outcome:
-    """Times the entries, about `total` of them, whose files are in `folder`; writes all rows after
-    each batch.
+    """Times the entries, about `total` of them, and writes all rows to `results` after each batch.
+    The entries' files are in `folder`.
 
-    The first entries are the anchors. Rows that `results` has are kept; those with fewer visits
-    than asked for are timed again, in new sessions, once all others have been timed. It ends with
-    the first batch that is done after so many minutes. Errors: `Failure` where no anchor can be
-    timed.
+    The first entries are the anchors. Rows that `results` has are kept. Rows with fewer visits than
+    asked for are timed again, in new sessions, once all others have been timed. The run ends with
+    the first batch that ends after `minutes`. Errors: `Failure` where no anchor can be timed.
     """
     start, limit = monotonic(), minutes * 60
     kept = read_rows(results)
@@ -107,7 +108,7 @@ def run(
         why = "; ".join(loader.left_out) or f"{results.name} has no row of the first models"
         raise Failure(f"nothing can be timed: {why}")
     clock = Clock([known[entry[:2]].latency_ms for entry, _ in anchors] if kept else [])
-    found = kept
+    measured = kept
     watch = Watch([model for _, model in anchors])
     session = settings._replace(visits=-(-settings.visits // SESSIONS))
 
@@ -120,7 +121,7 @@ def run(
                 yield entry
 
     def again() -> Iterator[Entry]:
-        visits = {row[:2]: row.visits for row in found}
+        visits = {row[:2]: row.visits for row in measured}
         return (e for e in seen if 0 < visits.get(e[:2], 0) < settings.visits)
 
     turn, turns = unseen(), SESSIONS
@@ -129,44 +130,45 @@ def run(
         while not batch and turns > 1:
             turn, turns = again(), turns - 1
             batch = loader.batch(turn)
-        if found and not batch:
-            return Outcome(found, clock.drift, loader.left_out, True)
+        if measured and not batch:
+            return Outcome(measured, clock.drift, loader.left_out, True)
         pairs = anchors + batch
         timings = time_loaded([model for _, model in pairs], session, watch.slowness)
         rows = [Row(entry.kind, entry.spec, *timing) for (entry, _), timing in zip(pairs, timings)]
         clock.add(rows[: len(anchors)], rows[len(anchors) :])
-        found = merged(kept + clock.rows())
-        write_rows(results, found)
+        measured = merged(kept + clock.rows())
+        write_rows(results, measured)
         seconds = monotonic() - start
         timed = clock.count / SESSIONS
         rest = (total - len(kept) - timed) * seconds / (timed or 1)
-        report(Progress(len(found), seconds, limit, max(0.0, min(limit - seconds, rest))))
+        left = max(0.0, min(limit - seconds, rest))
+        report(MeasuringProgress(len(measured), seconds, limit, left))
         if seconds >= limit:
-            return Outcome(found, clock.drift, loader.left_out, False)
+            return Outcome(measured, clock.drift, loader.left_out, False)
 
 
 class _Loader:
-    """Loads models; `left_out` says of which it could not, and why."""
+    """Loads models; `left_out` has a line for each that could not be loaded, with the reason."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: TimingSettings) -> None:
         self._folder, self._settings = folder, settings
         self._memory = _free_memory() // 4  # a runtime may hold each weight twice
         self.left_out: list[str] = []
 
     def batch(self, entries: Iterator[Entry]) -> list[tuple[Entry, Model]]:
-        """The next entries, loaded: so many as make a batch and fit into memory."""
-        found: list[tuple[Entry, Model]] = []
+        """The next entries with their models, as many as make a batch and fit into memory."""
+        loaded: list[tuple[Entry, Model]] = []
         size = 0
-        while len(found) < BATCH and size < self._memory:
+        while len(loaded) < BATCH and size < self._memory:
             entry = next(entries, None)
             if entry is None:
                 break
-            found += [(entry, model) for model in self.load(entry)]
+            loaded += [(entry, model) for model in self.load(entry)]
             size += sum(entry.weights.values())
-        return found
+        return loaded
 
     def load(self, entry: Entry) -> list[Model]:
-        """The model of an entry; none where the runtime or the memory does not allow it."""
+        """The model of an entry in a list, empty where runtime or memory does not allow it."""
         size = sum(entry.weights.values())
         if size > self._memory:
             self.left_out.append(f"{entry.file} was left out: its weights take {size >> 20} MB")
@@ -184,8 +186,9 @@ class _Loader:
 
 
 def grow_weights(path: Path, size: int) -> None:
-    """Makes a file of random weights that many bytes long. Its name says what is in it: `f0.25` are
-    normally distributed numbers of that deviation, `i8` bytes, `zero` zeros.
+    """Makes a file of weights at least `size` bytes long. Its name says what is in it: `f0.25` has
+    normally distributed float32 numbers of that standard deviation, `i8` random bytes, `zero`
+    zeros.
 
     So a bundle of thousands of models has no weights in it: they are made where they are needed.
     """
@@ -206,7 +209,8 @@ def grow_weights(path: Path, size: int) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows that a call before has written. Errors: `Failure` where it was not such a call."""
+    """The rows that an earlier call wrote; none without a file. Errors: `Failure` for another
+    file."""
     if not path.exists():
         return []
     with open(path, encoding="utf-8", newline="") as file:
@@ -220,7 +224,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Writes the table whole or not at all."""
+    """Writes a table of rows, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -230,7 +234,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a temporary file, syncs it and renames it."""
+    """Writes a text file whole or not at all: to a temporary file, synced and then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     with open(part, "w", encoding="utf-8", newline="") as file:

@@ -1,4 +1,4 @@
-"""How onnxruntime stores tensors on this processor, found by asking it to optimise a model."""
+"""`lowering`: how onnxruntime stores tensors here, read off a model that it optimises."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import onnxruntime
 
 from .timing import CPU
 
-# An ONNX model of one 11x11 convolution of 3 channels to 1, without bias, its weights all 0: where
-# the device has no package to write one.
+# An ONNX model of one 11x11 convolution of 3 channels to 1, without bias, its weights all 0. It is
+# stored because the device has no package to write one.
 PROBE = (
     b"eNrj4LDq5eHi52Ks4GIsF2KsVGJxzs8rE2JM19rDzcHIwczBzcEtwOjEWO61hpthFIyCUTAKRsGgB1HSwCJdSIxLhINR"
     b"SICLiYMRiJmBmBuEk4CSlWiScOzEwsUgIAgADYkLxQ=="
@@ -23,8 +23,8 @@ BLOCKS = (8, 16)
 
 
 def lowering(provider: str) -> str:
-    """The lowering that predicts this runtime: `nchwc8` or `nchwc16` where it blocks channels by so
-    many, `fused` elsewhere."""
+    """The lowering that describes this runtime: `nchwc8` or `nchwc16` where it blocks channels by 8
+    or 16, `fused` elsewhere."""
     if provider != CPU:
         return "fused"
     options = onnxruntime.SessionOptions()
@@ -34,6 +34,6 @@ def lowering(provider: str) -> str:
         options.optimized_model_filepath = str(path)
         onnxruntime.InferenceSession(zlib.decompress(base64.b64decode(PROBE)), options, [CPU])
         data = path.read_bytes()
-    # The one filter was padded to a block of them.
+    # The runtime padded the one filter to a whole block of filters.
     block = len(data) // FILTER_BYTES
     return f"nchwc{block}" if DOMAIN in data and block in BLOCKS else "fused"

@@ -1,4 +1,4 @@
-"""What `measure.pyz` does in the folder of a bundle."""
+"""`main`: the program of `measure.pyz`, which times the models of a bundle's folder."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Any
 
 import onnxruntime
 
-from .batches import Entry, Progress, run, write_whole
+from .batches import Entry, MeasuringProgress, run, write_whole
 from .layout import lowering
-from .timing import CPU, Failure, Settings, full_provider
+from .timing import CPU, Failure, TimingSettings, full_provider
 
 MANIFEST, RESULTS, FACTS = "manifest.json", "results.csv", "results.json"
 FORMAT = 1
-# What decides how fast a convolution can be, as Linux names it on x86 and on ARM.
+# The processor features that decide a convolution's speed, in Linux's names for x86 and ARM.
 FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16",
          "amx_int8", "neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve")  # fmt: skip
 
 
 def main() -> None:
-    """Times what the manifest lists and writes the results. With `--attached` it ends when standard
-    input does: whoever started it is gone."""
+    """Times the models in the manifest and writes the results. With `--attached` the program ends
+    when standard input does, because then whoever started it is gone."""
     if "--attached" in sys.argv[1:]:
         threading.Thread(target=_end_with_input, daemon=True).start()
     folder = Path(sys.argv[0]).resolve().parent
@@ -44,7 +44,7 @@ def main() -> None:
 def _measure(folder: Path) -> None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        asked = Settings(**manifest["settings"])
+        asked = TimingSettings(**manifest["settings"])
         entries = [Entry(**entry) for entry in manifest["models"]]
     except (KeyError, TypeError, ValueError):
         raise Failure(f"{MANIFEST} is damaged: copy the bundle again") from None
@@ -57,10 +57,10 @@ def _measure(folder: Path) -> None:
         "warnings": [],
     }
     write_whole(folder / FACTS, json.dumps(facts, indent=1))
-    place = folder / RESULTS
+    results = folder / RESULTS
     print(f"{facts['device']}: {len(entries)} models", flush=True)
     total, minutes = len(entries), manifest["minutes"]
-    outcome = run(folder / "models", entries, place, settings, minutes, _print, total)
+    outcome = run(folder / "models", entries, results, settings, minutes, _print, total)
     facts["warnings"] = outcome.warnings()
     write_whole(folder / FACTS, json.dumps(facts, indent=1))
     for warning in facts["warnings"]:
@@ -69,8 +69,8 @@ def _measure(folder: Path) -> None:
     print(f"{len(outcome.rows)} rows in {RESULTS}{rest}", flush=True)
 
 
-def machine_facts(settings: Settings) -> dict[str, Any]:
-    """What a target says of the machine it was measured on and of the way it was."""
+def machine_facts(settings: TimingSettings) -> dict[str, Any]:
+    """The facts that a target keeps of the machine it was measured on and of the settings."""
     device, flags = _processor()
     if settings.provider != CPU:
         device = _graphics() or device
@@ -87,7 +87,7 @@ def machine_facts(settings: Settings) -> dict[str, Any]:
 
 
 def _processor() -> tuple[str, list[str]]:
-    """The name of the board or else of the processor, and which of `FLAGS` it has."""
+    """The name of the board, or else of the processor, and those `FLAGS` that it has."""
     known: dict[str, str] = {}
     for line in _read("/proc/cpuinfo").splitlines():
         key, _, value = line.partition(":")
@@ -99,7 +99,7 @@ def _processor() -> tuple[str, list[str]]:
 
 
 def _graphics() -> str:
-    """The name of an NVIDIA card; empty where there is none, or nobody to ask."""
+    """The name of an NVIDIA card; empty where there is none or `nvidia-smi` cannot be run."""
     words = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
         said = subprocess.run(words, stdout=subprocess.PIPE, check=True, timeout=20).stdout
@@ -115,7 +115,7 @@ def _read(path: str) -> str:
         return ""
 
 
-def _print(progress: Progress) -> None:
+def _print(progress: MeasuringProgress) -> None:
     print(progress, flush=True)
 
 

@@ -1,16 +1,16 @@
 """The timing protocol: how long models take on this machine through onnxruntime.
 
-A machine is never quiet, and what disturbs it comes in bursts. So a batch of models is loaded and
-visited in turn, several times: a burst then spoils a round of visits, which is noticed and made up
-for. Runs in which the thread was switched out are dropped; of a visit the 10th percentile counts,
-of the visits the 25th.
+A machine is never quiet, and its disturbances come in bursts. So a batch of models is loaded and
+visited in turn, several times. A burst then spoils a round of visits, which is noticed and made up
+for. Runs in which the thread was switched out are dropped. The latency of a visit is the 10th
+percentile over its runs; that of a model is the 25th percentile over its visits.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter, thread_time
 from typing import Any, NamedTuple
@@ -26,17 +26,17 @@ except ImportError:  # Windows
 WARM_UP = 2
 VISIT_SECONDS = (0.015, 0.04)
 FEWEST_RUNS = 3
-# What shares the caches slows large networks by up to 30% for ten seconds, small ones not at all.
+# Other work in the caches slows large networks by up to 30% for ten seconds, small ones not at all.
 QUIET, PATIENCE = 0.03, 4
 CPU = "CPUExecutionProvider"
 
 
 class Failure(Exception):
-    """What a user can mend, in one line."""
+    """An error that a user can mend, in one line."""
 
 
-class Settings(NamedTuple):
-    """How everything of one table is timed."""
+class TimingSettings(NamedTuple):
+    """The settings that all rows of one table are timed with."""
 
     provider: str = CPU
     threads: int = 1
@@ -53,8 +53,11 @@ class Settings(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """`spread`: half of the relative difference between the even and the odd visits' latency,
-    which estimates the relative error of the latency of all visits."""
+    """The latency of a model in ms, its `spread` and the number of visits.
+
+    `spread` is half of the relative difference between the latencies of the even and of the odd
+    visits. It estimates the relative error of the latency of all visits.
+    """
 
     latency_ms: float
     spread: float
@@ -62,8 +65,8 @@ class Timing(NamedTuple):
 
 
 def full_provider(name: str) -> str:
-    """The provider that a name means, be it short ("cuda"). Errors: `Failure` with those that the
-    installed onnxruntime has."""
+    """The full name of a provider; `name` may be short ("cuda"). Errors: `Failure` with the
+    providers that the installed onnxruntime has."""
     known: list[str] = onnxruntime.get_available_providers()
     for full in known:
         if name.lower() in (full.lower(), full.lower().replace("executionprovider", "")):
@@ -72,9 +75,9 @@ def full_provider(name: str) -> str:
 
 
 class Model:
-    """One loaded model (a path, or bytes) with its input and output bound, and its visits."""
+    """A loaded model (a path, or bytes) with its input and output bound, and its visits."""
 
-    def __init__(self, model: str | bytes, settings: Settings) -> None:
+    def __init__(self, model: str | bytes, settings: TimingSettings) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
@@ -87,18 +90,19 @@ class Model:
         image, logits = self._session.get_inputs()[0], self._session.get_outputs()[0]
         pixels = np.random.RandomState(0).standard_normal(image.shape).astype(np.float32)
         self._binding.bind_cpu_input(image.name, pixels)
-        # Of a GPU too: once the output is in memory, the run has ended.
+        # On a GPU too, a run has ended once the output is in the CPU's memory.
         self._binding.bind_output(logits.name, "cpu")
         self._own_time = settings.threads == 1 and settings.provider == CPU
         self._visits: list[float] = []
 
     def visit(self) -> None:
-        """Times it, and remembers."""
+        """Times the model once more and remembers the visit."""
         self._visits.append(self.seconds())
 
     def seconds(self) -> float:
-        """What one of some runs in a row takes: of as many as fit into the shorter time, into the
-        longer one while too few of them were undisturbed, and never fewer than `FEWEST_RUNS`."""
+        """The 10th percentile, in seconds, over some runs in a row: as many as fit into the shorter
+        of `VISIT_SECONDS`, or into the longer while fewer than `FEWEST_RUNS` were undisturbed, and
+        never fewer than `FEWEST_RUNS`."""
         session, binding = self._session, self._binding
         for _ in range(WARM_UP):
             session.run_with_iobinding(binding)
@@ -122,11 +126,11 @@ class Model:
 
     @property
     def last_visit(self) -> float:
-        """What a run took at the last visit, in seconds."""
+        """The latency of the last visit, in seconds."""
         return self._visits[-1]
 
     def timing(self, rounds: list[int]) -> Timing:
-        """What these of the visits since the last call say."""
+        """The timing of the visits of these rounds, counted since the last call."""
         visits = np.array(self._visits)[rounds] * 1e3
         self._visits = []
         latency = float(np.quantile(visits, 0.25))
@@ -137,19 +141,14 @@ class Model:
         return Timing(latency, spread, len(visits))
 
 
-def time_models(models: Iterable[str | bytes], settings: Settings) -> list[Timing]:
-    """The latency of each model, timed as one batch."""
-    return time_loaded([Model(model, settings) for model in models], settings)
-
-
 def time_loaded(
-    models: Sequence[Model], settings: Settings, slowness: Callable[[], float] = lambda: 0.0
+    models: Sequence[Model], settings: TimingSettings, slowness: Callable[[], float] = lambda: 0.0
 ) -> list[Timing]:
-    """The same for models that are loaded already.
+    """Times loaded models as one batch; returns a timing for each.
 
-    After each round of visits `slowness()` says by how much the machine was slower than it can be.
-    Rounds that were slower than `QUIET` are made up for by others, up to `PATIENCE` times as many;
-    the quietest ones count.
+    After each round of visits `slowness()` says by which fraction the machine was slower than it
+    can be. Rounds slower than `QUIET` are made up for by more rounds, up to `PATIENCE` times as
+    many as asked for in all; the quietest ones count.
     """
     slow: list[float] = []
     with _pinned(settings):
@@ -164,7 +163,7 @@ def time_loaded(
 
 
 @contextmanager
-def _pinned(settings: Settings) -> Iterator[None]:
+def _pinned(settings: TimingSettings) -> Iterator[None]:
     """Keeps this process on one core while a single thread is timed, where the system can."""
     if settings.threads != 1 or sys.platform != "linux":
         yield
@@ -178,7 +177,7 @@ def _pinned(settings: Settings) -> Iterator[None]:
 
 
 def _switches() -> int:
-    """How often this thread was switched out against its will; 0 where nobody counts."""
+    """The number of times this thread was switched out involuntarily; 0 where nobody counts."""
     if resource is None:
         return 0
     who = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)

@@ -24,7 +24,7 @@ def grasp(probe: Probe) -> float:
     H g is a central difference along g, because not every activation has a second derivative in
     torch.
     """
-    names = [name for name, w in probe.weights.items() if w.dim() > 1]
+    names = list(probe.matrices)
     weights = {name: w.detach().double() for name, w in probe.weights.items()}
     x = probe.batch.double()
 

@@ -17,7 +17,7 @@ from nas.proxies.registry import proxy
     failure="saturates at 2^N patterns of N images; blind to parameters without activations",
 )
 def swap(probe: Probe) -> float:
-    """How many different patterns the units' signs over the batch form."""
+    """The number of different patterns that the units' signs over the batch form."""
     packed = np.packbits(codes(probe.many).numpy(), axis=0)
     rows = np.ascontiguousarray(packed.T)
     return float(len(np.unique(rows.view(f"V{rows.shape[1]}"))))

@@ -21,12 +21,11 @@ def zico(probe: Probe) -> float:
     two halves."""
     if len(probe.batch) < 2:
         raise UndefinedScore("a batch of one image has no halves")
-    layers = {name: w for name, w in probe.weights.items() if w.dim() > 1}
+    layers = list(probe.matrices.values())
     halves = []
     for x, labels in zip(probe.batch.chunk(2), probe.labels.chunk(2), strict=True):
         loss = F.cross_entropy(probe.run(probe.weights, x).flatten(1), labels)
-        gradients = torch.autograd.grad(loss, list(layers.values()), allow_unused=True)
-        halves.append(gradients)
+        halves.append(torch.autograd.grad(loss, layers, allow_unused=True))
     total = 0.0
     for a, b in zip(*halves, strict=True):
         if a is None or b is None:

@@ -53,15 +53,15 @@ class BudgetSampler(BaseSampler):
 
         cascade = self.study.settings.cascade
         if cascade == 1:
-            return self.propose(proposed()).params
+            return self.propose(proposed()).assignment
         bent = (self.candidates.feasible(proposed(), self.rng) for _ in range(cascade))
         new = {c.arch.hash: c for c in bent if c and c.arch.hash not in self.seen}
         if not new:
-            return self.propose(proposed()).params
+            return self.propose(proposed()).assignment
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         known = [*self.study.reference_trials, *complete]
         self.candidate = self.study.screen.pick(list(new.values()), known, self.rng)
-        return self.candidate.params
+        return self.candidate.assignment
 
     def propose(self, chosen: dict[str, Any]) -> Candidate:
         """A candidate near the `chosen` options, within budget and new if it can be."""
@@ -69,16 +69,16 @@ class BudgetSampler(BaseSampler):
         for _ in range(NEW_TRIES):
             if candidate is None or candidate.arch.hash not in self.seen:
                 break
-            candidate = self.candidates.feasible(self._neighbour(candidate.params), self.rng)
+            candidate = self.candidates.feasible(self._neighbour(candidate.assignment), self.rng)
         if candidate is None:
             raise NasError("no network within all budgets was found; loosen one of them")
         self.candidate = candidate
         return candidate
 
-    def _neighbour(self, params: dict[str, Any]) -> dict[str, Any]:
-        """All but one option of `params`: the open one will be redrawn."""
-        left_out = list(params)[self.rng.integers(len(params))] if params else None
-        return {name: value for name, value in params.items() if name != left_out}
+    def _neighbour(self, assignment: dict[str, Any]) -> dict[str, Any]:
+        """All but one option of an assignment: the open one will be redrawn."""
+        left_out = list(assignment)[self.rng.integers(len(assignment))] if assignment else None
+        return {name: value for name, value in assignment.items() if name != left_out}
 
     def sample_independent(
         self,

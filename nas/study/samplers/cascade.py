@@ -14,10 +14,10 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from nas.blocks import Block, block_graph
-from nas.costs import block_cost
 from nas.graph import Shape
+from nas.measures import OBJECTIVES
 from nas.study.candidates import Candidate, Candidates
-from nas.study.objectives import OBJECTIVES, Aim
+from nas.study.objectives import Aim
 
 KNOWN = 1000
 RIDGE = 1.0
@@ -56,17 +56,15 @@ class Screen:
 
 def features(candidate: Candidate) -> np.ndarray:
     """The logs of the costs, the resolution and the sum of convolution channels."""
-    cost, shape, channels = candidate.cost, candidate.arch.input_shape, 1
-    for row in candidate.arch.rows():
-        channels += _channels(row, shape)
-        shape = block_cost(row, shape)[3]
+    cost, channels = candidate.cost, 1 + sum(candidate.arch.walk(_channels))
     counts = (cost.macs, cost.params, cost.peak_bytes, candidate.arch.resolution, channels)
     return np.log([*counts, candidate.latency.ms])
 
 
 @lru_cache(maxsize=1 << 17)
-def _channels(row: Block, shape: Shape) -> int:
-    return sum(node.shape[0] for node in block_graph(row, shape).nodes if node.op == "conv")
+def _channels(row: Block, shape: Shape) -> tuple[int, Shape]:
+    graph = block_graph(row, shape)
+    return sum(node.shape[0] for node in graph.nodes if node.op == "conv"), graph.output_shape
 
 
 def fitted(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

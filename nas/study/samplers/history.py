@@ -12,6 +12,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.study.optuna_private import generation_of, id_of
+from nas.study.quiet import quiet
 from nas.study.samplers.registry import Sampler
 from nas.support.errors import NasError
 
@@ -28,7 +29,8 @@ class History:
     def __init__(self, directions: Sequence[StudyDirection], sampler: Sampler) -> None:
         self._trials, self._count, self._generation = _Trials(), 0, 0
         self._genetic = _genetic(sampler) if sampler.generations else None
-        optuna.create_study(study_name=NAME, storage=self._trials, directions=directions)
+        with quiet():
+            optuna.create_study(study_name=NAME, storage=self._trials, directions=directions)
 
     def __len__(self) -> int:
         return self._count

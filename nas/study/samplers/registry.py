@@ -3,9 +3,9 @@
     @sampler("mine")
     def mine(seed: int, ancestors: Sequence[FrozenTrial]) -> BaseSampler: ...
 
-A sampler is any sampler of Optuna's, made afresh for every trial from a seed of that trial's own and
-from `ancestors`: the reference sample, which is as if it had been searched before the first trial.
-So it keeps nothing between trials: what it proposes depends on the history alone.
+A sampler is any sampler of Optuna's, made afresh for every trial from a seed of the trial's own
+and from `ancestors`: the reference sample, as if it had been searched before the first trial. So
+it keeps nothing between trials: what it proposes depends on the history alone.
 """
 
 from __future__ import annotations

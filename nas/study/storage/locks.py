@@ -1,4 +1,4 @@
-"""How several drivers share a study: each has a number, and one at a time stores a result.
+"""Claims, by which several drivers share a study: each has a number, one at a time stores.
 
 A lock is the operating system's or the database server's, which let go of it when the driver is
 gone, however it went.
@@ -28,13 +28,13 @@ class Claim(NamedTuple):
 
 @contextmanager
 def claim_alone() -> Iterator[Claim]:
-    """Where there is nothing to lock: only one driver may run. It has number 0."""
+    """A claim where there is nothing to lock: only one driver may run. It has number 0."""
     yield Claim(0, nullcontext)
 
 
 @contextmanager
 def claim_file(folder: Path, name: str) -> Iterator[Claim]:
-    """Through lock files in a folder, which may be shared by machines if it keeps flock."""
+    """A claim by lock files in a folder, which machines may share if it keeps flock."""
 
     def path(word: str) -> Path:
         return folder / f".{name}.{word}"
@@ -67,7 +67,7 @@ def claim_file(folder: Path, name: str) -> Iterator[Claim]:
 
 @contextmanager
 def claim_postgresql(engine: Engine, name: str) -> Iterator[Claim]:
-    """Through the server's advisory locks, held by one connection for as long as the driver runs.
+    """A claim by the server's advisory locks, which one connection holds while the driver runs.
 
     Source: PostgreSQL's manual, 13.3.5 and 9.28.10.
     """

@@ -1,4 +1,4 @@
-"""Where studies are kept: one Optuna journal file a study, or any Optuna storage URL.
+"""Storage of studies: one Optuna journal file a study, or any Optuna storage URL.
 
 A finished trial is one append, or one transaction's worth of rows.
 """
@@ -19,29 +19,28 @@ from optuna.study import StudyDirection
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from nas.defaults import STUDIES_FOLDER
 from nas.study.optuna_private import Database
+from nas.study.quiet import quiet
 from nas.study.storage.journal import check_last_line, journal
 from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
 from nas.support.errors import NasError, one_of
 
-DEFAULT_FOLDER = "studies"
 SUFFIX = ".journal"
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class Storage:
-    """A place of studies: a folder of journals (the default) or a database URL."""
+    """A folder of journals (the default) or a database, in which studies are kept."""
 
-    def __init__(self, place: str | None = None) -> None:
-        self.place = place or os.environ.get("NAS_STORAGE") or DEFAULT_FOLDER
-        self.url = self.place if "://" in self.place else None
+    def __init__(self, location: str | None = None) -> None:
+        self.location = location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
+        self.url = self.location if "://" in self.location else None
         if self.url:
             try:
                 make_url(self.url)
             except (ArgumentError, ValueError) as error:
-                raise NasError(f"storage {self.place!r} is no URL of a database: {error}") from None
-        self.folder = Path(self.place)
+                raise NasError(f"storage {self.url!r} is no URL of a database: {error}") from None
+        self.folder = Path(self.location)
         self._database: Database | None = None
 
     def names(self) -> list[str]:
@@ -63,7 +62,7 @@ class Storage:
     ) -> optuna.Study:
         """A new study with its attributes; a journal appears whole or not at all.
 
-        Errors: `NasError` where the name is taken or cannot be one, or the place not be written.
+        Errors: `NasError` where the name is taken or cannot be one, or the storage not be written.
         """
         if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", name):
             raise NasError(
@@ -111,9 +110,9 @@ class Storage:
 
     @contextmanager
     def driven(self, name: str) -> Iterator[Claim]:
-        """For as long as a process drives a study: its number, and its way to store alone.
+        """A driver's claim on a study, for as long as it drives it; see `Claim`.
 
-        Errors: `NasError` where the place cannot be written; `exclusive()` too, when it no longer
+        Errors: `NasError` where the storage cannot be written; `exclusive()` too, when it no longer
         can.
         """
         with ExitStack() as stack:
@@ -160,7 +159,8 @@ class Storage:
         attributes: dict[str, Any],
         directions: Sequence[StudyDirection],
     ) -> optuna.Study:
-        study = optuna.create_study(study_name=name, storage=storage, directions=directions)
+        with quiet():
+            study = optuna.create_study(study_name=name, storage=storage, directions=directions)
         for key, value in attributes.items():
             study.set_user_attr(key, value)
         return study
@@ -171,13 +171,13 @@ class Storage:
                 self._database = Database(self.url or "")
             except Exception as error:  # each database driver has its own errors
                 reason = _reason(error)
-                if isinstance(error, ImportError) and self.place.startswith("postgresql"):
+                if isinstance(error, ImportError) and self.location.startswith("postgresql"):
                     reason = "it needs a driver: pip install 'hw-nas[postgres]'"
                 raise NasError(f"storage {self} cannot be opened: {reason}") from None
         return self._database
 
     def __str__(self) -> str:
-        return repr(str(make_url(self.url)) if self.url else self.place)  # without a password
+        return repr(str(make_url(self.url)) if self.url else self.location)  # without a password
 
 
 def _no_such_file(url: URL) -> bool:
@@ -188,13 +188,16 @@ def _no_such_file(url: URL) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """A database's own words, on one line, without those of the libraries between."""
+    """The database's own words on one line, without those of the libraries between."""
     return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
 
 
-def locate(study: str, place: str | None) -> tuple[Storage, str]:
-    """The storage and the name of a study given by its name or by its journal's path."""
+def locate(study: str, storage: Storage | str | None) -> tuple[Storage, str]:
+    """The storage and the name of a study given by its name or by its journal's path.
+
+    A `storage` that somebody wrote comes before the path.
+    """
     path = Path(study)
-    if place is None and study.endswith(SUFFIX):
+    if not isinstance(storage, str) and study.endswith(SUFFIX):
         return Storage(str(path.parent)), path.name.removesuffix(SUFFIX)
-    return Storage(place), study
+    return storage if isinstance(storage, Storage) else Storage(storage), study

@@ -1,1 +1,1 @@
-"""What candidates are evaluated with."""
+"""Workers, which evaluate candidates."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import ExitStack, contextmanager
 from threading import Lock
 from typing import Any
 
 from nas import _version
 from nas.plugins import PluginFile, restore
-from nas.study.workers.executors import TRIES, WorkersLost, queue_of
+from nas.study.workers.executors import TRIES, WorkersLost, one_thread, queue_of
 from nas.support.errors import NasError
 
 CONNECT_SECONDS = 10
@@ -32,14 +33,14 @@ class ClusterExecutor(Executor):
             from distributed import Client, KilledWorker
         except ImportError:
             raise NasError("a scheduler needs Dask: pip install 'hw-nas[cluster]'") from None
-        # What goes wrong is said once, as an error.
-        for name in ("distributed", "distributed.client"):
-            logging.getLogger(name).handlers = [logging.NullHandler()]
         self.address, self._plugins, self._killed = address, tuple(plugins), KilledWorker
         client: Any = Client
+        self._silence = ExitStack()
+        self._silence.enter_context(_silent("distributed", "distributed.client"))
         try:
             self._client: Any = client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
+            self._silence.close()
             reason = " ".join(str(error).split())
             raise NasError(f"scheduler {address!r} cannot be reached: {reason}") from None
         self._tasks: set[Any] = set()
@@ -59,11 +60,11 @@ class ClusterExecutor(Executor):
             return _version.__version__
 
         for check, arguments in ((version, ()), (_prepare, (self._plugins,))):
-            for worker, found in self._client.run(check, *arguments, on_error="return").items():
-                _refuse(worker, found)
+            for worker, answer in self._client.run(check, *arguments, on_error="return").items():
+                _refuse(worker, answer)
 
     def slots(self) -> int:
-        """As many as keep the present workers busy."""
+        """The number of evaluations that keeps the present workers busy."""
         try:
             return queue_of(len(self._client.nthreads()))
         except OSError:
@@ -112,13 +113,27 @@ class ClusterExecutor(Executor):
         return value
 
     def __exit__(self, *error: object) -> None:
-        self._client.close(timeout=CONNECT_SECONDS)
+        with self._silence:
+            self._client.close(timeout=CONNECT_SECONDS)
+
+
+@contextmanager
+def _silent(*names: str) -> Iterator[None]:
+    """No log of these loggers: what goes wrong is said once, as an error."""
+    before = {logger: logger.handlers for logger in map(logging.getLogger, names)}
+    for logger in before:
+        logger.handlers = [logging.NullHandler()]
+    try:
+        yield
+    finally:
+        for logger, handlers in before.items():
+            logger.handlers = handlers
 
 
 def _evaluate(
     version: str, plugins: Sequence[PluginFile], fn: Callable[..., Any], args: Any, kwargs: Any
 ) -> tuple[Any, Exception | None]:
-    """On a worker: the call's result or its own error; what is raised is the worker's fault."""
+    """Evaluates a call on a worker: its result or its error. What is raised is the worker's."""
     from distributed import get_worker
 
     if version != _version.__version__:
@@ -127,26 +142,24 @@ def _evaluate(
     with _ONE_AT_A_TIME:
         _prepare(plugins)
         try:
-            return fn(*args, **kwargs), None
+            with one_thread():
+                return fn(*args, **kwargs), None
         except Exception as error:
             return None, error
 
 
 def _prepare(plugins: Sequence[PluginFile]) -> str:
-    import torch
-
-    torch.set_num_threads(1)
     restore(plugins, "worker")
     return _version.__version__
 
 
-def _refuse(worker: str, found: object, version: str = _version.__version__) -> None:
+def _refuse(worker: str, answer: object, version: str = _version.__version__) -> None:
     """Errors: `WorkersLost` where what a worker answered is not its having this `version`."""
-    if isinstance(found, ModuleNotFoundError):
-        raise WorkersLost(f"worker {worker} has no hw-nas: {found}; install {version} there")
-    if isinstance(found, Exception):
-        raise WorkersLost(f"worker {worker}: {found}")
-    if found != version:
+    if isinstance(answer, ModuleNotFoundError):
+        raise WorkersLost(f"worker {worker} has no hw-nas: {answer}; install {version} there")
+    if isinstance(answer, Exception):
+        raise WorkersLost(f"worker {worker}: {answer}")
+    if answer != version:
         raise WorkersLost(
-            f"worker {worker} has hw-nas {found}, this is {version}: install the same there"
+            f"worker {worker} has hw-nas {answer}, this is {version}: install the same there"
         )

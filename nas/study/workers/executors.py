@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from threading import local
@@ -33,22 +34,31 @@ def queue_of(workers: int) -> int:
     return workers + 2 + workers // 8
 
 
-class InlineExecutor(Executor):
-    """Runs a call at once, in this process; its slots (see the driver) are one.
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, then on as many as before.
 
-    Torch is held to one thread: a proxy's tensors are small, and on a busy machine threads that
-    wait for each other made a search six times slower.
+    A proxy's tensors are small, and on a busy machine threads that wait for each other made a
+    search six times slower.
     """
+    import torch
 
-    def __init__(self) -> None:
-        import torch
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
-        torch.set_num_threads(1)
+
+class InlineExecutor(Executor):
+    """Runs a call at once, in this process; its slots (see the driver) are one."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
-            future.set_result(fn(*args, **kwargs))
+            with one_thread():
+                future.set_result(fn(*args, **kwargs))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -138,7 +148,7 @@ class _Process:
 
 
 def _serve(pipe: Connection, plugins: Sequence[PluginFile]) -> None:
-    """What a process does: answers calls with (result, error), until the driver is gone."""
+    """The loop of a process: answers calls with (result, error) until the driver is gone."""
 
     def begin() -> None:
         import torch

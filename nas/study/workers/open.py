@@ -1,4 +1,4 @@
-"""Where candidates are evaluated: in the driver itself, in local processes or on a Dask cluster."""
+"""Opening an executor: the driver itself, local processes or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_WORKERS = 1024
 def open_executor(
     workers: int = 1, scheduler: str | None = None, plugins: Sequence[PluginFile] = ()
 ) -> Iterator[tuple[Executor, Slots]]:
-    """What to evaluate with, and how many evaluations to have under way; see `study.Driver`.
+    """An executor, and how many evaluations to have under way in it; see `study.Driver`.
 
     One worker is the driver itself, more are processes of this machine; `scheduler`, the address
     of a Dask scheduler, takes the workers of that cluster instead. All of them load the `plugins`.

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import onnx
 import onnxruntime
@@ -11,12 +12,12 @@ import nas
 from nas.blocks import Block, block_graph
 from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import Builder, Graph
-from nas.latency.lowering.kernels import OPS, Kernel, kernels, row_kernels
-from nas.latency.table import network_kernels
+from nas.latency.lowering.kernels import Kernel, KernelOp, kernels, row_kernels
+from nas.latency.lowering.rows import network_kernels
 from nas.space import SearchSpace
 
 REFERENCES = ["alexnet", "densenet121", "mobilenet_v2_100", "resnet50", "shufflenet_v2_x1_0"]
-CONVOLUTIONS = ("conv", "pointwise", "depthwise", "grouped")
+CONVOLUTIONS: tuple[KernelOp, ...] = ("conv", "pointwise", "depthwise", "grouped")
 
 
 def runtime_ops(graph: Graph, folder: Path) -> Counter[str]:
@@ -44,7 +45,7 @@ def test_macs_of_random_networks_add_up(space: str) -> None:
         arch = SearchSpace.load(space).sample(seed)
         found = network_kernels(arch)
         assert sum(k.macs for k in found) == nas.cost(arch).macs
-        assert {k.op for k in found} <= set(OPS)
+        assert {k.op for k in found} <= set(get_args(KernelOp))
         assert all(k.moved > k.weights >= 0 for k in found)
 
 

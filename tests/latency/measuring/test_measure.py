@@ -14,7 +14,7 @@ from nas.architecture import Architecture
 from nas.cli.measure import measure as command
 from nas.latency import Target, calibrate, target_names
 from nas.latency.measuring.measure import begin, measure
-from nas.latency.runner.batches import Progress
+from nas.latency.runner.batches import MeasuringProgress
 from nas.latency.table import read_table
 from nas.space import SearchSpace
 
@@ -76,7 +76,7 @@ def test_a_table_that_was_changed_by_hand_is_fitted_anew(table: Path) -> None:
 def test_an_interrupted_measurement_keeps_its_rows_and_goes_on(tmp_path: Path) -> None:
     cores = os.sched_getaffinity(0)
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: MeasuringProgress) -> None:
         assert progress.rows > 0
         raise KeyboardInterrupt
 

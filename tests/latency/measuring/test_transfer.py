@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from getpass import getuser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -234,11 +235,10 @@ Measure = Callable[..., tuple[Path, list[str]]]
 def over_ssh(server: tuple[str, list[str], Path], tmp_path: Path) -> Measure:
     host, options, _ = server
 
-    def call(**changes: object) -> tuple[Path, list[str]]:
-        settings = {"python": sys.executable, "minutes": FEW, "visits": 1, "sample": tiny}
-        return measure_over_ssh(
-            "board", host, ssh_options=options, folder=tmp_path, **{**settings, **changes}
-        )
+    def call(**changes: Any) -> tuple[Path, list[str]]:
+        settings: dict[str, Any] = {"python": sys.executable, "minutes": FEW, "visits": 1}
+        settings |= {"sample": tiny, **changes}
+        return measure_over_ssh("board", host, ssh_options=options, folder=tmp_path, **settings)
 
     return call
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from nas.latency.table import TableRow, read_table, write_table
 from nas.latency.target import target_names, target_path
 from nas.space import SearchSpace
 
-LOWERING = "nchwc16"
+LOWERING: Final = "nchwc16"
 TRUE = Additive(
     {
         "constant": 0.004,

@@ -164,7 +164,7 @@ def test_a_search_starts_from_an_older_study_and_a_file(study: Study, tmp_path: 
     file.write_text(best.arch.to_json())
     warm = begin(
         **OPTIONS,
-        storage=study.storage.place,
+        storage=study.storage.location,
         proxies=["entropy"],
         start_from=[str(file), "old", "mobilenet_v2_100"],
     )

@@ -1,6 +1,6 @@
 """Bad input for as long as you like: what `tests/fuzz` does for a moment, with new random examples.
 
-    python scripts/fuzz.py --minutes 10 [--only spaces --only words]
+    python scripts/fuzz_input.py --minutes 10 [--only spaces --only words]
 
 Prints how many examples of each kind held, and the smallest example of whatever did not.
 """

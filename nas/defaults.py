@@ -1,0 +1,16 @@
+"""What holds where nothing is said. Light to import: the command line shows it in its help."""
+
+from pathlib import Path
+
+DEFAULT_SPACE = "mobile"
+DEFAULT_TARGET = "cpu"
+DEFAULT_SAMPLER = "evolution"
+DEFAULT_OBJECTIVES = ("latency",)
+DEFAULT_TRIALS = 1000
+DEFAULT_PRECISION = "fp32"
+MEASURE_MINUTES = 9.0
+VERIFY_MINUTES = 5.0
+
+# In the working directory.
+STUDIES_FOLDER = "studies"
+TARGETS_FOLDER = Path("latency_tables")

@@ -1,0 +1,70 @@
+"""The measures of a network: their names, units, text, and which of them a search can lower.
+
+A new measure is an entry here, and a value of that name on `Cost` or on a candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Measure = Literal["latency_ms", "macs", "params", "peak_bytes", "weight_bytes"]
+
+_COUNT = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+_BYTES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_TIME_MS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+_PREFIXES = (("G", 1e9), ("M", 1e6), ("k", 1e3))
+
+
+class Facts(NamedTuple):
+    """What is known of a measure.
+
+    symbol: the unit that a value is shown with.
+    scales: what may stand before an ending in a budget, in lower case, and how much it is.
+    endings: how a budget in this measure ends, in lower case; "" where nothing need follow.
+    prefixed: whether a value is shown with k, M or G.
+    objective: the name under which a search lowers it; None where it cannot.
+    by_maximum: whether a network's value is the largest of its rows', not their sum.
+    """
+
+    symbol: str
+    scales: Mapping[str, float]
+    endings: tuple[str, ...] = ("",)
+    prefixed: bool = True
+    objective: str | None = None
+    by_maximum: bool = False
+
+
+MEASURES: dict[Measure, Facts] = {
+    "latency_ms": Facts("ms", _TIME_MS, prefixed=False, objective="latency"),
+    "macs": Facts("MACs", _COUNT, ("flops", "macs", ""), objective="macs"),
+    "params": Facts("params", _COUNT, ("params",), objective="params"),
+    "peak_bytes": Facts("B", _BYTES, objective="memory", by_maximum=True),
+    "weight_bytes": Facts("B weights", _BYTES, ("weights",)),
+}
+OBJECTIVES: dict[str, Measure] = {
+    facts.objective: measure for measure, facts in MEASURES.items() if facts.objective
+}
+
+
+def parse_unit(unit: str) -> tuple[Measure, float] | None:
+    """The measure that a unit such as `MFLOPs` or `ms` is of, and how much one is; None where no
+    measure has it. The case of letters does not matter."""
+    unit = unit.lower()
+    for measure, facts in MEASURES.items():
+        for ending in facts.endings:
+            scale = facts.scales.get(unit.removesuffix(ending)) if unit.endswith(ending) else None
+            if scale is not None:
+                return measure, scale
+    return None
+
+
+def format_measure(measure: Measure, value: float) -> str:
+    """A value with its unit, as a person reads it: `300.8 MMACs`, `8.12 ms`, `2.00 MB`."""
+    facts = MEASURES[measure]
+    if not facts.prefixed:
+        return f"{value:.3g} {facts.symbol}"
+    for prefix, scale in _PREFIXES:
+        if value >= scale:
+            return f"{value / scale:.4g} {prefix}{facts.symbol}"
+    return f"{value:.4g} {facts.symbol}"

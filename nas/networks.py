@@ -1,0 +1,72 @@
+"""A network by a published one's name, or by a file: an architecture's JSON, or ONNX from nas.
+
+Studies and trainings are found by `nas.study.networks`, which falls back on this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nas.architecture import Architecture
+from nas.references import reference, reference_names
+from nas.support.errors import NasError, one_of
+from nas.support.files import read_text
+
+SUFFIXES = (".json", ".onnx")
+
+
+def find_network(
+    name: str,
+    resolution: int | None = None,
+    *,
+    folders: Sequence[Path] = (Path(),),
+    others: Iterable[str] = (),
+) -> Architecture:
+    """The network of that name or of the file, sought in the `folders`, at that path.
+
+    `resolution` is the input size of a published network, its own unless given. `others` are
+    further names that an unknown one may have meant. Errors: `NasError`.
+    """
+    if name in reference_names():
+        return reference(name, resolution=resolution)
+    paths = [folder / name for folder in folders if name]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        if Path(name).suffix not in SUFFIXES:
+            raise one_of("network", name, [*reference_names(), *others])
+        path = paths[-1]
+    arch = read_network(path)
+    if resolution not in (None, arch.resolution):
+        raise NasError(f"resolution must be the file's, {arch.resolution}, not '{resolution}'")
+    return arch
+
+
+def read_network(path: Path) -> Architecture:
+    """The architecture of a JSON file, or of the metadata of an ONNX file that nas wrote.
+
+    Errors: `NasError` with the file and the rule.
+    """
+    text = _metadata(path) if path.suffix == ".onnx" else read_text(path, str(path))
+    try:
+        return Architecture.from_json(text)
+    except NasError as error:
+        raise NasError(f"{path}: {error}") from None
+
+
+def _metadata(path: Path) -> str:
+    """The architecture's JSON in an ONNX file."""
+    import onnx
+
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except OSError as error:
+        raise NasError(f"{path}: {error.strerror}") from None
+    except Exception:  # protobuf has an error of its own for every kind of damage
+        raise NasError(f"{path}: not an ONNX file") from None
+    for entry in model.metadata_props:
+        if entry.key == "architecture":
+            return str(entry.value)
+    raise NasError(
+        f"{path}: its metadata have no 'architecture': it was not written by this program"
+    )

@@ -1,0 +1,69 @@
+"""A network by whatever names it: a published one, a study, a training's folder or a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas.architecture import Architecture
+from nas.defaults import DEFAULT_TARGET
+from nas.networks import find_network as find_published_or_file
+from nas.references import reference_names
+from nas.study.storage.storage import SUFFIX, Storage, locate
+from nas.study.study import Study
+from nas.support.errors import NasError, one_of
+from nas.training.checkpoint import read_state
+from nas.training.trained import is_training
+
+
+def find_study(name: str, storage: Storage | str | None = None) -> Study | None:
+    """The study of that name or of a journal's path, without its plugins.
+
+    None where there is none, or where a published network has the name.
+    """
+    where, known = locate(name, storage)
+    if name in reference_names() or known not in where.names():
+        return None
+    return Study.open(where, known)
+
+
+def find_network(
+    name: str, resolution: int | None = None, storage: Storage | str | None = None
+) -> tuple[Architecture, str]:
+    """The network of that name, and the target that goes with it: its study's, or else the default.
+
+    Of a study it is the best, with the study's plugins loaded; of a training's folder the one that
+    is trained there. `resolution` is the input size of a published network, its own unless given.
+    Errors: `NasError`, with the nearest name where there is no such network.
+    """
+    if resolution is not None and name not in reference_names():
+        raise NasError(f"--resolution {resolution}: only a reference network's can be chosen")
+    study = find_study(name, storage)
+    if study is None:
+        return _without_study(name, resolution, storage), DEFAULT_TARGET
+    study.load_plugins()
+    return study.network(study.record()), study.settings.target
+
+
+def find_networks(name: str, storage: Storage | str | None = None) -> list[Architecture]:
+    """The Pareto front of the study of that name, or the one network that it names otherwise.
+
+    Errors: `NasError`, also for a study without a scored network.
+    """
+    study = find_study(name, storage)
+    if study is None:
+        return [_without_study(name, None, storage)]
+    front = study.pareto()
+    if not front:
+        raise NasError(f"study '{study.name}' has no scored network yet")
+    return [record.arch for record in front]
+
+
+def _without_study(
+    name: str, resolution: int | None, storage: Storage | str | None
+) -> Architecture:
+    if name and name not in reference_names() and is_training(name):
+        return Architecture.from_dict(read_state(Path(name)).architecture)
+    studies = locate(name, storage)[0].names()
+    if name.endswith(SUFFIX):
+        raise one_of("study", name, studies)
+    return find_published_or_file(name, resolution, others=studies)

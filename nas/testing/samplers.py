@@ -1,0 +1,120 @@
+"""The contract of a sampler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nas.study import Driver, Study, begin
+from nas.study.samplers import SAMPLERS
+from nas.study.samplers.history import History
+from nas.support.errors import NasError
+from nas.testing.claims import claim
+
+# A real space and analytic proxies: a trial takes milliseconds.
+OPTIONS: dict[str, Any] = {
+    "target": "cpu",
+    "budgets": ["15MFLOPs"],
+    "space": "small",
+    "objectives": ["latency", "memory"],
+    "proxies": ["width"],
+}
+SCREENED = 4
+
+
+def check_sampler(name: str, trials: int = 24) -> None:
+    """Checks a registered sampler in searches of `trials` trials each.
+
+    Made twice from the same seed, ancestors and history it proposes the same options of the space,
+    with values that they have; a search that is interrupted goes on as if it had not been; one
+    without any success yet, or with a single objective, runs too. What it is registered with holds:
+    it takes a cascade unless it says that it takes none, and with `generations` it needs nothing
+    that the search forgets (give more `trials` than two of its populations to see that). Errors:
+    `AssertionError`; `NasError` for a name that is not registered.
+    """
+    entry = SAMPLERS[name]
+    with TemporaryDirectory() as folder:
+        whole = _searched(Path(folder), "whole", name, [trials])
+        parts = _searched(Path(folder), "parts", name, [1, trials // 2, trials])
+        _check_equal(whole, parts, f"sampler '{name}': a search that was interrupted")
+        _check_proposal(name, whole, whole.trials())
+        _check_proposal(name, whole, [_failed(trial) for trial in whole.trials()])
+        _check_proposal(name, whole, [])
+        _searched(Path(folder), "single", name, [4], objectives=["macs"])
+        _check_cascade(Path(folder), name, entry.cascade is not None)
+        if entry.generations:
+            remembering = _begun(Path(folder), "remembering", name)
+            driver = Driver(remembering)
+            driver._history = History(remembering.directions, entry._replace(generations=False))
+            driver.run(trials)
+            _check_equal(remembering, whole, f"sampler '{name}': a search that forgets")
+
+
+def _begun(folder: Path, study: str, sampler: str, **more: Any) -> Study:
+    given = {"cascade": 1, **OPTIONS, **more}
+    return begin(**given, sampler=sampler, storage=str(folder), name=study)
+
+
+def _searched(folder: Path, study: str, sampler: str, goals: list[int], **more: Any) -> Study:
+    """A study after runs to each of the goals, each run as in a new process."""
+    _begun(folder, study, sampler, **more)
+    for goal in goals:
+        ended = Driver(Study.load(study, str(folder))).run(goal)
+        claim(ended == "finished", f"sampler '{sampler}': a search of {goal} trials is {ended}")
+    return Study.load(study, str(folder))
+
+
+def _check_equal(one: Study, other: Study, what: str) -> None:
+    for a, b in zip(one.trials(), other.trials(), strict=True):
+        same = (a.number, a.params, a.values) == (b.number, b.params, b.values)
+        claim(same, f"{what} proposes {b.params} for trial {b.number}, not {a.params}")
+
+
+def _check_cascade(folder: Path, name: str, taken: bool) -> None:
+    if taken:
+        _searched(folder, "screened", name, [3], cascade=SCREENED)
+        return
+    try:
+        _begun(folder, "screened", name, cascade=SCREENED)
+    except NasError:
+        return
+    claim(False, f"sampler '{name}' takes no cascade, but a search with one begins")
+
+
+def _check_proposal(name: str, study: Study, history: list[FrozenTrial]) -> None:
+    first, again = (_proposed(name, study, history) for _ in range(2))
+    after = f"sampler '{name}' after {len(history)} trials"
+    claim(first == again, f"{after} proposes {first}, but then {again} from the same seed")
+    space = study.space.options
+    unknown = sorted(first.keys() - space.keys())
+    claim(not unknown, f"{after} proposes options that the space has not: {', '.join(unknown)}")
+    for option, value in study.space.snap(first).items():
+        off = abs(value - first[option]) if isinstance(value, int | float) else 0
+        claim(off < 1e-6, f"{after} proposes {option}={first[option]!r}, none of {space[option]}")
+
+
+def _proposed(name: str, study: Study, history: list[FrozenTrial]) -> dict[str, Any]:
+    """What the sampler proposes for the trial after a history; what it leaves open is missing."""
+    made = SAMPLERS[name].make(7, study.reference_trials)
+    if not isinstance(made, BaseSampler):
+        raise AssertionError(f"sampler '{name}' makes {type(made).__name__}, no Optuna sampler")
+    told = optuna.create_study(directions=study.directions, sampler=RandomSampler(seed=0))
+    told.add_trials(history)
+    number = told.ask().number
+    trial = told.get_trials()[number]
+    made.before_trial(told, trial)
+    return dict(made.sample_relative(told, trial, study.space.distributions))
+
+
+def _failed(trial: FrozenTrial) -> FrozenTrial:
+    return create_trial(
+        state=TrialState.FAIL,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs=trial.user_attrs,
+    )

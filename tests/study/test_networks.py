@@ -1,0 +1,103 @@
+"""A network by whatever names it, and what a study that was just begun need not compute again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import TINY
+
+import nas
+from nas.data import load_data
+from nas.study import Study, begin
+from nas.study.networks import find_network, find_networks, find_study
+from nas.study.warm_start import assignments
+from nas.support.errors import NasError
+from nas.training import Recipe, train
+
+SPACE = nas.SearchSpace.from_dict({**TINY, "channels": 1, "resolution": [8, 12]})
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(tmp_path)
+    return nas.search("jetson", space=SPACE, trials=4, name="s", proxies=["entropy"])
+
+
+def test_a_study_is_its_best_or_its_front(study: Study) -> None:
+    best = study.record()
+    for name in ("s", "studies/s.journal"):
+        arch, target = find_network(name)
+        assert (arch, arch.name, target) == (best.arch, f"s-{best.trial}", study.target.name)
+        assert find_networks(name) == [record.arch for record in study.pareto()]
+    assert find_study("resnet18") is None
+
+
+def test_a_file_and_a_trainings_folder_are_networks(tmp_path: Path) -> None:
+    import onnx
+
+    arch = SPACE.sample(1)
+    (tmp_path / "a.json").write_text(arch.to_json(), encoding="utf-8")
+    onnx.save(nas.to_onnx(arch), str(tmp_path / "a.onnx"))
+    train(arch, load_data("digits"), Recipe(epochs=1), output=tmp_path / "t", device="cpu")
+    for name in ("a.json", "a.onnx", "t"):
+        assert find_network(str(tmp_path / name)) == (arch, "cpu")
+        assert find_networks(str(tmp_path / name)) == [arch]
+
+
+def test_a_search_starts_from_a_training(study: Study, tmp_path: Path) -> None:
+    arch = SPACE.sample(2)
+    train(arch, load_data("digits"), Recipe(epochs=1), output=tmp_path / "t", device="cpu")
+    (first,) = assignments([str(tmp_path / "t")], study.candidates, study.storage, seed=0)
+    assert SPACE.decode(first) == arch
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet19", "network 'resnet19' is unknown; did you mean 'resnet18'"),
+        ("ss", "network 'ss' is unknown; did you mean 's'"),
+        ("none.onnx", "none.onnx: No such file"),
+        ("none.journal", "study 'none.journal' is unknown"),
+        ("", "network '' is unknown"),
+    ],
+)
+def test_what_names_no_network(study: Study, name: str, message: str) -> None:
+    with pytest.raises(NasError, match=message):
+        find_network(name)
+
+
+def test_only_a_published_network_comes_in_sizes(study: Study) -> None:
+    assert find_network("resnet18", 64)[0] == nas.reference("resnet18", resolution=64)
+    with pytest.raises(NasError, match="--resolution 64: only a reference network's"):
+        find_network("s", 64)
+
+
+def test_a_search_seeks_each_smallest_network_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sought = []
+    smallest = nas.space.extremes.smallest
+
+    def counted(space: nas.SearchSpace, *words: Any, **settings: Any) -> Any:
+        sought.append(space.name)
+        return smallest(space, *words, **settings)
+
+    monkeypatch.setattr("nas.study.candidates.smallest", counted)
+    options: dict[str, Any] = {"proxies": ["entropy"], "storage": str(tmp_path)}
+    study = nas.search("jetson", ["1M", "1ms", "1MB"], SPACE, trials=4, name="s", **options)
+    assert len(study.records()) == 4
+    assert sought == ["tiny"] * 3
+    again = Study.load("s", str(tmp_path))  # and it is what the stored study computes
+    assert again.candidates.anchors == study.candidates.anchors
+    assert again.budgets == study.budgets
+    assert again.target.checksum == study.target.checksum
+    assert again.space.to_dict() == study.space.to_dict()
+
+
+def test_a_begun_study_goes_on_with_what_it_was_checked_by(tmp_path: Path) -> None:
+    study = begin("jetson", ["1M"], SPACE, storage=str(tmp_path))
+    assert study.space is SPACE
+    assert study.candidates.space is study.space
+    assert study.candidates.target is study.target
