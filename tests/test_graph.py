@@ -102,6 +102,8 @@ ERRORS: dict[str, tuple[Callable[[Builder], object], tuple[str, ...]]] = {
     "avgpool negative padding": (lambda net: net.avgpool(0, padding=-1), ("avgpool", "(-1, -1)")),
     "linear": (lambda net: net.linear(0, 0), ("linear", "0 outputs", "(6, 11, 8)")),
     "add": (lambda net: net.add(0, net.conv(0, 5)), ("add", "(6, 11, 8)", "(5, 11, 8)")),
+    "add of more": (lambda net: net.add(0, net.conv(0, 7)), ("add", "(6, 11, 8)", "(7, 11, 8)")),
+    "add of a third": (lambda net: net.add(0, 0, net.gap(0)), ("add", "(6, 11, 8)", "(6, 1, 1)")),
     "multiply": (
         lambda net: net.multiply(0, net.maxpool(0)),
         ("multiply", "(6, 6, 4)", "(6, 11, 8)"),
