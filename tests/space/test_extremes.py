@@ -92,6 +92,23 @@ def test_the_quick_search_prunes_most_for_the_smallest() -> None:
     assert min(peaks) < max(peaks)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_single_option_makes_an_extreme_more_so(seed: int) -> None:
+    """Whatever the rows' values are; those of a resolution or a pruning need not grow with it."""
+    space, value = SearchSpace.from_dict(TINY), any_value(seed)
+
+    def total(params: dict[str, Any]) -> float:
+        return sum(value(*at) for at in rows_of(space, params))
+
+    for find, sign in ((smallest, 1), (largest, -1)):
+        found = find(space, value, restarts=0)
+        assert set(found.params) == set(space.options)
+        assert found.value == total(found.params)
+        for name, values in space.options.items():
+            for one in values:
+                assert sign * total({**found.params, name: one}) >= sign * found.value
+
+
 def test_random_starts_find_what_no_pruning_ratio_leads_to() -> None:
     """Values of every kind of option are arbitrary: only starting in several places helps."""
     stage = {"block": "inverted", "width": [8, 16], "depth": [1, 2]}
