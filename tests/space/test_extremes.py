@@ -32,6 +32,10 @@ LAYERS = {
 }
 
 
+# Networks whose outputs have several shapes.
+ENDS = {**LAYERS, "stages": LAYERS["stages"][:1], "head": [{"kind": "conv", "out": [8, 16, 24]}]}
+
+
 def any_value(seed: int) -> RowValue:
     """An arbitrary value for each row on each shape."""
     return lambda row, shape: Random(f"{seed} {row} {shape}").randrange(1000)
@@ -47,11 +51,11 @@ def rows_of(space: SearchSpace, params: dict[str, Any]) -> list[tuple[Block, Sha
 
 
 @pytest.mark.parametrize("combine", [sum, max])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("data", "seed"), [(LAYERS, 0), (LAYERS, 1), (ENDS, 0), (ENDS, 1)])
 def test_any_values_of_rows_have_their_extremes_found(
-    combine: Callable[[list[float]], float], seed: int
+    data: dict[str, Any], combine: Callable[[list[float]], float], seed: int
 ) -> None:
-    space, value = SearchSpace.from_dict(LAYERS), any_value(seed)
+    space, value = SearchSpace.from_dict(data), any_value(seed)
     totals = [
         combine([value(*at) for at in rows_of(space, params)]) for params in assignments(space)
     ]
