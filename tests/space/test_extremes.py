@@ -32,8 +32,13 @@ LAYERS = {
 }
 
 
-# Networks whose outputs have several shapes.
-ENDS = {**LAYERS, "stages": LAYERS["stages"][:1], "head": [{"kind": "conv", "out": [8, 16, 24]}]}
+# Networks whose outputs have several shapes, with a stage that may be left out.
+OPTIONAL = {"block": "depthwise", "width": 8, "depth": [0, 1]}
+ENDS = {
+    **LAYERS,
+    "stages": [LAYERS["stages"][0], OPTIONAL],
+    "head": [{"kind": "conv", "out": [8, 16, 24]}],
+}
 
 
 def any_value(seed: int) -> RowValue:
@@ -63,6 +68,7 @@ def test_any_values_of_rows_have_their_extremes_found(
         found = find(space, value, peak=combine is max, restarts=0)
         assert found.value == limit
         assert combine([value(*at) for at in rows_of(space, found.params)]) == limit
+        assert all(found.params[name] in values for name, values in space.options.items())
 
 
 def test_only_rows_of_the_space_are_asked_about() -> None:
