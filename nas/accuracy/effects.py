@@ -52,6 +52,9 @@ SHARED: dict[str, Effect] = {
     "width": Effect(0.04, 0.018),  # log2 channels of spatial convolutions, the mean over stages
     "narrowest": Effect(0.015, 0.01),  # log2 of the fewest channels in a row, the mean over rows
     "reach": Effect(0.01, 0.012),  # log2 of the receptive field in pixels
+    # convolutions of a row's deepest path, a 1x1 counting half; share of paths with a blurring pool
+    "path": Effect(0.05, 0.02),
+    "pooled": Effect(-0.1, 0.05),
     "head": Effect(0.01, 0.006),  # log2 inputs of the classifier
     "dead": Effect(-3.0, 0.6),  # whether nothing reaches the output
 }
@@ -105,6 +108,8 @@ def shared(sums: Matrix) -> Matrix:
         widths,
         table.whole("narrowest") / rows,
         np.log2(1 + table.whole("reach") * table.fact("resolution")),
+        table.whole("path_unpooled") / rows,
+        table.whole("path_pooled") / rows,
         np.log2(1 + table.fact("head")),
         (table.whole("dead") > 0).astype(float),
     ]

@@ -32,6 +32,8 @@ _BY_SUM = {
     "smooth": "smooth",
     "narrowest": "narrowest",
     "reach": "reach",
+    "path": "path_unpooled",
+    "pooled": "path_pooled",
 }
 
 
