@@ -78,6 +78,7 @@ LOCAL: dict[str, float] = {
     "resolution": 0.2, "smooth": 0.06, "dead": 1.0,
     **{f"path_{name}": _PATHS[name] for name in Paths._fields},
 }  # fmt: skip
+_UNITS = np.array(list(LOCAL.values()))
 # Of a network's size in pixels, which is no matter of its kind.
 PIXELS = ("macs", "reach", "resolution")
 KIND = np.array([name not in PIXELS for name in LOCAL])
@@ -145,7 +146,7 @@ def local(sums: Matrix) -> Matrix:
         (table.whole("dead") > 0).astype(float),
         *(table.whole(f"path_{name}") / count for name in Paths._fields),
     ]
-    scaled: Matrix = np.array(columns).T * np.array(list(LOCAL.values()))
+    scaled: Matrix = np.array(columns).T * _UNITS
     return scaled
 
 
