@@ -96,11 +96,11 @@ class _Images:
         name = name.replace("\\", "/")
         if ".." in name.split("/"):
             return None
-        for place in (folder / name, self.root / name):
-            if place in self.everything:
-                return place
-        found = self._named.get(name.rsplit("/", 1)[-1].casefold(), [])
-        return found[0] if len(found) == 1 else None
+        for path in (folder / name, self.root / name):
+            if path in self.everything:
+                return path
+        namesakes = self._named.get(name.rsplit("/", 1)[-1].casefold(), [])
+        return namesakes[0] if len(namesakes) == 1 else None
 
 
 def _part_of_folders(path: Path, root: Path) -> Part | None:
