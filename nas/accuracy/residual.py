@@ -59,7 +59,7 @@ class Basis:
         return coordinates
 
     def membership(self, local: Matrix) -> Vector:
-        """Membership in the landmarks' space: 1 for networks of it, 0 for those that lie far outside."""
+        """Membership in the landmarks' space: 1 for its networks, 0 for those far outside."""
         beyond = self._distance(local) / self._farthest
         member: Vector = np.exp(-np.maximum(beyond - 1, 0))
         return np.where(member < STRANGER, 0.0, member)
