@@ -9,9 +9,13 @@ from __future__ import annotations
 from nas.architecture import Architecture, check_size
 from nas.references import (
     densenet,
+    efficientnet,
     ghostnet,
+    googlenet,
     mnasnet,
     mobilenet,
+    proxylessnas,
+    regnet,
     resnet,
     shufflenet,
     squeezenet,
@@ -30,7 +34,11 @@ _FAMILIES = (
     shufflenet,
     mobilenet,
     mnasnet,
+    proxylessnas,
+    efficientnet,
+    regnet,
     resnet,
+    googlenet,
     densenet,
     vgg,
 )
