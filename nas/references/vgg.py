@@ -1,7 +1,7 @@
 """AlexNet (Krizhevsky 2014) and VGG (Simonyan and Zisserman 2015) as in torchvision.
 
-`alexnet_caffe` is the first one (Krizhevsky et al. 2012) as released by BVLC, for 227 pixels: wider,
-in two groups. Its two local response normalisations have no weights and are left out.
+`alexnet_caffe` is the first one (Krizhevsky et al. 2012) as released by BVLC, for 227 pixels:
+wider, in two groups. Its two local response normalisations have no weights and are left out.
 
 torchvision pools adaptively to a fixed size before the classifier, which at 224 by 224 changes
 nothing. It is left out here, so at another resolution the first fully connected layer has another
