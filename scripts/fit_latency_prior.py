@@ -145,6 +145,7 @@ def with_directions(known: list[Fitted], found: list[Posterior], prior: Prior) -
 def fitted(known: dict[str, Known]) -> Prior:
     """The prior of the devices."""
     some, prior = devices(known), start()
+    found: list[Posterior] = []
     for number, rounds in enumerate(ROUNDS):
         if number:
             prior = with_directions(some, found, prior)

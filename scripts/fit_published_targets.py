@@ -75,7 +75,12 @@ def ncnn(folder: Path) -> Iterator[Target]:
             (setting, known)
         )
     taken: set[str] = set()
+    names: dict[str, int] = {}
     for device, found in settings.items():
+        name = f"ncnn/{slug(device)}"
+        names[name] = names.get(name, 0) + 1
+        if names[name] > 1:
+            name += f"-{names[name]}"
         usual = [one for one in found if one[0].endswith("|-1")] or found
         aliases = [
             match.expand(alias)
@@ -92,9 +97,7 @@ def ncnn(folder: Path) -> Iterator[Target]:
             facts = {"aliases": fresh, "runtime": runtime, "threads": int(threads)}
             if power != "0":
                 facts["notes"] = POWER[power]
-            target = calibrated(
-                known, f"ncnn/{slug(device)}", " ".join(device.split()), NCNN, facts
-            )
+            target = calibrated(known, name, " ".join(device.split()), NCNN, facts)
             yield target
             if accepted(target):
                 break

@@ -30,6 +30,7 @@ FEW = 10  # fewer networks than that tell little of the error
 EACH, FOLDS = 20, 10  # up to so many networks each is left out by itself, more in so many folds
 SPREADS = (1.0, 4.0)  # of the prior's covariance: devices like those known, and others
 CLOSE = (0.02, 0.1, 0.4, 1.0)  # how far from its base a device may be, in prior deviations
+OPERATIONS = ("conv3", "convk", "pointwise", "grouped", "depthwise3", "depthwisek", "linear")
 UNKNOWN = (
     0.5  # of the prior's deviation of a price: it is hardly determined if more than that is left
 )
@@ -101,7 +102,7 @@ def calibrated_target(
         "provenance": "calibrated",
         "date": datetime.now(UTC).date().isoformat(),
         **facts,
-        "notes": " ".join(filter(None, (facts.get("notes"), undetermined(posterior, prior)))),
+        "notes": f"{facts.get('notes', '')} {undetermined(posterior, prior)}".strip(),
         "error": error.model_copy(update={"interval_factor": usual}),
         "weights": predictor.weights,
         "fit": predictor.to_json(),
@@ -144,8 +145,7 @@ def undetermined(posterior: Posterior, prior: Prior) -> str:
     size = len(KINDS)
     prices = posterior.reduction[:, :size]
     left = 1 - (prices**2).sum(axis=0) / np.diag(prior.covariance)[:size]
-    operations = ("conv3_macs", "convk_macs", "pointwise_macs", "grouped_macs", "depthwise3_macs")
-    operations += ("depthwisek_macs", "linear_macs", "pool_traffic", "multiply_traffic")
+    operations = [f"{name}_macs" for name in OPERATIONS] + ["pool_traffic", "multiply_traffic"]
     hardly = [kind for kind in operations if left[KINDS.index(kind)] > 1 - UNKNOWN**2]
     if not hardly:
         return ""
@@ -165,8 +165,8 @@ def priors_around(base: Target) -> list[Prior]:
     """
     if any(GIVEN in source for source in base.metadata.sources):
         raise NasError(
-            f"base {base.name!r} was itself calibrated on latencies that were given, perhaps these, "
-            "so the error would look too good; name a shipped or a measured target"
+            f"base {base.name!r} was itself calibrated on latencies that were given, perhaps "
+            "these, so the error would look too good; name a shipped or a measured target"
         )
     prior = shipped_prior()
     weights = base.metadata.weights or _prices_of(base)
@@ -178,7 +178,7 @@ def priors_around(base: Target) -> list[Prior]:
 
 
 def _prices_of(target: Target) -> dict[str, float]:
-    """The prices that come closest to what a measured target predicts for the published networks."""
+    """The prices that come closest to what a measured target says of the published networks."""
     shown = list(map(reference, reference_names()))
     predicted = [target.predict(arch).ms for arch in shown]
     return fit_prices([network_kernels(arch) for arch in shown], predicted)

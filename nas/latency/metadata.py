@@ -82,9 +82,7 @@ class Metadata(_Strict):
             if name not in KINDS:
                 raise one_of("weight", name, KINDS)
         if self.provenance == "calibrated" and not (self.fit and len(self.weights) == len(KINDS)):
-            raise ValueError(
-                "weights: a calibrated target must have all, and a fit; calibrate it anew"
-            )
+            raise ValueError("weights: a calibrated target must have them; calibrate it anew")
         if self.provenance == "calibrated" and self.error is None:
             raise ValueError("error: a calibrated target must state it")
         return self

@@ -130,7 +130,7 @@ class Target:
         """The latency of a network, one image at a time."""
         ms = self.constant_ms + sum(self.rows_ms(arch))
         factor = self._factor
-        if isinstance(self.predictor, Calibrated):
+        if isinstance(self.predictor, Calibrated) and self.interval_known:
             factor = exp(self.predictor.log_interval(self._traces_of(self.predictor, arch)))
         return Prediction(ms, ms / factor, ms * factor)
 

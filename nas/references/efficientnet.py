@@ -22,8 +22,10 @@ def _b0(classes: int) -> Layout:
             hidden = expansion * c if expansion > 1 else 0
             shape = {"out": out, "hidden": hidden, "kernel": kernel, "stride": 1 if i else stride}
             # A quarter of the block's input channels, not of the expanded ones.
-            gate = {"se": c // 4, "se_act": "silu", "se_gate": "sigmoid"}
-            rows.append(Block("inverted", act="silu", **shape, **gate))
+            gate = {"se": c // 4}
+            rows.append(
+                Block("inverted", act="silu", se_act="silu", se_gate="sigmoid", **shape, **gate)
+            )
             c = out
     stem = Block("conv", out=32, stride=2, act="silu")
     last = Block("conv", out=1280, kernel=1, act="silu")

@@ -26,10 +26,10 @@ DIGITS = 6  # of a number; of the reduction, which has most of them, one less
 
 
 class Trace(NamedTuple):
-    """Where milliseconds come from: of each price, and of the corrections at `index`."""
+    """Where milliseconds come from: of each price, and of the corrections with the numbers `at`."""
 
     by_price: Vector
-    index: Vector
+    at: Any
     by_correction: Vector
 
 
@@ -90,7 +90,7 @@ class Calibrated:
             self._variances = np.array(self._variance)
         total = by_price.sum()
         by_correction = np.bincount(
-            np.concatenate([trace.index for trace in traces]),
+            np.concatenate([trace.at for trace in traces]),
             np.concatenate([trace.by_correction for trace in traces]) / total,
             minlength=len(self._index),
         )
@@ -106,6 +106,9 @@ class Calibrated:
 
     def facts(self) -> dict[str, Any]:
         """Its numbers, as plain data."""
+        return {"weights": self.weights, **self._fit()}
+
+    def _fit(self) -> dict[str, Any]:
         posterior = self.posterior
         return {
             "prior": self._prior.stamp,
@@ -128,7 +131,7 @@ class Calibrated:
 
     def to_json(self) -> str:
         """What a target's YAML keeps beside the prices."""
-        return json.dumps(self.facts(), separators=(", ", ":"))
+        return json.dumps(self._fit(), separators=(", ", ":"))
 
     @classmethod
     def from_json(cls, text: str, weights: Mapping[str, float]) -> Calibrated:

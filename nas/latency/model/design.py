@@ -46,12 +46,12 @@ class Design(NamedTuple):
         return cls(
             _sparse(rows, columns, (len(networks), len(index))),
             np.array([amounts(k) for k in index]).reshape(len(index), len(KINDS)),
-            _sparse(*zip(*corrected, strict=True), (len(index), len(names))),
+            _sparse([i for i, _ in corrected], [j for _, j in corrected], (len(index), len(names))),
             tuple(names),
         )
 
-    def of_networks(self, which: Sequence[int] | Vector) -> Design:
-        """Some of the networks, without the kernels and names that they do not have."""
+    def of_networks(self, which: Any) -> Design:
+        """The networks at these indices, without the kernels and names that they do not have."""
         counts = self.counts[which]
         kernels = np.flatnonzero(counts.getnnz(0))
         corrected = self.corrected[kernels]

@@ -30,7 +30,7 @@ ROUNDS = 4  # of choosing the scales
 STEPS = 60  # of Gauss-Newton, at most
 FARTHEST = 2.0  # that a log price moves in one of them
 OUTLIER = 3.0  # robust standard deviations beyond which a latency counts less
-SLIGHT = 0.1  # of the noise: corrections that do less, all together, are dropped
+SLIGHT = 0.3  # of the noise: corrections that do less, all together, are dropped
 MOST = 200  # networks that are fitted; of more, so many are taken evenly
 
 

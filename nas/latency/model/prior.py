@@ -26,8 +26,8 @@ FILE = "prior.json"
 class Prior(NamedTuple):
     """`mean` and `covariance` of the log prices of `KINDS`, then of the strengths of the
     `directions`: by the name of a correction, its part in each. `log_scales` are of the corrections
-    of each of `GROUPS`, then of the noise. `stamp` says which prior it is, `spread` what its covariance has been
-    multiplied by."""
+    of each of `GROUPS`, then of the noise. `stamp` says which prior it is, `spread` what
+    its covariance has been multiplied by."""
 
     mean: Vector
     covariance: Vector

@@ -140,7 +140,7 @@ def test_disturbed_measurements_move_little(rows: list[TableRow]) -> None:
     assert np.median(np.abs(after / before - 1)) < 0.03
 
 
-@pytest.mark.parametrize("name", target_names())
+@pytest.mark.parametrize("name", [name for name in target_names() if "/" not in name])
 def test_a_stated_error_is_that_of_the_table(name: str) -> None:
     path = target_path(name)
     metadata = read_metadata(path)
