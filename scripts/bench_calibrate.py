@@ -22,7 +22,7 @@ import numpy as np
 from latency_data import Known, read_devices
 from scipy.stats import spearmanr
 
-from nas.latency.calibration import judged
+from nas.latency.calibration import SPREADS, judged
 from nas.latency.model.basis import Vector
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.error import widening_of
@@ -54,7 +54,9 @@ def judge(device: Known, some: Sequence[int], others: Sequence[int], prior: Prio
     """Calibrates with `some` networks, judges by `others`."""
     seen = np.array(some)
     posterior, chosen, left_out = judged(
-        [device.networks[i] for i in seen], device.latency_ms[seen], [prior]
+        [device.networks[i] for i in seen],
+        device.latency_ms[seen],
+        [prior.narrowed(one) for one in SPREADS],
     )
     found = Calibrated(posterior, chosen, widening_of(*left_out))
     logs, intervals = [], []

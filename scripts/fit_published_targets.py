@@ -77,15 +77,17 @@ def ncnn(folder: Path) -> Iterator[Target]:
     taken: set[str] = set()
     names: dict[str, int] = {}
     for device, found in settings.items():
-        name = f"ncnn/{slug(device)}"
+        usual = [one for one in found if one[0].endswith("|-1")]
+        on_gpu = not usual
+        usual = usual or found
+        name = f"ncnn/{slug(device)}{'-vulkan' * on_gpu}"
         names[name] = names.get(name, 0) + 1
         if names[name] > 1:
             name += f"-{names[name]}"
-        usual = [one for one in found if one[0].endswith("|-1")] or found
         aliases = [
             match.expand(alias)
             for pattern, alias in ALIASES
-            if (match := re.search(pattern, device))
+            if not on_gpu and (match := re.search(pattern, device))
         ]
         fresh = [alias for alias in aliases if alias not in taken]
         taken.update(fresh)

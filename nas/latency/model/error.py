@@ -11,7 +11,7 @@ from nas.latency.model.basis import Vector
 
 SHARE = 0.9  # of the latencies that the interval is to hold
 NARROWEST = 0.005
-CERTAIN = 2.0  # standard deviations; hold a little more than `SHARE`, for tails are heavy
+CERTAIN = 1.8  # standard deviations; hold a little more than `SHARE`, for tails are heavy
 # By the number of errors: what the largest, times that, bounds the next one with `SHARE`, if errors
 # are normal around 0. From nine on the factor is 1, and that for errors of any distribution.
 WIDER = {1: 6.31, 2: 2.32, 3: 1.67, 4: 1.4, 5: 1.25, 6: 1.16, 7: 1.09, 8: 1.04}
