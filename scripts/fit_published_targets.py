@@ -77,7 +77,7 @@ def ncnn(folder: Path) -> Iterator[Target]:
     taken: set[str] = set()
     names: dict[str, int] = {}
     for device, found in settings.items():
-        usual = [one for one in found if one[0].endswith("|-1")]
+        usual = [one for one in found if one[0].endswith(("|-1", "|"))]
         on_gpu = not usual
         usual = usual or found
         name = f"ncnn/{slug(device)}{'-vulkan' * on_gpu}"
@@ -95,7 +95,7 @@ def ncnn(folder: Path) -> Iterator[Target]:
             usual, key=lambda one: float(np.log(one[1].latency_ms).mean())
         ):
             _, threads, power, gpu = setting.split("|")
-            runtime = "ncnn" if gpu == "-1" else "ncnn (Vulkan)"
+            runtime = "ncnn" if gpu in ("-1", "") else "ncnn (Vulkan)"
             facts = {"aliases": fresh, "runtime": runtime, "threads": int(threads)}
             if power != "0":
                 facts["notes"] = POWER[power]
