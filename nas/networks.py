@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nas.architecture import Architecture
-from nas.references import reference, reference_names
+from nas.references import meant, reference, reference_names
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
 
@@ -23,15 +23,18 @@ def find_network(
     folders: Sequence[Path] = (Path(),),
     others: Iterable[str] = (),
 ) -> Architecture:
-    """The network of that name or of the file, sought in the `folders`, at that path.
+    """The network of that name or a usual synonym of it, or of the file in one of the `folders`.
 
     `resolution` is the input size of a published network, its own unless given. `others` are
     further names that an unknown one may have meant. Errors: `NasError`.
     """
-    if name in reference_names():
+    published = meant(name)
+    if published == name:
         return reference(name, resolution=resolution)
     paths = [folder / name for folder in folders if name]
     path = next((path for path in paths if path.exists()), None)
+    if path is None and published:
+        return reference(published, resolution=resolution)
     if path is None:
         if Path(name).suffix not in SUFFIXES:
             raise one_of("network", name, [*reference_names(), *others])

@@ -1,128 +1,161 @@
-"""How good `nas.calibrate` is with 10 and 50 networks, against two baselines, as Markdown.
+"""How good `nas.calibrate` is with 10 and 50 networks and on families it has not seen, as Markdown.
 
-    python scripts/bench_calibrate.py DATA.csv [DRAWS]
+    python scripts/bench_calibrate.py DATA_FOLDER [--prior FILE] [--only PREFIX] [--draws 12]
 
-DATA.csv has the column ops (22 indices into FBNet's choices) and one `*_ms` column a device. Every
-figure is over DRAWS random draws: networks to calibrate with, and 500 others to judge by. The
-baselines: a line through the multiply-adds, and the known target that fits best, scaled. Targets
-that were themselves fitted to these data are not among the known ones.
+DATA_FOLDER is as `scripts/latency_data.py` says. Every figure of FBNet's devices and of the
+accelerators is over random draws: networks to calibrate with, others to judge by. Of ncnn's devices
+each of nine networks is left out, of the Jetsons each family. With --prior another prior than the
+shipped one is judged: one that was fitted without these devices (`fit_latency_prior.py --without`).
 
-`ceiling` is what no model of a network's own choices can exceed: the rank correlation of the
-latencies with an additive model of all layers' choices fitted to three quarters of the rows. It is
-below 1 where the published latencies are noisy.
+`off by 2x` are the predictions that lie outside twice their interval, in the log.
 """
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Callable
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from latency_data import Known, read_devices
 from scipy.stats import spearmanr
 
-from nas.costs import cost
-from nas.latency.calibration import known_targets, weights_of
-from nas.latency.lowering.rows import network_kernels
-from nas.latency.model.error import interval_factor
-from nas.latency.model.regression import KINDS, NONE, Vector, amounts, fit_weights, leave_out
-from nas.references.fbnet import CHOICES, LAYERS, fbnet
+from nas.latency.calibration import SPREADS, judged
+from nas.latency.model.basis import Vector
+from nas.latency.model.calibrated import Calibrated
+from nas.latency.model.error import widening_of
+from nas.latency.model.prior import Prior, shipped_prior
 
 SIZES = (10, 50)
-DRAWS = 100
-JUDGED = 500
-FITTED_TO_IT = {"raspberry-pi-4"}
-Predict = Callable[[Vector], Vector]
+JUDGED = 200
+NINE: tuple[str, ...] = (
+    *("squeezenet", "mobilenet", "mobilenet_v2", "mobilenet_v3", "shufflenet", "shufflenet_v2"),
+    *("mnasnet", "resnet18", "resnet50"),
+)
+FAMILIES = ("alexnet", "squeezenet", "resnet", "densenet", "vgg", "mobile", "shuffle", "mnas")
 
 
-class Draw(NamedTuple):
-    """What one draw says of one method."""
+class Judged(NamedTuple):
+    """Log (predicted / measured) of networks that were not seen, and their intervals' log."""
 
-    spearman: float
-    mape: float
-    covered: float
+    logs: Vector
+    intervals: Vector
+
+    @property
+    def mape(self) -> float:
+        return float(np.abs(np.expm1(self.logs)).mean())
+
+    def outside(self, times: float) -> float:
+        """The share beyond so many times the interval."""
+        return float((np.abs(self.logs) > times * self.intervals).mean())
 
 
-def judged(predicted: Vector, latency_ms: Vector, factor: float) -> Draw:
-    """The figures of a method on networks that it has not seen."""
-    off = np.abs(np.log(predicted / latency_ms))
-    return Draw(
-        float(spearmanr(predicted, latency_ms)[0]),
-        float(np.abs(predicted / latency_ms - 1).mean()),
-        float((off <= np.log(factor)).mean()),
+def judge(
+    device: Known,
+    some: Sequence[int] | np.ndarray,
+    others: Sequence[int] | np.ndarray,
+    prior: Prior,
+) -> Judged:
+    """Calibrates with `some` networks, judges by `others`."""
+    seen = np.array(some)
+    posterior, chosen, left_out = judged(
+        [device.networks[i] for i in seen],
+        device.latency_ms[seen],
+        [prior.narrowed(one) for one in SPREADS],
     )
+    found = Calibrated(posterior, chosen, widening_of(*left_out))
+    logs, intervals = [], []
+    for i in others:
+        kernels = device.networks[i]
+        ms = found.constant_ms + sum(found.kernels_ms(kernels))
+        logs.append(np.log(ms / device.latency_ms[i]))
+        intervals.append(found.log_interval([found.trace(kernels)]))
+    return Judged(np.array(logs), np.array(intervals))
 
 
-def line(macs: Vector, latency_ms: Vector) -> Predict:
-    """Latency as a constant plus a multiple of the multiply-adds."""
-    slope, constant = np.polyfit(macs, latency_ms, 1)
-    return lambda more: np.maximum(slope * more + constant, 1e-3)
+def joined(parts: Sequence[Judged]) -> Judged:
+    return Judged(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def scaled(bases: Vector, latency_ms: Vector) -> Predict:
-    """The base (a column of predictions) that is closest to proportional, times a factor."""
-    logs = np.log(latency_ms[:, None] / bases)
-    best = int(logs.std(axis=0).argmin())
-    factor = float(np.exp(np.median(logs[:, best])))
-    return lambda more: factor * more[:, best]
+def by_draws(device: Known, prior: Prior, draws: int) -> Iterator[str]:
+    """Lines of the table of a device with hundreds of networks."""
+    for size in SIZES:
+        rng, found, ranks = np.random.default_rng(size), [], []
+        for _ in range(draws):
+            order = rng.permutation(len(device.networks))
+            others = order[size : size + JUDGED]
+            one = judge(device, order[:size], others, prior)
+            truth = np.log(device.latency_ms[others])
+            ranks.append(float(spearmanr(truth + one.logs, truth)[0]))
+            found.append(one)
+        rank = f"{np.median(ranks):.3f} ({np.quantile(ranks, 0.1):.3f})"
+        mape, all_of_them = np.median([one.mape for one in found]), joined(found)
+        yield (
+            f"{size} | {rank} | {mape:.1%} | {1 - all_of_them.outside(1):.1%} | "
+            f"{all_of_them.outside(2):.2%}"
+        )
 
 
-def ceiling(choices: Vector, latency_ms: Vector) -> float:
-    """See the module's text."""
-    design = np.eye(len(CHOICES))[choices.astype(int)].reshape(len(choices), -1)
-    held = np.arange(len(choices)) % 4 == 0
-    seen, mean = design[~held], latency_ms[~held].mean()
-    gram = seen.T @ seen + np.eye(LAYERS * len(CHOICES))
-    weights = np.linalg.solve(gram, seen.T @ (latency_ms[~held] - mean))
-    return float(spearmanr(design[held] @ weights, latency_ms[held])[0])
+def left_out(
+    device: Known, prior: Prior, group: Callable[[str], str], kept: Sequence[str]
+) -> Judged:
+    """Every group of networks left out and predicted, those of `kept` names alone."""
+    which = [i for i, name in enumerate(device.names) if name in kept]
+    groups = Counter(group(device.names[i]) for i in which)
+    parts = []
+    for one in groups:
+        out = [i for i in which if group(device.names[i]) == one]
+        seen = [i for i in which if i not in out]
+        if len(seen) >= 6:
+            parts.append(judge(device, seen, out, prior))
+    return joined(parts)
+
+
+def family(name: str) -> str:
+    """The family of a published network."""
+    return next((f for f in FAMILIES if name.startswith(f)), name)
 
 
 def main() -> None:
-    draws = int(sys.argv[2]) if len(sys.argv) > 2 else DRAWS
-    with Path(sys.argv[1]).open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    choices = np.array([[int(op) for op in row["ops"].split()] for row in rows])
-    networks = [fbnet(row) for row in choices]
-    work = amounts([network_kernels(arch) for arch in networks])
-    macs = np.array([cost(arch).macs for arch in networks], np.float64)
-    targets = [t for t in known_targets() if t.name not in FITTED_TO_IT]
-    bases = {t.name: weights_of(t, networks[:20]) for t in targets}
-    known = np.array([work @ weights for weights in bases.values()]).T
-    bases[NONE] = np.zeros(len(KINDS))
-    print(
-        "| device | networks | method | Spearman, median (worst decile) | MAPE | in 90% interval |"
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--prior", type=Path)
+    parser.add_argument("--only", nargs="*", default=[""])
+    parser.add_argument("--draws", type=int, default=12)
+    parser.add_argument("--every", type=int, default=1, help="of ncnn's settings, every n-th")
+    given = parser.parse_args()
+    prior = shipped_prior()
+    if given.prior:
+        prior = Prior.from_json(given.prior.read_text(encoding="utf-8"))
+    known = {k: v for k, v in read_devices(given.data).items() if k.startswith(tuple(given.only))}
+    print("| device | networks | Spearman, median (worst decile) | MAPE | in 90% | off by 2x |")
     print("|---|---:|---|---:|---:|---:|")
-    for column in (name for name in rows[0] if name.endswith("_ms")):
-        latency_ms = np.array([float(row[column]) for row in rows])
-        device = column.removesuffix("_ms")
-        for size in SIZES:
-            found: dict[str, list[Draw]] = {"MACs": [], "base scaled": [], "calibrate": []}
-            rng = np.random.default_rng(size)
-            for _ in range(draws):
-                order = rng.permutation(len(rows))
-                some, others = order[:size], order[size : size + JUDGED]
-                y, truth = latency_ms[some], latency_ms[others]
-                simple = line(macs[some], y)(macs[others])
-                found["MACs"].append(judged(simple, truth, 1.0))
-                found["base scaled"].append(
-                    judged(scaled(known[some], y)(known[others]), truth, 1.0)
-                )
-                weights = fit_weights(work[some], y, bases).weights
-                logs = leave_out(work[some], y, [str(i) for i in range(size)], bases)
-                factor = interval_factor(logs)
-                found["calibrate"].append(judged(work[others] @ weights, truth, factor))
-            for method, ones in found.items():
-                rho, mape, covered = (np.array(values) for values in zip(*ones, strict=True))
-                inside = f"{covered.mean():.1%}" if method == "calibrate" else "–"
-                print(
-                    f"| {device} | {size} | {method} | {np.median(rho):.3f} "
-                    f"({np.quantile(rho, 0.1):.3f}) | {np.median(mape):.1%} | {inside} |",
-                    flush=True,
-                )
-        print(f"| {device} | | ceiling | {ceiling(choices, latency_ms):.3f} | | |", flush=True)
+    for name, device in known.items():
+        if device.source in ("fbnet", "accel"):
+            for line in by_draws(device, prior, given.draws):
+                print(f"| {name} | {line} |", flush=True)
+    for name, device in known.items():
+        if device.source == "jetson":
+            found = left_out(device, prior, family, device.names)
+            print(
+                f"| {name} | a family left out | | {found.mape:.1%} | {1 - found.outside(1):.1%} | "
+                f"{found.outside(2):.2%} |",
+                flush=True,
+            )
+    settings = {k: v for k, v in known.items() if v.source == "ncnn" and k.endswith("|-1")}
+    complete = [v for v in settings.values() if set(NINE) <= set(v.names)][:: given.every]
+    for label, group in (("network", str), ("family", family)):
+        parts = [left_out(device, prior, group, NINE) for device in complete]
+        if parts:
+            mapes, found = [part.mape for part in parts], joined(parts)
+            print(
+                f"| {len(parts)} CPUs of ncnn | one {label} of nine left out | | median "
+                f"{np.median(mapes):.1%}, worst {max(mapes):.1%} | {1 - found.outside(1):.1%} | "
+                f"{found.outside(2):.2%} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

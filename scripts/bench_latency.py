@@ -26,8 +26,8 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.plan import ANCHORS, anchors, mixed_network
+from nas.latency.model.basis import Vector
 from nas.latency.model.corrections import features
-from nas.latency.model.regression import Vector
 from nas.latency.runner.batches import run
 from nas.latency.runner.timing import TimingSettings
 from nas.latency.table import Subject, TableRow, read_table

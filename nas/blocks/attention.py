@@ -17,15 +17,24 @@ ATTENTION: tuple[Attention, ...] = get_args(Attention)
 REDUCTION, FEWEST = 32, 8  # coordinate attention, as in its paper's code
 
 
-def attend(net: Builder, x: int, se: int, attention: str | None) -> int:
-    """`x` gated by an SE with `se` channels (0: none), then by `attention` (None: none).
+def attend(
+    net: Builder,
+    x: int,
+    se: int,
+    attention: str | None,
+    *,
+    act: str = "relu",
+    gate: str = "hsigmoid",
+) -> int:
+    """`x` gated by an SE with `se` channels (0: none), whose activations are `act` and `gate`, then
+    by `attention` (None: none).
 
     Errors: `NasError` for an unknown attention, with the nearest name.
     """
     if attention is not None and attention not in ATTENTION:
         raise one_of("attention", attention, ATTENTION)
     if se:
-        x = net.squeeze_excite(x, se)
+        x = net.squeeze_excite(x, se, act=act, gate=gate)
     match attention:
         case None:
             return x

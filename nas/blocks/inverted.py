@@ -16,6 +16,8 @@ def inverted(
     kernel: int = 3,
     stride: int = 1,
     se: int = 0,
+    se_act: str = "relu",
+    se_gate: str = "hsigmoid",
     attention: str | None = None,
     groups: int = 1,
     act: str | None = "relu6",
@@ -24,12 +26,14 @@ def inverted(
     1x1 project. The input is added where the shapes allow it.
 
     `hidden` 0 means no expand: the depthwise convolution takes the input itself. With `groups` both
-    1x1 convolutions are grouped, and a channel shuffle follows the expand.
+    1x1 convolutions are grouped, and a channel shuffle follows the expand. `se_act` and `se_gate`
+    are the SE's activations: EfficientNet has silu and sigmoid.
     """
     h = net.conv(x, hidden, act=act, groups=groups, name="expand") if hidden else x
     if hidden and groups > 1:
         h = net.shuffle(h, groups)
-    h = attend(net, net.depthwise(h, kernel=kernel, stride=stride, act=act), se, attention)
+    h = net.depthwise(h, kernel=kernel, stride=stride, act=act)
+    h = attend(net, h, se, attention, act=se_act, gate=se_gate)
     h = net.conv(h, out, act=None, groups=groups, name="project")
     return net.add(x, h) if stride == 1 and out == net.channels(x) else h
 

@@ -8,34 +8,73 @@ from typing import Annotated
 import typer
 
 from nas.cli.options import PluginOption
-from nas.defaults import TARGETS_FOLDER
+from nas.defaults import DEFAULT_SPACE, TARGETS_FOLDER
 
 
 def calibrate(
-    target: Annotated[str, typer.Option(help="Name of the target to make.")],
+    target: Annotated[
+        str | None, typer.Option(help="Name of the target to make.", show_default=False)
+    ] = None,
     measured: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--from",
-            help="CSV of network,latency_ms[,resolution]: a network is a published one's name, "
-            "or the path of an architecture's JSON or of an ONNX file written by nas.",
+            help="CSV of network and latency_ms, latency_us, latency_s, fps or images_s; also "
+            "resolution and batch: a network is a published one's name, or the path of an "
+            "architecture's JSON or of an ONNX file written by nas.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     base: Annotated[
         str | None,
         typer.Option(
-            help="Target that the device resembles. Default: what the latencies make likely.",
+            help="Target that the device resembles. Default: what devices have in common.",
             show_default=False,
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="What the device is called.")] = "",
-    runtime: Annotated[str, typer.Option(help="What ran the networks.")] = "",
+    runtime: Annotated[
+        str, typer.Option(help="What ran the networks; part of what a target is.")
+    ] = "",
     precision: Annotated[str, typer.Option(help="fp32, fp16 or int8; the base's or fp32.")] = "",
     folder: Annotated[Path, typer.Option(help="Where TARGET.yaml is written.")] = TARGETS_FOLDER,
+    suggest: Annotated[
+        int | None,
+        typer.Option(
+            help="Instead: write that many networks of --space that are worth measuring.",
+            show_default=False,
+        ),
+    ] = None,
+    space: Annotated[
+        str, typer.Option(help="For --suggest: a space or a YAML file.")
+    ] = DEFAULT_SPACE,
+    output: Annotated[Path, typer.Option(help="For --suggest: the folder that is written.")] = Path(
+        "to_measure"
+    ),
     plugin: PluginOption = None,
 ) -> None:
-    """Make a target of 10 to 50 known latencies of a device."""
+    """Make a target of 10 to 50 known latencies of a device, or say which to measure."""
     from nas import plugins
+    from nas.support.errors import NasError
+
+    plugins.load_all(plugin)
+    if suggest is not None:
+        _suggest(suggest, space, output)
+        return
+    if target is None or measured is None:
+        raise NasError("give --target and --from, or --suggest: what there is to do")
+    _calibrate(target, measured, base, device, runtime, precision, folder)
+
+
+def _calibrate(
+    target: str,
+    measured: Path,
+    base: str | None,
+    device: str,
+    runtime: str,
+    precision: str,
+    folder: Path,
+) -> None:
     from nas.cli.measure import print_search_command
     from nas.latency import Target
     from nas.latency import calibrate as calibrated
@@ -44,34 +83,72 @@ def calibrate(
     from nas.support.errors import NasError
     from nas.support.files import write_whole
 
-    plugins.load_all(plugin)
     path = folder / f"{target}.yaml"
     if path.with_suffix(".csv").exists():
         raise NasError(f"--target {target}: {folder} has a table of that name; choose another name")
     start = Target.load(base) if base else None
+    given = read_latencies(measured)
     made = calibrated(
-        read_latencies(measured),
+        given.measured,
         start,
         name=target,
         device=device,
         runtime=runtime,
         precision=precision,
+        throughput=given.throughput,
     )
     write_whole(path, made.metadata.to_yaml())
     facts, error = made.metadata, made.metadata.error
     assert error is not None
-    typer.echo(f"{path}: {facts.device}, {facts.provenance} on {error.networks} networks")
+    for note in given.notes:
+        typer.echo(f"{measured}: {note}")
+    typer.echo(
+        f"{path}: {facts.device}, runtime {facts.runtime}, {facts.provenance} on "
+        f"{error.networks} networks"
+    )
     typer.echo(f"{facts.sources[-1]}")
     typer.echo(
-        f"mean error of networks left out of the fit: {error.mape:.1%}; 90% interval: "
-        f"prediction / {error.interval_factor:.3f} to prediction * {error.interval_factor:.3f}"
+        f"mean error of networks left out of the fit: {error.mape:.1%}; usual 90% interval: "
+        f"prediction / {error.interval_factor:.3f} to prediction * {error.interval_factor:.3f}, "
+        "wider for other networks"
     )
     if facts.notes:
         typer.echo(facts.notes)
+    if facts.runtime == "not stated":
+        typer.echo(
+            "warning: --runtime is not given: runtimes rank networks differently on one device",
+            err=True,
+        )
     if error.networks < FEW:
         typer.echo(
             f"warning: {error.networks} networks are few: give at least {FEW} that differ, or the "
-            "error is itself uncertain",
+            "error is itself uncertain; nas calibrate --suggest says which",
             err=True,
         )
     print_search_command(path)
+
+
+def _suggest(count: int, space: str, folder: Path) -> None:
+    """Writes the networks as ONNX, and the CSV that waits for their latencies."""
+    from nas.formats.onnx_model import to_onnx
+    from nas.latency.suggest import suggest
+    from nas.space import SearchSpace
+    from nas.support.errors import NasError
+    from nas.support.files import write_whole
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise NasError(f"--output {folder} exists and is no empty folder")
+    found = suggest(SearchSpace.load(space).sample, count)
+    lines = ["network,latency_ms"]
+    for number, arch in enumerate(found.networks, 1):
+        name = f"{number:02}.onnx"
+        write_whole(folder / name, to_onnx(arch.renamed(name)).SerializeToString())
+        lines.append(f"{name},")
+    table = folder / "measured.csv"
+    write_whole(table, "\n".join([*lines, ""]))
+    typer.echo(f"{folder}: {count} networks of {space} that teach most, the first ones most")
+    typer.echo(
+        f"to be expected from them: a mean error of about {found.error:.1%} for other networks of "
+        f"{space}, beside the noise"
+    )
+    typer.echo(f"fill in {table}, then: nas calibrate --target NAME --from {table} --runtime WHAT")

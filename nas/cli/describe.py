@@ -30,7 +30,7 @@ def describe(
 ) -> None:
     """Describe a network: its totals and its layers."""
     from nas import plugins
-    from nas.cli.tables import known_interval, layers_table, show
+    from nas.cli.tables import extrapolated, known_interval, layers_table, show
     from nas.describe import describe as describe_architecture
     from nas.latency import Target
     from nas.study.networks import find_network
@@ -50,24 +50,59 @@ def describe(
         f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
         f"{facts['latency_ms']:.2f} ms, "
         f"{known_interval(low, high, device.interval_known)}",
+        *extrapolated(device, [(facts["latency_ms"], low, high)]),
         layers_table(network, device),
     )
 
 
-def list_targets() -> None:
+def list_targets(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORD]...",
+            help="Only those with every word in name, alias, device or runtime.",
+        ),
+    ] = None,
+    provenance: Annotated[
+        str | None, typer.Option(help="Only 'measured' or 'calibrated'.", show_default=False)
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="Only 'fp32', 'fp16' or 'int8'.", show_default=False)
+    ] = None,
+    error: Annotated[
+        float | None,
+        typer.Option(help="Only those whose error is at most that, in %.", show_default=False),
+    ] = None,
+) -> None:
     """List the devices whose latency can be predicted."""
     from nas.cli.tables import show, table
-    from nas.latency import Target, target_names
-    from nas.support.errors import NasError
+    from nas.latency import target_names
+    from nas.latency.metadata import PRECISIONS, PROVENANCES, read_metadata
+    from nas.latency.target import target_path
+    from nas.support.errors import NasError, one_of
 
+    for option, value, allowed in (
+        ("--provenance", provenance, PROVENANCES),
+        ("--precision", precision, PRECISIONS),
+    ):
+        if value is not None and value not in allowed:
+            raise one_of(option, value, allowed)
     rows: list[tuple[object, ...]] = []
     for name in target_names():
         try:
-            facts = Target.load(name).metadata
+            facts = read_metadata(target_path(name))
         except (NasError, OSError) as failure:
             rows.append((name, "", str(failure), *[""] * 7))
             continue
-        error, noise = facts.error, facts.noise
+        text = " ".join([name, *facts.aliases, facts.device, facts.runtime]).lower()
+        stated, noise = facts.error, facts.noise
+        if (
+            not all(word.lower() in text for word in words or [])
+            or provenance not in (None, facts.provenance)
+            or precision not in (None, facts.precision)
+            or (error is not None and (stated is None or 100 * stated.mape > error))
+        ):
+            continue
         rows.append(
             (
                 name,
@@ -77,11 +112,13 @@ def list_targets() -> None:
                 facts.runtime,
                 facts.precision,
                 facts.date,
-                f"{error.mape:.1%}" if error else "–",
-                f"{error.mape_mobile:.1%}" if error and error.mape_mobile is not None else "–",
+                f"{stated.mape:.1%}" if stated else "–",
+                f"{stated.mape_mobile:.1%}" if stated and stated.mape_mobile is not None else "–",
                 f"{noise:.1%}" if noise is not None else "–",
             )
         )
+    if not rows:
+        raise NasError("no target is like that; `nas targets` lists all")
     columns = ("target", "alias", "provenance", "device", "runtime", "precision", "date")
     show(
         table(

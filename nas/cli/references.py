@@ -27,7 +27,7 @@ def list_references(
     as_json: JsonOption = False,
 ) -> None:
     """List the published networks, with their costs at the resolution each is for."""
-    from nas.cli.tables import interval, latency_source, show, table
+    from nas.cli.tables import extrapolated, interval, latency_source, show, table
     from nas.latency import Target
     from nas.support.errors import one_of
 
@@ -59,6 +59,7 @@ def list_references(
         f"{RESOLUTION} px ({sizes}), 1000 classes; top-1: ImageNet accuracy as it was published by",
         *(f"  [{i}] {source}" for i, source in enumerate(sources, 1)),
         latency_source(device),
+        *extrapolated(device, ((f["latency_ms"], *f["latency_interval_ms"]) for f in facts)),
     )
 
 

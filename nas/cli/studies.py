@@ -127,7 +127,7 @@ def export(
 ) -> None:
     """Write a study's best network, one trial's, or a trained network, as ONNX."""
     from nas import plugins
-    from nas.cli.tables import known_interval, study_target
+    from nas.cli.tables import extrapolated, known_interval, study_target
     from nas.study import Study
     from nas.support.errors import NasError, one_of
     from nas.training.trained import is_training
@@ -167,6 +167,8 @@ def export(
         f"{record.params / 1e6:.2f} Mparams, {record.resolution} px, "
         f"{record.latency_ms:.2f} ms ({predicted}), {size:.2f} MB"
     )
+    for line in extrapolated(target, [(record.latency_ms, *record.latency_interval_ms)]):
+        typer.echo(line)
     typer.echo(
         "largest difference between onnxruntime and torch, relative to the largest output where "
         f"that is above 1: {difference:.2g}"

@@ -98,6 +98,22 @@ def latency_source(target: Target) -> str:
     return f"latency: predicted for {target.name}, {facts.provenance}, {facts.precision}, {error}"
 
 
+def extrapolated(target: Target | None, intervals: Iterable[Sequence[float]]) -> list[str]:
+    """One line where latencies (ms, low, high) rest on work that the target's networks hardly
+    determine, so that their intervals are wide; no line where none does."""
+    from nas.latency import Prediction
+
+    all_of_them = [Prediction(*one) for one in intervals]
+    wide = sum(target.extrapolates(one) for one in all_of_them) if target else 0
+    if not wide or target is None:
+        return []
+    some = "this latency is" if len(all_of_them) == 1 else f"{wide} of these latencies are"
+    return [
+        f"extrapolated: {some} of networks unlike those that {target.name} was calibrated on, "
+        "hence the wide interval"
+    ]
+
+
 def study_target(study: Study) -> tuple[Target | None, str]:
     """A study's target, as far as it can still be read, and where the stored latencies come from.
 
@@ -131,6 +147,7 @@ def print_best(study: Study) -> None:
         f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
         "within the budgets (0 beats them all in all); it is no accuracy",
         source,
+        *extrapolated(target, ((r.latency_ms, *r.latency_interval_ms) for r in shown)),
     )
 
 

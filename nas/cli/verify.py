@@ -13,6 +13,7 @@ from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgume
 from nas.defaults import VERIFY_MINUTES
 
 if TYPE_CHECKING:
+    from nas.latency import Target
     from nas.latency.measuring.verify import Comparison
 
 
@@ -70,7 +71,7 @@ def verify(
     for note in notes:
         typer.echo(f"warning: {note}", err=True)
     front = f"networks on the Pareto front of {loaded.name}, timed here, against {device.name}"
-    _print(done, f"{len(done)} of {len(loaded.pareto())} {front}", device.interval_known)
+    _print(done, f"{len(done)} of {len(loaded.pareto())} {front}", device)
 
 
 def _summary(done: Sequence[tuple[int, Comparison]]) -> dict[str, Any]:
@@ -94,9 +95,9 @@ def _facts(trial: int, one: Comparison) -> dict[str, Any]:
     }
 
 
-def _print(done: Sequence[tuple[int, Comparison]], title: str, interval_known: bool) -> None:
+def _print(done: Sequence[tuple[int, Comparison]], title: str, device: Target) -> None:
     """The comparisons as a table with what they come to."""
-    from nas.cli.tables import interval, show, table
+    from nas.cli.tables import extrapolated, interval, show, table
 
     columns = ("trial", "predicted ms", "interval", "measured ms", "noise", "error", "inside")
     rows = [
@@ -111,10 +112,11 @@ def _print(done: Sequence[tuple[int, Comparison]], title: str, interval_known: b
         )
         for trial, one in done
     ]
-    kind, all_of_them = "90%" if interval_known else "assumed", _summary(done)
+    kind, all_of_them = "90%" if device.interval_known else "assumed", _summary(done)
     show(
         title,
         table(columns, rows, left=0),
         f"{all_of_them['inside']} of {len(done)} are inside their {kind} interval; "
         f"mean error {all_of_them['mean_error']:.1%}",
+        *extrapolated(device, (one.predicted for _, one in done)),
     )

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 
 from nas.architecture import Architecture
+from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import Metadata
-from nas.latency.model.basis import Additive
-from nas.latency.model.error import error_of
-from nas.latency.model.regression import KINDS, NONE, Vector, amounts, fit_weights, leave_out, named
-from nas.latency.target import Target, target_names
+from nas.latency.model.basis import KINDS, Vector
+from nas.latency.model.calibrated import Calibrated
+from nas.latency.model.design import Design
+from nas.latency.model.error import error_of, widening_of
+from nas.latency.model.posterior import Posterior, fit
+from nas.latency.model.prices import fit_prices
+from nas.latency.model.prior import Prior, shipped_prior
+from nas.latency.target import Target
 from nas.references import reference, reference_names
 from nas.support.errors import NasError
 from nas.support.validation import validated
 
+GIVEN = "latencies given to calibrate"
 FEWEST = 3  # networks
 FEW = 10  # fewer networks than that tell little of the error
-RESEMBLES = 0.1  # how likely a known device must be a good start to be named as one
+EACH, FOLDS = 20, 10  # up to so many networks each is left out by itself, more in so many folds
+SPREADS = (1.0, 4.0)  # of the prior's covariance: devices like those known, and others
+CLOSE = (0.02, 0.1, 0.4, 1.0)  # how far from its base a device may be, in prior deviations
+OPERATIONS = ("conv3", "convk", "pointwise", "grouped", "depthwise3", "depthwisek", "linear")
+UNKNOWN = (
+    0.5  # of the prior's deviation of a price: it is hardly determined if more than that is left
+)
+
+
+class LeftOut(NamedTuple):
+    """Of each network by a fit without it: log (predicted / measured), and the standard deviation
+    that was predicted for it."""
+
+    logs: Vector
+    deviations: Vector
 
 
 def calibrate(
@@ -32,50 +52,136 @@ def calibrate(
     device: str = "",
     runtime: str = "",
     precision: str = "",
+    throughput: bool = False,
 ) -> Target:
     """A new target from the latencies in ms of a few networks; 10 to 50 do.
 
-    With a `base` the new device is a multiple of it plus work that it does not do; without one
-    every known target is considered, and none of them, as far as the latencies make it likely. The
-    error and the interval are those of leaving each network out. `runtime` and `precision` are
-    labels, the base's unless given.
+    What devices have in common is the prior; with a `base`, the new device is that one times a
+    factor, as far as the latencies make it likely. The error is that of leaving each network out
+    (of more than 20, a tenth of them at a time), and so is what the predicted uncertainty of every
+    prediction is multiplied by to give its interval. `runtime` and `precision` are labels, the
+    base's unless given; `throughput` says that the latencies are times per image of batches.
 
-    Errors: `NasError` for fewer than three networks or a latency that is not positive.
+    Errors: `NasError` for fewer than three networks, a latency that is not positive, a base that
+    was calibrated itself but is not shipped.
     """
     networks, latency_ms = _checked(measured)
-    work = amounts([network_kernels(arch) for arch in networks])
-    known = {t.name: weights_of(t, networks) for t in ([base] if base else known_targets())}
-    bases = known if base else {NONE: np.zeros(len(KINDS)), **known}
-    fit = fit_weights(work, latency_ms, bases)
-    logs = leave_out(work, latency_ms, [str(i) for i in range(len(networks))], bases)
-    weights, notes = fit.weights, ""
-    if known:
-        donor = min(
-            known, key=lambda name: float(np.std(np.log(latency_ms / (work @ known[name]))))
-        )
-        weights, filled = filled_in(weights, work, latency_ms, known[donor])
-        if filled:
-            notes = f"Not in any of the networks, so scaled from {donor}: {', '.join(filled)}."
-    resembled = [k for k in known if fit.belief[k] >= RESEMBLES]
-    resembled.sort(key=lambda k: -fit.belief[k])
+    known = base.metadata if base else None
     facts = {
         "name": name,
         "device": device or name,
-        "provenance": "calibrated",
-        "runtime": runtime or (base.metadata.runtime if base else "not stated"),
-        "precision": precision or (base.metadata.precision if base else "fp32"),
-        "threads": base.metadata.threads if base else None,
-        "date": datetime.now(UTC).date().isoformat(),
+        "runtime": runtime or (known.runtime if known else "not stated"),
+        "precision": precision or (known.precision if known else "fp32"),
+        "threads": known.threads if known else None,
+        "throughput": throughput,
         "sources": [
-            f"{len(networks)} latencies given to calibrate",
-            f"prior: {', '.join(resembled) or 'no known device'}",
+            f"{len(networks)} {GIVEN}",
+            f"prior: {base.name if base else 'what devices have in common'}",
         ],
-        "notes": notes,
-        "error": error_of(logs, "leave one network out", rows=len(networks)),
-        "weights": named(weights),
     }
-    metadata = validated(Metadata, facts, "calibrate")
-    return Target(metadata, Additive(metadata.weights))
+    priors = usual_priors() if base is None else priors_around(base)
+    return calibrated_target(
+        [network_kernels(arch) for arch in networks], latency_ms, priors, facts
+    )
+
+
+def calibrated_target(
+    networks: Sequence[Sequence[Kernel]],
+    latency_ms: Vector,
+    priors: Sequence[Prior],
+    facts: Mapping[str, object],
+) -> Target:
+    """The target of a device with these metadata from the latencies of networks, each as its
+    kernels; of several priors the likeliest. Errors: `NasError` for bad metadata."""
+    posterior, prior, left_out = judged(networks, latency_ms, priors)
+    method = "leave one network out" if len(networks) <= EACH else f"{FOLDS}-fold over networks"
+    predictor = Calibrated(posterior, prior, widening_of(*left_out))
+    error = error_of(left_out.logs, method, rows=len(networks))
+    usual = round(float(np.exp(predictor.widening * np.median(left_out.deviations))), 4)
+    found = {
+        "provenance": "calibrated",
+        "date": datetime.now(UTC).date().isoformat(),
+        **facts,
+        "notes": f"{facts.get('notes', '')} {undetermined(posterior, prior)}".strip(),
+        "error": error.model_copy(update={"interval_factor": usual}),
+        "weights": predictor.weights,
+        "fit": predictor.to_json(),
+    }
+    metadata = validated(Metadata, found, "calibrate")
+    return Target(metadata, Calibrated.from_json(metadata.fit, metadata.weights))
+
+
+def judged(
+    networks: Sequence[Sequence[Kernel]], latency_ms: Vector, priors: Sequence[Prior]
+) -> tuple[Posterior, Prior, LeftOut]:
+    """The posterior of all networks under the likeliest prior, and what fits without some networks
+    say of those, all chosen anew."""
+    design = Design.of(networks)
+    count = len(networks)
+    folds = count if count <= EACH else FOLDS
+    order = np.random.default_rng(0).permutation(count)
+    logs, deviations = np.empty(count), np.empty(count)
+    for fold in range(folds):
+        out = order[fold::folds]
+        kept = np.setdiff1d(order, out)
+        found = Calibrated(*_likeliest(design.of_networks(kept), latency_ms[kept], priors), 1.0)
+        for i in out:
+            ms = found.constant_ms + sum(found.kernels_ms(networks[i]))
+            logs[i] = np.log(ms / latency_ms[i])
+            deviations[i] = found.deviation([found.trace(networks[i])])
+    return *_likeliest(design, latency_ms, priors), LeftOut(logs, deviations)
+
+
+def _likeliest(
+    design: Design, latency_ms: Vector, priors: Sequence[Prior]
+) -> tuple[Posterior, Prior]:
+    found = [(fit(design, latency_ms, prior), prior) for prior in priors]
+    return max(found, key=lambda pair: pair[0].evidence)
+
+
+def undetermined(posterior: Posterior, prior: Prior) -> str:
+    """The kinds of work whose price the latencies hardly determine, as a note; empty if none of
+    those is a whole operation."""
+    size = len(KINDS)
+    prices = posterior.reduction[:, :size]
+    left = 1 - (prices**2).sum(axis=0) / np.diag(prior.covariance)[:size]
+    operations = [f"{name}_macs" for name in OPERATIONS] + ["pool_traffic", "multiply_traffic"]
+    hardly = [kind for kind in operations if left[KINDS.index(kind)] > 1 - UNKNOWN**2]
+    if not hardly:
+        return ""
+    names = ", ".join(kind.rsplit("_", 1)[0] for kind in hardly)
+    return f"Hardly determined by the networks, so from what devices have in common: {names}."
+
+
+def usual_priors() -> list[Prior]:
+    """The priors of a device that is like those known, and of one that is less so."""
+    return [shipped_prior().narrowed(spread) for spread in SPREADS]
+
+
+def priors_around(base: Target) -> list[Prior]:
+    """The priors of a device that is a multiple of `base`, more or less.
+
+    Errors: `NasError` for a base whose own latencies may be those that are given.
+    """
+    if any(GIVEN in source for source in base.metadata.sources):
+        raise NasError(
+            f"base {base.name!r} was itself calibrated on latencies that were given, perhaps "
+            "these, so the error would look too good; name a shipped or a measured target"
+        )
+    prior = shipped_prior()
+    weights = base.metadata.weights or _prices_of(base)
+    logs = np.log([weights[kind] for kind in KINDS])
+    mean = np.concatenate([logs - logs.mean(), np.zeros(prior.strengths)])
+    if isinstance(base.predictor, Calibrated):
+        mean[len(KINDS) :] = base.predictor.posterior.strengths
+    return [prior._replace(mean=mean).narrowed(close**2) for close in CLOSE]
+
+
+def _prices_of(target: Target) -> dict[str, float]:
+    """The prices that come closest to what a measured target says of the published networks."""
+    shown = list(map(reference, reference_names()))
+    predicted = [target.predict(arch).ms for arch in shown]
+    return fit_prices([network_kernels(arch) for arch in shown], predicted)
 
 
 def _checked(measured: Iterable[tuple[Architecture, float]]) -> tuple[list[Architecture], Vector]:
@@ -89,34 +195,3 @@ def _checked(measured: Iterable[tuple[Architecture, float]]) -> tuple[list[Archi
     if len(networks) < FEWEST:
         raise NasError(f"calibrate: {len(networks)} networks; at least {FEWEST} are needed")
     return networks, np.array(latencies)
-
-
-def weights_of(target: Target, networks: Sequence[Architecture]) -> Vector:
-    """A target's weights: its own if it is calibrated, else those that come closest to what it
-    predicts for the networks and for the published ones."""
-    own = target.metadata.weights
-    if own:
-        return np.array([own.get(kind, 0.0) for kind in KINDS])
-    shown = [*networks, *map(reference, reference_names())]
-    predicted = np.array([target.predict(arch).ms for arch in shown])
-    return fit_weights(amounts([network_kernels(arch) for arch in shown]), predicted).weights
-
-
-def filled_in(
-    weights: Vector, work: Vector, latency_ms: Vector, donor: Vector
-) -> tuple[Vector, list[str]]:
-    """The weights, with those of work that no network has taken from the `donor`'s, scaled by what
-    the networks take longer than there; and the kinds of work that were."""
-    unseen = (work.sum(axis=0) == 0) & (donor > 0)
-    slower = float(np.median(latency_ms / (work @ donor)))
-    filled = [kind for kind, is_filled in zip(KINDS, unseen, strict=True) if is_filled]
-    return np.where(unseen, slower * donor, weights), filled
-
-
-def known_targets() -> list[Target]:
-    """The known targets but those whose files are bad."""
-    found = []
-    for name in target_names():
-        with suppress(NasError):
-            found.append(Target.load(name))
-    return found

@@ -1,9 +1,10 @@
-"""The latencies that `nas calibrate` is given: a strictly read CSV of networks.
+"""The latencies that `nas calibrate` is given: a CSV of networks as people have them.
 
-Columns: network, latency_ms and, if wanted, resolution. A `network` is the name of a published one,
-or the path (from the CSV's folder or the working one) of an architecture's JSON or of an ONNX file
-that this program wrote. `resolution` is the input size of a published network, its own where it is
-not given.
+Columns: `network`, one of `UNITS` and, if wanted, `resolution` and `batch`; others are ignored. A
+network is the name of a published one or a usual synonym, or the path (from the CSV's folder or the
+working one) of an architecture's JSON or of an ONNX file that this program wrote. `resolution` is
+the input size of a published network, its own where it is not given. Rows of the same network are
+repeated runs: their median counts.
 """
 
 from __future__ import annotations
@@ -13,19 +14,50 @@ import io
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
 from nas.architecture import Architecture
+from nas.costs import cost
 from nas.networks import find_network
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
 
-REQUIRED = ("network", "latency_ms")
-COLUMNS = (*REQUIRED, "resolution")
-Measured = list[tuple[Architecture, float]]
+# What a column's name says of its values: ms of one of its unit, negative for a rate.
+UNITS = {
+    **dict.fromkeys(("latency_ms", "ms", "time_ms", "milliseconds"), 1.0),
+    **dict.fromkeys(("latency_us", "us", "microseconds"), 1e-3),
+    **dict.fromkeys(("latency_s", "seconds", "s"), 1e3),
+    **dict.fromkeys(("fps", "images/s", "images_s", "images_per_second", "throughput"), -1e3),
+}
+THROUGHPUTS = ("images/s", "images_s", "images_per_second", "throughput")
+NAMES = ("network", "model", "name")
+# Multiply-adds a second that no device reaches with one image at a time: of a network of up to
+# 10^9, and in proportion of a larger one.
+FASTEST = 3e12
 
 
-def read_latencies(path: Path) -> Measured:
-    """The networks and their latencies in ms. Errors: `NasError` with file, row and rule."""
+class Latencies(NamedTuple):
+    """Networks with their latencies in ms; whether these are times per image of batches; and what
+    whoever gave them should know."""
+
+    measured: list[tuple[Architecture, float]]
+    throughput: bool
+    notes: list[str]
+
+
+class _Columns(NamedTuple):
+    """Where in a row everything stands."""
+
+    network: int
+    value: int
+    unit: str
+    resolution: int | None
+    batch: int | None
+
+
+def read_latencies(path: Path) -> Latencies:
+    """The networks and their latencies. Errors: `NasError` with file, row and rule."""
     text = read_text(path, f"measured {path}").removeprefix("\ufeff")
     try:
         lines = [cells for cells in csv.reader(io.StringIO(text), strict=True) if cells]
@@ -33,38 +65,88 @@ def read_latencies(path: Path) -> Measured:
         raise NasError(f"measured {path}: not CSV: {error}") from None
     if not lines:
         raise NasError(f"measured {path}: it is empty")
-    header = [cell.strip() for cell in lines[0]]
-    for column in header:
-        if column not in COLUMNS:
-            raise NasError(f"measured {path}: {one_of('column', column, COLUMNS)}")
-    for column in COLUMNS:
-        if header.count(column) > 1 or (column in REQUIRED and column not in header):
-            raise NasError(f"measured {path}: column '{column}' must be there once")
-    found: Measured = []
-    seen: dict[str, int] = {}
+    try:
+        columns, notes = _columns([cell.strip().lower() for cell in lines[0]])
+    except NasError as error:
+        raise NasError(f"measured {path}: {error}") from None
+    runs: dict[str, list[float]] = {}
+    networks: dict[str, Architecture] = {}
+    batches: set[int] = set()
     for number, cells in enumerate(lines[1:], 2):
         try:
-            arch, latency_ms = _row(header, cells, path.parent)
-            if arch.hash in seen:
-                raise NasError(f"{arch.name or cells[0]!r} is the network of row {seen[arch.hash]}")
+            if len(cells) != len(lines[0]):
+                raise NasError(f"{len(cells)} cells; the file has {len(lines[0])} columns")
+            arch, ms, batch = _row([cell.strip() for cell in cells], columns, path.parent)
         except NasError as error:
             raise NasError(f"measured {path}: row {number}: {error}") from None
-        seen[arch.hash] = number
-        found.append((arch, latency_ms))
-    return found
+        runs.setdefault(arch.hash, []).append(ms)
+        networks.setdefault(arch.hash, arch)
+        batches.add(batch)
+    if len(batches) > 1:
+        shown = ", ".join(map(str, sorted(batches)))
+        raise NasError(f"measured {path}: batch must be the same in all rows, not {shown}")
+    repeated = [len(times) for times in runs.values() if len(times) > 1]
+    if repeated:
+        notes.append(
+            f"{len(repeated)} networks were measured up to {max(repeated)} times: medians count"
+        )
+    throughput = columns.unit in THROUGHPUTS or max(batches, default=1) > 1
+    if throughput:
+        notes.append("times per image at full throughput: no latency of a single image")
+    measured = [(networks[key], median(times)) for key, times in runs.items()]
+    if not throughput:
+        _check_plausible(path, columns.unit, measured)
+    return Latencies(measured, throughput, notes)
 
 
-def _row(header: Sequence[str], cells: Sequence[str], folder: Path) -> tuple[Architecture, float]:
-    if len(cells) != len(header):
-        raise NasError(f"{len(cells)} cells; the file has {len(header)} columns")
-    row = {column: cell.strip() for column, cell in zip(header, cells, strict=True)}
+def _columns(header: Sequence[str]) -> tuple[_Columns, list[str]]:
+    for name in header:
+        if name and header.count(name) > 1:
+            raise NasError(f"column {name!r} must be there once")
+    network = next((name for name in NAMES if name in header), None)
+    values = [name for name in UNITS if name in header]
+    if network is None:
+        raise one_of("column for the networks, 'network',", ", ".join(header), NAMES)
+    if not values:
+        raise one_of("column for the latencies", ", ".join(header), UNITS)
+    found = _Columns(
+        header.index(network),
+        header.index(values[0]),
+        values[0],
+        header.index("resolution") if "resolution" in header else None,
+        header.index("batch") if "batch" in header else None,
+    )
+    ignored = [name for i, name in enumerate(header) if i not in found]
+    return found, [f"ignored columns: {', '.join(ignored)}"] if ignored else []
+
+
+def _row(cells: Sequence[str], columns: _Columns, folder: Path) -> tuple[Architecture, float, int]:
+    text = cells[columns.value]
     try:
-        latency_ms = float(row["latency_ms"])
+        value = float(text)
     except ValueError:
-        latency_ms = 0.0
-    if not (isfinite(latency_ms) and latency_ms > 0):
-        raise NasError(f"latency_ms must be a number above 0, not {row['latency_ms']!r:.40}")
-    return _network(row["network"], row.get("resolution", ""), folder), latency_ms
+        value = 0.0
+    if not (isfinite(value) and value > 0):
+        raise NasError(f"{columns.unit} must be a number above 0, not {text!r:.40}")
+    batch = cells[columns.batch] if columns.batch is not None else "1"
+    if not batch.isdecimal() or not 1 <= int(batch) <= 1 << 16:
+        raise NasError(f"batch must be a whole number of at least 1, not {batch!r:.40}")
+    factor = UNITS[columns.unit]
+    ms = -factor / value if factor < 0 else factor * value / int(batch)
+    resolution = cells[columns.resolution] if columns.resolution is not None else ""
+    return _network(cells[columns.network], resolution, folder), ms, int(batch)
+
+
+def _check_plausible(path: Path, unit: str, measured: Sequence[tuple[Architecture, float]]) -> None:
+    """Errors: `NasError` where the latencies are faster than any device."""
+    for arch, ms in measured:
+        macs = cost(arch).macs
+        if 1e3 * macs / ms > FASTEST * max(1.0, macs / 1e9):
+            raise NasError(
+                f"measured {path}: {arch.name or 'a network'} in {ms:.3g} ms would be "
+                f"{1e-9 * macs / ms:.3g} * 10^12 multiply-adds a second, more than any device: are "
+                f"the values of {unit!r} seconds? Then name the column latency_s"
+            )
 
 
 def _network(name: str, resolution: str, folder: Path) -> Architecture:

@@ -9,12 +9,13 @@ import yaml
 from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 
 from nas.latency.lowering.rows import Lowering
-from nas.latency.model.basis import SCALES
+from nas.latency.model.basis import KINDS
 from nas.support.errors import NasError, one_of
 from nas.support.validation import Settings, validated
 from nas.support.yaml import read_yaml
 
-NAME = r"^[a-z0-9][a-z0-9._-]*$"
+NAME = r"^([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$"
+PROVENANCES, PRECISIONS = ("measured", "calibrated"), ("fp32", "fp16", "int8")
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
 
@@ -51,8 +52,9 @@ class Protocol(_Strict):
 class Metadata(_Strict):
     """A target's YAML file.
 
-    `noise` is the relative error of a typical latency of the table; `weights`
-    are a calibrated target's prices of work, see `nas.latency.model.basis`.
+    `noise` is the relative error of a typical latency of the table; `weights` are a calibrated
+    target's prices of work and `fit` the rest of it, see `nas.latency.model.calibrated`.
+    `throughput` says that latencies are times per image of large batches.
     """
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -71,14 +73,16 @@ class Metadata(_Strict):
     notes: str = ""
     error: Error | None = None
     noise: Fraction | None = None
+    throughput: bool = False
     weights: dict[str, Positive] = {}
+    fit: str = ""
 
     @model_validator(mode="after")
     def _complete(self) -> Metadata:
         for name in self.weights:
-            if name not in SCALES:
-                raise one_of("weight", name, SCALES)
-        if self.provenance == "calibrated" and not self.weights:
+            if name not in KINDS:
+                raise one_of("weight", name, KINDS)
+        if self.provenance == "calibrated" and not (self.fit and len(self.weights) == len(KINDS)):
             raise ValueError("weights: a calibrated target must have them; calibrate it anew")
         if self.provenance == "calibrated" and self.error is None:
             raise ValueError("error: a calibrated target must state it")
@@ -98,6 +102,6 @@ def read_metadata(path: Path) -> Metadata:
     if not isinstance(data, dict):
         raise NasError(f"target {path}: must be a mapping, not {type(data).__name__}")
     found = validated(Metadata, data, f"target {path}")
-    if found.name != path.stem:
+    if found.name.split("/")[-1] != path.stem:
         raise NasError(f"target {path}: name: must be that of the file, not {found.name!r}")
     return found

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
+from math import exp, log
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -16,11 +17,13 @@ from nas.graph import Shape
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import lowered_output, lowered_row, typical_layout
 from nas.latency.metadata import Metadata, read_metadata
-from nas.latency.model.basis import Additive
+from nas.latency.model.calibrated import Calibrated, Trace
 from nas.latency.model.predictor import table_predictor
 from nas.support.errors import NasError, one_of
+from nas.support.files import read_text
 from nas.support.resources import shipped
 
+EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
 
 
@@ -56,6 +59,7 @@ class Target:
         self._factor = metadata.error.interval_factor if metadata.error else UNKNOWN_FACTOR
         self.checksum = _checksum(predictor, metadata, self._factor, table)
         self._kernels: dict[Kernel, float] = {}
+        self._traces: dict[tuple[Block, Shape], tuple[Trace, Shape]] = {}
         self._rows: dict[tuple[Block, Shape, bool], tuple[float, bool, Shape]] = {}
 
     @property
@@ -81,9 +85,10 @@ class Target:
             except OSError as error:
                 raise NasError(f"table {table}: {error.strerror}") from None
             return cls(metadata, table_predictor(metadata, table), data)
-        if metadata.weights:
-            return cls(metadata, Additive(metadata.weights))
-        return cls(metadata, Additive(metadata.weights))
+        try:
+            return cls(metadata, Calibrated.from_json(metadata.fit, metadata.weights))
+        except NasError as error:
+            raise NasError(f"target {path}: {error}") from None
 
     @cached_property
     def constant_ms(self) -> float:
@@ -124,7 +129,31 @@ class Target:
     def predict(self, arch: Architecture) -> Prediction:
         """The latency of a network, one image at a time."""
         ms = self.constant_ms + sum(self.rows_ms(arch))
-        return Prediction(ms, ms / self._factor, ms * self._factor)
+        factor = self._factor
+        if isinstance(self.predictor, Calibrated) and self.interval_known:
+            factor = exp(self.predictor.log_interval(self._traces_of(self.predictor, arch)))
+        return Prediction(ms, ms / factor, ms * factor)
+
+    def extrapolates(self, prediction: Prediction) -> bool:
+        """Whether an interval is much wider than those of networks such as the target was
+        calibrated on: the prediction rests on work that they hardly determine."""
+        wide = EXTRAPOLATED * log(self._factor)
+        return prediction.ms > 0 and log(prediction.high_ms / prediction.ms) > wide
+
+    def _traces_of(self, predictor: Calibrated, arch: Architecture) -> list[Trace]:
+        """Where the milliseconds of each row come from, memoised."""
+        found, shape = [], arch.input_shape
+        for row in arch.rows():
+            known = self._traces.get((row, shape))
+            if known is None:
+                lowered = lowered_row(self.metadata.lowering, row, shape, False)
+                known = self._traces[row, shape] = (
+                    predictor.trace(lowered.kernels),
+                    lowered.output,
+                )
+            trace, shape = known
+            found.append(trace)
+        return found
 
     def _learn_rows(self, successive: Iterable[Block], shape: Shape, blocked: bool) -> None:
         """Predicts what is new in rows all at once: one by one is many times slower."""
@@ -145,7 +174,7 @@ class Target:
 
 def target_names() -> list[str]:
     """The names of the targets in the working directory and of the shipped ones, sorted."""
-    return sorted({path.stem for path in _files()})
+    return sorted({name for name, _ in _files()})
 
 
 def target_path(name: str | Path) -> Path:
@@ -153,13 +182,13 @@ def target_path(name: str | Path) -> Path:
     if Path(name).suffix in (".yaml", ".yml"):
         return Path(name)
     files = list(_files())
-    for path in files:
-        if path.stem == str(name):
+    for known, path in files:
+        if known == str(name):
             return path
-    aliases = _aliases(files)
+    aliases = _aliases([path for _, path in files], str(name)) or _aliases([p for _, p in files])
     if str(name) in aliases:
         return aliases[str(name)]
-    raise one_of("target", str(name), {path.stem for path in files} | aliases.keys())
+    raise one_of("target", str(name), {known for known, _ in files} | aliases.keys())
 
 
 def _checksum(predictor: KernelPredictor, metadata: Metadata, factor: float, table: bytes) -> str:
@@ -167,15 +196,20 @@ def _checksum(predictor: KernelPredictor, metadata: Metadata, factor: float, tab
     return sha256(json.dumps(facts, sort_keys=True).encode() + table).hexdigest()
 
 
-def _files() -> Iterator[Path]:
+def _files() -> Iterator[tuple[str, Path]]:
+    """The name and the file of every target: a folder's is part of the name."""
     for folder in (TARGETS_FOLDER, shipped(str(TARGETS_FOLDER))):
-        yield from sorted(folder.glob("*.yaml"))
+        for path in sorted([*folder.glob("*.yaml"), *folder.glob("*/*.yaml")]):
+            yield path.relative_to(folder).with_suffix("").as_posix(), path
 
 
-def _aliases(files: list[Path]) -> dict[str, Path]:
+def _aliases(files: list[Path], name: str = "") -> dict[str, Path]:
+    """The files by alias; with a `name` only of those that have it in their text, which is fast."""
     found: dict[str, Path] = {}
     for path in files:
         try:
+            if name not in read_text(path, f"target {path}"):
+                continue
             metadata = read_metadata(path)
         except NasError:
             continue  # a bad file has no alias; it is an error only to whoever loads it

@@ -9,19 +9,24 @@ from __future__ import annotations
 from nas.architecture import Architecture, check_size
 from nas.references import (
     densenet,
+    efficientnet,
     ghostnet,
+    googlenet,
     mnasnet,
     mobilenet,
+    proxylessnas,
+    regnet,
     resnet,
     shufflenet,
     squeezenet,
     squeezenext,
     vgg,
 )
+from nas.references.synonyms import synonym
 from nas.references.table import Published, Reference
 from nas.support.errors import one_of
 
-__all__ = ["Published", "published", "reference", "reference_names"]
+__all__ = ["Published", "meant", "published", "reference", "reference_names"]
 
 _FAMILIES = (
     squeezenet,
@@ -30,7 +35,11 @@ _FAMILIES = (
     shufflenet,
     mobilenet,
     mnasnet,
+    proxylessnas,
+    efficientnet,
+    regnet,
     resnet,
+    googlenet,
     densenet,
     vgg,
 )
@@ -40,6 +49,11 @@ _NETWORKS: dict[str, Reference] = {k: v for f in _FAMILIES for k, v in f.NETWORK
 def reference_names() -> list[str]:
     """The names of all published networks."""
     return list(_NETWORKS)
+
+
+def meant(name: str) -> str | None:
+    """The name of the published network that `name` means: its own or a usual synonym."""
+    return name if name in _NETWORKS else synonym(name, _NETWORKS)
 
 
 def reference(name: str, classes: int = 1000, resolution: int | None = None) -> Architecture:

@@ -1,5 +1,8 @@
 """AlexNet (Krizhevsky 2014) and VGG (Simonyan and Zisserman 2015) as in torchvision.
 
+`alexnet_caffe` is the first one (Krizhevsky et al. 2012) as released by BVLC, for 227 pixels:
+wider, in two groups. Its two local response normalisations have no weights and are left out.
+
 torchvision pools adaptively to a fixed size before the classifier, which changes nothing at 224 by
 224 pixels. Here that pooling is left out, so at another resolution the first fully connected layer
 has another number of inputs than torchvision's.
@@ -13,8 +16,12 @@ from nas.references.table import TORCHVISION, Layout, Published, Reference, by_s
 WIDTHS = (64, 128, 256, 512, 512)
 
 
-def _conv(out: int, kernel: int, stride: int = 1, padding: int | None = None) -> Block:
-    return Block("conv", out=out, kernel=kernel, stride=stride, padding=padding, norm=False)
+def _conv(
+    out: int, kernel: int, stride: int = 1, padding: int | None = None, groups: int = 1
+) -> Block:
+    return Block(
+        "conv", out=out, kernel=kernel, stride=stride, padding=padding, groups=groups, norm=False
+    )
 
 
 def _classifier(classes: int) -> tuple[Block, ...]:
@@ -28,6 +35,13 @@ def _alexnet(classes: int) -> Layout:
     return Layout((_conv(64, 11, stride=4, padding=2),), by_stride(rows), _classifier(classes))
 
 
+def _alexnet_caffe(classes: int) -> Layout:
+    pool = Block("maxpool", padding=0)
+    last = (_conv(384, 3), _conv(384, 3, groups=2), _conv(256, 3, groups=2), pool)
+    rows = (pool, _conv(256, 5, groups=2), pool, *last)
+    return Layout((_conv(96, 11, stride=4, padding=0),), by_stride(rows), _classifier(classes))
+
+
 def _vgg(repeats: tuple[int, ...], norm: bool, classes: int) -> Layout:
     pool = Block("maxpool", kernel=2, padding=0)
     stages = tuple(
@@ -39,6 +53,11 @@ def _vgg(repeats: tuple[int, ...], norm: bool, classes: int) -> Layout:
 
 NETWORKS = {
     "alexnet": Reference(_alexnet, Published(56.522, TORCHVISION)),
+    "alexnet_caffe": Reference(
+        _alexnet_caffe,
+        Published(57.1, "BVLC's Caffe model zoo, bvlc_alexnet"),
+        resolution=227,
+    ),
     **{
         name: Reference(partial(_vgg, repeats, name.endswith("_bn")), Published(top1, TORCHVISION))
         for name, repeats, top1 in (

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from commands import Run
 
+import nas
+import nas.references
+
 NETWORKS = ("resnet18", "alexnet", "squeezenet1_1", "mobilenet_v2_100", "vgg11", "mnasnet_100")
 
 
@@ -19,10 +22,11 @@ def measured(tmp_path: Path) -> Path:
 def test_a_target_is_made_and_used_at_once(run: Run, measured: Path) -> None:
     code, out, err = run("calibrate", "--target", "mine", "--from", str(measured))
     assert code == 0
-    assert "latency_tables/mine.yaml: mine, calibrated on 6 networks" in out
+    assert "latency_tables/mine.yaml: mine, runtime not stated, calibrated on 6 networks" in out
     assert "mean error of networks left out of the fit" in out
     assert "nas search --target mine" in out
-    assert err.startswith("warning: 6 networks are few")
+    assert "warning: --runtime is not given" in err
+    assert "warning: 6 networks are few" in err
     code, out, _ = run("targets")
     assert code == 0
     assert "mine" in out
@@ -70,3 +74,58 @@ def test_a_measured_table_is_not_overwritten(run: Run, measured: Path, tmp_path:
     code, _, err = run("calibrate", "--target", "mine", "--from", str(measured))
     assert code == 2
     assert "choose another name" in err
+
+
+def test_the_same_command_says_the_same(run: Run, measured: Path) -> None:
+    words = ("calibrate", "--target", "mine", "--from", str(measured))
+    assert run(*words) == run(*words)
+
+
+def test_what_extrapolates_is_said_by_every_command(run: Run, tmp_path: Path) -> None:
+    like = nas.Target.load("x86-avx512-ort")
+    names = [n for n in nas.references.reference_names() if n.startswith(("mobilenet", "mnasnet"))]
+    rows = [f"{name},{3 * like.predict(nas.reference(name)).ms:.4g}" for name in names]
+    path = tmp_path / "mobile.csv"
+    path.write_text("\n".join(["network,latency_ms", *rows, ""]), encoding="utf-8")
+    assert run("calibrate", "--target", "mine", "--from", str(path))[0] == 0
+    code, out, _ = run("describe", "mobilenet_v2_100", "--target", "mine")
+    assert "extrapolated" not in out
+    for words in (("describe", "densenet121"), ("references",)):
+        code, out, _ = run(*words, "--target", "mine")
+        assert code == 0
+        assert out.count("extrapolated: ") == 1
+
+
+def test_tables_as_people_have_them(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "seconds.csv"
+    rows = [f"{name},{0.010 + i / 1000},x" for i, name in enumerate((*NETWORKS, "resnet-18"))]
+    path.write_text("\n".join(["model,seconds,remark", *rows, ""]), encoding="utf-8")
+    words = ("--target", "mine", "--from", str(path), "--runtime", "ncnn")
+    code, out, err = run("calibrate", *words)
+    assert code == 0
+    assert "ignored columns: remark" in out
+    assert "1 networks were measured up to 2 times" in out
+    assert "runtime ncnn, calibrated on 6 networks" in out
+    assert "--runtime" not in err
+
+
+def test_networks_worth_measuring_are_written_and_read_again(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("calibrate", "--suggest", "4", "--space", "small", "--output", "todo")
+    assert code == 0
+    assert "todo: 4 networks of small" in out
+    assert "a mean error of about" in out
+    table = tmp_path / "todo" / "measured.csv"
+    lines = table.read_text(encoding="utf-8").splitlines()
+    assert lines == ["network,latency_ms", *(f"{i:02}.onnx," for i in (1, 2, 3, 4))]
+    filled = [lines[0], *(f"{line}{10 + i}" for i, line in enumerate(lines[1:]))]
+    table.write_text("\n".join([*filled, ""]), encoding="utf-8")
+    assert run("calibrate", "--target", "mine", "--from", str(table))[0] == 0
+    code, _, err = run("calibrate", "--suggest", "4", "--output", "todo")
+    assert code == 2
+    assert "no empty folder" in err
+
+
+def test_there_must_be_something_to_do(run: Run) -> None:
+    code, _, err = run("calibrate", "--target", "mine")
+    assert code == 2
+    assert "--from, or --suggest" in err

@@ -59,7 +59,9 @@ def test_the_table(run: Run) -> None:
     row = rows["mobilenet_v2_100"]
     assert row[1:4] == ["3.505", "300.8", "72.0"]
     assert rows["squeezenet1_0_caffe"][1:4] == ["1.248", "861.3", "57.5"]
-    assert "224 px (squeezenet1_0_caffe 227, squeezenext_1_0_23_caffe 227)" in out
+    assert (
+        "224 px (alexnet_caffe 227, squeezenet1_0_caffe 227, squeezenext_1_0_23_caffe 227)" in out
+    )
     assert rows["mobilenet_v3_large_075_torchvision"][3] == "–"
     assert f"{row[4]} Sandler et al. 2018" in out
     assert "x86-avx512-ort, measured, fp32" in out

@@ -9,13 +9,13 @@ from scipy.stats import spearmanr
 
 import nas
 from nas.latency import Target
-from nas.latency.calibration import calibrate, filled_in
-from nas.latency.lowering.kernels import Kernel, KernelOp
+from nas.latency.calibration import calibrate, judged, usual_priors
+from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import read_metadata
-from nas.latency.model.basis import SCALES, Additive
-from nas.latency.model.error import interval_factor
-from nas.latency.model.regression import KINDS, amounts, fit_weights, leave_out
+from nas.latency.model.calibrated import Calibrated
+from nas.latency.model.error import widening_of
+from nas.references import reference_names
 
 RNG = np.random.default_rng(0)
 NETWORKS = [nas.fbnet(RNG.integers(0, 9, 22)) for _ in range(150)]
@@ -63,24 +63,62 @@ def found(request: pytest.FixtureRequest) -> tuple[Target, np.ndarray, np.ndarra
 
 def test_twenty_networks_rank_the_others(found: tuple[Target, np.ndarray, np.ndarray]) -> None:
     _, predicted, truth = found
-    assert spearmanr(predicted, truth)[0] > 0.96
-    assert np.abs(predicted / truth - 1).mean() < 0.05
+    assert spearmanr(predicted, truth)[0] > 0.98
+    assert np.abs(predicted / truth - 1).mean() < 0.04
 
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_intervals_hold_nine_out_of_ten(device: str) -> None:
     """Over draws: that of one draw of twenty networks is itself uncertain."""
-    work = amounts([network_kernels(arch) for arch in NETWORKS])
+    kernels = [network_kernels(arch) for arch in NETWORKS]
     latency_ms = np.array([latency(device, arch) for arch in NETWORKS])
-    inside = []
-    for seed in range(12):
+    inside, far = [], []
+    for seed in range(5):
         order = np.random.default_rng(seed).permutation(len(NETWORKS))
-        some, others = order[:SIZE], order[SIZE:]
-        weights = fit_weights(work[some], latency_ms[some]).weights
-        logs = leave_out(work[some], latency_ms[some], [str(i) for i in range(SIZE)])
-        off = np.abs(np.log(work[others] @ weights / latency_ms[others]))
-        inside.append((off <= np.log(interval_factor(logs))).mean())
-    assert 0.85 <= np.mean(inside) <= 0.97
+        some, others = order[:SIZE], order[SIZE : SIZE + 60]
+        posterior, prior, left_out = judged(
+            [kernels[i] for i in some], latency_ms[some], usual_priors()
+        )
+        found = Calibrated(posterior, prior, widening_of(*left_out))
+        for i in others:
+            ms = found.constant_ms + sum(found.kernels_ms(kernels[i]))
+            off = abs(np.log(ms / latency_ms[i])) / found.log_interval([found.trace(kernels[i])])
+            inside.append(off <= 1)
+            far.append(off > 2)
+    assert 0.85 <= np.mean(inside) <= 0.995
+    assert np.mean(far) <= 0.02
+
+
+@pytest.mark.parametrize("family", ["squeezenet", "resnet18", "densenet", "shufflenet_v1", "vgg"])
+def test_a_family_that_was_left_out_has_a_wide_interval_that_holds(family: str) -> None:
+    """A phone from MobileNets and MnasNets alone: what they do not tell must not be sure."""
+    seen = [n for n in reference_names() if n.startswith(("mobilenet", "mnasnet"))]
+    target = calibrate([(nas.reference(n), latency("phone", nas.reference(n))) for n in seen])
+    usual = target.predict(nas.reference("mobilenet_v2_100"))
+    for name in (n for n in reference_names() if n.startswith(family)):
+        arch = nas.reference(name)
+        found, truth = target.predict(arch), latency("phone", arch)
+        off = abs(np.log(found.ms / truth)) / np.log(found.high_ms / found.ms)
+        assert off < 2, name
+        assert found.high_ms / found.ms > usual.high_ms / usual.ms
+        assert target.extrapolates(found)
+    assert not target.extrapolates(usual)
+
+
+def test_the_same_latencies_give_the_same_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A target of the working folder is no base, least of all the one that is made."""
+    measured = [(arch, latency("phone", arch)) for arch in NETWORKS[:10]]
+    first = calibrate(measured, name="mine")
+    (tmp_path / "latency_tables").mkdir()
+    path = tmp_path / "latency_tables" / "mine.yaml"
+    path.write_text(first.metadata.to_yaml(), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    again = calibrate(measured, name="mine")
+    assert again.metadata == first.metadata
+    with pytest.raises(nas.NasError, match="'mine' was itself calibrated"):
+        calibrate(measured, Target.load("mine"), name="other")
 
 
 def test_a_prediction_is_a_sum_of_positive_kernels(
@@ -102,6 +140,7 @@ def test_it_is_a_target_like_any_other(
     loaded = Target.load(path)
     assert loaded.metadata == target.metadata
     assert loaded.predict(NETWORKS[SIZE]).ms == pytest.approx(predicted[0])
+    assert loaded.predict(NETWORKS[SIZE]) == target.predict(NETWORKS[SIZE])
     assert loaded.checksum == target.checksum
 
 
@@ -123,15 +162,12 @@ def test_a_base_of_ones_own_is_scaled() -> None:
         assert found.predict(arch).ms == pytest.approx(2.5 * base.predict(arch).ms, rel=0.1)
 
 
-def test_work_that_no_network_has_is_taken_from_a_known_device() -> None:
-    kinds = {kind: i for i, kind in enumerate(KINDS)}
-    work, donor = np.zeros((3, len(KINDS))), np.zeros(len(KINDS))
-    work[:, kinds["launch"]] = 10.0
-    donor[kinds["launch"]], donor[kinds["depthwise_macs"]] = 0.1, 7.0
-    weights, filled = filled_in(np.zeros(len(KINDS)), work, np.full(3, 4.0), donor)
-    assert filled == ["depthwise_macs"]
-    assert weights[kinds["depthwise_macs"]] == pytest.approx(4 * 7.0)
-    assert weights[kinds["launch"]] == 0
+def test_what_the_networks_hardly_determine_is_said() -> None:
+    names = ("vgg11", "vgg13", "vgg16", "vgg19", "alexnet", "resnet18", "resnet34")
+    archs = [nas.reference(name) for name in names]
+    notes = calibrate([(arch, latency("phone", arch)) for arch in archs]).metadata.notes
+    assert "Hardly determined" in notes
+    assert "depthwise3" in notes
 
 
 def test_wrong_latencies_are_refused() -> None:
@@ -156,15 +192,3 @@ def test_a_calibrated_target_needs_weights(tmp_path: Path) -> None:
     )
     with pytest.raises(nas.NasError, match="weight 'lunch' is unknown; did you mean 'launch'"):
         read_metadata(path)
-
-
-def test_no_price_makes_a_larger_kernel_faster() -> None:
-    device = Additive(dict.fromkeys(SCALES, 1.0))
-    kinds: tuple[tuple[KernelOp, int], ...]
-    kinds = (("pointwise", 1), ("grouped", 2), ("depthwise", 32))
-    for op, groups in kinds:
-        small = Kernel(op, ((32, 8, 8),), (32, 8, 8), groups=groups)
-        wide = Kernel(op, ((64, 8, 8),), (64, 8, 8), groups=2 * groups if groups > 2 else groups)
-        large = Kernel(op, ((32, 16, 16),), (32, 16, 16), groups=groups)
-        assert device.kernel_ms(small) < device.kernel_ms(wide)
-        assert device.kernel_ms(small) < device.kernel_ms(large)

@@ -7,6 +7,7 @@ import pytest
 
 import nas
 from nas.latency.latencies import read_latencies
+from nas.references import meant
 from nas.support.errors import NasError
 
 TINY = nas.fbnet([8] * 22)
@@ -29,19 +30,89 @@ def test_names_json_and_onnx_are_networks(tmp_path: Path) -> None:
     )
     found = read_latencies(written(tmp_path, rows))
     networks = [nas.reference("resnet18", resolution=160), nas.reference("resnet18"), TINY, other]
-    assert found == list(zip(networks, (12.5, 20.0, 3.0, 4.0), strict=True))
+    assert found.measured == list(zip(networks, (12.5, 20.0, 3.0, 4.0), strict=True))
 
 
 def test_the_resolution_is_optional(tmp_path: Path) -> None:
     text = "\ufefflatency_ms, network\r\n7,alexnet\r\n\r\n"
-    assert read_latencies(written(tmp_path, text)) == [(nas.reference("alexnet"), 7.0)]
+    assert read_latencies(written(tmp_path, text)).measured == [(nas.reference("alexnet"), 7.0)]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "ms"),
+    [
+        ("latency_us", "7000", 7.0),
+        ("ms", "7", 7.0),
+        ("Seconds", "0.007", 7.0),
+        ("latency_s", "0.007", 7.0),
+        ("fps", "50", 20.0),
+        ("images/s", "50", 20.0),
+    ],
+)
+def test_units_are_in_the_name_of_the_column(
+    column: str, value: str, ms: float, tmp_path: Path
+) -> None:
+    found = read_latencies(written(tmp_path, f"model,{column}\nresnet18,{value}\n"))
+    ((network, latency_ms),) = found.measured
+    assert network == nas.reference("resnet18")
+    assert latency_ms == pytest.approx(ms)
+    assert found.throughput == (column == "images/s")
+
+
+def test_a_batch_is_divided_and_called_a_throughput(tmp_path: Path) -> None:
+    found = read_latencies(written(tmp_path, "network,latency_ms,batch\nresnet18,80,8\n"))
+    assert found.measured[0][1] == pytest.approx(10)
+    assert found.throughput
+    assert any("no latency of a single image" in note for note in found.notes)
+    with pytest.raises(NasError, match="batch must be the same in all rows, not 1, 8"):
+        read_latencies(written(tmp_path, "network,ms,batch\nresnet18,80,8\nvgg11,9,1\n"))
+
+
+def test_repeated_rows_are_runs_and_other_columns_are_ignored(tmp_path: Path) -> None:
+    text = "network,ms,top1\nresnet18,9,70\nresnet-18,30,70\nalexnet,5,57\nResNet18,10,70\n"
+    found = read_latencies(written(tmp_path, text))
+    assert dict(found.measured)[nas.reference("resnet18")] == 10
+    assert found.notes == [
+        "ignored columns: top1",
+        "1 networks were measured up to 3 times: medians count",
+    ]
+
+
+def test_seconds_that_are_given_as_ms_are_noticed(tmp_path: Path) -> None:
+    text = "network,latency_ms\nmobilenet_v2,0.03\nresnet18,0.2\n"
+    with pytest.raises(NasError, match=r"mobilenet_v2_100 in 0.03 ms .*are the values .* seconds"):
+        read_latencies(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("mobilenetv2_100", "mobilenet_v2_100"),
+        ("mobilenet_v2", "mobilenet_v2_100"),
+        ("MobileNetV2 1.4", "mobilenet_v2_140"),
+        ("mobilenet_v3_large", "mobilenet_v3_large_100"),
+        ("resnet-18", "resnet18"),
+        ("mnasnet0_5", "mnasnet_050"),
+        ("mnasnet1.0", "mnasnet_100"),
+        ("squeezenet1.1", "squeezenet1_1"),
+        ("shufflenet_v2_x1_0", "shufflenet_v2_x1_0"),
+        ("efficientnet-b0", "efficientnet_b0"),
+        ("regnet_y_400mf", "regnety_400mf"),
+    ],
+)
+def test_the_usual_synonyms_are_known(name: str, meaning: str) -> None:
+    assert meant(name) == meaning
+
+
+def test_what_is_no_synonym_is_not_taken_for_one() -> None:
+    assert [meant(name) for name in ("resnet", "resnet19", "", "mobilenet_v2_055")] == [None] * 4
 
 
 HEAD = "network,latency_ms,resolution\n"
 ERRORS = {
     "empty": ("", "it is empty"),
-    "no latency": ("network\nresnet18\n", "column 'latency_ms' must be there once"),
-    "unknown column": ("network,latency_us\n", "column 'latency_us' is unknown"),
+    "no latency": ("network\nresnet18\n", "column for the latencies 'network' is unknown"),
+    "no network": ("net,latency_ms\nresnet18,1\n", "column for the networks"),
     "twice": ("network,latency_ms,latency_ms\n", "column 'latency_ms' must be there once"),
     "unknown network": (HEAD + "resnet18,1,\nresnet19,2,\n", "row 3: network 'resnet19'"),
     "not a number": (HEAD + "resnet18,fast,\n", "row 2: latency_ms must be a number above 0"),
@@ -49,7 +120,6 @@ ERRORS = {
     "infinite": (HEAD + "resnet18,inf,\n", "row 2: latency_ms must be a number above 0"),
     "cells": (HEAD + "resnet18,1\n", "row 2: 2 cells; the file has 3 columns"),
     "resolution": (HEAD + "resnet18,1,big\n", "row 2: resolution must be a whole number"),
-    "repeated": (HEAD + "resnet18,1,\nresnet18,1,224\n", "row 3: 'resnet18' is the network of row"),
     "quotes": (HEAD + '"resnet18,1,\n', "not CSV"),
     "bad json": (HEAD + "bad.json,1,\n", "bad.json: not an architecture"),
     "other size": (HEAD + "tiny.json,1,64\n", "resolution must be the file's, 32, not '64'"),

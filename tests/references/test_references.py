@@ -50,6 +50,10 @@ EXACT = {
     "mobilenet_v3_large_100": (5_483_032, 216_589_760),
     "mobilenet_v3_small_075": (2_041_872, 43_399_344),
     "mobilenet_v3_small_100": (2_542_856, 56_510_400),
+    "proxylessnas_mobile": (4_080_512, 320_427_584),
+    "efficientnet_b0": (5_288_548, 385_814_752),
+    "googlenet_caffe": (6_998_552, 1_582_671_872),
+    "alexnet_caffe": (60_965_224, 724_406_816),
 }
 
 # torchvision's parameter counts (num_params of its weights).
@@ -76,6 +80,9 @@ TORCHVISION = {
     "mnasnet_075": 3_170_208,
     "mnasnet_100": 4_383_312,
     "mnasnet_130": 6_282_256,
+    "efficientnet_b0": 5_288_548,
+    "regnety_400mf": 4_344_144,
+    "googlenet": 6_624_904,
 }
 
 # torchvision's printed multiply-adds, in units of 10^9.
@@ -86,6 +93,9 @@ TORCHVISION_GMACS = {
     "resnet50": 4.09,
     "densenet121": 2.83,
     "mnasnet_100": 0.31,
+    "efficientnet_b0": 0.39,
+    "regnety_400mf": 0.40,
+    "googlenet": 1.50,
 }
 
 
@@ -124,7 +134,7 @@ UNPUBLISHED = {"mobilenet_v3_large_075_torchvision"}
 
 def test_a_network_has_the_resolution_that_it_was_published_for() -> None:
     caffe = {name for name in reference_names() if reference(name).resolution == 227}
-    assert caffe == {"squeezenet1_0_caffe", "squeezenext_1_0_23_caffe"}
+    assert caffe == {"squeezenet1_0_caffe", "squeezenext_1_0_23_caffe", "alexnet_caffe"}
     assert {reference(name).resolution for name in reference_names()} == {224, 227}
 
 

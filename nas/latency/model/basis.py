@@ -1,115 +1,175 @@
-"""What the latency of a kernel on any device is made of: a few amounts of work, each with a price.
+"""What the latency of a kernel on any device is made of: amounts of work, each with a price.
 
-    kernel ms = sum over kinds of work of (weight * amount of that work in the kernel)
+    kernel ms = correction * sum over kinds of work of (price * amount of that work in the kernel)
 
-Weights are positive, so more work is never faster, and the sum is linear in them: a handful of
-whole networks determines them, with `SCALES` as the prior. The kinds cover what was seen to matter
-on GPUs with small and large batches, CPUs, phones, FPGAs and ASICs: launches of fused kernels or of
-every operation by itself, traffic likewise, weights, multiply-adds, and their square root: large
-kernels run at a better rate than small ones.
+Prices are positive, so more work is never faster. Kinds that all kernels share (launches, traffic,
+multiply-adds) stand beside those of single operations, so that what is hardly known of one
+operation is known from the others. They cover what was seen to matter on GPUs with small and large
+batches, CPUs, phones, FPGAs and ASICs: launches of fused kernels or of every operation by itself,
+traffic likewise, weights, multiply-adds, their square root (large kernels run at a better rate),
+vectors and arrays of multipliers that are padded, and the gates that stop a pipeline.
+
+A correction is named by what it is shared by: the kernels of one operation and output size, kernel
+size, number of channels. What the prices cannot tell is learned from them where there are networks
+enough; see `nas.latency.model.posterior`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import prod, sqrt
-from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from nas.latency.lowering.kernels import Kernel
 
+Vector = npt.NDArray[np.float64]
+
 CONSTANT = "constant"
 CONVOLUTIONS = ("conv", "pointwise", "depthwise", "grouped")
-DENSE = ("conv", "pointwise", "grouped")
-COUNTED = ("activate", "add", "shuffle", "zero")
-LANES = 32
-CACHED = 500_000  # elements, 2 MB of floats: beyond that no small device's cache holds them
+COPIES = ("concat", "slice", "shuffle", "swap", "zero", "split")
+ARRAYS = (16, 64, 128)  # lanes of an array of multipliers, both ways
+VECTORS = (32, 128)  # lanes of a depthwise convolution
 UNIT = 1e-6  # amounts are in millions of elements and of multiply-adds, launches as they are
 
-# The standard deviation of each kind's share of a network's latency, before anything is measured.
-# The same for every device; how they were chosen is in docs/latency.md.
-SCALES: dict[str, float] = {
-    CONSTANT: 0.1,
-    "launch": 1.2,
-    "eager_launch": 1.2,
-    "traffic": 0.4,
-    "eager_traffic": 0.4,
-    "weights": 0.2,
-    **{f"{op}_traffic": 0.05 for op in DENSE},
-    **{f"{op}_macs": 0.12 for op in DENSE},
-    **{f"{op}_root_macs": 0.2 for op in CONVOLUTIONS},
-    "dense_small_macs": 0.25,
-    "pointwise_cached_macs": 0.02,
-    "pointwise_cached_weights": 0.15,
-    "depthwise_traffic": 0.1,
-    "depthwise_macs": 0.5,
-    "depthwise_cached_macs": 0.01,
-    "depthwise_padded_macs": 1.0,
-    "linear_launch": 0.12,
-    "linear_macs": 0.12,
-    "other_launch": 1.0,
-    "other_traffic": 0.06,
-    "concat_launch": 0.12,
-    "pool_traffic": 0.12,
-    **{f"{op}_launch": 0.12 for op in COUNTED},
-    "fused_act": 0.03,
-    "fused_add": 0.03,
-}
+KINDS = (
+    CONSTANT,
+    *("launch", "eager_launch", "traffic", "eager_traffic", "macs"),  # of every kernel
+    *("gate_launch", "gate_weights", "weights"),
+    *("conv3_macs", "convk_macs", "pointwise_macs", "grouped_macs", "depthwise3_macs"),
+    *("depthwisek_macs", "conv_root", "pointwise_root", "grouped_root", "depthwise_root"),
+    *("conv_read", "conv_written", "strided_macs", "depthwise_strided_macs", "small_macs"),
+    *(f"array{lanes}_macs" for lanes in ARRAYS),
+    *("depthwise_launch", "depthwise_traffic"),
+    *(f"vector{lanes}_macs" for lanes in VECTORS),
+    *("grouped_launch", "linear_launch", "linear_macs", "other_launch", "other_traffic"),
+    *("pool_traffic", "pool_work", "gap_launch", "gap_traffic"),
+    *("multiply_launch", "multiply_traffic", "activate_traffic", "activate_launch"),
+    *("relu6_traffic", "smooth_traffic", "add_traffic", "norm_traffic"),
+    *("copy_traffic", "copy_launch"),
+)
+_AT = {kind: i for i, kind in enumerate(KINDS)}
+GROUPS = ("area", "kernel", "in", "out", "size")  # of corrections
+
+
+def operation(kernel: Kernel) -> str:
+    """The operation that a correction belongs to: a gate's convolutions are on their own."""
+    if kernel.op in CONVOLUTIONS and kernel.output[1:] == (1, 1):
+        return "gate"
+    return kernel.op
 
 
 @lru_cache(maxsize=1 << 16)
 def work(kernel: Kernel) -> dict[str, float]:
     """The amount of each kind of work in a kernel, those that it has none of left out."""
-    op, macs, weights = kernel.op, kernel.macs, kernel.weights
+    op = kernel.op
     read, written = sum(map(prod, kernel.inputs)), prod(kernel.output)
-    traffic = read + written * (1 + kernel.residual)
-    computes = op in CONVOLUTIONS or op == "linear"
-    fused = computes and kernel.act is not None
-    # Executed operation by operation, a convolution is followed by its norm, activation and sum.
-    norm = op in CONVOLUTIONS
+    moved = read + written * (1 + kernel.residual)
+    convolves = op in CONVOLUTIONS
+    fused = (convolves or op == "linear") and kernel.act is not None
     times = max(len(kernel.inputs) - 1, 1) if op in ("add", "concat") else 1
     found = {
         "launch": 1.0,
-        "eager_launch": times + norm + fused + kernel.residual,
-        "traffic": UNIT * (traffic + weights),
-        "eager_traffic": UNIT * (read + written * (1 + 2 * norm + 2 * fused + 3 * kernel.residual)),
-        "weights": UNIT * weights,
-        "fused_act": float(fused),
-        "fused_add": float(kernel.residual),
+        "traffic": UNIT * (moved + kernel.weights),
+        # Executed operation by operation, a convolution is followed by its norm, activation, sum.
+        "eager_launch": times + convolves + fused + kernel.residual,
+        "eager_traffic": UNIT
+        * (read + written * (1 + 2 * convolves + 2 * fused + 3 * kernel.residual)),
+        "weights": UNIT * kernel.weights,
     }
-    if op in CONVOLUTIONS:
-        found |= {
-            f"{op}_traffic": UNIT * traffic,
-            f"{op}_macs": UNIT * macs,
-            f"{op}_root_macs": sqrt(UNIT * macs),
-        }
-    positions = kernel.output[1] * kernel.output[2]
-    if op in DENSE:
-        found["dense_small_macs"] = UNIT * macs / sqrt(positions) / prod(kernel.size)
-    if op in ("pointwise", "depthwise"):  # what no longer fits a cache costs more
-        found[f"{op}_cached_macs"] = UNIT * macs * sqrt(UNIT * min(traffic, CACHED))
-    if op == "pointwise":
-        found["pointwise_cached_weights"] = UNIT * weights * sqrt(UNIT * min(weights, CACHED))
-    elif op == "depthwise":
-        padded = -(-kernel.output[0] // LANES) * LANES
-        found["depthwise_padded_macs"] = UNIT * padded * prod(kernel.size) * positions
+    if (convolves and op != "depthwise") or op == "linear":
+        found["macs"] = UNIT * kernel.macs
+    if operation(kernel) == "gate":
+        found |= {"gate_launch": 1.0, "gate_weights": UNIT * kernel.weights}
+    elif convolves:
+        found |= _convolution(kernel, read, written)
     elif op == "linear":
-        found |= {"linear_launch": 1.0, "linear_macs": UNIT * macs}
-    elif not computes:
-        found |= {"other_launch": 1.0, "other_traffic": UNIT * traffic}
-        if op in COUNTED:
-            found[f"{op}_launch"] = 1.0
-        elif op == "concat":
-            found["concat_launch"] = float(times)
-        elif op in ("maxpool", "avgpool"):
-            found["pool_traffic"] = UNIT * traffic
+        found |= {"linear_launch": 1.0, "linear_macs": UNIT * kernel.macs}
+    else:
+        found |= {"other_launch": 1.0, "other_traffic": UNIT * moved}
+        found |= _other(kernel, UNIT * moved, UNIT * read, times)
     return {name: amount for name, amount in found.items() if amount}
+
+
+def _convolution(kernel: Kernel, read: int, written: int) -> dict[str, float]:
+    op, macs = kernel.op, UNIT * kernel.macs
+    height, width = kernel.output[1:]
+    name = f"{op}{'3' if kernel.size == (3, 3) else 'k'}" if op in ("conv", "depthwise") else op
+    found = {
+        f"{name}_macs": macs,
+        f"{op}_root": sqrt(macs),
+        "conv_read": UNIT * read,
+        "conv_written": UNIT * written * (1 + kernel.residual),
+        "relu6_traffic": UNIT * written * (kernel.act == "relu6"),
+    }
+    positions = UNIT * height * width * prod(kernel.size)
+    if op == "depthwise":
+        found |= {"depthwise_launch": 1.0, "depthwise_traffic": UNIT * (read + written)}
+        found["depthwise_strided_macs"] = macs * (kernel.stride > 1)
+        for lanes in VECTORS:
+            found[f"vector{lanes}_macs"] = positions * _padded(kernel.output[0], lanes)
+        return found
+    found["strided_macs"] = macs * (kernel.stride > 1)
+    found["small_macs"] = macs / sqrt(height * width)
+    found["grouped_launch"] = float(kernel.groups) * (op == "grouped")
+    each_in, each_out = kernel.inputs[0][0] // kernel.groups, kernel.output[0] // kernel.groups
+    for lanes in ARRAYS:
+        padded = _padded(each_in, lanes) * _padded(each_out, lanes)
+        found[f"array{lanes}_macs"] = positions * padded * kernel.groups
+    return found
+
+
+def _other(kernel: Kernel, moved: float, read: float, times: int) -> dict[str, float]:
+    op = kernel.op
+    if op in ("maxpool", "avgpool"):
+        return {
+            "pool_traffic": moved,
+            "pool_work": UNIT * prod(kernel.output) * prod(kernel.size),
+        }
+    if op == "gap":
+        return {"gap_launch": 1.0, "gap_traffic": read}
+    if op == "activate":
+        smooth = moved * (kernel.act in ("silu", "sigmoid"))
+        return {"activate_launch": 1.0, "activate_traffic": moved, "smooth_traffic": smooth}
+    if op in COPIES:
+        return {"copy_launch": float(times), "copy_traffic": moved}
+    if op == "multiply":
+        return {"multiply_launch": 1.0, "multiply_traffic": moved}
+    return {f"{op}_traffic": moved} if op in ("add", "norm") else {}
+
+
+def _padded(channels: int, lanes: int) -> int:
+    return -(-channels // lanes) * lanes
+
+
+@lru_cache(maxsize=1 << 16)
+def amounts(kernel: Kernel) -> Vector:
+    """The amount of each of `KINDS` in a kernel."""
+    found = np.zeros(len(KINDS))
+    for kind, amount in work(kernel).items():
+        found[_AT[kind]] = amount
+    return found
+
+
+@lru_cache(maxsize=1 << 16)
+def corrected_by(kernel: Kernel) -> tuple[str, ...]:
+    """The names of the corrections of a kernel; the first word is one of `GROUPS`."""
+    op, channels, (made, height, _) = operation(kernel), kernel.inputs[0][0], kernel.output
+    found = [f"area {op} {height}", f"size {op} {channels} {height}"]
+    if kernel.op in CONVOLUTIONS:
+        found += [
+            f"kernel {op} {kernel.size[0]} {kernel.stride}",
+            f"in {op} {channels}",
+            f"out {op} {made}",
+        ]
+    return tuple(found)
 
 
 class Additive:
     """Predicts kernels from `weights`: ms for each amount of work, and the `constant` in ms."""
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
+    def __init__(self, weights: dict[str, float]) -> None:
         self.weights = weights
 
     @property
@@ -121,11 +181,3 @@ class Additive:
         """The latency of one kernel in ms."""
         weights = self.weights
         return sum(weights.get(kind, 0.0) * amount for kind, amount in work(kernel).items())
-
-    def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]:
-        """The latency of each kernel in ms."""
-        return [self.kernel_ms(kernel) for kernel in kernels]
-
-    def facts(self) -> dict[str, Any]:
-        """Its numbers, as plain data."""
-        return {"weights": dict(self.weights)}

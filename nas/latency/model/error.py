@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from nas.latency.metadata import Error
-from nas.latency.model.regression import Vector
+from nas.latency.model.basis import Vector
 
 SHARE = 0.9  # of the latencies that the interval is to hold
 NARROWEST = 0.005
+CERTAIN = 1.8  # standard deviations; hold a little more than `SHARE`, for tails are heavy
 # By the number of errors: what the largest, times that, bounds the next one with `SHARE`, if errors
 # are normal around 0. From nine on the factor is 1, and that for errors of any distribution.
 WIDER = {1: 6.31, 2: 2.32, 3: 1.67, 4: 1.4, 5: 1.25, 6: 1.16, 7: 1.09, 8: 1.04}
@@ -44,3 +45,13 @@ def interval_factor(logs: Vector) -> float:
     rank = min(len(logs), math.ceil(SHARE * (len(logs) + 1)))
     quantile = float(np.sort(np.abs(logs))[rank - 1])
     return round(math.exp(max(quantile * WIDER.get(len(logs), 1.0), NARROWEST)), 4)
+
+
+def widening_of(logs: Vector, deviations: Vector) -> float:
+    """How many predicted standard deviations a prediction is off by at most, with probability
+    `SHARE`: the conformal quantile of what networks that were left out were off by, in theirs.
+    Never less than `CERTAIN`: a few lucky errors are no proof."""
+    scores = np.abs(logs) / deviations
+    rank = min(len(scores), math.ceil(SHARE * (len(scores) + 1)))
+    quantile = float(np.sort(scores)[rank - 1]) * WIDER.get(len(scores), 1.0)
+    return max(quantile, CERTAIN)

@@ -20,10 +20,10 @@ import numpy as np
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import Lowering
 from nas.latency.metadata import Metadata
-from nas.latency.model.basis import Additive
+from nas.latency.model.basis import Additive, Vector
 from nas.latency.model.corrections import VERSION, Corrections, Sample, fit_corrections
 from nas.latency.model.error import error_of
-from nas.latency.model.regression import Vector, amounts, fit_weights, named
+from nas.latency.model.prices import fit_prices
 from nas.latency.table import TableRow, read_table
 from nas.support.errors import NasError
 from nas.support.files import write_whole
@@ -125,8 +125,7 @@ def _samples(rows: Sequence[TableRow], lowering: Lowering) -> list[Sample]:
 
 def _fit(samples: Sequence[Sample]) -> Predictor:
     some = samples[:PRICED]
-    latency_ms = np.array([s.latency_ms for s in some])
-    base = Additive(named(fit_weights(amounts([s.kernels for s in some]), latency_ms).weights))
+    base = Additive(fit_prices([s.kernels for s in some], [s.latency_ms for s in some]))
     corrections, constant = fit_corrections(samples, base)
     exact = Predictor(constant, base, corrections)
     return Predictor.of_facts(exact.facts())  # as it will be when it is read again

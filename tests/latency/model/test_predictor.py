@@ -93,7 +93,7 @@ def test_the_corrections_are_better_than_the_work_alone(rows: list[TableRow]) ->
     for row in networks:
         kernels = row.subject.kernels(LOWERING)
         corrected.append(predictor.constant_ms + sum(predictor.kernels_ms(kernels)))
-        alone.append(predictor.base.constant_ms + sum(predictor.base.kernels_ms(kernels)))
+        alone.append(predictor.base.constant_ms + sum(map(predictor.base.kernel_ms, kernels)))
     measured = np.array([row.latency_ms for row in networks])
     off = [np.abs(np.log(np.array(ms) / measured)).mean() for ms in (corrected, alone)]
     assert off[0] < off[1] / 2
@@ -141,7 +141,7 @@ def test_disturbed_measurements_move_little(rows: list[TableRow]) -> None:
     assert np.median(np.abs(after / before - 1)) < 0.03
 
 
-@pytest.mark.parametrize("name", target_names())
+@pytest.mark.parametrize("name", [name for name in target_names() if "/" not in name])
 def test_a_stated_error_is_that_of_the_table(name: str) -> None:
     path = target_path(name)
     metadata = read_metadata(path)

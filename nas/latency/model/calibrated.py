@@ -1,0 +1,194 @@
+"""The predictor of a calibrated target: prices, corrections, and how sure each prediction is.
+
+What a target's YAML keeps of the posterior: the prices as `weights`, the rest as one line of JSON,
+`fit`, which is of no use without the prior that it was made with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from math import exp, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nas.latency.lowering.kernels import Kernel
+from nas.latency.model.basis import GROUPS, KINDS, Additive, Vector, amounts, corrected_by
+from nas.latency.model.design import CLIP
+from nas.latency.model.posterior import Posterior
+from nas.latency.model.prior import Prior, shipped_prior
+from nas.support.errors import NasError
+
+DOUBT = 2.0  # times the posterior's variance: devices differ more than a normal prior says
+RANK = 64  # statements of the latencies that are kept, the strongest
+DIGITS = 6  # of a number; of the reduction, which has most of them, one less
+
+
+class Trace(NamedTuple):
+    """Where milliseconds come from: of each price, and of the corrections with the numbers `at`."""
+
+    by_price: Vector
+    at: Any
+    by_correction: Vector
+
+
+class Calibrated:
+    """Predicts kernels by prices and corrections, and how far a network's latency may be off."""
+
+    def __init__(self, posterior: Posterior, prior: Prior, widening: float) -> None:
+        """`widening` is what the errors of networks that were left out are, nine times out of ten,
+        at most, in the standard deviations that were predicted for them."""
+        self.posterior, self.widening, self._prior = posterior, widening, prior
+        self._prices = np.exp(posterior.log_prices)
+        self._additive = Additive(dict(zip(KINDS, self._prices.tolist(), strict=True)))
+        names = [*posterior.names, *(n for n in prior.directions if n not in posterior.names)]
+        self._index = {name: i for i, name in enumerate(names)}
+        self._fitted = len(posterior.names)
+        self._direction = prior.direction(tuple(names))
+        self._corrections = self._direction @ posterior.strengths
+        self._corrections[: self._fitted] += posterior.own
+        self._variance = [self._variance_of(name) for name in names]
+        self._variances = np.array(self._variance)
+
+    @property
+    def constant_ms(self) -> float:
+        """The latency of an empty network."""
+        return self._additive.constant_ms
+
+    def kernel_ms(self, kernel: Kernel) -> float:
+        """The latency of one kernel in ms."""
+        return self._additive.kernel_ms(kernel) * self._factor(self._known(kernel))
+
+    def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]:
+        """The latency of each kernel in ms."""
+        return [self.kernel_ms(kernel) for kernel in kernels]
+
+    def trace(self, kernels: Iterable[Kernel]) -> Trace:
+        """Where the milliseconds of kernels come from; traces add up to those of networks."""
+        by_price, by_correction = np.zeros(len(KINDS)), dict[int, float]()
+        for kernel in kernels:
+            known = self._known(kernel)
+            part = amounts(kernel) * self._prices * self._factor(known)
+            by_price += part
+            ms = float(part.sum())
+            for i in known:
+                by_correction[i] = by_correction.get(i, 0.0) + ms
+        index = np.fromiter(by_correction, np.intp, len(by_correction))
+        return Trace(by_price, index, np.fromiter(by_correction.values(), float, len(index)))
+
+    def log_interval(self, traces: Sequence[Trace]) -> float:
+        """How far the log latency of the network with these traces may be off, nine times out of
+        ten: the posterior's standard deviation, widened."""
+        return self.widening * self.deviation(traces)
+
+    def deviation(self, traces: Sequence[Trace]) -> float:
+        """The standard deviation of the log latency of the network with these traces."""
+        by_price = np.sum([trace.by_price for trace in traces], axis=0)
+        by_price[0] += self.constant_ms
+        if len(self._variances) < len(self._variance):
+            self._variances = np.array(self._variance)
+        total = by_price.sum()
+        by_correction = np.bincount(
+            np.concatenate([trace.at for trace in traces]),
+            np.concatenate([trace.by_correction for trace in traces]) / total,
+            minlength=len(self._index),
+        )
+        known = by_correction[: len(self._direction)]
+        common = np.concatenate([by_price / total, known @ self._direction])
+        found = common @ self._prior.covariance @ common + by_correction**2 @ self._variances
+        row = np.concatenate([common, by_correction[: self._fitted]])
+        posterior = self.posterior
+        reduced = posterior.reduction @ row
+        found -= reduced @ reduced
+        found += (1 - posterior.level_row @ row) ** 2 / posterior.level_precision
+        return sqrt(DOUBT * max(float(found), 0.0) + exp(2 * float(posterior.log_scales[-1])))
+
+    def facts(self) -> dict[str, Any]:
+        """Its numbers, as plain data."""
+        return {"weights": self.weights, **self._fit()}
+
+    def _fit(self) -> dict[str, Any]:
+        posterior = self.posterior
+        return {
+            "prior": self._prior.stamp,
+            "spread": _short(self._prior.spread),
+            "widening": _short(self.widening),
+            "strengths": _shorts(posterior.strengths),
+            "names": list(posterior.names),
+            "own": _shorts(posterior.own),
+            "log_scales": _shorts(posterior.log_scales),
+            "evidence": _short(posterior.evidence),
+            "reduction": [_shorts(row, DIGITS - 1) for row in _strongest(posterior.reduction)],
+            "level_row": _shorts(posterior.level_row),
+            "level_precision": _short(posterior.level_precision),
+        }
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The price of each kind of work."""
+        return {kind: _short(price) for kind, price in self._additive.weights.items()}
+
+    def to_json(self) -> str:
+        """What a target's YAML keeps beside the prices."""
+        return json.dumps(self._fit(), separators=(", ", ":"))
+
+    @classmethod
+    def from_json(cls, text: str, weights: Mapping[str, float]) -> Calibrated:
+        """What `to_json` and `weights` said. Errors: `NasError` where another prior made it."""
+        prior = shipped_prior()
+        try:
+            facts = json.loads(text)
+            stamp = facts["prior"]
+            posterior = Posterior(
+                np.log([weights[kind] for kind in KINDS]),
+                np.array(facts["strengths"]),
+                tuple(facts["names"]),
+                np.array(facts["own"]),
+                np.array(facts["log_scales"]),
+                facts["evidence"],
+                np.array(facts["reduction"]),
+                np.array(facts["level_row"]),
+                facts["level_precision"],
+            )
+            widening, spread = float(facts["widening"]), float(facts["spread"])
+        except (ValueError, LookupError, TypeError):
+            raise NasError("fit: damaged; calibrate it anew") from None
+        if stamp != prior.stamp:
+            raise NasError("fit: made with the prior of another version; calibrate it anew")
+        return cls(posterior, prior.narrowed(spread), widening)
+
+    def _known(self, kernel: Kernel) -> list[int]:
+        """The indices of a kernel's corrections; new ones are added, without effect."""
+        found = []
+        for name in corrected_by(kernel):
+            if name not in self._index:
+                self._index[name] = len(self._index)
+                self._variance.append(self._variance_of(name))
+            found.append(self._index[name])
+        return found
+
+    def _factor(self, known: Sequence[int]) -> float:
+        log = sum(float(self._corrections[i]) for i in known if i < len(self._corrections))
+        return exp(min(max(log, -CLIP), CLIP))
+
+    def _variance_of(self, name: str) -> float:
+        group = GROUPS.index(name.split(" ", 1)[0])
+        return exp(2 * float(self.posterior.log_scales[group]))
+
+
+def _strongest(reduction: Vector) -> Vector:
+    """A matrix of at most `RANK` rows with nearly the same square."""
+    if len(reduction) <= RANK:
+        return reduction
+    _, values, rows = np.linalg.svd(reduction, full_matrices=False)
+    found: Vector = values[:RANK, None] * rows[:RANK]
+    return found
+
+
+def _short(value: float, digits: int = DIGITS) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def _shorts(values: Vector, digits: int = DIGITS) -> list[float]:
+    return [_short(value, digits) for value in values.tolist()]
