@@ -1,0 +1,92 @@
+"""The ways from a row's input to its output: how deep they are, and which of them carry anything."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nas.graph import Graph
+
+DEEPEST = 8  # convolutions of a path beyond which they are no longer told apart
+
+
+class Paths(NamedTuple):
+    """Means over the live paths of a row, each path counting once.
+
+    spatial, convolutions: how many of either a path has; longest and shortest: the most spatial and
+    the fewest convolutions of any; plain, single: shares of the paths with no spatial convolution and
+    with one; pooled: share with a pooling of stride 1; unpooled: the most convolutions of a path
+    without one, a 1x1 counting half; identity: whether a path does nothing at all; blurred: whether
+    every path pools.
+    """
+
+    spatial: float = 0.0
+    convolutions: float = 0.0
+    longest: float = 0.0
+    shortest: float = 0.0
+    plain: float = 0.0
+    single: float = 0.0
+    pooled: float = 0.0
+    unpooled: float = 0.0
+    identity: float = 0.0
+    blurred: float = 0.0
+
+
+Kind = tuple[float, float, bool]  # spatial convolutions, other convolutions, whether it pools
+
+
+def zeros(graph: Graph) -> list[bool]:
+    """Which nodes are zero whatever the input: zeros, and what only zeros reach."""
+    found: list[bool] = []
+    for node in graph.nodes:
+        inputs = [found[i] for i in node.inputs]
+        gate = node.op == "multiply"
+        found.append(node.op == "zero" or bool(inputs) and (any if gate else all)(inputs))
+    return found
+
+
+def live(graph: Graph) -> list[bool]:
+    """Which nodes are neither zero nor without influence on the output."""
+    zero = zeros(graph)
+    needed = [i == graph.output for i in range(len(graph.nodes))]
+    for i in range(len(graph.nodes) - 1, -1, -1):
+        if needed[i] and not zero[i]:
+            for j in graph.nodes[i].inputs:
+                needed[j] = True
+    return [a and not b for a, b in zip(needed, zero, strict=True)]
+
+
+def paths(graph: Graph) -> Paths:
+    """The paths of a row. A gate is no path: what it multiplies is."""
+    zero, counts = zeros(graph), [{(0.0, 0.0, False): 1.0}]
+    for i, node in enumerate(graph.nodes[1:], start=1):
+        inputs = [j for j in node.inputs if not zero[j]]
+        if node.op == "multiply":
+            inputs = [j for j in inputs if graph.nodes[j].shape == node.shape][:1] or inputs
+        merged: dict[Kind, float] = {}
+        for j in inputs if not zero[i] else ():
+            for (spatial, plain, pooled), number in counts[j].items():
+                if node.op == "conv" and node.shape[1] * node.shape[2] > 1:
+                    share = (node.kernel[0] > 1) / 2 + (node.kernel[1] > 1) / 2
+                    spatial = min(spatial + share, DEEPEST)
+                    plain = min(plain + (share == 0), DEEPEST)
+                pooled = pooled or (node.op in ("avgpool", "maxpool") and node.stride == 1)
+                key = spatial, plain, pooled
+                merged[key] = merged.get(key, 0.0) + number
+        counts.append(merged)
+    found = counts[graph.output]
+    total = sum(found.values())
+    if not total:
+        return Paths()
+    shares = [(*key, number / total) for key, number in found.items()]
+    return Paths(
+        spatial=sum(n * s for s, _, _, n in shares),
+        convolutions=sum(n * (s + p) for s, p, _, n in shares),
+        longest=max(s for s, _, _, _ in shares),
+        shortest=min(s + p for s, p, _, _ in shares),
+        plain=sum(n for s, _, _, n in shares if s == 0),
+        single=sum(n for s, _, _, n in shares if 0 < s <= 1),
+        pooled=sum(n for _, _, pool, n in shares if pool),
+        unpooled=max((s + p / 2 for s, p, pool, _ in shares if not pool), default=0.0),
+        identity=float(any(s + p == 0 and not pool for s, p, pool, _ in shares)),
+        blurred=float(all(pool for _, _, pool, _ in shares)),
+    )
