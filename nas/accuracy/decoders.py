@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from nas.architecture import Architecture
 from nas.blocks import Block
-from nas.errors import NasError, one_of, shown
+from nas.support.errors import NasError, one_of, shown
 from nas.references import reference
 from nas.references.nasbench201 import nasbench201
 from nas.references.resnet import resnet as resnet_layout

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.accuracy.paths import Paths, live, paths
+from nas.accuracy.paths import Paths, live, paths, spatial_share
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
 from nas.costs import node_cost
@@ -28,7 +28,7 @@ Matrix = Vector
 
 STAGES = 5
 # What a row adds to each stage it has layers in.
-STAGED = ("out", "spatial", "params", "macs", "layers", "kernels", "gated", "rows")
+STAGED = ("out", "spatial", "params", "macs", "layers", "kernels", "gated", "rows", "ratio")
 # What it adds to the whole network.
 WHOLE = (
     "params",  # of convolutions, gates included
@@ -36,7 +36,7 @@ WHOLE = (
     "log_width",  # sum of log2 channels of spatial convolutions
     "layers",  # spatial convolutions
     "reach",  # what they add to the receptive field, in shares of the image
-    "rows",  # rows with a spatial convolution
+    "rows",  # rows with a spatial convolution or branches
     "gated",  # of these, with squeeze-and-excitation or other attention
     "narrowest",  # of these, log2 of the fewest channels
     "dead",  # rows whose result is zero
@@ -67,7 +67,8 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
     graph = block_graph(row, shape)
     alive = live(graph)
     found = np.zeros(SIZE)
-    widths, gated, spatial = [], False, 0.0
+    widths, gated, spatial, ratio = [], False, 0.0, 0.0
+    base = shape[0] if shape[0] >= 8 else 10**9
     for i, node in enumerate(graph.nodes):
         if node.op != "conv" or not alive[i]:
             continue
@@ -82,6 +83,7 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
         out, share = node.shape[0], spatial_share(node)
         side = sqrt(node.kernel[0] * node.kernel[1])
         widths.append(out)
+        ratio += share * out / (base if base < 10**9 else out) * (1 + 0.1 * (side - 3) / 2)
         spatial += share
         found[_WHOLE["macs"]] += macs
         found[_WHOLE["layers"]] += share
@@ -96,7 +98,7 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
             ("kernels", share * side),
         ):
             _add(found, name, weights, value)
-    _add_row(found, graph, alive, widths, gated, spatial, last)
+    _add_row(found, graph, alive, widths, gated, spatial, last, ratio)
     return found
 
 
@@ -108,17 +110,20 @@ def _add_row(
     gated: bool,
     spatial: float,
     last: int,
+    ratio: float,
 ) -> None:
     shape = graph.output_shape
     found[_WHOLE["dead"]] = not alive[graph.output]
-    if not spatial or not is_map(shape):
+    branches = any(node.op in ("add", "concat") for node in graph.nodes)
+    if not (spatial or branches) or not is_map(shape):
         return
     weights = stage_weights(sqrt(shape[1] * shape[2]), last)
     _add(found, "rows", weights, 1)
     _add(found, "gated", weights, float(gated))
+    _add(found, "ratio", weights, ratio * (1 + 0.2 * gated))
     found[_WHOLE["rows"]] = 1
     found[_WHOLE["gated"]] = gated
-    found[_WHOLE["narrowest"]] = log2(min(widths))
+    found[_WHOLE["narrowest"]] = log2(min(widths, default=shape[0]))
     for name, value in zip(Paths._fields, paths(graph), strict=True):
         found[_WHOLE[f"path_{name}"]] = value
 
@@ -127,6 +132,40 @@ def _add(found: Vector, name: str, weights: Vector | int, value: float) -> None:
     found[_STAGED[name] : _STAGED[name] + STAGES] += weights * value
 
 
-def spatial_share(node: Node) -> float:
-    """1 for a convolution that looks around in both directions, half for one that does in one."""
-    return (node.kernel[0] > 1) / 2 + (node.kernel[1] > 1) / 2
+def network_sums(arch: Architecture) -> Vector:
+    """The sums of a network's rows, then what of SPLIT comes from rows that are wider than the first of
+    their size, then FACTS about the whole. Errors: `ShapeError`."""
+    shape, places, wider = arch.input_shape, [], []
+    last, head, rows, width, size = 1, arch.channels, list(arch.rows()), 0, 0
+    for row in rows:
+        places.append(shape)
+        found, inputs, shape = _outcome(row, shape)
+        last, head = found or last, inputs or head
+        if shape[1] != size:
+            size, width = shape[1], shape[0]
+        wider.append(shape[0] > WIDER * width)
+    each = np.array([row_sums(r, s, last) for r, s in zip(rows, places, strict=True)])
+    total, split = each.sum(axis=0), each[wider].sum(axis=0)
+    parts = [split[_STAGED[name] : _STAGED[name] + STAGES] for name in SPLIT]
+    return np.concatenate([total, *parts, (arch.resolution, last, shape[0], head)])
+
+
+SPLIT = ("ratio", "rows")
+WIDER = 1.2
+FACTS = ("resolution", "last", "classes", "head")  # `head`: inputs of the last linear layer
+
+
+@lru_cache(maxsize=1 << 17)
+def _outcome(row: Block, shape: Shape) -> tuple[int, int, Shape]:
+    """The size of the last map that a row's convolutions make (0: none), the inputs of its last
+    layer that is none of a map, or 0, and its output shape."""
+    graph = block_graph(row, shape)
+    size = inputs = 0
+    for node in graph.nodes:
+        if node.op == "conv" and is_map(node.shape):
+            size = max(node.shape[1:])
+        if node.op == "linear":
+            inputs = graph.nodes[node.inputs[0]].shape[0]
+        elif node.op == "gap" and node.inputs[0] == graph.output:
+            inputs = node.shape[0]
+    return (size if is_map(graph.output_shape) else 0), inputs, graph.output_shape

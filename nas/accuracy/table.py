@@ -20,10 +20,10 @@ from pydantic import Field
 
 from nas.accuracy.decoders import JSON, decoded
 from nas.architecture import Architecture
-from nas.errors import NasError, one_of
-from nas.files import read_text, write_whole
-from nas.validation import Settings, validated
-from nas.yaml_files import read_yaml
+from nas.support.errors import NasError, one_of
+from nas.support.files import read_text, write_whole
+from nas.support.validation import Settings, validated
+from nas.support.yaml import read_yaml
 
 COLUMNS = ("network", "recipe", "decoder", "choices", "accuracy", "seeds")
 FOLDER = Path(__file__).parent / "tables"

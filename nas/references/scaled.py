@@ -7,7 +7,7 @@ from functools import partial
 
 from nas.architecture import Architecture, check_size
 from nas.blocks import Block, make_divisible
-from nas.errors import NasError, one_of
+from nas.support.errors import NasError, one_of
 from nas.references import ghostnet, mobilenet, shufflenet, squeezenext
 from nas.references.mbconv import FAMILIES as MBCONV
 from nas.references.mbconv import mbconv

@@ -1,0 +1,123 @@
+"""A few trained networks of a new table: its level and slope, and how it departs from the prior.
+
+    log odds = level + slope * (prior + linear departure + process) + noise
+
+Both departures are Gaussian processes over the local features. What is not known of them (slope, sizes,
+reach, noise) is averaged over a grid, each point weighted by how likely it makes the networks.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from nas.accuracy.features import Matrix, Vector
+from nas.accuracy.residual import alikeness
+
+SLOPES = (0.4, 0.7, 1.0, 1.4)
+LINEAR = (0.1, 0.3, 0.6, 1.2)  # of the local features, which are scaled by what they should move
+PROCESS = ((0.0, 1.0), (0.1, 0.2), (0.1, 0.5), (0.3, 0.2), (0.3, 0.5), (0.3, 1.0))  # size, reach
+NOISES = (0.1, 0.25, 0.5)  # deviation, in deviations of what is to be explained
+SLOPE_SPREAD, SLOPE_DOUBT = 0.5, 0.3  # of its logarithm; deviation around a point of the grid
+LEVEL = 10.0  # variance of the level, in variances of what is to be explained
+MANY = 300  # networks beyond which the grid is weighed on so many of them
+KEPT = 12  # points of the grid that are averaged
+NINE_TENTHS = 1.645  # deviations
+TRUST = 20  # networks whose left-out errors count as much as theory in the interval
+
+
+class Point(NamedTuple):
+    """One point of the grid."""
+
+    slope: float
+    linear: float
+    size: float
+    reach: float
+    noise: float
+
+
+GRID = [
+    Point(slope, linear, size, reach, noise)
+    for slope, linear, (size, reach), noise in product(SLOPES, LINEAR, PROCESS, NOISES)
+]
+
+
+class Adaptation:
+    """Prior means (log odds), local features and log odds of a table's networks, and what follows."""
+
+    def __init__(self, before: Vector, local: Matrix, odds: Vector) -> None:
+        self.before, self.local, self.odds = before, local, odds
+        self._center, self._middle = float(before.mean()), local.mean(axis=0)
+        self._level = float(odds.mean())
+        self._spread = max(float(odds.std()), 1e-3)
+        rows = np.arange(len(odds))
+        if len(rows) > MANY:
+            rows = np.random.default_rng(0).permutation(rows)[:MANY]
+        scored = sorted(((self._likelihood(point, rows), point) for point in GRID), reverse=True)
+        top = scored[0][0]
+        kept = scored[:KEPT] if len(odds) <= MANY else scored[:2]
+        weights = np.array([np.exp(score - top) for score, _ in kept])
+        self._weights = weights / weights.sum()
+        self._solved = [(point, *self._solve(point)) for _, point in kept]
+        self.factor = self._interval_factor()
+
+    def predict(self, before: Vector, local: Matrix) -> tuple[Vector, Vector]:
+        """Mean and deviation of the log odds of other networks, a new training's noise included."""
+        means, variances = [], []
+        for point, inverse, weights in self._solved:
+            cross = self._kernel(point, before, local, self.before, self.local)
+            own = self._diagonal(point, before, local)
+            means.append(self._mean(point, before) + cross @ weights)
+            left = own - np.einsum("ij,jk,ik->i", cross, inverse, cross)
+            variances.append(np.maximum(left, 0) + (point.noise * self._spread) ** 2)
+        mean = self._weights @ np.array(means)
+        between = self._weights @ (np.array(means) - mean) ** 2
+        return mean, self.factor * np.sqrt(self._weights @ np.array(variances) + between)
+
+    def _mean(self, point: Point, before: Vector) -> Vector:
+        return self._level + point.slope * (before - self._center)
+
+    def _kernel(self, point: Point, f: Vector, z: Matrix, g: Vector, w: Matrix) -> Matrix:
+        f, g, u, v = f - self._center, g - self._center, z - self._middle, w - self._middle
+        found = SLOPE_DOUBT**2 * np.outer(f, g) + point.linear**2 * u @ v.T
+        if point.size:
+            found = found + point.size**2 * alikeness(z, w, point.reach)
+        level = LEVEL * self._spread**2
+        kernel: Matrix = point.slope**2 * found + level
+        return kernel
+
+    def _diagonal(self, point: Point, f: Vector, z: Matrix) -> Vector:
+        away = ((z - self._middle) ** 2).sum(axis=1)
+        found = SLOPE_DOUBT**2 * (f - self._center) ** 2 + point.linear**2 * away + point.size**2
+        diagonal: Vector = point.slope**2 * found + LEVEL * self._spread**2
+        return diagonal
+
+    def _covariance(self, point: Point, rows: Vector) -> Matrix:
+        f, z = self.before[rows], self.local[rows]
+        noise = (point.noise * self._spread) ** 2
+        covariance: Matrix = self._kernel(point, f, z, f, z) + noise * np.eye(len(f))
+        return covariance
+
+    def _likelihood(self, point: Point, rows: Vector) -> float:
+        root = np.linalg.cholesky(self._covariance(point, rows))
+        error = self.odds[rows] - self._mean(point, self.before[rows])
+        solved = np.linalg.solve(root, error)
+        doubt = (np.log(point.slope) / SLOPE_SPREAD) ** 2 / 2
+        return float(-0.5 * solved @ solved - np.log(np.diag(root)).sum() - doubt)
+
+    def _solve(self, point: Point) -> tuple[Matrix, Vector]:
+        inverse = np.linalg.inv(self._covariance(point, np.arange(len(self.odds))))
+        return inverse, inverse @ (self.odds - self._mean(point, self.before))
+
+    def _interval_factor(self) -> float:
+        """How much wider the intervals must be for nine tenths of the networks, each left out."""
+        errors = []
+        for _, inverse, weights in self._solved:
+            errors.append(weights / np.sqrt(np.diag(inverse)))
+        scores = np.sort(np.abs(self._weights @ np.array(errors)))
+        n = len(scores)
+        place = min(n - 1, int(np.ceil(0.9 * (n + 1))) - 1)
+        seen = float(scores[place]) / NINE_TENTHS
+        return (n * seen + TRUST) / (n + TRUST)
