@@ -38,9 +38,9 @@ SHARED: dict[str, Effect] = {
     "channels_4": Effect(0.030, 0.006),
     "channels_0_classes": Effect(0.020, 0.006),
     "channels_1_classes": Effect(0.012, 0.006),
-    "channels_2_classes": Effect(0.0, 0.006),
-    "channels_3_classes": Effect(-0.006, 0.006),
-    "channels_4_classes": Effect(-0.006, 0.006),
+    "channels_2_classes": Effect(-0.003, 0.006),
+    "channels_3_classes": Effect(-0.012, 0.006),
+    "channels_4_classes": Effect(-0.012, 0.006),
     "spatial_channels": Effect(0.005, 0.003),  # log2, of spatial convolutions, summed over stages
     "parameters": Effect(0.008, 0.009),  # log2, the classifier's left out
     "parameters_classes": Effect(0.055, 0.012),
@@ -48,6 +48,7 @@ SHARED: dict[str, Effect] = {
     "resolution_classes": Effect(0.24, 0.06),
     "kernel": Effect(0.04, 0.012),  # pixels a side, the mean over stages
     "attention": Effect(0.07, 0.025),  # share of rows
+    "smooth": Effect(0.06, 0.02),  # share of channels with h-swish or SiLU
     "width": Effect(0.045, 0.018),  # mean log2 channels of spatial convolutions
     "reach": Effect(0.01, 0.012),  # log2 of the receptive field in pixels
     "head": Effect(0.01, 0.006),  # log2 inputs of the classifier
@@ -92,6 +93,7 @@ def shared(sums: Matrix) -> Matrix:
         pixels * classes,
         kernels.sum(axis=1) / np.maximum(there.sum(axis=1), 1),
         table.whole("gated") / rows,
+        table.whole("smooth") / np.maximum(table.whole("channels"), 1),
         table.whole("log_width") / np.maximum(table.whole("layers"), 1),
         np.log2(1 + table.whole("reach") * table.fact("resolution")),
         np.log2(1 + table.fact("head")),

@@ -27,6 +27,7 @@ Vector = np.ndarray[Any, np.dtype[np.float64]]
 Matrix = Vector
 
 STAGES = 5
+SMOOTH = ("hswish", "silu")
 # What a row adds to each stage it has layers in.
 STAGED = ("out", "spatial", "params", "macs", "layers", "kernels", "gated", "rows", "ratio")
 # What it adds to the whole network.
@@ -35,6 +36,8 @@ WHOLE = (
     "macs",  # of convolutions on feature maps
     "log_width",  # sum of log2 channels of spatial convolutions
     "layers",  # spatial convolutions
+    "channels",  # of all convolutions on feature maps with an activation
+    "smooth",  # of these, those with a smooth activation
     "reach",  # what they add to the receptive field, in shares of the image
     "rows",  # rows with a spatial convolution or branches
     "gated",  # of these, with squeeze-and-excitation or other attention
@@ -87,6 +90,8 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
         spatial += share
         found[_WHOLE["macs"]] += macs
         found[_WHOLE["layers"]] += share
+        found[_WHOLE["channels"]] += out * (node.act is not None)
+        found[_WHOLE["smooth"]] += out * (node.act in SMOOTH)
         found[_WHOLE["log_width"]] += share * log2(out)
         found[_WHOLE["reach"]] += share * (side - 1) / sqrt(before[1] * before[2])
         for name, value in (
