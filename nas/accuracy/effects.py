@@ -31,11 +31,11 @@ class Effect(NamedTuple):
 
 SHARED: dict[str, Effect] = {
     # log2 of the channels that all convolutions of a stage have together, stage 0 the last
-    "channels_0": Effect(0.012, 0.006),
+    "channels_0": Effect(0.014, 0.006),
     "channels_1": Effect(0.020, 0.006),
     "channels_2": Effect(0.026, 0.006),
-    "channels_3": Effect(0.030, 0.006),
-    "channels_4": Effect(0.030, 0.006),
+    "channels_3": Effect(0.028, 0.006),
+    "channels_4": Effect(0.028, 0.006),
     "channels_0_classes": Effect(0.020, 0.006),
     "channels_1_classes": Effect(0.012, 0.006),
     "channels_2_classes": Effect(-0.003, 0.006),
@@ -47,9 +47,10 @@ SHARED: dict[str, Effect] = {
     "resolution": Effect(0.08, 0.03),  # log2 pixels
     "resolution_classes": Effect(0.24, 0.06),
     "kernel": Effect(0.04, 0.012),  # pixels a side, the mean over stages
-    "attention": Effect(0.07, 0.025),  # share of rows
-    "smooth": Effect(0.06, 0.02),  # share of channels with h-swish or SiLU
-    "width": Effect(0.045, 0.018),  # mean log2 channels of spatial convolutions
+    "attention": Effect(0.08, 0.025),  # share of rows
+    "smooth": Effect(0.09, 0.02),  # share of channels with h-swish or SiLU
+    "width": Effect(0.045, 0.018),  # log2 channels of spatial convolutions, the mean over stages
+    "narrowest": Effect(0.005, 0.01),  # log2 of the fewest channels in a row, the mean over rows
     "reach": Effect(0.01, 0.012),  # log2 of the receptive field in pixels
     "head": Effect(0.01, 0.006),  # log2 inputs of the classifier
     "dead": Effect(-3.0, 0.6),  # whether nothing reaches the output
@@ -71,6 +72,9 @@ LOCAL: dict[str, float] = {
     "resolution": 0.2, "dead": 1.0,
     **{f"path_{name}": _PATHS[name] for name in Paths._fields},
 }  # fmt: skip
+# Of a network's size in pixels, which is no matter of its kind.
+PIXELS = ("macs", "reach", "resolution")
+KIND = np.array([name not in PIXELS for name in LOCAL])
 MANY = 8.0  # ratio of a stage from which on more of it counts little
 
 
@@ -81,7 +85,11 @@ def shared(sums: Matrix) -> Matrix:
     capacity, pixels = np.log2(1 + table.whole("params")), np.log2(table.fact("resolution"))
     layers = table.staged("layers")
     there = layers > 0
-    kernels = np.where(there, table.staged("kernels") / np.where(there, layers, 1), 0)
+    stages = np.maximum(there.sum(axis=1), 1)
+    kernels, widths = (
+        np.where(there, table.staged(name) / np.where(there, layers, 1), 0).sum(axis=1) / stages
+        for name in ("kernels", "widths")
+    )
     rows = np.maximum(table.whole("rows"), 1)
     columns = [
         *channels.T,
@@ -91,10 +99,11 @@ def shared(sums: Matrix) -> Matrix:
         capacity * classes,
         pixels,
         pixels * classes,
-        kernels.sum(axis=1) / np.maximum(there.sum(axis=1), 1),
+        kernels,
         table.whole("gated") / rows,
         table.whole("smooth") / np.maximum(table.whole("channels"), 1),
-        table.whole("log_width") / np.maximum(table.whole("layers"), 1),
+        widths,
+        table.whole("narrowest") / rows,
         np.log2(1 + table.whole("reach") * table.fact("resolution")),
         np.log2(1 + table.fact("head")),
         (table.whole("dead") > 0).astype(float),
@@ -118,7 +127,7 @@ def local(sums: Matrix) -> Matrix:
         *(table.staged("gated") / np.maximum(rows, 0.3)).T,
         np.log2(1 + table.whole("params")),
         np.log2(1 + table.whole("macs")),
-        table.whole("log_width") / np.maximum(table.whole("layers"), 1),
+        table.staged("widths").sum(axis=1) / np.maximum(layers.sum(axis=1), 1),
         np.log2(1 + table.whole("reach") * table.fact("resolution")),
         table.whole("narrowest") / count,
         np.log2(table.fact("resolution")),

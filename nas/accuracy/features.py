@@ -29,12 +29,11 @@ Matrix = Vector
 STAGES = 5
 SMOOTH = ("hswish", "silu")
 # What a row adds to each stage it has layers in.
-STAGED = ("out", "spatial", "params", "macs", "layers", "kernels", "gated", "rows", "ratio")
+STAGED = ("out", "spatial", "params", "macs", "layers", "kernels", "widths", "gated", "rows", "ratio")
 # What it adds to the whole network.
 WHOLE = (
     "params",  # of convolutions, gates included
     "macs",  # of convolutions on feature maps
-    "log_width",  # sum of log2 channels of spatial convolutions
     "layers",  # spatial convolutions
     "channels",  # of all convolutions on feature maps with an activation
     "smooth",  # of these, those with a smooth activation
@@ -92,7 +91,6 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
         found[_WHOLE["layers"]] += share
         found[_WHOLE["channels"]] += out * (node.act is not None)
         found[_WHOLE["smooth"]] += out * (node.act in SMOOTH)
-        found[_WHOLE["log_width"]] += share * log2(out)
         found[_WHOLE["reach"]] += share * (side - 1) / sqrt(before[1] * before[2])
         for name, value in (
             ("out", out),
@@ -101,6 +99,7 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
             ("macs", macs),
             ("layers", share),
             ("kernels", share * side),
+            ("widths", share * log2(out)),
         ):
             _add(found, name, weights, value)
     _add_row(found, graph, alive, widths, gated, spatial, last, ratio)

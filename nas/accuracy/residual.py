@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nas.accuracy.effects import KIND
 from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.regression import Squares, centred
 
@@ -20,6 +21,7 @@ REACH = 0.6  # how far apart, in local features, networks are still alike
 AMPLITUDE = 1.0  # deviation of the process before it has seen anything, in log odds
 JITTER = 1e-6
 GRAIN = 0.005  # deviation in local features, below which a difference is none
+STRANGER = 0.01  # membership that is none
 FADE = 1.5  # times the landmarks' largest distance from their middle, where a process begins to fade
 LANDMARKS = 200
 
@@ -38,8 +40,9 @@ class Basis:
         self.landmarks = landmarks
         gram = alikeness(landmarks, landmarks) + JITTER * np.eye(len(landmarks))
         self._root = np.linalg.inv(np.linalg.cholesky(gram)).T
-        self._middle = landmarks.mean(axis=0)
-        spread = np.cov(landmarks.T) + GRAIN**2 * np.eye(landmarks.shape[1])
+        kinds = landmarks[:, KIND]
+        self._middle = kinds.mean(axis=0)
+        spread = np.cov(kinds.T) + GRAIN**2 * np.eye(kinds.shape[1])
         self._whitening = np.linalg.inv(np.linalg.cholesky(spread)).T
         self._farthest = FADE * float(self._distance(landmarks).max())
 
@@ -51,11 +54,11 @@ class Basis:
         """1 for networks of the landmarks' space, 0 for those that lie far outside."""
         beyond = self._distance(local) / self._farthest
         member: Vector = np.exp(-np.maximum(beyond - 1, 0))
-        return member
+        return np.where(member < STRANGER, 0.0, member)
 
     def _distance(self, local: Matrix) -> Vector:
         """Squared distance from the landmarks' middle, in their own deviations."""
-        away = (local - self._middle) @ self._whitening
+        away = (local[:, KIND] - self._middle) @ self._whitening
         distance: Vector = (away**2).sum(axis=1)
         return distance
 
