@@ -39,18 +39,18 @@ SHARED: dict[str, Effect] = {
     "channels_0_classes": Effect(0.020, 0.006),
     "channels_1_classes": Effect(0.012, 0.006),
     "channels_2_classes": Effect(-0.003, 0.006),
-    "channels_3_classes": Effect(-0.012, 0.006),
-    "channels_4_classes": Effect(-0.012, 0.006),
+    "channels_3_classes": Effect(-0.018, 0.006),
+    "channels_4_classes": Effect(-0.018, 0.006),
     "spatial_channels": Effect(0.005, 0.003),  # log2, of spatial convolutions, summed over stages
     "parameters": Effect(0.008, 0.009),  # log2, the classifier's left out
-    "parameters_classes": Effect(0.055, 0.012),
+    "parameters_classes": Effect(0.06, 0.012),
     "resolution": Effect(0.08, 0.03),  # log2 pixels
     "resolution_classes": Effect(0.24, 0.06),
     "kernel": Effect(0.04, 0.012),  # pixels a side, the mean over stages
     "attention": Effect(0.08, 0.025),  # share of rows
     "smooth": Effect(0.09, 0.02),  # share of channels with h-swish or SiLU
-    "width": Effect(0.045, 0.018),  # log2 channels of spatial convolutions, the mean over stages
-    "narrowest": Effect(0.005, 0.01),  # log2 of the fewest channels in a row, the mean over rows
+    "width": Effect(0.04, 0.018),  # log2 channels of spatial convolutions, the mean over stages
+    "narrowest": Effect(0.015, 0.01),  # log2 of the fewest channels in a row, the mean over rows
     "reach": Effect(0.01, 0.012),  # log2 of the receptive field in pixels
     "head": Effect(0.01, 0.006),  # log2 inputs of the classifier
     "dead": Effect(-3.0, 0.6),  # whether nothing reaches the output
@@ -69,7 +69,7 @@ LOCAL: dict[str, float] = {
     **{f"kernel_{i}": 0.01 for i in range(STAGES)},
     **{f"attention_{i}": 0.02 for i in range(STAGES)},
     "parameters": 0.06, "macs": 0.03, "width": 0.045, "reach": 0.03, "narrowest": 0.03,
-    "resolution": 0.2, "dead": 1.0,
+    "resolution": 0.2, "smooth": 0.06, "dead": 1.0,
     **{f"path_{name}": _PATHS[name] for name in Paths._fields},
 }  # fmt: skip
 # Of a network's size in pixels, which is no matter of its kind.
@@ -131,6 +131,7 @@ def local(sums: Matrix) -> Matrix:
         np.log2(1 + table.whole("reach") * table.fact("resolution")),
         table.whole("narrowest") / count,
         np.log2(table.fact("resolution")),
+        table.whole("smooth") / np.maximum(table.whole("channels"), 1),
         (table.whole("dead") > 0).astype(float),
         *(table.whole(f"path_{name}") / count for name in Paths._fields),
     ]
