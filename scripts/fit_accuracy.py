@@ -53,7 +53,10 @@ def accel_rows(path: Path) -> Rows:
         rows = list(csv.DictReader(file))
     names = ("expansion", "kernel", "layers", "se")
     return [
-        (accel_nasbench(*([int(n) for n in row[name].split()] for name in names)), float(row["top1"]))
+        (
+            accel_nasbench(*([int(n) for n in row[name].split()] for name in names)),
+            float(row["top1"]),
+        )
         for row in rows
     ]
 
@@ -76,7 +79,9 @@ def any_cell(rng: random.Random) -> Architecture:
     return nasbench201("+".join(f"|{node}|" for node in nodes))
 
 
-def benchmark(rows: Rows, path: Path, source: str, drawn: Callable[[random.Random], Architecture]) -> StoredTable:
+def benchmark(
+    rows: Rows, path: Path, source: str, drawn: Callable[[random.Random], Architecture]
+) -> StoredTable:
     """The sums of a benchmark."""
     rng = random.Random(0)
     landmarks = local(sums_of(drawn(rng) for _ in range(LANDMARKS)))

@@ -23,8 +23,8 @@ from ground_truth_table import TABLE, load, networks
 from rank_statistics import Vector, partial_spearman, spearman
 
 from nas import AccuracyModel, Architecture, cost
-from nas.accuracy.prior import sums_of
 from nas.accuracy.features import STAGED, STAGES, WHOLE
+from nas.accuracy.prior import sums_of
 from nas.accuracy.table import FOLDER, read_accuracy_table
 from nas.support.files import write_whole
 

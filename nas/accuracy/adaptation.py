@@ -9,12 +9,12 @@ reach, noise) is averaged over a grid, each point weighted by how likely it make
 from __future__ import annotations
 
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nas.accuracy.features import Matrix, Vector
-from nas.accuracy.residual import alikeness
+from nas.accuracy.residual import distances
 
 SLOPES = (0.4, 0.7, 1.0, 1.4)
 LINEAR = (0.1, 0.3, 0.6, 1.2)  # of the local features, which are scaled by what they should move
@@ -23,9 +23,13 @@ NOISES = (0.1, 0.25, 0.5)  # deviation, in deviations of what is to be explained
 SLOPE_SPREAD, SLOPE_DOUBT = 0.5, 0.3  # of its logarithm; deviation around a point of the grid
 LEVEL = 10.0  # variance of the level, in variances of what is to be explained
 MANY = 300  # networks beyond which the grid is weighed on so many of them
-KEPT = 12  # points of the grid that are averaged
+KEPT = 8  # points of the grid that are averaged
 NINE_TENTHS = 1.645  # deviations
 TRUST = 20  # networks whose left-out errors count as much as theory in the interval
+
+
+Index = np.ndarray[Any, np.dtype[np.intp]]
+Parts = tuple[Matrix, Matrix, Matrix]
 
 
 class Point(NamedTuple):
@@ -55,22 +59,27 @@ class Adaptation:
         rows = np.arange(len(odds))
         if len(rows) > MANY:
             rows = np.random.default_rng(0).permutation(rows)[:MANY]
-        scored = sorted(((self._likelihood(point, rows), point) for point in GRID), reverse=True)
+        f, z = before[rows], local[rows]
+        parts = self._parts(f, z, f, z)
+        scored = sorted(((self._likelihood(p, rows, parts), p) for p in GRID), reverse=True)
         top = scored[0][0]
         kept = scored[:KEPT] if len(odds) <= MANY else scored[:2]
         weights = np.array([np.exp(score - top) for score, _ in kept])
         self._weights = weights / weights.sum()
-        self._solved = [(point, *self._solve(point)) for _, point in kept]
+        parts = self._parts(before, local, before, local)
+        self._solved = [(point, *self._solve(point, parts)) for _, point in kept]
         self.factor = self._interval_factor()
 
     def predict(self, before: Vector, local: Matrix) -> tuple[Vector, Vector]:
         """Mean and deviation of the log odds of other networks, a new training's noise included."""
         means, variances = [], []
+        parts = self._parts(before, local, self.before, self.local)
+        away = (before - self._center) ** 2, ((local - self._middle) ** 2).sum(axis=1)
         for point, inverse, weights in self._solved:
-            cross = self._kernel(point, before, local, self.before, self.local)
-            own = self._diagonal(point, before, local)
+            cross = self._kernel(point, *parts)
+            own = self._diagonal(point, *away)
             means.append(self._mean(point, before) + cross @ weights)
-            left = own - np.einsum("ij,jk,ik->i", cross, inverse, cross)
+            left = own - ((cross @ inverse) * cross).sum(axis=1)
             variances.append(np.maximum(left, 0) + (point.noise * self._spread) ** 2)
         mean = self._weights @ np.array(means)
         between = self._weights @ (np.array(means) - mean) ** 2
@@ -79,36 +88,37 @@ class Adaptation:
     def _mean(self, point: Point, before: Vector) -> Vector:
         return self._level + point.slope * (before - self._center)
 
-    def _kernel(self, point: Point, f: Vector, z: Matrix, g: Vector, w: Matrix) -> Matrix:
+    def _parts(self, f: Vector, z: Matrix, g: Vector, w: Matrix) -> Parts:
+        """What kernels are made of: products of the priors and of the local features, distances."""
         f, g, u, v = f - self._center, g - self._center, z - self._middle, w - self._middle
-        found = SLOPE_DOUBT**2 * np.outer(f, g) + point.linear**2 * u @ v.T
+        return np.outer(f, g), u @ v.T, distances(u, v)
+
+    def _kernel(self, point: Point, priors: Matrix, linear: Matrix, apart: Matrix) -> Matrix:
+        found = SLOPE_DOUBT**2 * priors + point.linear**2 * linear
         if point.size:
-            found = found + point.size**2 * alikeness(z, w, point.reach)
-        level = LEVEL * self._spread**2
-        kernel: Matrix = point.slope**2 * found + level
+            found = found + point.size**2 * np.exp(apart / (-2 * point.reach**2))
+        kernel: Matrix = point.slope**2 * found + LEVEL * self._spread**2
         return kernel
 
-    def _diagonal(self, point: Point, f: Vector, z: Matrix) -> Vector:
-        away = ((z - self._middle) ** 2).sum(axis=1)
-        found = SLOPE_DOUBT**2 * (f - self._center) ** 2 + point.linear**2 * away + point.size**2
+    def _diagonal(self, point: Point, priors: Vector, linear: Vector) -> Vector:
+        found = SLOPE_DOUBT**2 * priors + point.linear**2 * linear + point.size**2
         diagonal: Vector = point.slope**2 * found + LEVEL * self._spread**2
         return diagonal
 
-    def _covariance(self, point: Point, rows: Vector) -> Matrix:
-        f, z = self.before[rows], self.local[rows]
+    def _covariance(self, point: Point, parts: Parts) -> Matrix:
         noise = (point.noise * self._spread) ** 2
-        covariance: Matrix = self._kernel(point, f, z, f, z) + noise * np.eye(len(f))
+        covariance: Matrix = self._kernel(point, *parts) + noise * np.eye(len(parts[0]))
         return covariance
 
-    def _likelihood(self, point: Point, rows: Vector) -> float:
-        root = np.linalg.cholesky(self._covariance(point, rows))
+    def _likelihood(self, point: Point, rows: Index, parts: Parts) -> float:
+        root = np.linalg.cholesky(self._covariance(point, parts))
         error = self.odds[rows] - self._mean(point, self.before[rows])
         solved = np.linalg.solve(root, error)
         doubt = (np.log(point.slope) / SLOPE_SPREAD) ** 2 / 2
         return float(-0.5 * solved @ solved - np.log(np.diag(root)).sum() - doubt)
 
-    def _solve(self, point: Point) -> tuple[Matrix, Vector]:
-        inverse = np.linalg.inv(self._covariance(point, np.arange(len(self.odds))))
+    def _solve(self, point: Point, parts: Parts) -> tuple[Matrix, Vector]:
+        inverse = np.linalg.inv(self._covariance(point, parts))
         return inverse, inverse @ (self.odds - self._mean(point, self.before))
 
     def _interval_factor(self) -> float:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 
 from nas.architecture import Architecture
 from nas.blocks import Block
-from nas.support.errors import NasError, one_of, shown
 from nas.references import reference
 from nas.references.nasbench201 import nasbench201
 from nas.references.resnet import resnet as resnet_layout
 from nas.references.scaled import scaled
 from nas.references.table import classifier
+from nas.support.errors import NasError, one_of, shown
 
 JSON = "json"
 EXPANSIONS = {"basic": 1, "bottleneck": 4}
@@ -28,9 +28,7 @@ def _reference(name: str, resolution: int | None = None) -> Architecture:
     return reference(name, resolution=resolution)
 
 
-def resnet(
-    kind: str, repeats: Sequence[int], width: float = 1.0, se: bool = False
-) -> Architecture:
+def resnet(kind: str, repeats: Sequence[int], width: float = 1.0, se: bool = False) -> Architecture:
     """A ResNet for ImageNet of other depth or width, or with squeeze-and-excitation."""
     if kind not in EXPANSIONS:
         raise one_of("kind", kind, EXPANSIONS)

@@ -46,7 +46,7 @@ SHARED: dict[str, Effect] = {
     "parameters_classes": Effect(0.06, 0.012),
     "resolution": Effect(0.08, 0.03),  # log2 pixels
     "resolution_classes": Effect(0.24, 0.06),
-    "kernel": Effect(0.04, 0.012),  # pixels a side, the mean over stages
+    "kernel": Effect(0.11, 0.03),  # log2 pixels a side, the mean over stages
     "attention": Effect(0.08, 0.025),  # share of rows
     "smooth": Effect(0.09, 0.02),  # share of channels with h-swish or SiLU
     "width": Effect(0.04, 0.018),  # log2 channels of spatial convolutions, the mean over stages
@@ -66,7 +66,7 @@ LOCAL: dict[str, float] = {
     **{f"rows_{i}": 0.06 for i in range(STAGES)},
     **{f"wide_ratio_{i}": 0.1 for i in range(STAGES)},  # of the wider rows
     **{f"wide_rows_{i}": 0.06 for i in range(STAGES)},
-    **{f"kernel_{i}": 0.01 for i in range(STAGES)},
+    **{f"kernel_{i}": 0.027 for i in range(STAGES)},
     **{f"attention_{i}": 0.02 for i in range(STAGES)},
     "parameters": 0.06, "macs": 0.03, "width": 0.045, "reach": 0.03, "narrowest": 0.03,
     "resolution": 0.2, "smooth": 0.06, "dead": 1.0,
@@ -144,6 +144,12 @@ def class_weight(sums: Matrix) -> Vector:
     return np.clip((np.log10(np.maximum(classes, 1)) - 1) / 2, 0, 1)
 
 
+_STAGED = {name: slice(i * STAGES, (i + 1) * STAGES) for i, name in enumerate(STAGED)}
+_WHOLE = {name: len(STAGED) * STAGES + i for i, name in enumerate(WHOLE)}
+_SPLIT = {name: slice(SIZE + i * STAGES, SIZE + (i + 1) * STAGES) for i, name in enumerate(SPLIT)}
+_FACTS = {name: SIZE + len(SPLIT) * STAGES + i for i, name in enumerate(FACTS)}
+
+
 class _View:
     """The columns of `network_sums` by name."""
 
@@ -151,15 +157,13 @@ class _View:
         self._sums = sums
 
     def staged(self, name: str) -> Matrix:
-        start = STAGED.index(name) * STAGES
-        return self._sums[:, start : start + STAGES]
+        return self._sums[:, _STAGED[name]]
 
     def whole(self, name: str) -> Vector:
-        return self._sums[:, len(STAGED) * STAGES + WHOLE.index(name)]
+        return self._sums[:, _WHOLE[name]]
 
     def split(self, name: str) -> Matrix:
-        start = SIZE + SPLIT.index(name) * STAGES
-        return self._sums[:, start : start + STAGES]
+        return self._sums[:, _SPLIT[name]]
 
     def fact(self, name: str) -> Vector:
-        return self._sums[:, SIZE + len(SPLIT) * STAGES + FACTS.index(name)]
+        return self._sums[:, _FACTS[name]]

@@ -21,15 +21,26 @@ from nas.accuracy.paths import Paths, live, paths, spatial_share
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
 from nas.costs import node_cost
-from nas.graph import Graph, Node, Shape
+from nas.graph import Graph, Shape
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 Matrix = Vector
 
 STAGES = 5
 SMOOTH = ("hswish", "silu")
+KERNEL_BONUS, GATE_BONUS = 0.05, 0.2  # of a ratio, for a pixel more of kernel side and for a gate
+FEW = 8  # input channels below which a ratio to them means nothing: an image's
 # What a row adds to each stage it has layers in.
-STAGED = ("out", "spatial", "params", "macs", "layers", "kernels", "widths", "gated", "rows", "ratio")
+STAGED = (
+    "out",  # channels of convolutions
+    "spatial",  # of these, those of spatial convolutions
+    "layers",  # spatial convolutions
+    "kernels",  # of these, log2 of the kernel's side
+    "widths",  # of these, log2 of the channels
+    "rows",  # rows with a spatial convolution or branches
+    "gated",  # of these, with squeeze-and-excitation or other attention
+    "ratio",  # channels of spatial convolutions to the row's input: expansion, or plain layers
+)
 # What it adds to the whole network.
 WHOLE = (
     "params",  # of convolutions, gates included
@@ -40,7 +51,7 @@ WHOLE = (
     "reach",  # what they add to the receptive field, in shares of the image
     "rows",  # rows with a spatial convolution or branches
     "gated",  # of these, with squeeze-and-excitation or other attention
-    "narrowest",  # of these, log2 of the fewest channels
+    "narrowest",  # log2 of the fewest channels in any of these
     "dead",  # rows whose result is zero
     *(f"path_{name}" for name in Paths._fields),
 )
@@ -69,94 +80,104 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
     graph = block_graph(row, shape)
     alive = live(graph)
     found = np.zeros(SIZE)
-    widths, gated, spatial, ratio = [], False, 0.0, 0.0
-    base = shape[0] if shape[0] >= 8 else 10**9
-    for i, node in enumerate(graph.nodes):
-        if node.op != "conv" or not alive[i]:
+    widths, ratio, gated = [], 0.0, False
+    for node, lives in zip(graph.nodes, alive, strict=True):
+        if node.op != "conv" or not lives:
             continue
         before = graph.nodes[node.inputs[0]].shape
+        weights = stage_weights(sqrt(node.shape[1] * node.shape[2]), last)
         params, macs = node_cost(node, before)
         found[_WHOLE["params"]] += params
-        weights = stage_weights(sqrt(node.shape[1] * node.shape[2]), last)
         if not is_map(node.shape):
             gated = True
-            _add(found, "params", weights if is_map(shape) else 0, params)
             continue
         out, share = node.shape[0], spatial_share(node)
         side = sqrt(node.kernel[0] * node.kernel[1])
         widths.append(out)
-        ratio += share * out / (base if base < 10**9 else out) * (1 + 0.1 * (side - 3) / 2)
-        spatial += share
-        found[_WHOLE["macs"]] += macs
-        found[_WHOLE["layers"]] += share
-        found[_WHOLE["channels"]] += out * (node.act is not None)
-        found[_WHOLE["smooth"]] += out * (node.act in SMOOTH)
-        found[_WHOLE["reach"]] += share * (side - 1) / sqrt(before[1] * before[2])
+        base = shape[0] if shape[0] >= FEW else out
+        ratio += share * out / base * (1 + KERNEL_BONUS * (side - 3))
+        for name, value in (
+            ("macs", macs),
+            ("layers", share),
+            ("channels", out * (node.act is not None)),
+            ("smooth", out * (node.act in SMOOTH)),
+            ("reach", share * (side - 1) / sqrt(before[1] * before[2])),
+        ):
+            found[_WHOLE[name]] += value
         for name, value in (
             ("out", out),
             ("spatial", out * share),
-            ("params", params),
-            ("macs", macs),
             ("layers", share),
-            ("kernels", share * side),
+            ("kernels", share * log2(side)),
             ("widths", share * log2(out)),
         ):
             _add(found, name, weights, value)
-    _add_row(found, graph, alive, widths, gated, spatial, last, ratio)
+    found[_WHOLE["dead"]] = not alive[graph.output]
+    branches = any(node.op in ("add", "concat") for node in graph.nodes)
+    if is_map(graph.output_shape) and (found[_WHOLE["layers"]] or branches):
+        _add_row(found, graph, widths, ratio, gated, last)
     return found
 
 
 def _add_row(
-    found: Vector,
-    graph: Graph,
-    alive: Sequence[bool],
-    widths: Sequence[int],
-    gated: bool,
-    spatial: float,
-    last: int,
-    ratio: float,
+    found: Vector, graph: Graph, widths: Sequence[int], ratio: float, gated: bool, last: int
 ) -> None:
-    shape = graph.output_shape
-    found[_WHOLE["dead"]] = not alive[graph.output]
-    branches = any(node.op in ("add", "concat") for node in graph.nodes)
-    if not (spatial or branches) or not is_map(shape):
-        return
-    weights = stage_weights(sqrt(shape[1] * shape[2]), last)
+    """What a row counts for as a whole."""
+    channels, height, width = graph.output_shape
+    weights = stage_weights(sqrt(height * width), last)
     _add(found, "rows", weights, 1)
-    _add(found, "gated", weights, float(gated))
-    _add(found, "ratio", weights, ratio * (1 + 0.2 * gated))
+    _add(found, "gated", weights, gated)
+    _add(found, "ratio", weights, ratio * (1 + GATE_BONUS * gated))
     found[_WHOLE["rows"]] = 1
     found[_WHOLE["gated"]] = gated
-    found[_WHOLE["narrowest"]] = log2(min(widths, default=shape[0]))
+    found[_WHOLE["narrowest"]] = log2(min(widths, default=channels))
     for name, value in zip(Paths._fields, paths(graph), strict=True):
         found[_WHOLE[f"path_{name}"]] = value
 
 
-def _add(found: Vector, name: str, weights: Vector | int, value: float) -> None:
+def _add(found: Vector, name: str, weights: Vector, value: float) -> None:
     found[_STAGED[name] : _STAGED[name] + STAGES] += weights * value
 
 
+# Sums that are kept apart for rows that are WIDER than the first of their size, by so much.
+SPLIT = ("ratio", "rows")
+WIDER = 1.2
+FACTS = ("resolution", "last", "classes", "head")  # `head`: inputs of the last linear layer
+
+
 def network_sums(arch: Architecture) -> Vector:
-    """The sums of a network's rows, then what of SPLIT comes from rows that are wider than the first of
-    their size, then FACTS about the whole. Errors: `ShapeError`."""
-    shape, places, wider = arch.input_shape, [], []
-    last, head, rows, width, size = 1, arch.channels, list(arch.rows()), 0, 0
+    """The sums of a network's rows, then those of SPLIT over the wider rows, then FACTS.
+
+    Errors: `ShapeError` for a network that cannot be built.
+    """
+    rows = list(arch.rows())
+    places, last, classes, head = _places(arch.input_shape, rows)
+    size = width = 0
+    wider = []
+    for shape in [*places[1:], (classes, 1, 1)]:
+        if shape[1] != size:
+            size, width = shape[1], shape[0]
+        wider.append(shape[0] > WIDER * width)
+    each = np.array([row_sums(row, shape, last) for row, shape in zip(rows, places, strict=True)])
+    split = each[wider].sum(axis=0)
+    parts = [split[_STAGED[name] : _STAGED[name] + STAGES] for name in SPLIT]
+    return np.concatenate([each.sum(axis=0), *parts, (arch.resolution, last, classes, head)])
+
+
+def summed_rows(arch: Architecture) -> list[tuple[Shape, int]]:
+    """The input shape of every row and the size of the last map: what `row_sums` wants."""
+    places, last, _, _ = _places(arch.input_shape, list(arch.rows()))
+    return [(shape, last) for shape in places]
+
+
+def _places(shape: Shape, rows: Sequence[Block]) -> tuple[list[Shape], int, int, int]:
+    """Every row's input shape; the size of the last map, the outputs, the last layer's inputs."""
+    places, last, head = [], 1, shape[0]
     for row in rows:
         places.append(shape)
         found, inputs, shape = _outcome(row, shape)
         last, head = found or last, inputs or head
-        if shape[1] != size:
-            size, width = shape[1], shape[0]
-        wider.append(shape[0] > WIDER * width)
-    each = np.array([row_sums(r, s, last) for r, s in zip(rows, places, strict=True)])
-    total, split = each.sum(axis=0), each[wider].sum(axis=0)
-    parts = [split[_STAGED[name] : _STAGED[name] + STAGES] for name in SPLIT]
-    return np.concatenate([total, *parts, (arch.resolution, last, shape[0], head)])
-
-
-SPLIT = ("ratio", "rows")
-WIDER = 1.2
-FACTS = ("resolution", "last", "classes", "head")  # `head`: inputs of the last linear layer
+    return places, last, shape[0], head
 
 
 @lru_cache(maxsize=1 << 17)

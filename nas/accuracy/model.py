@@ -11,6 +11,7 @@ import numpy as np
 
 from nas.accuracy.adaptation import NINE_TENTHS, Adaptation
 from nas.accuracy.effects import local, shared
+from nas.accuracy.explain import Contribution, contributions
 from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import StoredScale, read_prior, sums_of
 from nas.accuracy.regression import Fitted, fit, log_odds, share_of
@@ -94,23 +95,33 @@ class AccuracyModel:
         values = np.array([float(accuracy) for _, accuracy in pairs])
         unit = 1.0 if values.max() <= 1 else 100.0
         sums = sums_of(arch for arch, _ in pairs)
-        adaptation = Adaptation(self._prior(sums), local(sums), log_odds(values / unit))
+        places = local(sums)
+        before = self._prior(shared(sums), places)
+        adaptation = Adaptation(before, places, log_odds(values / unit))
         return AccuracyModel(self.fitted, self.processes, self.scale, adaptation, unit)
 
-    def _prior(self, sums: Matrix) -> Vector:
+    def explain(self, arch: Architecture) -> list[Contribution]:
+        """What each part gives to the prior's log odds; with the whole's they add up to it."""
+        *parts, whole = contributions(arch, self.fitted.effects)
+        sums = sums_of([arch])
+        extra = sum(float(each.mean(local(sums))[0]) for each in self.processes)
+        return [*parts, whole._replace(log_odds=whole.log_odds + extra)]
+
+    def _prior(self, features: Matrix, places: Matrix) -> Vector:
         """What the tables say, in log odds but for a task's level and slope."""
-        found, places = shared(sums) @ self.fitted.effects, local(sums)
+        found = features @ self.fitted.effects
         for each in self.processes:
             found = found + each.mean(places)
         return found
 
     def _odds(self, sums: Matrix) -> tuple[Vector, Vector]:
         """Mean and deviation of the log odds."""
-        before = self._prior(sums)
+        features, places = shared(sums), local(sums)
+        before = self._prior(features, places)
         if self.adaptation:
-            return self.adaptation.predict(before, local(sums))
+            return self.adaptation.predict(before, places)
         scale, center = self.scale, np.array(self.scale.center)
-        away = shared(sums) - center
+        away = features - center
         doubt = np.einsum("ij,jk,ik->i", away, self.fitted.covariance, away)
         variance = scale.slope**2 * doubt + scale.spread**2 + scale.noise
         odds = scale.level + scale.slope * (before - center @ self.fitted.effects)

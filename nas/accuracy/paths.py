@@ -47,7 +47,7 @@ def zeros(graph: Graph) -> list[bool]:
     for node in graph.nodes:
         inputs = [found[i] for i in node.inputs]
         gate = node.op == "multiply"
-        found.append(node.op == "zero" or bool(inputs) and (any if gate else all)(inputs))
+        found.append(node.op == "zero" or (bool(inputs) and (any if gate else all)(inputs)))
     return found
 
 

@@ -22,15 +22,23 @@ AMPLITUDE = 1.0  # deviation of the process before it has seen anything, in log 
 JITTER = 1e-6
 GRAIN = 0.005  # deviation in local features, below which a difference is none
 STRANGER = 0.01  # membership that is none
-FADE = 1.5  # times the landmarks' largest distance from their middle, where a process begins to fade
+FADE = (
+    1.5  # times the landmarks' largest distance from their middle, where a process begins to fade
+)
 LANDMARKS = 200
 
 
 def alikeness(a: Matrix, b: Matrix, reach: float = REACH) -> Matrix:
     """How alike networks are, from 0 to 1, one of `a` a row and one of `b` a column."""
-    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    alike: Matrix = np.exp(-np.maximum(squared, 0) / (2 * reach**2))
+    alike: Matrix = np.exp(distances(a, b) / (-2 * reach**2))
     return alike
+
+
+def distances(a: Matrix, b: Matrix) -> Matrix:
+    """Squared distances, one of `a` a row and one of `b` a column."""
+    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+    found: Matrix = np.maximum(squared, 0)
+    return found
 
 
 class Basis:
@@ -90,8 +98,12 @@ class Process(NamedTuple):
 
     def mean(self, local: Matrix) -> Vector:
         """What networks are better than the shared effects say, in log odds."""
-        found = self.basis(local) @ self.weights - self.middle
-        return found * self.basis.membership(local)
+        member = self.basis.membership(local)
+        inside = member > 0
+        found = np.zeros(len(local))
+        if inside.any():
+            found[inside] = self.basis(local[inside]) @ self.weights - self.middle
+        return found * member
 
 
 def process(sums: Residual, table: Squares, effects: Vector, slope: float) -> Process:

@@ -7,11 +7,11 @@ from functools import partial
 
 from nas.architecture import Architecture, check_size
 from nas.blocks import Block, make_divisible
-from nas.support.errors import NasError, one_of
 from nas.references import ghostnet, mobilenet, shufflenet, squeezenext
 from nas.references.mbconv import FAMILIES as MBCONV
 from nas.references.mbconv import mbconv
 from nas.references.table import Layout, by_stride, classifier
+from nas.support.errors import NasError, one_of
 
 LARGEST = 16.0  # multiplier
 
