@@ -2,9 +2,9 @@
 
     python scripts/fit_accuracy.py --accel ACCEL.csv --nasbench201 CELLS.csv
 
-The tables of `nas/accuracy/tables/` are summed as they are. The two benchmarks' rows are not ours to
-ship: of them the sums alone are written, in the coordinates of landmarks, which are networks drawn by
-chance. Without a benchmark's file its sums stay what they are.
+The tables of `nas/accuracy/tables/` are summed as they are. The two benchmarks' rows are not ours
+to ship: of them the sums alone are written, in the coordinates of landmarks, which are networks
+drawn by chance. Without a benchmark's file its sums stay what they are.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def stored_table(
 
 
 def imagenet_scale() -> StoredScale:
-    """How effects become ImageNet's top-1: from the published networks, each recipe counting once."""
+    """How effects become ImageNet's top-1: each recipe of published networks counts once."""
     sums, odds, recipes = table_columns(read_accuracy_table(FOLDER / "published.csv"))
     features, names = shared(sums), np.array(recipes)
     fitted = fit({"published": squares(features, odds, recipes)})

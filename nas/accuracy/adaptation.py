@@ -2,8 +2,9 @@
 
     log odds = level + slope * (prior + linear departure + process) + noise
 
-Both departures are Gaussian processes over the local features. What is not known of them (slope, sizes,
-reach, noise) is averaged over a grid, each point weighted by how likely it makes the networks.
+Both departures are Gaussian processes over the local features. What is not known of them (slope,
+sizes, reach, noise) is averaged over a grid, each point weighted by how likely it makes the
+networks.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from nas.accuracy.residual import distances
 SLOPES = (0.4, 0.7, 1.0, 1.4)
 LINEAR = (0.1, 0.3, 0.6, 1.2)  # of the local features, which are scaled by what they should move
 PROCESS = ((0.0, 1.0), (0.1, 0.2), (0.1, 0.5), (0.3, 0.2), (0.3, 0.5), (0.3, 1.0))  # size, reach
-NOISES = (0.1, 0.25, 0.5)  # deviation, in deviations of what is to be explained
+NOISES = (0.07, 0.15, 0.3, 0.5)  # deviation, in deviations of what is to be explained
 SLOPE_SPREAD, SLOPE_DOUBT = 0.5, 0.3  # of its logarithm; deviation around a point of the grid
 LEVEL = 10.0  # variance of the level, in variances of what is to be explained
 MANY = 300  # networks beyond which the grid is weighed on so many of them
-KEPT = 8  # points of the grid that are averaged
+KEPT = 12  # points of the grid that are averaged
 NINE_TENTHS = 1.645  # deviations
 TRUST = 20  # networks whose left-out errors count as much as theory in the interval
 
@@ -49,7 +50,7 @@ GRID = [
 
 
 class Adaptation:
-    """Prior means (log odds), local features and log odds of a table's networks, and what follows."""
+    """What follows from the prior means, local features and log odds of a table's networks."""
 
     def __init__(self, before: Vector, local: Matrix, odds: Vector) -> None:
         self.before, self.local, self.odds = before, local, odds
@@ -81,9 +82,10 @@ class Adaptation:
             means.append(self._mean(point, before) + cross @ weights)
             left = own - ((cross @ inverse) * cross).sum(axis=1)
             variances.append(np.maximum(left, 0) + (point.noise * self._spread) ** 2)
-        mean = self._weights @ np.array(means)
+        mean = np.asarray(self._weights @ np.array(means), np.float64)
         between = self._weights @ (np.array(means) - mean) ** 2
-        return mean, self.factor * np.sqrt(self._weights @ np.array(variances) + between)
+        deviation: Vector = self.factor * np.sqrt(self._weights @ np.array(variances) + between)
+        return mean, deviation
 
     def _mean(self, point: Point, before: Vector) -> Vector:
         return self._level + point.slope * (before - self._center)

@@ -42,8 +42,8 @@ def resnet(kind: str, repeats: Sequence[int], width: float = 1.0, se: bool = Fal
 def accel_nasbench(
     expansion: Sequence[int], kernel: Sequence[int], layers: Sequence[int], se: Sequence[int]
 ) -> Architecture:
-    """A network of Accel-NASBench's space (Ahmad et al. 2024): MnasNet's, for ImageNet at 224 pixels,
-    with SiLU. Per stage the expansion, the kernel, the layers and whether they have a
+    """A network of Accel-NASBench's space (Ahmad et al. 2024): MnasNet's, for ImageNet at 224
+    pixels, with SiLU. Per stage the expansion, the kernel, the layers and whether they have a
     squeeze-and-excitation, of a quarter of the layer's input channels."""
     given = {"expansion": expansion, "kernel": kernel, "layers": layers, "se": se}
     stages: list[tuple[Block, ...]] = []

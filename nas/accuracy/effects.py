@@ -1,9 +1,9 @@
 """What features say about accuracy before any table is seen, and in which units they are compared.
 
-SHARED are the effects on the log odds of a right answer that hold for every table: few, physical, each
-with a prior mean and a deviation. A doubling of the channels of every layer, say, or another pixel a
-side. `local` places networks so that those alike are near: the same quantities, finer, each scaled by
-what a change of one is expected to move.
+SHARED are the effects on the log odds of a right answer that hold for every table: few, physical,
+each with a prior mean and a deviation. A doubling of the channels of every layer, say, or another
+pixel a side. `local` places networks so that those alike are near: the same quantities, finer, each
+scaled by what a change of one is expected to move.
 
 ImageNet's thousand classes need capacity, and wide late layers, where ten classes do not: effects
 named `_classes` are multiplied by how many there are, 0 for ten and 1 for a thousand.
@@ -56,19 +56,19 @@ SHARED: dict[str, Effect] = {
     "dead": Effect(-3.0, 0.6),  # whether nothing reaches the output
 }
 _PATHS = {
-    "number": 0.067, "spatial": 0.2, "convolutions": 0.2, "longest": 0.15, "deepest": 0.067,
-    "shortest": 0.2, "plain": 0.2, "single": 0.2, "direct": 0.167, "pooled": 0.2, "unpooled": 0.15,
-    "identity": 0.2, "blurred": 0.25, "pools": 0.053, "pointwise": 0.053,
+    "number": 0.05, "spatial": 0.14, "convolutions": 0.14, "longest": 0.1, "deepest": 0.05,
+    "shortest": 0.14, "plain": 0.14, "single": 0.14, "direct": 0.12, "pooled": 0.14,
+    "unpooled": 0.1, "identity": 0.14, "blurred": 0.18, "pools": 0.04, "pointwise": 0.04,
 }  # fmt: skip
 # Of local features, what one unit is expected to move.
 LOCAL: dict[str, float] = {
     **{f"ratio_{i}": 0.1 for i in range(STAGES)},  # log2, of the rows as wide as the stage's first
-    **{f"rows_{i}": 0.06 for i in range(STAGES)},
+    **{f"rows_{i}": 0.15 for i in range(STAGES)},
     **{f"wide_ratio_{i}": 0.1 for i in range(STAGES)},  # of the wider rows
-    **{f"wide_rows_{i}": 0.06 for i in range(STAGES)},
+    **{f"wide_rows_{i}": 0.15 for i in range(STAGES)},
     **{f"kernel_{i}": 0.027 for i in range(STAGES)},
     **{f"attention_{i}": 0.02 for i in range(STAGES)},
-    "parameters": 0.06, "macs": 0.03, "width": 0.045, "reach": 0.03, "narrowest": 0.03,
+    "parameters": 0.06, "macs": 0.03, "width": 0.045, "reach": 0.03, "narrowest": 0.06,
     "resolution": 0.2, "smooth": 0.06, "dead": 1.0,
     **{f"path_{name}": _PATHS[name] for name in Paths._fields},
 }  # fmt: skip
@@ -135,13 +135,15 @@ def local(sums: Matrix) -> Matrix:
         (table.whole("dead") > 0).astype(float),
         *(table.whole(f"path_{name}") / count for name in Paths._fields),
     ]
-    return np.array(columns).T * np.array(list(LOCAL.values()))
+    scaled: Matrix = np.array(columns).T * np.array(list(LOCAL.values()))
+    return scaled
 
 
 def class_weight(sums: Matrix) -> Vector:
     """0 for ten classes and fewer, 1 for a thousand and more, between them by their logarithm."""
     classes = _View(sums).fact("classes")
-    return np.clip((np.log10(np.maximum(classes, 1)) - 1) / 2, 0, 1)
+    weight: Vector = np.clip((np.log10(np.maximum(classes, 1)) - 1) / 2, 0.0, 1.0)
+    return weight
 
 
 _STAGED = {name: slice(i * STAGES, (i + 1) * STAGES) for i, name in enumerate(STAGED)}

@@ -1,7 +1,7 @@
 """What each part of a network gives to its predicted accuracy: the shared effects, taken apart.
 
-An effect of a sum over layers (its logarithm, its mean) is shared among the parts as the sum is. What
-belongs to no part, the resolution and what a table of one's own shows, is the whole's.
+An effect of a sum over layers (its logarithm, its mean) is shared among the parts as the sum is.
+What belongs to no part, the resolution and what a table of one's own shows, is the whole's.
 """
 
 from __future__ import annotations

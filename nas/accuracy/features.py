@@ -1,11 +1,12 @@
 """What the accuracy predictor sees of a network: numbers read off its graph, no weights, no data.
 
-A row of an architecture gives a vector of sums (channels, parameters, multiply-adds, kernels, depth,
-attention, paths), memoised; a network is the sum of its rows. What cannot reach the output, and what
-only zeros reach, counts as nothing.
+A row of an architecture gives a vector of sums (channels, parameters, multiply-adds, kernels,
+depth, attention, paths), memoised; a network is the sum of its rows. What cannot reach the output,
+and what only zeros reach, counts as nothing.
 
-A *stage* is how many times the last feature map fits into a layer's own, in powers of two: stage 0 has
-the size of the last map, stage 1 twice that a side. A layer between two sizes is shared among both.
+A *stage* is how many times the last feature map fits into a layer's own, in powers of two: stage 0
+has the size of the last map, stage 1 twice that a side. A layer between two sizes is shared among
+both.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ SIZE = len(STAGED) * STAGES + len(WHOLE)
 
 
 def stage_weights(size: float, last: float) -> Vector:
-    """How a layer of `size` pixels a side is shared among the stages, the last map having `last`."""
+    """How a layer of `size` pixels a side is shared among the stages; the last map has `last`."""
     place = min(max(log2(max(size, 1) / last), 0.0), STAGES - 1.0)
     below = min(int(place), STAGES - 2)
     weights = np.zeros(STAGES)
@@ -76,7 +77,7 @@ def is_map(shape: Shape) -> bool:
 
 @lru_cache(maxsize=1 << 17)
 def row_sums(row: Block, shape: Shape, last: int) -> Vector:
-    """The sums of one row, laid out as STAGED by stages, then WHOLE. Memoised; not to be written."""
+    """The sums of one row: STAGED by stages, then WHOLE. Memoised, so not to be written to."""
     graph = block_graph(row, shape)
     alive = live(graph)
     found = np.zeros(SIZE)

@@ -34,10 +34,10 @@ class Prediction(NamedTuple):
 class AccuracyModel:
     """A prior learned from tables of trained networks, and what a table of one's own adds.
 
-    Without a table of its own (`adapt`) the task is not known. A prediction is then what an ImageNet
-    top-1 in percent would be by a recipe like the published ones, whatever the network's classes: their
-    order and differences mean something, the value only for ImageNet. After `adapt` predictions are in
-    the task's own accuracy, in percent, or as shares where shares were given.
+    Without a table of its own (`adapt`) the task is not known. A prediction is then what an
+    ImageNet top-1 in percent would be by a recipe like the published ones, whatever the network's
+    classes: their order and differences mean something, the value only for ImageNet. After `adapt`
+    predictions are in the task's own accuracy, in percent, or as shares where shares were given.
     """
 
     fitted: Fitted
@@ -81,9 +81,9 @@ class AccuracyModel:
     def adapt(self, measured: Iterable[tuple[Architecture, float]]) -> AccuracyModel:
         """This model with trained networks of one task and recipe: 15 to 100 do, more help.
 
-        Accuracies are in percent, or shares where none is above 1. An adapted model starts anew from
-        the prior with the networks given. Errors: `NasError` for fewer than three networks or for an
-        accuracy outside 0 to 100.
+        Accuracies are in percent, or shares where none is above 1. An adapted model starts anew
+        from the prior with the networks given. Errors: `NasError` for fewer than three networks or
+        for an accuracy outside 0 to 100.
         """
         pairs = list(measured)
         if len(pairs) < FEWEST:

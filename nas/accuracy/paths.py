@@ -1,4 +1,4 @@
-"""The ways from a row's input to its output: how deep they are, and which of them carry anything."""
+"""The ways from a row's input to its output: how deep they are, and which carry anything."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Paths(NamedTuple):
     number: log2 of how many there are; spatial, convolutions: how many of either a path has in the
     mean; longest, deepest, shortest: the most spatial convolutions, the most and the fewest of all
     kinds; plain, single, direct: shares of the paths with no spatial convolution, with one, with no
-    convolution at all; pooled: share with a pooling of stride 1; unpooled: the most convolutions of a
-    path without one, a 1x1 counting half; identity: whether a path does nothing at all; blurred:
+    convolution at all; pooled: share with a pooling of stride 1; unpooled: the most convolutions of
+    a path without one, a 1x1 counting half; identity: whether a path does nothing at all; blurred:
     whether every path pools; pools, pointwise: live poolings of stride 1 and 1x1 convolutions.
     """
 

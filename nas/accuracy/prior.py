@@ -1,7 +1,8 @@
 """The shipped prior: sums over tables of trained networks, as plain arrays, read strictly.
 
-`scripts/fit_accuracy.py` writes it. Tables whose rows are shipped carry the checksum of their CSV and
-are summed anew when it has changed; those whose rows are not ours to ship have their sums alone.
+`scripts/fit_accuracy.py` writes it. Tables whose rows are shipped carry the checksum of their CSV
+and are summed anew when it has changed; those whose rows are not ours to ship have their sums
+alone.
 """
 
 from __future__ import annotations
@@ -65,9 +66,10 @@ class StoredScale(Settings):
 
 
 class StoredPrior(Settings):
-    """The file. features: the names of SHARED and LOCAL that were summed; imagenet: where the task is
-    ImageNet, at `center` (SHARED features) the log odds are `level`, the means over published recipes;
-    `spread` is the deviation between recipes, `slope` and `noise` (variance) are the table's."""
+    """The file. features: the names of SHARED and LOCAL that were summed; imagenet: where the task
+    is ImageNet, at `center` (SHARED features) the log odds are `level`, the means over published
+    recipes; `spread` is the deviation between recipes, `slope` and `noise` (variance) are the
+    table's."""
 
     format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     features: list[str]

@@ -1,10 +1,11 @@
 """The hierarchical regression: effects shared by all tables, a level, a slope and a noise for each.
 
-    log odds = level(recipe) + slope(table) * (effects . features) + deviation(table) . features + noise
+    log odds = level(recipe) + slope(table) * (effects . x) + deviation(table) . x + noise
 
-A table's own deviation from the shared effects is as likely a priori as DEVIATION times the effects'
-own uncertainty. So a table of a thousand networks does not outvote one of fifty: what it says beyond
-its own peculiarity stays little. All of it is Gaussian, and a table enters by its sums of squares.
+A table's own deviation from the shared effects is as likely a priori as DEVIATION times the
+effects' own uncertainty. So a table of a thousand networks does not outvote one of fifty: what it
+says beyond its own peculiarity stays little. All of it is Gaussian, and a table enters by its sums
+of squares.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def fit(tables: Mapping[str, Squares]) -> Fitted:
             a, b = table.xx * slopes[name] * scale, table.xy * scale
             both = np.linalg.solve(eye + a * own, np.column_stack([a, b]))
             precision, weighted = precision + both[:, :-1], weighted + both[:, -1]
-        covariance = np.linalg.inv((precision + precision.T) / 2)
+        covariance = np.array(np.linalg.inv((precision + precision.T) / 2), float)
         effects = covariance @ weighted
         for name, table in tables.items():
             slopes[name], noises[name] = _rescaled(table, effects, own, slopes[name], noises[name])

@@ -1,9 +1,9 @@
 """What a table shows beyond the shared effects, near its own kind of networks.
 
-A Gaussian process over the local features, by its values at landmarks: networks drawn by chance from
-the table's space, of none of which the accuracy is known. It speaks of networks of that space only:
-how far another one lies outside the landmarks' distribution fades it out. Only sums over the table's
-rows are kept.
+A Gaussian process over the local features, by its values at landmarks: networks drawn by chance
+from the table's space, of none of which the accuracy is known. It speaks of networks of that space
+only: how far another one lies outside the landmarks' distribution fades it out. Only sums over the
+table's rows are kept.
 """
 
 from __future__ import annotations

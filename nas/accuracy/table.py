@@ -1,4 +1,4 @@
-"""Tables of trained networks: a strictly read CSV and, beside it, a YAML that says what was trained.
+"""Tables of trained networks: a strictly read CSV, and beside it a YAML saying what was trained.
 
 Columns: network, recipe, decoder, choices, accuracy, seeds. `network` is a label; `decoder` and
 `choices` write its architecture (`nas.accuracy.decoders`); `accuracy` is in percent, the mean over

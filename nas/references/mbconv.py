@@ -1,4 +1,4 @@
-"""Networks of mobile inverted bottlenecks (MBConv), each a table of rows that width and depth scale.
+"""Networks of mobile inverted bottlenecks (MBConv), tables of rows that width and depth scale.
 
 EfficientNet (Tan and Le 2019), its Lite variants, TinyNet (Han et al. 2020), MnasNet-A1 and -small
 (Tan et al. 2019), ProxylessNAS (Cai et al. 2019), Single-Path NAS (Stamoulis et al. 2019) and

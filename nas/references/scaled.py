@@ -1,4 +1,4 @@
-"""Published families at any width, depth and resolution: hand-scaled points, as engineers make them."""
+"""Published families at any width, depth and resolution: points scaled by hand."""
 
 from __future__ import annotations
 
