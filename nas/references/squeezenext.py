@@ -32,7 +32,7 @@ def squeezenext(
     c, stages = stem, []
     for channels, n in zip(WIDTHS, repeats, strict=True):
         out = int(channels * width)
-        # The first row keeps all channels where it strides and a quarter where it narrows.
+        # The first unit's hidden width is the input's where it strides, a quarter where it narrows.
         unit = partial(Block, "squeezenext", out=out, bias=bias)
         first = unit(hidden=c // 4 if c > out else c, stride=1 + (c < out))
         stages.append((first, *[unit(hidden=out // 2)] * (n - 1)))
