@@ -82,11 +82,7 @@ class Adaptation:
             means.append(self._mean(point, before) + cross @ weights)
             left = own - ((cross @ inverse) * cross).sum(axis=1)
             variances.append(np.maximum(left, 0) + (point.noise * self._spread) ** 2)
-<<<<<<< HEAD
-        mean = np.asarray(self._weights @ np.array(means), np.float64)
-=======
         mean: Vector = (self._weights @ np.array(means)).astype(np.float64)
->>>>>>> a14
         between = self._weights @ (np.array(means) - mean) ** 2
         deviation: Vector = self.factor * np.sqrt(self._weights @ np.array(variances) + between)
         return mean, deviation
@@ -124,11 +120,7 @@ class Adaptation:
         return float(-0.5 * solved @ solved - np.log(np.diag(root)).sum() - doubt)
 
     def _solve(self, point: Point, parts: Parts) -> tuple[Matrix, Vector]:
-<<<<<<< HEAD
-        inverse = np.linalg.inv(self._covariance(point, parts))
-=======
         inverse: Matrix = np.linalg.inv(self._covariance(point, parts)).astype(np.float64)
->>>>>>> a14
         return inverse, inverse @ (self.odds - self._mean(point, self.before))
 
     def _interval_factor(self) -> float:

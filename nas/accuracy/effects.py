@@ -19,7 +19,7 @@ from nas.accuracy.features import FACTS, SIZE, SPLIT, STAGED, STAGES, WHOLE, Mat
 from nas.accuracy.paths import Paths
 
 NARROW, SPARSE = 32.0, 8.0  # channels of a stage below which more of them count little
-FEW = 1000.0  # parameters of a stage, likewise
+SHALLOW = 4.0  # rows, likewise
 
 
 class Effect(NamedTuple):
@@ -42,6 +42,7 @@ SHARED: dict[str, Effect] = {
     "channels_3_classes": Effect(-0.018, 0.006),
     "channels_4_classes": Effect(-0.018, 0.006),
     "spatial_channels": Effect(0.005, 0.003),  # log2, of spatial convolutions, summed over stages
+    "depth": Effect(0.012, 0.006),  # log2 of a stage's rows, summed over stages
     "parameters": Effect(0.008, 0.009),  # log2, the classifier's left out
     "parameters_classes": Effect(0.06, 0.012),
     "resolution": Effect(0.08, 0.03),  # log2 pixels
@@ -52,6 +53,9 @@ SHARED: dict[str, Effect] = {
     "width": Effect(0.04, 0.018),  # log2 channels of spatial convolutions, the mean over stages
     "narrowest": Effect(0.015, 0.01),  # log2 of the fewest channels in a row, the mean over rows
     "reach": Effect(0.01, 0.012),  # log2 of the receptive field in pixels
+    # convolutions of a row's deepest path, a 1x1 counting half; share of paths with a blurring pool
+    "path": Effect(0.05, 0.02),
+    "pooled": Effect(-0.1, 0.05),
     "head": Effect(0.01, 0.006),  # log2 inputs of the classifier
     "dead": Effect(-3.0, 0.6),  # whether nothing reaches the output
 }
@@ -95,6 +99,7 @@ def shared(sums: Matrix) -> Matrix:
         *channels.T,
         *(channels * classes[:, None]).T,
         np.log2(1 + table.staged("spatial") / SPARSE).sum(axis=1),
+        np.log2(1 + table.staged("rows") / SHALLOW).sum(axis=1),
         capacity,
         capacity * classes,
         pixels,
@@ -105,6 +110,8 @@ def shared(sums: Matrix) -> Matrix:
         widths,
         table.whole("narrowest") / rows,
         np.log2(1 + table.whole("reach") * table.fact("resolution")),
+        table.whole("path_unpooled") / rows,
+        table.whole("path_pooled") / rows,
         np.log2(1 + table.fact("head")),
         (table.whole("dead") > 0).astype(float),
     ]

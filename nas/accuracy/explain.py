@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.accuracy.effects import SHARED, SPARSE, shared
+from nas.accuracy.effects import SHALLOW, SHARED, SPARSE, shared
 from nas.accuracy.features import (
     STAGED,
     STAGES,
@@ -32,6 +32,8 @@ _BY_SUM = {
     "smooth": "smooth",
     "narrowest": "narrowest",
     "reach": "reach",
+    "path": "path_unpooled",
+    "pooled": "path_pooled",
 }
 
 
@@ -62,9 +64,12 @@ def _given(parts: Matrix, values: dict[str, float], effects: Vector) -> Vector:
     for k in range(STAGES):
         channels = values[f"channels_{k}"] + values[f"channels_{k}_classes"]
         given += channels * _shares(_staged(parts, "out")[:, k])
-        spatial = _staged(parts, "spatial")[:, k]
-        wide = size["spatial_channels"] * np.log2(1 + spatial.sum() / SPARSE)
-        given += wide * _shares(spatial)
+        for effect, name, unit in (
+            ("spatial_channels", "spatial", SPARSE),
+            ("depth", "rows", SHALLOW),
+        ):
+            column = _staged(parts, name)[:, k]
+            given += size[effect] * np.log2(1 + column.sum() / unit) * _shares(column)
         for effect, name in (("kernel", "kernels"), ("width", "widths")):
             column = _staged(parts, name)[:, k]
             mean = column.sum() / layers[k] / stages if layers[k] else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from typing import NamedTuple
 
@@ -50,19 +51,12 @@ class AccuracyModel:
     def load(cls, exclude: Collection[str] = ()) -> AccuracyModel:
         """The shipped prior without the tables named: "accel_nasbench", "nasbench201", "small",
         "published". Errors: `NasError` for an unknown name."""
-        stored, tables, residuals = read_prior()
-        names = [exclude] if isinstance(exclude, str) else exclude
+        _, tables, _ = read_prior()
+        names = {exclude} if isinstance(exclude, str) else set(exclude)
         for name in names:
             if name not in tables:
                 raise one_of("accuracy table", name, tables)
-        kept = {name: table for name, table in tables.items() if name not in names}
-        fitted = fit(kept)
-        processes = tuple(
-            process(sums, kept[name], fitted.effects, fitted.slopes[name])
-            for name, sums in residuals.items()
-            if name in kept
-        )
-        return cls(fitted, processes, stored.imagenet)
+        return _loaded(frozenset(names))
 
     def predict(self, arch: Architecture) -> Prediction:
         """The prediction for one network. Errors: `ShapeError` where it cannot be built."""
@@ -126,3 +120,17 @@ class AccuracyModel:
         variance = scale.slope**2 * doubt + scale.spread**2 + scale.noise
         odds = scale.level + scale.slope * (before - center @ self.fitted.effects)
         return odds, np.sqrt(variance)
+
+
+@lru_cache(maxsize=32)
+def _loaded(without: frozenset[str]) -> AccuracyModel:
+    """The prior without these tables. Models do not change, so that one serves all."""
+    stored, tables, residuals = read_prior()
+    kept = {name: table for name, table in tables.items() if name not in without}
+    fitted = fit(kept)
+    processes = tuple(
+        process(sums, kept[name], fitted.effects, fitted.slopes[name])
+        for name, sums in residuals.items()
+        if name in kept
+    )
+    return AccuracyModel(fitted, processes, stored.imagenet)

@@ -69,13 +69,19 @@ def _facts(progress: SearchProgress) -> str:
     if progress.best:
         best = progress.best
         facts.append(
-            f"best score {best.score:.3f} ({format_measure('macs', best.macs)}, "
+            f"best {_scored(best)} ({format_measure('macs', best.macs)}, "
             f"{format_measure('latency_ms', best.latency_ms)})"
         )
         facts.append(f"Pareto {progress.front}")
     facts.append(f"{progress.per_second:.1f} candidates/s")
     facts += _left(progress.seconds_left)
     return " | ".join(facts)
+
+
+def _scored(best: Record) -> str:
+    if best.accuracy_interval is None:
+        return f"score {best.score:.3f}"
+    return f"predicted accuracy {best.score:.1f}%"
 
 
 def _left(seconds: float | None) -> list[str]:

@@ -24,6 +24,7 @@ from nas.defaults import (
     DEFAULT_SPACE,
     DEFAULT_TARGET,
     DEFAULT_TRIALS,
+    PROXY_TRIALS,
     STUDIES_FOLDER,
 )
 from nas.measures import OBJECTIVES
@@ -50,7 +51,13 @@ def search(
         Any,
         typer.Option(metavar="<str>", help="A shipped space (see `nas spaces`) or a YAML file."),
     ] = DEFAULT_SPACE,
-    trials: Annotated[int, typer.Option(help="Candidates to score.")] = DEFAULT_TRIALS,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Candidates to score. Default: {DEFAULT_TRIALS}, by proxies {PROXY_TRIALS}.",
+            show_default=False,
+        ),
+    ] = None,
     sampler: Annotated[
         str, typer.Option(help="evolution, nsga2, tpe, gp or random; see docs/search.md.")
     ] = DEFAULT_SAMPLER,
@@ -65,15 +72,16 @@ def search(
     proxies: Annotated[
         list[str] | None,
         typer.Option(
-            help="Accuracy proxies to combine: a,b,c; see `nas proxies`, which marks the default.",
+            help="Score by accuracy proxies a,b,c, combined, instead of by predicted accuracy; "
+            "see `nas proxies`.",
             show_default=False,
         ),
     ] = None,
     cascade: Annotated[
         int | None,
         typer.Option(
-            help="Proposals of which a cheap model picks each scored one; 1 is off. Default: 32 "
-            "with evolution, else 1.",
+            help="With --proxies: proposals of which a cheap model picks each scored one; 1 is "
+            "off. Default: 32 with evolution, else 1.",
             show_default=False,
         ),
     ] = None,
@@ -135,7 +143,7 @@ def search(
             finalists=finalists,
             recipe=_recipe(recipe),
         )
-        ended = _run(begun, trials, executor, slots)
+        ended = _run(begun, begun.settings.trials, executor, slots)
     _conclude(begun, ended, _worker_options(workers, scheduler))
 
 

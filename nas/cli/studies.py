@@ -27,17 +27,23 @@ def list_studies(storage: StorageOption = None) -> None:
         try:
             study = Study.open(where, name)
             s, records = study.settings, study.records()
+            best = _best(study) if records else "–"
         except NasError as error:
             rows.append((name, str(error), "", "", "", ""))
             continue
-        best = f"{max(r.score for r in records):.3f}" if records else "–"
         trials = f"{len(study.trials())}/{s.trials}"
         rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
     if not rows:
         typer.echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
         return
-    columns = ("study", "space", "target", "budgets", "trials", "best score")
+    columns = ("study", "space", "target", "budgets", "trials", "best")
     show(table(columns, rows, left=4, fold=columns[:4]))
+
+
+def _best(study: Study) -> str:
+    """The best network's predicted accuracy, or its score."""
+    score = study.record().score
+    return f"{score:.1f}% predicted" if study.predicts else f"score {score:.3f}"
 
 
 def show(

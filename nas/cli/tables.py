@@ -123,37 +123,78 @@ def print_best(study: Study) -> None:
     budgets = ", ".join(study.settings.budgets) or "no budget"
     target, source = study_target(study)
     objectives = study.settings.objectives
-    axes = " and ".join([", ".join(["score", *objectives[:-1]]), objectives[-1]])
+    score = "predicted accuracy" if study.predicts else "score"
+    axes = " and ".join([", ".join([score, *objectives[:-1]]), objectives[-1]])
+    best = study.record()
+    hand_scaled = [record for record in study.records() if record.like]
+    beside = [max(hand_scaled, key=lambda record: record.score)] if hand_scaled else []
     show(
         f"Best of {len(study.records())} scored networks ({budgets}); "
         f"Pareto front of {axes}: {len(front)}, {len(shown)} shown",
-        records_table(shown, known=target is None or target.interval_known),
-        f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
-        "within the budgets (0 beats them all in all); it is no accuracy",
+        records_table(
+            [*shown, *(record for record in beside if record not in shown)],
+            known=target is None or target.interval_known,
+        ),
+        f"best: trial {best.trial}, the one of least {objectives[0]} among those that are tied "
+        "with the most accurate" * study.predicts,
+        score_source(study),
         source,
+    )
+
+
+def score_source(study: Study) -> str:
+    """A sentence on what a study's score says, and of what."""
+    if not study.predicts:
+        return (
+            f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
+            "within the budgets (0 beats them all in all); it is no accuracy"
+        )
+    if study.adapted:
+        return (
+            f"predicted accuracy in percent on {study.settings.data}, learned from "
+            f"{len(study.measured)} networks trained on it, with its 90% interval"
+        )
+    return (
+        "predicted accuracy: what an ImageNet top-1 in percent would be by a published recipe, with "
+        "its 90% interval; order and differences count, for other data the value does not"
     )
 
 
 def records_table(records: Iterable[Record], *, known: bool = True) -> Table:
     """Trials with their scores and costs, and with their intervals where those are `known`."""
-    columns = ("trial", "score", "MMACs", "Mparams", "peak MB", "latency ms", "interval", "px")
+    records = list(records)
+    predicted = any(r.accuracy_interval for r in records)
+    columns = (
+        *("trial", *(("predicted accuracy", "from–to") if predicted else ("score",))),
+        *("MMACs", "Mparams", "peak MB", "latency ms", "interval", "px"),
+        *(["hand-scaled"] if any(r.like for r in records) else []),
+    )
     return table(
         columns,
         (
             (
                 r.trial,
-                f"{r.score:.3f}",
+                *_score(r),
                 f"{r.macs / 1e6:.1f}",
                 f"{r.params / 1e6:.2f}",
                 f"{r.peak_bytes / 1e6:.2f}",
                 f"{r.latency_ms:.2f}",
                 interval(*r.latency_interval_ms) if known else "–",
                 r.resolution,
-            )
+                r.like or "",
+            )[: len(columns)]
             for r in records
         ),
         left=0,
     )
+
+
+def _score(record: Record) -> tuple[str, ...]:
+    if record.accuracy_interval is None:
+        return (f"{record.score:.3f}",)
+    low, high = record.accuracy_interval
+    digits = 1 if record.score >= 10 else 2
+    return f"{record.score:.{digits}f}%", f"{low:.{digits}f}–{high:.{digits}f}%"
 
 
 def print_finalists(study: Study) -> None:

@@ -55,17 +55,11 @@ def _lcnet(width: float, classes: int) -> Layout:
 
 
 def _shuffle_v1(groups: int, width: float, classes: int) -> Layout:
-<<<<<<< HEAD
-    """In stages of at most 24 channels the stem is as wide; imgclsmob's rule."""
-    stem = int(24 * width)
-    return shufflenet.shufflenet_v1(stem, int(SHUFFLE_V1[groups] * width), classes, groups=groups)
-=======
     """Channels stay divisible by the groups of both grouped convolutions of a unit."""
     unit = 4 * groups
     out = max(unit, round(SHUFFLE_V1[groups] * width / unit) * unit)
     stem = max(groups, round(24 * width / groups) * groups)
     return shufflenet.shufflenet_v1(stem, out, classes, groups=groups)
->>>>>>> a14
 
 
 def _squeezenext(repeats: tuple[int, ...], width: float, classes: int) -> Layout:

@@ -10,7 +10,7 @@ from nas.study.study import Study
 from nas.support.files import write_whole
 
 OPTIONS = {"budgets": "budget", "objectives": "objective", "plugins": "plugin"}
-FACTS = {"target_checksum", "space_file", "version"}  # not to be chosen
+FACTS = {"target_checksum", "space_file", "version", "families"}  # not to be chosen
 HEADER = "# For `nas search --config`: "
 
 

@@ -11,7 +11,7 @@ from nas.blocks import KINDS
 from nas.budget import parse_budgets
 from nas.data import READERS, find_reader, load_data
 from nas.data.fit import fit_space
-from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, DEFAULT_TRIALS
+from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, PROXY_TRIALS
 from nas.latency import Target
 from nas.proxies import PROXIES
 from nas.proxies.registry import checked
@@ -19,6 +19,7 @@ from nas.space import SearchSpace
 from nas.study.candidates import Candidates
 from nas.study.config import write_config
 from nas.study.driver import Driver
+from nas.study.families import hand_scaled
 from nas.study.notices import space_file
 from nas.study.objectives import check_objectives
 from nas.study.progress import SearchReport
@@ -40,7 +41,7 @@ class Options(TypedDict, total=False):
     sampler: str
     objectives: Sequence[str]
     proxies: Sequence[str] | None
-    trials: int
+    trials: int | None
     seed: int
     data: str | None
     finalists: int
@@ -74,7 +75,9 @@ def begin(
     candidates.check(settings.seed)
     storage = Storage(options.get("storage"))
     first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)
-    settings = settings.model_copy(update={"start_from": first})
+    begins = SAMPLERS[settings.sampler].cascade is not None  # what others are compared with does not
+    families = hand_scaled(candidates) if begins else {}
+    settings = settings.model_copy(update={"start_from": first, "families": families})
     name = options.get("name")
     if name is None:
         name = _free_name(storage, [loaded.name, device.name, *settings.budgets])
@@ -102,7 +105,9 @@ def _settings(
         },
     }
     settings = validated(StudySettings, data, "search")
-    check_cascade(settings.sampler, settings.cascade)
+    if settings.proxies and options.get("trials") is None:
+        settings = settings.model_copy(update={"trials": PROXY_TRIALS})
+    check_cascade(settings.sampler, settings.cascade, settings.proxies)
     check_objectives(settings.objectives)
     checked(settings.proxies)
     cascade = options.get("cascade") or default_cascade(settings.sampler, settings.proxies)
@@ -126,7 +131,7 @@ def search(
     sampler: str = DEFAULT_SAMPLER,
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     proxies: Sequence[str] | None = None,
-    trials: int = DEFAULT_TRIALS,
+    trials: int | None = None,
     seed: int = 0,
     data: str | None = None,
     finalists: int = 0,
@@ -145,8 +150,9 @@ def search(
     storage: a folder of journals or the URL of a database; unless given, NAS_STORAGE or `studies`.
     sampler: what proposes networks.
     objectives: what is minimised besides the score being maximised.
-    proxies: what the score is made of; unless given, the space's own or the default ones.
-    trials: how many networks to evaluate.
+    proxies: what a combined score is made of instead of the predicted accuracy; unless given, what
+        the space names, which of the shipped ones none does.
+    trials: how many networks to evaluate; unless given 5000, or 1000 by proxies.
     seed: of all random numbers.
     data: a data set; the space takes its classes, channels and resolution.
     finalists: how many of the best networks `study.finalists.run_finalists` trains on `data`.

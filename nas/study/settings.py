@@ -12,7 +12,6 @@ from pydantic import Field
 from nas._version import __version__
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TRIALS
 from nas.plugins import PluginFile
-from nas.proxies import DEFAULT
 from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
@@ -26,7 +25,9 @@ class StudySettings(Settings):
 
     `space` is the whole space, so a study does not depend on the `space_file` it came from; the
     `target` is named, with the checksum of the table that the study began with, and `plugins` are
-    the files that registered a block of the space or a proxy. With `data` the space is already that
+    the files that registered a block of the space or a proxy. Without `proxies` candidates are scored
+    by predicted accuracy. The first of them are `start_from`, then the `families`, which are named
+    hand-scaled networks. With `data` the space is already that
     of the data set, and the best `finalists` of the Pareto front are trained by `recipe`.
     """
 
@@ -36,8 +37,9 @@ class StudySettings(Settings):
     budgets: tuple[str, ...]
     sampler: str = DEFAULT_SAMPLER
     objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
-    proxies: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT
+    proxies: tuple[str, ...] = ()
     start_from: tuple[dict[str, Any], ...] = ()
+    families: dict[str, dict[str, Any]] = {}
     cascade: Annotated[int, Field(ge=1, le=10_000)] = 1
     trials: Annotated[int, Field(ge=1, le=10**7)] = DEFAULT_TRIALS
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
