@@ -18,6 +18,7 @@ from nas.measures import format_measure
 if TYPE_CHECKING:
     from nas.study import Record, SearchProgress, Study
     from nas.study.finalists import FinalistReport
+    from nas.study.learning import LearningProgress
     from nas.study.progress import SearchReport
     from nas.training import TrainingProgress
     from nas.training.run import TrainingReport
@@ -55,6 +56,12 @@ class _Log:
         if done or time.monotonic() - self._printed >= LOG_EVERY_SECONDS:
             self._printed = time.monotonic()
             print(_facts(progress), file=sys.stderr, flush=True)
+
+
+def log_learning(progress: LearningProgress) -> None:
+    """Says on standard error how far the trainings of a round are."""
+    done = f"{progress.done}/{progress.count} networks trained {progress.stage}"
+    print(f"round {progress.round} of training: {done}", file=sys.stderr, flush=True)
 
 
 def _panel(progress: SearchProgress) -> Group:

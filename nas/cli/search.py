@@ -104,10 +104,20 @@ def search(
     finalists: Annotated[
         int, typer.Option(help="Networks of the Pareto front to train on the data afterwards.")
     ] = 0,
+    learn: Annotated[
+        int, typer.Option(help="Networks to train on the data in between, to predict by.")
+    ] = 0,
+    train_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="The same by minutes of training, those of all workers added up.",
+            show_default=False,
+        ),
+    ] = None,
     recipe: Annotated[
         Any,
         typer.Option(
-            metavar="<path>", help="How finalists are trained: YAML, see docs/training.md."
+            metavar="<path>", help="How networks are trained: YAML, see docs/training.md."
         ),
     ] = None,
     study: Annotated[
@@ -141,6 +151,8 @@ def search(
             seed=seed,
             data=data,
             finalists=finalists,
+            learn=learn,
+            train_minutes=train_minutes,
             recipe=_recipe(recipe),
         )
         ended = _run(begun, begun.settings.trials, executor, slots)
@@ -198,11 +210,14 @@ def resume(
 
 def _run(study: Study, goal: int, executor: Executor, slots: Slots) -> str:
     """Runs the study until it has so many trials; says why it ended."""
-    from nas.cli.progress import progress_display
-    from nas.study import Driver
+    from nas.cli.progress import log_learning, progress_display
+    from nas.study import learning
 
-    with progress_display(study) as report:
-        return Driver(study, executor, slots, report).run(goal)
+    try:
+        with progress_display(study) as report:
+            return learning.run(study, goal, executor, slots, report, log_learning)
+    except KeyboardInterrupt:  # between two searches: they themselves finish what is running
+        return "interrupted"
 
 
 def _worker_options(workers: int, scheduler: str | None) -> str:

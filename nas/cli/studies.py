@@ -80,7 +80,9 @@ def show(
 
 
 def _as_dict(study: Study) -> dict[str, Any]:
+    from nas.cli.tables import score_source
     from nas.study.finalists import read_finalists
+    from nas.study.learning import trained as learned
 
     records, finalists = study.records(), read_finalists(study)
     trained = {"finalists": [f.to_dict() for f in finalists]} if finalists else {}
@@ -93,6 +95,8 @@ def _as_dict(study: Study) -> dict[str, Any]:
         "objectives": list(study.settings.objectives),
         "trials": len(study.trials()),
         "feasible": len(records),
+        "score": score_source(study),
+        "trained": [each._asdict() for each in learned(study).values()],
         "best": study.record().to_dict() if records else None,
         "pareto": [record.to_dict() for record in study.pareto()],
         "hypervolume": _hypervolume(study) if records else [],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nas.study import Record, Study
 
 MAX_ROWS = 10
+TRAINED_ROWS = 3
 NARROW = 100
 FOLDED = 12
 
@@ -118,6 +119,8 @@ def study_target(study: Study) -> tuple[Target | None, str]:
 
 def print_best(study: Study) -> None:
     """The best architectures: those of the Pareto front with the highest scores."""
+    from nas.study.learning import trained
+
     front = study.pareto()
     shown = front[:MAX_ROWS]
     budgets = ", ".join(study.settings.budgets) or "no budget"
@@ -127,13 +130,21 @@ def print_best(study: Study) -> None:
     axes = " and ".join([", ".join([score, *objectives[:-1]]), objectives[-1]])
     best = study.record()
     hand_scaled = [record for record in study.records() if record.like]
+    found = trained(study)
     beside = [max(hand_scaled, key=lambda record: record.score)] if hand_scaled else []
+    beside += sorted(
+        (record for record in study.records() if record.trial in found),
+        key=lambda record: -found[record.trial].accuracy,
+    )[:TRAINED_ROWS]
+    beside = [r for i, r in enumerate(beside) if r not in shown and r not in beside[:i]]
     show(
         f"Best of {len(study.records())} scored networks ({budgets}); "
-        f"Pareto front of {axes}: {len(front)}, {len(shown)} shown",
+        f"Pareto front of {axes}: {len(front)}, {len(shown)} shown"
+        + ("; below them the best hand-scaled and trained ones" if beside else ""),
         records_table(
-            [*shown, *(record for record in beside if record not in shown)],
+            [*shown, *beside],
             known=target is None or target.interval_known,
+            measured={trial: each.accuracy for trial, each in found.items()},
         ),
         f"best: trial {best.trial}, the one of least {objectives[0]} among those that are tied "
         "with the most accurate" * study.predicts,
@@ -160,13 +171,18 @@ def score_source(study: Study) -> str:
     )
 
 
-def records_table(records: Iterable[Record], *, known: bool = True) -> Table:
-    """Trials with their scores and costs, and with their intervals where those are `known`."""
+def records_table(
+    records: Iterable[Record], *, known: bool = True, measured: Mapping[int, float] | None = None
+) -> Table:
+    """Trials with their scores and costs, and with their intervals where those are `known`; the
+    `measured` accuracies of those that were trained, in percent."""
+    measured = measured or {}
     records = list(records)
     predicted = any(r.accuracy_interval for r in records)
     columns = (
         *("trial", *(("predicted accuracy", "from–to") if predicted else ("score",))),
         *("MMACs", "Mparams", "peak MB", "latency ms", "interval", "px"),
+        *(["trained"] if measured else []),
         *(["hand-scaled"] if any(r.like for r in records) else []),
     )
     return table(
@@ -181,6 +197,7 @@ def records_table(records: Iterable[Record], *, known: bool = True) -> Table:
                 f"{r.latency_ms:.2f}",
                 interval(*r.latency_interval_ms) if known else "–",
                 r.resolution,
+                *([f"{measured[r.trial]:.2f}%" if r.trial in measured else ""] * bool(measured)),
                 r.like or "",
             )[: len(columns)]
             for r in records

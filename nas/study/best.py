@@ -34,4 +34,11 @@ def lost(record: Record, top: Record) -> float:
 
 
 def _log_odds(share: float) -> float:
-    return log(share / (1 - share))
+    inside = min(max(share, 1e-4), 1 - 1e-4)
+    return log(inside / (1 - inside))
+
+
+def width(record: Record) -> float:
+    """The width of a predicted accuracy's interval in log odds."""
+    low, high = record.accuracy_interval or (record.score, record.score)
+    return _log_odds(high / 100) - _log_odds(low / 100)

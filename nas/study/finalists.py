@@ -1,4 +1,5 @@
-"""Finalists: the best of a study's Pareto front, trained briefly and ranked by accuracy.
+"""Finalists: good networks of a study that differ (see `nas.study.choosing`),
+trained briefly and ranked by accuracy.
 
 They are an Optuna study of their own, beside the search's: `STUDY.finalists/optuna.journal`, with
 each network's training in a folder of its own. Successive halving prunes those that fall behind.
@@ -17,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.data import DataSet, load_data
 from nas.defaults import STUDIES_FOLDER
+from nas.study import choosing
 from nas.study.optuna_private import reopened
 from nas.study.quiet import quiet
 from nas.study.record import Record
@@ -95,7 +97,7 @@ def run_finalists(
     also where the data set has changed.
     """
     settings = study.settings
-    front = study.pareto()[: settings.finalists]
+    front = choosing.finalists(study.records(), settings.objectives, settings.finalists)
     if settings.data is None or not front:
         return []
     data = load_data(settings.data)

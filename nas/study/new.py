@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from nas import plugins
+from nas.accuracy.model import FEWEST
 from nas.blocks import KINDS
 from nas.budget import parse_budgets
 from nas.data import READERS, find_reader, load_data
@@ -16,9 +17,9 @@ from nas.latency import Target
 from nas.proxies import PROXIES
 from nas.proxies.registry import checked
 from nas.space import SearchSpace
+from nas.study import learning
 from nas.study.candidates import Candidates
 from nas.study.config import write_config
-from nas.study.driver import Driver
 from nas.study.families import hand_scaled
 from nas.study.notices import space_file
 from nas.study.objectives import check_objectives
@@ -45,6 +46,8 @@ class Options(TypedDict, total=False):
     seed: int
     data: str | None
     finalists: int
+    learn: int
+    train_minutes: float | None
     recipe: Recipe
     start_from: Sequence[str | dict[str, Any]]
     cascade: int | None
@@ -70,6 +73,8 @@ def begin(
         loaded, options["data"] = fit_space(loaded, dataset), dataset.source
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
+    elif options.get("learn") or options.get("train_minutes") is not None:
+        raise NasError("learn: networks are trained on data: give a data set too")
     candidates = Candidates(loaded, device, limits)
     settings = _settings(target, space, candidates, options)
     candidates.check(settings.seed)
@@ -107,6 +112,10 @@ def _settings(
     settings = validated(StudySettings, data, "search")
     if settings.proxies and options.get("trials") is None:
         settings = settings.model_copy(update={"trials": PROXY_TRIALS})
+    if 0 < settings.learn < FEWEST:
+        raise NasError(f"learn {settings.learn}: must be at least {FEWEST} networks")
+    if settings.proxies and (settings.learn or settings.train_minutes):
+        raise NasError("learn: it adapts predicted accuracy, and not a score of proxies")
     check_cascade(settings.sampler, settings.cascade, settings.proxies)
     check_objectives(settings.objectives)
     checked(settings.proxies)
@@ -135,6 +144,8 @@ def search(
     seed: int = 0,
     data: str | None = None,
     finalists: int = 0,
+    learn: int = 0,
+    train_minutes: float | None = None,
     recipe: Recipe = FINALIST_RECIPE,
     start_from: Sequence[str | dict[str, Any]] = (),
     cascade: int | None = None,
@@ -155,7 +166,9 @@ def search(
     trials: how many networks to evaluate; unless given 5000, or 1000 by proxies.
     seed: of all random numbers.
     data: a data set; the space takes its classes, channels and resolution.
-    finalists: how many of the best networks `study.finalists.run_finalists` trains on `data`.
+    finalists: how many good, different networks `study.finalists.run_finalists` trains on `data`.
+    learn: how many networks to train on `data` in between, which predictions are adapted to.
+    train_minutes: the same by the minutes of training, those of all workers added up.
     recipe: how it trains them.
     start_from: what the first trials are; see `study.warm_start.assignments`.
     cascade: how many proposals are screened for a trial; unless given, what suits the sampler.
@@ -176,11 +189,13 @@ def search(
         seed=seed,
         data=data,
         finalists=finalists,
+        learn=learn,
+        train_minutes=train_minutes,
         recipe=recipe,
         start_from=start_from,
         cascade=cascade,
     )
-    Driver(study, report=report).run(study.settings.trials)
+    learning.run(study, study.settings.trials, report=report)
     return study
 
 

@@ -28,7 +28,8 @@ class StudySettings(Settings):
     the files that registered a block of the space or a proxy. Without `proxies` candidates are scored
     by predicted accuracy. The first of them are `start_from`, then the `families`, which are named
     hand-scaled networks. With `data` the space is already that
-    of the data set, and the best `finalists` of the Pareto front are trained by `recipe`.
+    of the data set; `learn` networks are trained by `recipe` to learn from, or as many as
+    `train_minutes` allow, and `finalists` in the end.
     """
 
     space: dict[str, Any]
@@ -46,6 +47,8 @@ class StudySettings(Settings):
     plugins: tuple[PluginFile, ...] = ()
     data: str | None = None
     finalists: Annotated[int, Field(ge=0, le=1000)] = 0
+    learn: Annotated[int, Field(ge=0, le=100_000)] = 0
+    train_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     recipe: Recipe = FINALIST_RECIPE
     space_file: PluginFile | None = None
     version: str = __version__

@@ -1,0 +1,321 @@
+"""Learning from trainings: a study trains some of its networks briefly and predicts by them.
+
+The search goes in phases with rounds of training between them. A round trains networks that teach
+most (see `nas.study.choosing`): promising ones, of which less is known, unlike each other and what
+was trained. After a third of the epochs the better half goes on, the others stop; what those would
+have reached is inferred from those that went on. Then predictions are adapted, all trials are
+predicted anew and the search goes on.
+
+What is kept is the choice of every round, in the study, and every network's training in a folder of
+its own, `STUDY.learning/trial-N`; so whatever is killed goes on where it was. Accuracies of
+networks that were trained to the end are added to the user's own table of the data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from functools import lru_cache, partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nas.accuracy.model import FEWEST
+from nas.accuracy.own import append_rows, own_table, read_own
+from nas.accuracy.regression import log_odds, share_of
+from nas.accuracy.table import TableRow
+from nas.architecture import Architecture
+from nas.data import DataSet, load_data
+from nas.defaults import STUDIES_FOLDER
+from nas.study.choosing import spread
+from nas.study.driver import Driver
+from nas.study.progress import SearchReport
+from nas.study.settings import StudySettings
+from nas.study.storage.locks import claim_file
+from nas.study.study import Study
+from nas.study.workers.executors import InlineExecutor, Slots, WorkersLost
+from nas.support.errors import NasError
+from nas.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from nas.training import TrainingProgress
+    from nas.training.checkpoint import Epoch
+
+ROUNDS = "nas:rounds"
+MOST_ROUNDS = 3
+FIRST = 6  # networks of a round, at least
+FEWEST_HALVED = 8  # networks of a round that is halved
+FEWEST_PAIRS = 4  # trainings by which those that stopped are inferred
+REACHES = (0.4, 0.2, 0.1)  # log odds below the top at which a network is worth 1/e, by round
+
+
+class LearningProgress(NamedTuple):
+    """How far the trainings of a round are: `done` of `count` networks, `stage` says which."""
+
+    round: int
+    stage: str
+    done: int
+    count: int
+
+
+LearningReport = Callable[[LearningProgress], None]
+
+
+class Measured(NamedTuple):
+    """A network that a round trained: its validation accuracy in percent after the last epoch, or
+    what is inferred of it where its training was stopped."""
+
+    trial: int
+    accuracy: float
+    complete: bool
+
+
+def run(
+    study: Study,
+    goal: int,
+    executor: Executor | None = None,
+    slots: Slots = 1,
+    report: SearchReport = lambda progress: None,
+    learning: LearningReport = lambda progress: None,
+) -> str:
+    """Searches until the study has `goal` trials, with its rounds of training; says why it ended,
+    as `Driver.run` does. Errors: `NasError`, also where the data set has changed."""
+    if _planned(study.settings) and not study.measured and not _rounds(study):
+        known = _known(study)
+        if len(known) >= FEWEST:
+            study.learn(known)
+    while size := _next_size(study):
+        number, planned = _finished(study), _planned(study.settings)
+        share = study.settings.trials * (number + 1) // (planned + 1)
+        ended = Driver(study, executor, slots, report).run(max(1, share))
+        if ended == "interrupted":
+            return ended
+        if not _train_round(study, number, size, executor or InlineExecutor(), learning):
+            break
+    return Driver(study, executor, slots, report).run(goal)
+
+
+def learning_folder(study: Study) -> Path:
+    """The folder of a study's trainings: beside its journal, or in ./studies where it has none."""
+    folder = Path(STUDIES_FOLDER) if study.storage.url else study.storage.folder
+    return folder / f"{study.name}.learning"
+
+
+def trained(study: Study) -> dict[int, Measured]:
+    """What the finished rounds have trained, by trial."""
+    rounds = [each for each in _rounds(study) if "accuracies" in each]
+    return {
+        int(trial): Measured(int(trial), accuracy, int(trial) in each["complete"])
+        for each in rounds
+        for trial, accuracy in each["accuracies"].items()
+    }
+
+
+def _rounds(study: Study) -> list[dict[str, Any]]:
+    """The rounds so far: the `trials` that each trains, and once it is finished the `accuracies`,
+    those that are `complete`, the `early` ones after a third of the epochs, and the `seconds`."""
+    rounds: list[dict[str, Any]] = study.optuna.user_attrs.get(ROUNDS, [])
+    return rounds
+
+
+def _finished(study: Study) -> int:
+    return sum("accuracies" in each for each in _rounds(study))
+
+
+def _planned(settings: StudySettings) -> int:
+    """How many rounds there are to be: six networks or more in each, three rounds at most."""
+    if settings.learn:
+        return min(MOST_ROUNDS, max(1, settings.learn // FIRST))
+    return MOST_ROUNDS if settings.train_minutes else 0
+
+
+def _next_size(study: Study) -> int:
+    """How many networks the next round trains, 0 where there is none."""
+    settings, rounds = study.settings, _rounds(study)
+    if rounds and "accuracies" not in rounds[-1]:
+        return len(rounds[-1]["trials"])
+    left = _planned(settings) - len(rounds)
+    if left <= 0:
+        return 0
+    done = sum(len(each["trials"]) for each in rounds)
+    count = settings.learn - done if settings.learn else left * FIRST
+    if settings.train_minutes and rounds:
+        spent = sum(each["seconds"] for each in rounds) / 60
+        affordable = int((settings.train_minutes - spent) / max(spent / done, 1e-9))
+        count = min(count, affordable) if settings.learn else affordable
+    return max(0, -(-count // left))
+
+
+def _train_round(
+    study: Study, number: int, size: int, executor: Executor, learning: LearningReport
+) -> bool:
+    """Trains a round, or waits for whoever does; False where there is nothing left to train."""
+    assert study.settings.data is not None
+    data, folder = load_data(study.settings.data), learning_folder(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    with claim_file(folder, "learning") as claim, claim.exclusive():
+        study.refresh()
+        rounds = _rounds(study)
+        if _finished(study) > number:
+            return True
+        if len(rounds) == number:
+            trials = _chosen(study, number, size)
+            if not trials:
+                return False
+            rounds.append({"trials": trials, "data": data.checksum})
+            study.optuna.set_user_attr(ROUNDS, rounds)
+        if rounds[number]["data"] != data.checksum:
+            raise NasError(f"data set {data.source} has changed since its networks were trained")
+        rounds[number] |= _trained(study, rounds, executor, learning)
+        _remember(study, rounds[number], data)
+        new = [
+            (study.record(int(trial)).arch, accuracy)
+            for trial, accuracy in rounds[number]["accuracies"].items()
+        ]
+        study.optuna.set_user_attr(ROUNDS, rounds)
+        study.learn([*study.measured, *new])
+    return True
+
+
+def _chosen(study: Study, number: int, size: int) -> list[int]:
+    known = {trial for each in _rounds(study) for trial in each["trials"]}
+    reach = REACHES[min(number, len(REACHES) - 1)]
+    objectives, records = study.settings.objectives, study.records()
+    return [r.trial for r in spread(records, objectives, size, reach, known, uncertain=True)]
+
+
+def _trained(
+    study: Study, rounds: list[dict[str, Any]], executor: Executor, learning: LearningReport
+) -> dict[str, Any]:
+    """Trains the networks of the last round, the worse half of them a third of the way."""
+    trials, recipe = rounds[-1]["trials"], study.settings.recipe
+    folder = learning_folder(study).absolute()
+    third = recipe.epochs // 3
+    epochs: dict[int, list[Epoch]] = {}
+
+    def train_to(some: Sequence[int], count: int, stage: str) -> None:
+        jobs = [
+            (study.record(trial).arch, study.settings.data, recipe, folder / f"trial-{trial}")
+            for trial in some
+        ]
+        found = _outcomes(executor, [(*job, count) for job in jobs])
+        for done, (trial, history) in enumerate(zip(some, found, strict=False), 1):
+            if history is not None:
+                epochs[trial] = history
+            learning(LearningProgress(len(rounds), stage, done, len(some)))
+
+    going_on, early = list(trials), {}
+    if third and len(trials) >= FEWEST_HALVED:
+        train_to(trials, third, "to a third")
+        early = {trial: each[third - 1].validation_accuracy for trial, each in epochs.items()}
+        going_on = sorted(early, key=lambda trial: -early[trial])[: -(-len(early) // 2)]
+    train_to(going_on, recipe.epochs, "to the end")
+    complete = [trial for trial in going_on if trial in epochs]
+    final = {trial: epochs[trial][-1].validation_accuracy for trial in complete}
+    stopped = {trial: value for trial, value in early.items() if trial not in final}
+    pairs = [(early[trial], final[trial]) for trial in complete if trial in early]
+    for each in rounds[:-1]:
+        pairs += [
+            (value, each["accuracies"][trial] / 100)
+            for trial, value in each["early"].items()
+            if int(trial) in each["complete"]
+        ]
+    accuracies = final | inferred(stopped, pairs)
+    return {
+        "accuracies": {str(trial): 100 * value for trial, value in accuracies.items()},
+        "complete": complete,
+        "early": {str(trial): value for trial, value in early.items()},
+        "seconds": sum(epoch.seconds for each in epochs.values() for epoch in each),
+    }
+
+
+def inferred(
+    early: Mapping[int, float], pairs: Sequence[tuple[float, float]]
+) -> dict[int, float]:
+    """What trainings that stopped early would have reached (shares), by the regression of the log
+    odds at the end on those early, over the pairs of trainings that went on; which went on was
+    chosen by the early ones, so it is not biased. Nothing where there are few pairs."""
+    if len(pairs) < FEWEST_PAIRS or not early:
+        return {}
+    x, y = (log_odds(np.array(column)) for column in zip(*pairs, strict=True))
+    spread_x = float(((x - x.mean()) ** 2).sum())
+    slope = max(0.0, float(((x - x.mean()) * (y - y.mean())).sum()) / spread_x) if spread_x else 0.0
+    z = log_odds(np.array(list(early.values())))
+    values = share_of(y.mean() + slope * (z - x.mean()))
+    return dict(zip(early, map(float, values), strict=True))
+
+
+def _outcomes(
+    executor: Executor, jobs: Sequence[tuple[Any, ...]]
+) -> Iterator[list[Epoch] | None]:
+    """The history of each training in order, None for one that failed."""
+    if isinstance(executor, InlineExecutor):  # which is for what is small: it has one thread
+        calls = [partial(train_part, *job) for job in jobs]
+    else:
+        calls = [executor.submit(train_part, *job).result for job in jobs]
+    for call in calls:
+        try:
+            yield call()
+        except WorkersLost:
+            raise
+        except NasError:
+            yield None
+
+
+def train_part(
+    arch: Architecture, source: str, recipe: Recipe, folder: Path, epochs: int
+) -> list[Epoch]:
+    """Trains a network in a folder until it has so many of the recipe's epochs; its history.
+
+    Errors: those of `nas.training.train`.
+    """
+    from nas.training import train
+    from nas.training.checkpoint import read_state
+    from nas.training.trained import is_training
+
+    def stop_at(progress: TrainingProgress) -> None:
+        if progress.last and progress.last.epoch >= epochs < recipe.epochs:
+            raise _Enough
+
+    if not is_training(folder) or len(read_state(folder).history) < epochs:
+        with suppress(_Enough):
+            train(arch, _data(source), recipe, output=folder, progress=stop_at)
+    return list(read_state(folder).history)
+
+
+class _Enough(Exception):
+    """A training has the epochs that were asked for."""
+
+
+@lru_cache(maxsize=1)
+def _data(source: str) -> DataSet:
+    return load_data(source)
+
+
+def recipe_name(recipe: Recipe) -> str:
+    """A name of a recipe by its contents."""
+    return f"{recipe.epochs} epochs {sha256(recipe.model_dump_json().encode()).hexdigest()[:8]}"
+
+
+def _known(study: Study) -> list[tuple[Architecture, float]]:
+    """What the user's own table has of the study's data set and recipe."""
+    data = load_data(str(study.settings.data))
+    table = read_own(own_table(data.source, data.checksum))
+    name = recipe_name(study.settings.recipe)
+    rows = [row for row in table.rows if row.recipe == name] if table else []
+    return [(row.architecture(), row.accuracy) for row in rows]
+
+
+def _remember(study: Study, done: dict[str, Any], data: DataSet) -> None:
+    """Adds the networks that were trained to the end to the user's own table."""
+    recipe = study.settings.recipe
+    name = recipe_name(recipe)
+    rows = [
+        TableRow.of(study.network(study.record(trial)), name, done["accuracies"][str(trial)])
+        for trial in done["complete"]
+    ]
+    task = f"validation accuracy on {data.source}"
+    append_rows(own_table(data.source, data.checksum), task, recipe.model_dump_json(), rows)
