@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=PRIOR)
     asked = parser.parse_args()
     kept = read_prior()[0].tables if not (asked.accel and asked.nasbench201) else {}
-    tables = {name: kept[name] for name in ("accel_nasbench", "nasbench201") if name in kept}
+    tables = {name: table for name, table in kept.items() if table.residual}
     if asked.accel:
         rows = accel_rows(asked.accel)
         tables["accel_nasbench"] = benchmark(rows, asked.accel, ACCEL, any_accel)

@@ -64,8 +64,8 @@ class Table(NamedTuple):
 
 def tables(accel: Path, cells: Path) -> Iterator[Table]:
     """Every table; the published one recipe by recipe, those of some networks."""
-    for name, rows in (("accel_nasbench", accel_rows(accel)), ("nasbench201", cell_rows(cells))):
-        yield Table(name, name, [arch for arch, _ in rows], np.array([y for _, y in rows]))
+    for name, pairs in (("accel_nasbench", accel_rows(accel)), ("nasbench201", cell_rows(cells))):
+        yield Table(name, name, [arch for arch, _ in pairs], np.array([y for _, y in pairs]))
     for path in sorted(FOLDER.glob("*.csv")):
         table = read_accuracy_table(path)
         for recipe in table.metadata.recipes:

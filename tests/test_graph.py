@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -69,10 +70,11 @@ def test_maxpool_is_that_of_torch_at_every_size(ceil: bool) -> None:
         for padding in range(kernel // 2 + 1):
             if size + 2 * padding < kernel:
                 continue
-            net = Builder((1, size, 14))
-            x = net.maxpool(0, kernel=kernel, stride=stride, padding=padding, ceil=ceil)
-            expected = F.max_pool2d(torch.zeros(1, 1, size, 14), kernel, stride, padding, 1, ceil)
-            assert net.shape(x) == tuple(expected.shape[1:]), (kernel, stride, padding, size)
+            for shape in ((1, size, 14), (1, 14, size)):
+                net = Builder(shape)
+                x = net.maxpool(0, kernel=kernel, stride=stride, padding=padding, ceil=ceil)
+                expected = F.max_pool2d(torch.zeros(1, *shape), kernel, stride, padding, 1, ceil)
+                assert net.shape(x) == tuple(expected.shape[1:]), (kernel, stride, padding, shape)
 
 
 ERRORS: dict[str, tuple[Callable[[Builder], object], tuple[str, ...]]] = {
@@ -101,6 +103,8 @@ ERRORS: dict[str, tuple[Callable[[Builder], object], tuple[str, ...]]] = {
     "avgpool negative padding": (lambda net: net.avgpool(0, padding=-1), ("avgpool", "(-1, -1)")),
     "linear": (lambda net: net.linear(0, 0), ("linear", "0 outputs", "(6, 11, 8)")),
     "add": (lambda net: net.add(0, net.conv(0, 5)), ("add", "(6, 11, 8)", "(5, 11, 8)")),
+    "add of more": (lambda net: net.add(0, net.conv(0, 7)), ("add", "(6, 11, 8)", "(7, 11, 8)")),
+    "add of a third": (lambda net: net.add(0, 0, net.gap(0)), ("add", "(6, 11, 8)", "(6, 1, 1)")),
     "multiply": (
         lambda net: net.multiply(0, net.maxpool(0)),
         ("multiply", "(6, 6, 4)", "(6, 11, 8)"),
@@ -288,11 +292,43 @@ def test_the_smallest_that_can_be() -> None:
     assert net.shape(net.shuffle(0, 1)) == (1, 1, 1)
     assert net.crop(0, 1) == 0
     assert net.split(0, 1) == (net.channels(0) + 3,)
-    for change in (lambda: net.crop(0, 0), lambda: net.shuffle(0, 0), lambda: net.swap(0, 2)):
-        with pytest.raises(ShapeError):
-            change()
+    with pytest.raises(ShapeError):
+        net.crop(0, 0)
+    with pytest.raises(ShapeError):
+        net.shuffle(0, 0)
+    with pytest.raises(ShapeError):
+        net.swap(0, 2)
     with pytest.raises(ShapeError):
         Builder((1, 1, 0))
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"kernel": (12, 3), "padding": 0},
+        {"kernel": (3, 9), "padding": 0},
+        {"kernel": 3, "padding": (-1, 0)},
+        {"kernel": 3, "padding": (0, -1)},
+        {"kernel": (0, 3), "padding": 0},
+        {"kernel": (3, 0), "padding": 0},
+        {"kernel": 3, "stride": 0},
+    ],
+)
+def test_each_side_of_a_window_is_checked(window: dict[str, Any]) -> None:
+    net = Builder(SHAPE)
+    for call in (lambda: net.conv(0, 4, **window), lambda: net.avgpool(0, **window)):
+        with pytest.raises(ShapeError):
+            call()
+    assert len(net.finish(0).nodes) == 1
+
+
+def test_a_pool_pads_by_half_its_kernel_at_most_on_each_side() -> None:
+    net = Builder(SHAPE)
+    for kernel, padding in (((2, 4), (1, 2)), ((11, 8), 0), (1, 0)):
+        net.avgpool(0, kernel=kernel, padding=padding, stride=1)
+    for padding in ((2, 2), (1, 3)):
+        with pytest.raises(ShapeError, match="more than half"):
+            net.avgpool(0, kernel=(2, 4), padding=padding)
 
 
 def test_names_of_nodes_are_unique() -> None:

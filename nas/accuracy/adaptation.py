@@ -22,6 +22,7 @@ LINEAR = (0.1, 0.3, 0.6, 1.2)  # of the local features, which are scaled by what
 PROCESS = ((0.0, 1.0), (0.1, 0.2), (0.1, 0.5), (0.3, 0.2), (0.3, 0.5), (0.3, 1.0))  # size, reach
 NOISES = (0.07, 0.15, 0.3, 0.5)  # deviation, in deviations of what is to be explained
 SLOPE_SPREAD, SLOPE_DOUBT = 0.5, 0.3  # of its logarithm; deviation around a point of the grid
+LINEAR_SPREAD, SIZE_SPREAD = 0.3, 0.15  # deviations of the departures' sizes
 LEVEL = 10.0  # variance of the level, in variances of what is to be explained
 MANY = 300  # networks beyond which the grid is weighed on so many of them
 KEPT = 12  # points of the grid that are averaged
@@ -41,6 +42,13 @@ class Point(NamedTuple):
     size: float
     reach: float
     noise: float
+
+    @property
+    def doubt(self) -> float:
+        """How unlikely the point is before any network: departures are small, slopes near 1."""
+        slope = np.log(self.slope) / SLOPE_SPREAD
+        departures = (self.linear / LINEAR_SPREAD) ** 2 + (self.size / SIZE_SPREAD) ** 2
+        return float(slope**2 + departures) / 2
 
 
 GRID = [
@@ -116,8 +124,7 @@ class Adaptation:
         root = np.linalg.cholesky(self._covariance(point, parts))
         error = self.odds[rows] - self._mean(point, self.before[rows])
         solved = np.linalg.solve(root, error)
-        doubt = (np.log(point.slope) / SLOPE_SPREAD) ** 2 / 2
-        return float(-0.5 * solved @ solved - np.log(np.diag(root)).sum() - doubt)
+        return float(-0.5 * solved @ solved - np.log(np.diag(root)).sum()) - point.doubt
 
     def _solve(self, point: Point, parts: Parts) -> tuple[Matrix, Vector]:
         inverse: Matrix = np.linalg.inv(self._covariance(point, parts)).astype(np.float64)

@@ -52,6 +52,8 @@ SHARED: dict[str, Effect] = {
     "smooth": Effect(0.09, 0.02),  # share of channels with h-swish or SiLU
     "width": Effect(0.04, 0.018),  # log2 channels of spatial convolutions, the mean over stages
     "narrowest": Effect(0.015, 0.01),  # log2 of the fewest channels in a row, the mean over rows
+    # log2 of the channels that everything passes, times the side: the harmonic mean over rows
+    "throat": Effect(0.025, 0.01),
     "reach": Effect(0.01, 0.012),  # log2 of the receptive field in pixels
     # convolutions of a row's deepest path, a 1x1 counting half; share of paths with a blurring pool
     "path": Effect(0.05, 0.02),
@@ -76,6 +78,7 @@ LOCAL: dict[str, float] = {
     "resolution": 0.2, "smooth": 0.06, "dead": 1.0,
     **{f"path_{name}": _PATHS[name] for name in Paths._fields},
 }  # fmt: skip
+_UNITS = np.array(list(LOCAL.values()))
 # Of a network's size in pixels, which is no matter of its kind.
 PIXELS = ("macs", "reach", "resolution")
 KIND = np.array([name not in PIXELS for name in LOCAL])
@@ -109,6 +112,7 @@ def shared(sums: Matrix) -> Matrix:
         table.whole("smooth") / np.maximum(table.whole("channels"), 1),
         widths,
         table.whole("narrowest") / rows,
+        -np.log2(np.maximum(table.whole("throat"), 1e-6) / rows),
         np.log2(1 + table.whole("reach") * table.fact("resolution")),
         table.whole("path_unpooled") / rows,
         table.whole("path_pooled") / rows,
@@ -142,7 +146,7 @@ def local(sums: Matrix) -> Matrix:
         (table.whole("dead") > 0).astype(float),
         *(table.whole(f"path_{name}") / count for name in Paths._fields),
     ]
-    scaled: Matrix = np.array(columns).T * np.array(list(LOCAL.values()))
+    scaled: Matrix = np.array(columns).T * _UNITS
     return scaled
 
 

@@ -53,6 +53,7 @@ WHOLE = (
     "rows",  # rows with a spatial convolution or branches
     "gated",  # of these, with squeeze-and-excitation or other attention
     "narrowest",  # log2 of the fewest channels in any of these
+    "throat",  # one by the channels that everything passes, times the side in last maps
     "dead",  # rows whose result is zero
     *(f"path_{name}" for name in Paths._fields),
 )
@@ -132,7 +133,11 @@ def _add_row(
     found[_WHOLE["rows"]] = 1
     found[_WHOLE["gated"]] = gated
     found[_WHOLE["narrowest"]] = log2(min(widths, default=channels))
-    for name, value in zip(Paths._fields, paths(graph), strict=True):
+    ways = paths(graph)
+    bypassed = ways.number > 0 and ways.shortest <= 1
+    passed = channels if bypassed else min(widths, default=channels)
+    found[_WHOLE["throat"]] = last / (passed * sqrt(height * width))
+    for name, value in zip(Paths._fields, ways, strict=True):
         found[_WHOLE[f"path_{name}"]] = value
 
 

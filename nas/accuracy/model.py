@@ -14,7 +14,7 @@ from nas.accuracy.adaptation import NINE_TENTHS, Adaptation
 from nas.accuracy.effects import local, shared
 from nas.accuracy.explain import Contribution, contributions
 from nas.accuracy.features import Matrix, Vector
-from nas.accuracy.prior import StoredScale, read_prior, sums_of
+from nas.accuracy.prior import read_prior, sums_of
 from nas.accuracy.regression import Fitted, fit, log_odds, share_of
 from nas.accuracy.residual import Process, process
 from nas.architecture import Architecture
@@ -31,6 +31,16 @@ class Prediction(NamedTuple):
     high: float
 
 
+class Scale(NamedTuple):
+    """What makes an ImageNet top-1 of effects: see `StoredPrior`."""
+
+    center: Vector
+    level: float
+    spread: float
+    slope: float
+    noise: float
+
+
 @dataclass(frozen=True, slots=True)
 class AccuracyModel:
     """A prior learned from tables of trained networks, and what a table of one's own adds.
@@ -43,7 +53,7 @@ class AccuracyModel:
 
     fitted: Fitted
     processes: tuple[Process, ...]
-    scale: StoredScale
+    scale: Scale
     adaptation: Adaptation | None = None
     unit: float = 100.0
 
@@ -114,11 +124,11 @@ class AccuracyModel:
         before = self._prior(features, places)
         if self.adaptation:
             return self.adaptation.predict(before, places)
-        scale, center = self.scale, np.array(self.scale.center)
-        away = features - center
-        doubt = np.einsum("ij,jk,ik->i", away, self.fitted.covariance, away)
+        scale = self.scale
+        away = features - scale.center
+        doubt = ((away @ self.fitted.covariance) * away).sum(axis=1)
         variance = scale.slope**2 * doubt + scale.spread**2 + scale.noise
-        odds = scale.level + scale.slope * (before - center @ self.fitted.effects)
+        odds = scale.level + scale.slope * (before - scale.center @ self.fitted.effects)
         return odds, np.sqrt(variance)
 
 
@@ -133,4 +143,6 @@ def _loaded(without: frozenset[str]) -> AccuracyModel:
         for name, sums in residuals.items()
         if name in kept
     )
-    return AccuracyModel(fitted, processes, stored.imagenet)
+    known = stored.imagenet
+    scale = Scale(np.array(known.center), known.level, known.spread, known.slope, known.noise)
+    return AccuracyModel(fitted, processes, scale)

@@ -115,10 +115,11 @@ def finalists_display(study: Study) -> Iterator[FinalistReport]:
 
 
 @contextmanager
-def training_display(title: str, prefix: Callable[[], str] = str) -> Iterator[TrainingReport]:
+def training_display(title: str = "", prefix: Callable[[], str] = str) -> Iterator[TrainingReport]:
     """A callback that shows how far a training is, on standard error."""
     console = Console(stderr=True)
-    console.print(title, highlight=False, markup=False, soft_wrap=True)
+    if title:
+        console.print(title, highlight=False, markup=False, soft_wrap=True)
     if not console.is_terminal:
         yield _training_log(prefix)
         return

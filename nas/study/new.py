@@ -10,7 +10,7 @@ from nas import plugins
 from nas.accuracy.model import FEWEST
 from nas.blocks import KINDS
 from nas.budget import parse_budgets
-from nas.data import READERS, find_reader, load_data
+from nas.data import READERS, DataSet, find_reader, load_data
 from nas.data.fit import fit_space
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, PROXY_TRIALS
 from nas.latency import Target
@@ -44,7 +44,7 @@ class Options(TypedDict, total=False):
     proxies: Sequence[str] | None
     trials: int | None
     seed: int
-    data: str | None
+    data: str | DataSet | None
     finalists: int
     learn: int
     train_minutes: float | None
@@ -67,10 +67,13 @@ def begin(
     plugins.load_installed()
     loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
     device, limits = Target.load(target), parse_budgets(budgets)
-    source = options.get("data")
+    source, facts = options.get("data"), {}
     if source is not None:
-        dataset = load_data(source)
+        dataset = source if isinstance(source, DataSet) else load_data(source)
         loaded, options["data"] = fit_space(loaded, dataset), dataset.source
+        if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
+            options.get("recipe", FINALIST_RECIPE).check(len(dataset.train.labels))
+        facts = {"data_options": dataset.options, "data_checksum": dataset.checksum}
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
     elif options.get("learn") or options.get("train_minutes") is not None:
@@ -82,7 +85,8 @@ def begin(
     first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)
     begins = SAMPLERS[settings.sampler].cascade is not None  # what others are compared with does not
     families = hand_scaled(candidates) if begins else {}
-    settings = settings.model_copy(update={"start_from": first, "families": families})
+    first_trials = {"start_from": first, "families": families}
+    settings = settings.model_copy(update=first_trials | facts)
     name = options.get("name")
     if name is None:
         name = _free_name(storage, [loaded.name, device.name, *settings.budgets])
@@ -142,7 +146,7 @@ def search(
     proxies: Sequence[str] | None = None,
     trials: int | None = None,
     seed: int = 0,
-    data: str | None = None,
+    data: str | DataSet | None = None,
     finalists: int = 0,
     learn: int = 0,
     train_minutes: float | None = None,
@@ -165,7 +169,7 @@ def search(
         the space names, which of the shipped ones none does.
     trials: how many networks to evaluate; unless given 5000, or 1000 by proxies.
     seed: of all random numbers.
-    data: a data set; the space takes its classes, channels and resolution.
+    data: a data set or its source; the space takes its classes, channels and resolution.
     finalists: how many good, different networks `study.finalists.run_finalists` trains on `data`.
     learn: how many networks to train on `data` in between, which predictions are adapted to.
     train_minutes: the same by the minutes of training, those of all workers added up.

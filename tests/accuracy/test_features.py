@@ -152,6 +152,7 @@ def test_one_more_layer_in_any_stage_is_better() -> None:
     arch = scaled("mobilenet_v2")
     for i, stage in enumerate(arch.stages):
         out = stage[-1].get("out")
+        assert isinstance(out, int)
         more = (*stage, Block("inverted", out=out, hidden=6 * out))
         stages = (*arch.stages[:i], more, *arch.stages[i + 1 :])
         assert prior_mean(replace(arch, stages=stages)) > prior_mean(arch)

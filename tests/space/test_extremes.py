@@ -32,6 +32,15 @@ LAYERS = {
 }
 
 
+# Networks whose outputs have several shapes, with a stage that may be left out.
+OPTIONAL = {"block": "depthwise", "width": 8, "depth": [0, 1]}
+ENDS = {
+    **LAYERS,
+    "stages": [LAYERS["stages"][0], OPTIONAL],
+    "head": [{"kind": "conv", "out": [8, 16, 24]}],
+}
+
+
 def any_value(seed: int) -> RowValue:
     """An arbitrary value for each row on each shape."""
     return lambda row, shape: Random(f"{seed} {row} {shape}").randrange(1000)
@@ -47,11 +56,11 @@ def rows_of(space: SearchSpace, params: dict[str, Any]) -> list[tuple[Block, Sha
 
 
 @pytest.mark.parametrize("combine", [sum, max])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("data", "seed"), [(LAYERS, 0), (LAYERS, 1), (ENDS, 0), (ENDS, 1)])
 def test_any_values_of_rows_have_their_extremes_found(
-    combine: Callable[[list[float]], float], seed: int
+    data: dict[str, Any], combine: Callable[[list[float]], float], seed: int
 ) -> None:
-    space, value = SearchSpace.from_dict(LAYERS), any_value(seed)
+    space, value = SearchSpace.from_dict(data), any_value(seed)
     totals = [
         combine([value(*at) for at in rows_of(space, params)]) for params in assignments(space)
     ]
@@ -59,6 +68,7 @@ def test_any_values_of_rows_have_their_extremes_found(
         found = find(space, value, peak=combine is max, restarts=0)
         assert found.value == limit
         assert combine([value(*at) for at in rows_of(space, found.params)]) == limit
+        assert all(found.params[name] in values for name, values in space.options.items())
 
 
 def test_only_rows_of_the_space_are_asked_about() -> None:
@@ -90,6 +100,23 @@ def test_the_quick_search_prunes_most_for_the_smallest() -> None:
     assert smallest(space, hidden, peak=True, restarts=0).value == min(peaks)
     assert largest(space, hidden, peak=True, restarts=0).value == max(peaks)
     assert min(peaks) < max(peaks)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_single_option_makes_an_extreme_more_so(seed: int) -> None:
+    """Whatever the rows' values are; those of a resolution or a pruning need not grow with it."""
+    space, value = SearchSpace.from_dict(TINY), any_value(seed)
+
+    def total(params: dict[str, Any]) -> float:
+        return sum(value(*at) for at in rows_of(space, params))
+
+    for find, sign in ((smallest, 1), (largest, -1)):
+        found = find(space, value, restarts=0)
+        assert set(found.params) == set(space.options)
+        assert found.value == total(found.params)
+        for name, values in space.options.items():
+            for one in values:
+                assert sign * total({**found.params, name: one}) >= sign * found.value
 
 
 def test_random_starts_find_what_no_pruning_ratio_leads_to() -> None:

@@ -59,7 +59,7 @@ def test_the_budget_that_is_broken_most_is_repaired_first() -> None:
     for seed in range(20):
         found = candidates.feasible(params, np.random.default_rng(seed))
         assert found is not None
-        assert all(found.params[k] in (params[k], macs[k]) for k in telling)
+        assert all(found.assignment[k] in (params[k], macs[k]) for k in telling)
     assert telling
 
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-<<<<<<< HEAD
-=======
 import time
-from collections.abc import Iterator
->>>>>>> m13
 from pathlib import Path
 
 import numpy as np

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -87,14 +88,23 @@ def _nodes(kernel: Kernel) -> list[str]:
     return OTHERS[kernel.op]
 
 
-@pytest.mark.parametrize(("space", "count"), [("mobile", 100), ("small", 100)])
-def test_random_networks_are_lowered_as_onnxruntime_does(
-    space: str, count: int, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("space", ["mobile", "small"])
+def test_random_networks_are_lowered_as_onnxruntime_does(space: str, tmp_path: Path) -> None:
+    """Of 150 networks those in which two kernels follow one another as in none before."""
     networks = nas.SearchSpace.load(space)
-    for seed in range(count):
+    seen: set[object] = set()
+    for seed in range(150):
         arch = networks.sample(seed)
-        assert lowered(arch) == optimised(arch, tmp_path), seed
+        kinds = [_kind(kernel) for kernel in network_kernels(arch, HERE)]
+        if not seen.issuperset(pairs := set(pairwise(kinds))):
+            seen |= pairs
+            assert lowered(arch) == optimised(arch, tmp_path), seed
+
+
+def _kind(kernel: Kernel) -> tuple[object, ...]:
+    channels = kernel.output[0]
+    aligned = (channels % 16 == 0, channels % 8 == 0, channels % 4 == 0)
+    return kernel.op, kernel.layout, kernel.act, kernel.residual, kernel.size, aligned
 
 
 @pytest.mark.parametrize(
@@ -197,6 +207,7 @@ def test_kernels_do_the_work_that_onnxruntime_executes(
     networks = nas.SearchSpace.load(space)
     for seed in range(count):
         arch = networks.sample(seed)
+        assert HERE is not None
         assert valued(network_kernels(arch, HERE)) == executed(arch.graph(), tmp_path), seed
 
 
@@ -225,5 +236,6 @@ def summed() -> Graph:
 def test_kernels_of_a_graph_do_the_work_that_onnxruntime_executes(
     make: Any, tmp_path: Path
 ) -> None:
+    assert HERE is not None
     graph = make()
     assert valued(lower(graph, False, BLOCKS[HERE]).kernels) == executed(graph, tmp_path)

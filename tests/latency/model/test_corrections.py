@@ -8,6 +8,7 @@ from math import log2
 import numpy as np
 import pytest
 
+from nas.graph import Act
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.measuring.plan import subjects
 from nas.latency.model import corrections
@@ -55,7 +56,7 @@ def cached(moved: int) -> list[float]:
 
 
 @pytest.mark.parametrize("act", ["hswish", "hsigmoid", "sigmoid", "silu", "relu", None])
-def test_smooth_activations_are_told_apart(act: str | None) -> None:
+def test_smooth_activations_are_told_apart(act: Act | None) -> None:
     plain, found = features(CONV._replace(act=None)), features(CONV._replace(act=act))
     smooth = act not in ("relu", None)
     changed = {8: float(act is not None), 10: float(smooth)}

@@ -107,7 +107,7 @@ def test_the_default_place_is_the_environment_s_and_then_studies(
 def test_a_study_is_located_by_name_or_by_its_journal() -> None:
     def found(study: str, place: str | None) -> tuple[str, str]:
         storage, name = locate(study, place)
-        return storage.place, name
+        return storage.location, name
 
     assert found("deep/one.journal", None) == ("deep", "one")
     assert found("one", "there") == ("there", "one")
