@@ -219,18 +219,20 @@ def resume(
     if goal <= done:
         typer.echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
     with open_executor(workers, scheduler, begun.settings.plugins) as (executor, slots):
-        ended = _run(begun, goal, executor, slots)
+        ended = _run(begun, goal, executor, slots, data)
     _conclude(begun, ended, _worker_options(workers, scheduler), data)
 
 
-def _run(study: Study, goal: int, executor: Executor, slots: Slots) -> str:
+def _run(
+    study: Study, goal: int, executor: Executor, slots: Slots, data: str | None = None
+) -> str:
     """Runs the study until it has so many trials; says why it ended."""
     from nas.cli.progress import log_learning, progress_display
     from nas.study import learning
 
     try:
         with progress_display(study) as report:
-            return learning.run(study, goal, executor, slots, report, log_learning)
+            return learning.run(study, goal, executor, slots, report, log_learning, data)
     except KeyboardInterrupt:  # between two searches: they themselves finish what is running
         return "interrupted"
 

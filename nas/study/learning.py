@@ -28,10 +28,11 @@ from nas.accuracy.own import append_rows, own_table, read_own
 from nas.accuracy.regression import log_odds, share_of
 from nas.accuracy.table import TableRow
 from nas.architecture import Architecture
-from nas.data import DataSet, load_data
+from nas.data import DataOptions, DataSet, load_data
 from nas.defaults import STUDIES_FOLDER
 from nas.study.choosing import spread
 from nas.study.driver import Driver
+from nas.study.finalists import study_data
 from nas.study.progress import SearchReport
 from nas.study.settings import StudySettings
 from nas.study.storage.locks import claim_file
@@ -80,11 +81,13 @@ def run(
     slots: Slots = 1,
     report: SearchReport = lambda progress: None,
     learning: LearningReport = lambda progress: None,
+    source: str | None = None,
 ) -> str:
     """Searches until the study has `goal` trials, with its rounds of training; says why it ended,
-    as `Driver.run` does. Errors: `NasError`, also where the data set has changed."""
+    as `Driver.run` does. `source` is where the data are now, if that is elsewhere. Errors:
+    `NasError`, also where they have changed."""
     if _planned(study.settings) and not study.measured and not _rounds(study):
-        known = _known(study)
+        known = _known(study, study_data(study, source))
         if len(known) >= FEWEST:
             study.learn(known)
     while size := _next_size(study):
@@ -93,7 +96,8 @@ def run(
         ended = Driver(study, executor, slots, report).run(max(1, share))
         if ended == "interrupted":
             return ended
-        if not _train_round(study, number, size, executor or InlineExecutor(), learning):
+        training = _Training(executor or InlineExecutor(), learning, study_data(study, source))
+        if not _train_round(study, number, size, training):
             break
     return Driver(study, executor, slots, report).run(goal)
 
@@ -149,12 +153,17 @@ def _next_size(study: Study) -> int:
     return max(0, -(-count // left))
 
 
-def _train_round(
-    study: Study, number: int, size: int, executor: Executor, learning: LearningReport
-) -> bool:
+class _Training(NamedTuple):
+    """What a round is trained with."""
+
+    executor: Executor
+    report: LearningReport
+    data: DataSet
+
+
+def _train_round(study: Study, number: int, size: int, training: _Training) -> bool:
     """Trains a round, or waits for whoever does; False where there is nothing left to train."""
-    assert study.settings.data is not None
-    data, folder = load_data(study.settings.data), learning_folder(study)
+    data, folder = training.data, learning_folder(study)
     folder.mkdir(parents=True, exist_ok=True)
     with claim_file(folder, "learning") as claim, claim.exclusive():
         study.refresh()
@@ -169,12 +178,10 @@ def _train_round(
             study.optuna.set_user_attr(ROUNDS, rounds)
         if rounds[number]["data"] != data.checksum:
             raise NasError(f"data set {data.source} has changed since its networks were trained")
-        rounds[number] |= _trained(study, rounds, executor, learning)
+        rounds[number] |= _trained(study, rounds, training)
         _remember(study, rounds[number], data)
-        new = [
-            (study.record(int(trial)).arch, accuracy)
-            for trial, accuracy in rounds[number]["accuracies"].items()
-        ]
+        archs = {str(record.trial): record.arch for record in study.records()}
+        new = [(archs[trial], value) for trial, value in rounds[number]["accuracies"].items()]
         study.optuna.set_user_attr(ROUNDS, rounds)
         study.learn([*study.measured, *new])
     return True
@@ -188,24 +195,26 @@ def _chosen(study: Study, number: int, size: int) -> list[int]:
 
 
 def _trained(
-    study: Study, rounds: list[dict[str, Any]], executor: Executor, learning: LearningReport
+    study: Study, rounds: list[dict[str, Any]], training: _Training
 ) -> dict[str, Any]:
     """Trains the networks of the last round, the worse half of them a third of the way."""
     trials, recipe = rounds[-1]["trials"], study.settings.recipe
     folder = learning_folder(study).absolute()
     third = recipe.epochs // 3
+    archs = {record.trial: record.arch for record in study.records() if record.trial in trials}
     epochs: dict[int, list[Epoch]] = {}
 
     def train_to(some: Sequence[int], count: int, stage: str) -> None:
+        source, options = training.data.source, training.data.options.model_dump_json()
         jobs = [
-            (study.record(trial).arch, study.settings.data, recipe, folder / f"trial-{trial}")
+            (archs[trial], source, options, recipe, folder / f"trial-{trial}", count)
             for trial in some
         ]
-        found = _outcomes(executor, [(*job, count) for job in jobs])
+        found = _outcomes(training.executor, jobs)
         for done, (trial, history) in enumerate(zip(some, found, strict=False), 1):
             if history is not None:
                 epochs[trial] = history
-            learning(LearningProgress(len(rounds), stage, done, len(some)))
+            training.report(LearningProgress(len(rounds), stage, done, len(some)))
 
     going_on, early = list(trials), {}
     if third and len(trials) >= FEWEST_HALVED:
@@ -266,7 +275,7 @@ def _outcomes(
 
 
 def train_part(
-    arch: Architecture, source: str, recipe: Recipe, folder: Path, epochs: int
+    arch: Architecture, source: str, options: str, recipe: Recipe, folder: Path, epochs: int
 ) -> list[Epoch]:
     """Trains a network in a folder until it has so many of the recipe's epochs; its history.
 
@@ -282,7 +291,7 @@ def train_part(
 
     if not is_training(folder) or len(read_state(folder).history) < epochs:
         with suppress(_Enough):
-            train(arch, _data(source), recipe, output=folder, progress=stop_at)
+            train(arch, _data(source, options), recipe, output=folder, progress=stop_at)
     return list(read_state(folder).history)
 
 
@@ -291,8 +300,8 @@ class _Enough(Exception):
 
 
 @lru_cache(maxsize=1)
-def _data(source: str) -> DataSet:
-    return load_data(source)
+def _data(source: str, options: str) -> DataSet:
+    return load_data(source, 0, DataOptions.model_validate_json(options))
 
 
 def recipe_name(recipe: Recipe) -> str:
@@ -300,9 +309,8 @@ def recipe_name(recipe: Recipe) -> str:
     return f"{recipe.epochs} epochs {sha256(recipe.model_dump_json().encode()).hexdigest()[:8]}"
 
 
-def _known(study: Study) -> list[tuple[Architecture, float]]:
+def _known(study: Study, data: DataSet) -> list[tuple[Architecture, float]]:
     """What the user's own table has of the study's data set and recipe."""
-    data = load_data(str(study.settings.data))
     table = read_own(own_table(data.source, data.checksum))
     name = recipe_name(study.settings.recipe)
     rows = [row for row in table.rows if row.recipe == name] if table else []
@@ -314,8 +322,9 @@ def _remember(study: Study, done: dict[str, Any], data: DataSet) -> None:
     recipe = study.settings.recipe
     name = recipe_name(recipe)
     rows = [
-        TableRow.of(study.network(study.record(trial)), name, done["accuracies"][str(trial)])
-        for trial in done["complete"]
+        TableRow.of(study.network(record), name, done["accuracies"][str(record.trial)])
+        for record in study.records()
+        if record.trial in done["complete"]
     ]
     task = f"validation accuracy on {data.source}"
     append_rows(own_table(data.source, data.checksum), task, recipe.model_dump_json(), rows)
