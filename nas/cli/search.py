@@ -223,9 +223,7 @@ def resume(
     _conclude(begun, ended, _worker_options(workers, scheduler), data)
 
 
-def _run(
-    study: Study, goal: int, executor: Executor, slots: Slots, data: str | None = None
-) -> str:
+def _run(study: Study, goal: int, executor: Executor, slots: Slots, data: str | None = None) -> str:
     """Runs the study until it has so many trials; says why it ended."""
     from nas.cli.progress import log_learning, progress_display
     from nas.study import learning

@@ -160,14 +160,14 @@ def score_source(study: Study) -> str:
             f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
             "within the budgets (0 beats them all in all); it is no accuracy"
         )
-    if study.adapted:
+    if study.predictions.adapted:
         return (
             f"predicted accuracy in percent on {study.settings.data}, learned from "
-            f"{len(study.measured)} networks trained on it, with its 90% interval"
+            f"{len(study.predictions.measured)} networks trained on it, with its 90% interval"
         )
     return (
-        "predicted accuracy: what an ImageNet top-1 in percent would be by a published recipe, with "
-        "its 90% interval; order and differences count, for other data the value does not"
+        "predicted accuracy: what an ImageNet top-1 in percent would be by a published recipe, "
+        "with its 90% interval; order and differences count, for other data the value does not"
     )
 
 

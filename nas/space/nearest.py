@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from math import log
 from typing import Any
 
@@ -86,11 +87,11 @@ def _shared(stages: Sequence[Rows], parts: int) -> list[Rows]:
     """Stages in so many parts: whole ones where there are enough, else shares of all their rows."""
     if len(stages) >= parts:
         cuts = [len(stages) * i // parts for i in range(parts + 1)] if parts else []
-        groups = [stages[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        groups = [stages[a:b] for a, b in pairwise(cuts)]
         return [tuple(row for stage in group for row in stage) for group in groups]
     rows = [row for stage in stages for row in stage]
     cuts = [-(-len(rows) * i // parts) for i in range(parts + 1)]
-    return [tuple(rows[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [tuple(rows[a:b]) for a, b in pairwise(cuts)]
 
 
 def _reduces(row: Block) -> bool:

@@ -117,7 +117,7 @@ def _check(study: Study, first: Study) -> None:
                 f"studies '{study.name}' and '{first.name}' cannot be compared, for they differ in "
                 f"{name.replace('_', ' ')}{texts}"
             )
-    if study.measured != first.measured:
+    if study.predictions.measured != first.predictions.measured:
         raise NasError(
             f"studies '{study.name}' and '{first.name}' cannot be compared, for their predictions "
             "are adapted to other trained networks"

@@ -78,7 +78,6 @@ class Driver:
         with self.study.storage.driven(self.study.name) as self._claim, stop_on_signal(self._stop):
             with self._claim.exclusive():
                 self.study.refresh()
-                self.study.repredict()
                 self._read_stored()
             scorer = self._reference()
             if scorer is None:
@@ -111,7 +110,7 @@ class Driver:
             if trial.distributions.keys() == distributions.keys():
                 trial.distributions = distributions  # each has a copy: most of a study's memory
             self._stored[trial.user_attrs.get("hash", "")] = trial.number
-            trial = self.study.current(trial)
+            trial = self.study.predictions.current(trial)
             self._history.add(trial)
             self._tally.add(trial)
 

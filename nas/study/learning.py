@@ -13,43 +13,37 @@ networks that were trained to the end are added to the user's own table of the d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
-from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from nas.accuracy.model import FEWEST
 from nas.accuracy.own import append_rows, own_table, read_own
-from nas.accuracy.regression import log_odds, share_of
 from nas.accuracy.table import TableRow
 from nas.architecture import Architecture
-from nas.data import DataOptions, DataSet, load_data
+from nas.data import DataSet
 from nas.defaults import STUDIES_FOLDER
 from nas.study.choosing import spread
 from nas.study.driver import Driver
 from nas.study.finalists import study_data
+from nas.study.partial_training import inferred, outcomes
 from nas.study.progress import SearchReport
 from nas.study.settings import StudySettings
 from nas.study.storage.locks import claim_file
 from nas.study.study import Study
-from nas.study.workers.executors import InlineExecutor, Slots, WorkersLost
+from nas.study.workers.executors import InlineExecutor, Slots
 from nas.support.errors import NasError
 from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from nas.training import TrainingProgress
     from nas.training.checkpoint import Epoch
 
 ROUNDS = "nas:rounds"
 MOST_ROUNDS = 3
 FIRST = 6  # networks of a round, at least
 FEWEST_HALVED = 8  # networks of a round that is halved
-FEWEST_PAIRS = 4  # trainings by which those that stopped are inferred
 REACHES = (0.4, 0.2, 0.1)  # log odds below the top at which a network is worth 1/e, by round
 
 
@@ -86,7 +80,7 @@ def run(
     """Searches until the study has `goal` trials, with its rounds of training; says why it ended,
     as `Driver.run` does. `source` is where the data are now, if that is elsewhere. Errors:
     `NasError`, also where they have changed."""
-    if _planned(study.settings) and not study.measured and not _rounds(study):
+    if _planned(study.settings) and not study.predictions.measured and not _rounds(study):
         known = _known(study, study_data(study, source))
         if len(known) >= FEWEST:
             study.learn(known)
@@ -183,7 +177,7 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
         archs = {str(record.trial): record.arch for record in study.records()}
         new = [(archs[trial], value) for trial, value in rounds[number]["accuracies"].items()]
         study.optuna.set_user_attr(ROUNDS, rounds)
-        study.learn([*study.measured, *new])
+        study.learn([*study.predictions.measured, *new])
     return True
 
 
@@ -194,9 +188,7 @@ def _chosen(study: Study, number: int, size: int) -> list[int]:
     return [r.trial for r in spread(records, objectives, size, reach, known, uncertain=True)]
 
 
-def _trained(
-    study: Study, rounds: list[dict[str, Any]], training: _Training
-) -> dict[str, Any]:
+def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) -> dict[str, Any]:
     """Trains the networks of the last round, the worse half of them a third of the way."""
     trials, recipe = rounds[-1]["trials"], study.settings.recipe
     folder = learning_folder(study).absolute()
@@ -210,7 +202,7 @@ def _trained(
             (archs[trial], source, options, recipe, folder / f"trial-{trial}", count)
             for trial in some
         ]
-        found = _outcomes(training.executor, jobs)
+        found = outcomes(training.executor, jobs)
         for done, (trial, history) in enumerate(zip(some, found, strict=False), 1):
             if history is not None:
                 epochs[trial] = history
@@ -239,69 +231,6 @@ def _trained(
         "early": {str(trial): value for trial, value in early.items()},
         "seconds": sum(epoch.seconds for each in epochs.values() for epoch in each),
     }
-
-
-def inferred(
-    early: Mapping[int, float], pairs: Sequence[tuple[float, float]]
-) -> dict[int, float]:
-    """What trainings that stopped early would have reached (shares), by the regression of the log
-    odds at the end on those early, over the pairs of trainings that went on; which went on was
-    chosen by the early ones, so it is not biased. Nothing where there are few pairs."""
-    if len(pairs) < FEWEST_PAIRS or not early:
-        return {}
-    x, y = (log_odds(np.array(column)) for column in zip(*pairs, strict=True))
-    spread_x = float(((x - x.mean()) ** 2).sum())
-    slope = max(0.0, float(((x - x.mean()) * (y - y.mean())).sum()) / spread_x) if spread_x else 0.0
-    z = log_odds(np.array(list(early.values())))
-    values = share_of(y.mean() + slope * (z - x.mean()))
-    return dict(zip(early, map(float, values), strict=True))
-
-
-def _outcomes(
-    executor: Executor, jobs: Sequence[tuple[Any, ...]]
-) -> Iterator[list[Epoch] | None]:
-    """The history of each training in order, None for one that failed."""
-    if isinstance(executor, InlineExecutor):  # which is for what is small: it has one thread
-        calls = [partial(train_part, *job) for job in jobs]
-    else:
-        calls = [executor.submit(train_part, *job).result for job in jobs]
-    for call in calls:
-        try:
-            yield call()
-        except WorkersLost:
-            raise
-        except NasError:
-            yield None
-
-
-def train_part(
-    arch: Architecture, source: str, options: str, recipe: Recipe, folder: Path, epochs: int
-) -> list[Epoch]:
-    """Trains a network in a folder until it has so many of the recipe's epochs; its history.
-
-    Errors: those of `nas.training.train`.
-    """
-    from nas.training import train
-    from nas.training.checkpoint import read_state
-    from nas.training.trained import is_training
-
-    def stop_at(progress: TrainingProgress) -> None:
-        if progress.last and progress.last.epoch >= epochs < recipe.epochs:
-            raise _Enough
-
-    if not is_training(folder) or len(read_state(folder).history) < epochs:
-        with suppress(_Enough):
-            train(arch, _data(source, options), recipe, output=folder, progress=stop_at)
-    return list(read_state(folder).history)
-
-
-class _Enough(Exception):
-    """A training has the epochs that were asked for."""
-
-
-@lru_cache(maxsize=1)
-def _data(source: str, options: str) -> DataSet:
-    return load_data(source, 0, DataOptions.model_validate_json(options))
 
 
 def recipe_name(recipe: Recipe) -> str:

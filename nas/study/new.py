@@ -83,7 +83,9 @@ def begin(
     candidates.check(settings.seed)
     storage = Storage(options.get("storage"))
     first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)
-    begins = SAMPLERS[settings.sampler].cascade is not None  # what others are compared with does not
+    begins = (
+        SAMPLERS[settings.sampler].cascade is not None
+    )  # what others are compared with does not
     families = hand_scaled(candidates) if begins else {}
     first_trials = {"start_from": first, "families": families}
     settings = settings.model_copy(update=first_trials | facts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -12,9 +11,6 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas import plugins
-from nas.accuracy import AccuracyModel
-from nas.accuracy.model import FEWEST
-from nas.accuracy.prior import PRIOR, checksum
 from nas.architecture import Architecture
 from nas.budget import Budget, parse_budgets
 from nas.latency import Target
@@ -24,6 +20,7 @@ from nas.space import SearchSpace
 from nas.study.best import best
 from nas.study.candidates import Candidate, Candidates
 from nas.study.objectives import directions, pareto
+from nas.study.predictions import Predictions
 from nas.study.record import Record, record_of
 from nas.study.samplers.cascade import Screen
 from nas.study.scoring import Combined, Outcome, Predicted, Scorer, predicted
@@ -32,7 +29,6 @@ from nas.study.storage.storage import Storage, locate
 from nas.support.errors import NasError
 
 SETTINGS, REFERENCE, NETWORKS = "nas:settings", "nas:reference", "nas:reference_networks"
-MEASURED, PREDICTIONS = "nas:measured", "nas:predictions"
 # What spaces that were stored before these settings did without.
 UNBOUND = {"narrowest": 1, "narrowest_share": 0.0}
 DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # of stored values
@@ -137,66 +133,21 @@ class Study:
         return not self.settings.proxies
 
     @cached_property
-    def measured(self) -> list[tuple[Architecture, float]]:
-        """The trained networks to which predictions are adapted, with accuracies in percent."""
-        try:
-            stored = self.optuna.user_attrs.get(MEASURED, [])
-            return [(Architecture.from_dict(arch), float(accuracy)) for arch, accuracy in stored]
-        except DAMAGE as error:
-            raise NasError(f"study '{self.name}': what was trained is damaged: {error!r}") from None
-
-    @cached_property
-    def model(self) -> AccuracyModel:
-        """What predicts accuracy: the shipped prior, adapted to what the study has trained."""
-        prior = AccuracyModel.load()
-        shares = [(arch, accuracy / 100) for arch, accuracy in self.measured]
-        return prior.adapt(shares) if len(shares) >= FEWEST else prior
-
-    @property
-    def adapted(self) -> bool:
-        """Whether predictions are of the study's data and recipe, and not of ImageNet."""
-        return self.predicts and len(self.measured) >= FEWEST
-
-    def learn(self, measured: Sequence[tuple[Architecture, float]]) -> None:
-        """Stores what predictions are to be adapted to, and predicts all trials anew."""
-        stored = [[arch.renamed("").to_dict(), accuracy] for arch, accuracy in measured]
-        self.optuna.set_user_attr(MEASURED, stored)
-        self.refresh()
-        self.repredict()
+    def predictions(self) -> Predictions:
+        """The accuracy model of the study, and what it says of the trials."""
+        return Predictions(self.optuna)
 
     def refresh(self) -> None:
-        """Forgets what another process may have stored anew."""
-        for name in ("measured", "model", "_predictions", "reference_trials"):
-            self.__dict__.pop(name, None)
+        """Takes what another process may have trained, and predicts anew by it."""
+        self.__dict__.pop("reference_trials", None)
+        self.predictions.refresh()
+        if self.predicts:
+            self.predictions.renew(self.trials())
 
-    def repredict(self) -> None:
-        """Predicts every trial anew where the model is not that of the stored predictions."""
-        stamp = f"{checksum(PRIOR)[:16]}+{len(self.measured)}"
-        if not self.predicts or self._predictions.get("model") == stamp:
-            return
-        trials = self.trials()
-        scored = [t for t in trials if t.state == TrialState.COMPLETE]
-        found = predicted(self.model, (record_of(trial).arch for trial in scored))
-        values: list[list[float] | None] = [None] * (max((t.number for t in trials), default=-1) + 1)
-        for trial, prediction in zip(scored, found, strict=True):
-            values[trial.number] = [float(f"{value:.7g}") for value in prediction]
-        self.optuna.set_user_attr(PREDICTIONS, {"model": stamp, "values": values})
+    def learn(self, measured: Sequence[tuple[Architecture, float]]) -> None:
+        """Adapts predictions to trained networks, with accuracies in percent, all there are."""
+        self.predictions.learn(measured)
         self.refresh()
-
-    @cached_property
-    def _predictions(self) -> dict[str, Any]:
-        stored: dict[str, Any] = self.optuna.user_attrs.get(PREDICTIONS, {})
-        return stored
-
-    def current(self, trial: FrozenTrial) -> FrozenTrial:
-        """The trial as it is predicted now: the stored values are of the model of their time."""
-        values = self._predictions.get("values", ())
-        if trial.number >= len(values) or values[trial.number] is None:
-            return trial
-        new = copy(trial)
-        new.values = [values[trial.number][0], *trial.values[1:]]
-        new.user_attrs = {**trial.user_attrs, "predicted_accuracy": values[trial.number]}
-        return new
 
     def combiner(self) -> Combiner | None:
         """The score's combination of proxies, None before its reference sample was scored."""
@@ -206,13 +157,13 @@ class Study:
     def scorer(self) -> Scorer | None:
         """What candidates are scored by, None before there is a reference sample."""
         if self.predicts:
-            return Predicted(self.model) if NETWORKS in self.optuna.user_attrs else None
+            return Predicted(self.predictions.model) if NETWORKS in self.optuna.user_attrs else None
         combiner = self.combiner()
         return self._scorer(combiner) if combiner else None
 
     def reference_scorer(self) -> Scorer:
         """What the reference sample is scored by."""
-        return Predicted(self.model) if self.predicts else self._scorer(None)
+        return Predicted(self.predictions.model) if self.predicts else self._scorer(None)
 
     def _scorer(self, combiner: Combiner | None) -> Scorer:
         return Combined(self.settings.proxies, self.settings.seed, combiner)
@@ -224,7 +175,11 @@ class Study:
         if not self.predicts:
             self.optuna.set_user_attr(REFERENCE, reference)
         self.optuna.set_user_attr(NETWORKS, list(assignments))
-        return Predicted(self.model) if self.predicts else self._scorer(self._combined(reference))
+        return (
+            Predicted(self.predictions.model)
+            if self.predicts
+            else self._scorer(self._combined(reference))
+        )
 
     @property
     def reference(self) -> list[dict[str, float]]:
@@ -243,7 +198,7 @@ class Study:
         try:
             if self.predicts:
                 archs = [self.space.decode(assignment) for assignment in networks]
-                scores = [found.value for found in predicted(self.model, archs)]
+                scores = [found.value for found in predicted(self.predictions.model, archs)]
             else:
                 combiner = self.combiner()
                 scores = [combiner.score(each) for each in self.reference] if combiner else []
@@ -276,7 +231,7 @@ class Study:
         """Every finished trial, failed ones included."""
         finished = (TrialState.COMPLETE, TrialState.FAIL)
         found = self.optuna.get_trials(deepcopy=False, states=finished)
-        return [self.current(trial) for trial in found]
+        return [self.predictions.current(trial) for trial in found]
 
     def records(self) -> list[Record]:
         """The finished trials that gave a score, in order. All of them meet every budget."""
