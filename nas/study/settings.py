@@ -26,8 +26,8 @@ class StudySettings(Settings):
 
     `space` is the whole space, so a study does not depend on the `space_file` it came from; the
     `target` is named, with the checksum of the table that the study began with, and `plugins` are
-    the files that registered a block of the space or a proxy. Without `proxies` candidates are scored
-    by predicted accuracy. The first of them are `start_from`, then the `families`, which are named
+    the files that registered a block of the space or a proxy. Without `proxies` the score is the
+    predicted accuracy. The first of them are `start_from`, then the `families`, which are named
     hand-scaled networks. With `data` the space is already that
     of the data set; `learn` networks are trained by `recipe` to learn from, or as many as
     `train_minutes` allow, and `finalists` in the end.

@@ -18,9 +18,7 @@ from nas.study.families import hand_scaled
 
 
 @pytest.mark.parametrize(("space", "budget"), [("small", "8MFLOPs"), ("mobile", "300MFLOPs")])
-def test_hand_scaled_networks_are_within_budget_and_of_every_family(
-    space: str, budget: str
-) -> None:
+def test_hand_scaled_networks_are_within_budget_and_of_each_family(space: str, budget: str) -> None:
     candidates = Candidates(SearchSpace.load(space), Target.load("jetson"), parse_budgets([budget]))
     found = hand_scaled(candidates)
     made = {name: candidates.make(assignment) for name, assignment in found.items()}

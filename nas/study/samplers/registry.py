@@ -61,9 +61,7 @@ def check_cascade(name: str, cascade: int, proxies: Sequence[str]) -> None:
     if SAMPLERS[name].cascade is None and cascade > 1:
         raise NasError(f"cascade {cascade}: sampler '{name}' proposes without one; leave it at 1")
     if cascade > 1 and not proxies:
-        raise NasError(
-            f"cascade {cascade}: it saves runs of proxies, and none are given; see --proxies"
-        )
+        raise NasError(f"cascade {cascade}: it saves runs of proxies, and there are none")
 
 
 def default_cascade(name: str, proxies: Sequence[str]) -> int:
