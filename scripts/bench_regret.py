@@ -4,8 +4,8 @@ The truth is an additive surrogate: a ridge regression of the top-1 of 1,000 tra
 Accel-NASBench (Ahmad et al. 2024) on what each stage chooses. Searches explore the whole space,
 10^9 networks, within 200, 300 and 400 million multiply-adds, by predicted accuracy of the prior
 *without that table*, by single scores, and at random; the best network of each by its own score is
-judged by the surrogate. Its regret is how far that is below the surrogate's own optimum, which another search
-looks for by the surrogate itself.
+judged by the surrogate. Its regret is how far that is below the surrogate's own optimum, which
+another search looks for by the surrogate itself.
 
     python scripts/bench_regret.py --accel accel_nasbench_dev.csv  # scripts/results/regret.csv
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,7 @@ def surrogate(path: Path) -> tuple[Score, float]:
     return lambda genes: float(whole(columns(genes))), error
 
 
-def legal(values: Sequence[Sequence[int]]) -> Genes:
+def legal(values: Iterable[Iterable[int]]) -> Genes:
     """The genes, with no more layers than a stage has in the table."""
     expansion, kernel, layers, se = (tuple(map(int, own)) for own in values)
     return expansion, kernel, tuple(map(min, layers, DEEPEST)), se
@@ -87,7 +87,7 @@ def search(score: Score, mmacs: float, count: int, seed: int, evolve: bool = Tru
     rng = np.random.default_rng(seed)
 
     def drawn() -> Genes:
-        return legal([rng.choice(v, STAGES) for v in CHOICES.values()])
+        return legal(rng.choice(v, STAGES).tolist() for v in CHOICES.values())
 
     def child(parent: Genes) -> Genes:
         new = [list(values) for values in parent]

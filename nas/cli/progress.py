@@ -60,7 +60,7 @@ class _Log:
 
 def log_learning(progress: LearningProgress) -> None:
     """Says on standard error how far the trainings of a round are."""
-    done = f"{progress.done}/{progress.count} networks trained {progress.stage}"
+    done = f"{progress.done}/{progress.networks} networks trained {progress.stage}"
     print(f"round {progress.round} of training: {done}", file=sys.stderr, flush=True)
 
 

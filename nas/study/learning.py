@@ -48,12 +48,12 @@ REACHES = (0.4, 0.2, 0.1)  # log odds below the top at which a network is worth 
 
 
 class LearningProgress(NamedTuple):
-    """How far the trainings of a round are: `done` of `count` networks, `stage` says which."""
+    """How far the trainings of a round are: `done` of `networks`, `stage` says which."""
 
     round: int
     stage: str
     done: int
-    count: int
+    networks: int
 
 
 LearningReport = Callable[[LearningProgress], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -27,6 +27,7 @@ FEWEST_PAIRS = 4  # trainings by which those that stopped are inferred
 
 def outcomes(executor: Executor, jobs: Sequence[tuple[Any, ...]]) -> Iterator[list[Epoch] | None]:
     """The history of each training in order, None for one that failed."""
+    calls: list[Callable[[], list[Epoch]]]
     if isinstance(executor, InlineExecutor):  # which is for what is small: it has one thread
         calls = [partial(train_part, *job) for job in jobs]
     else:

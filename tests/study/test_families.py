@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.architecture import Architecture
-from nas.blocks import Block
+from nas.blocks import Block, Layer
 from nas.budget import parse_budgets
 from nas.latency import Target
 from nas.space import SearchSpace
@@ -134,5 +134,11 @@ def test_no_hidden_width_is_below_the_bounds() -> None:
             for _, graph in arch.row_graphs():
                 widths = [node.shape[0] for node in graph.nodes if node.op == "conv"]
                 assert not widths or min(widths) >= 8, (name, seed)
-            for row in (row for stage in arch.stages for row in stage if row.kind == "inverted"):
-                assert int(row.get("hidden")) >= 0.25 * int(row.get("out"))  # type: ignore[arg-type]
+
+
+def test_pruning_leaves_a_share_of_the_width_but_widens_nothing() -> None:
+    layer = Layer(64, 128, 1, 0.75, 8, narrowest=8, narrowest_share=0.25)
+    assert layer.keep(64) == 32  # a quarter of 128, where pruning alone would leave 16
+    assert layer.keep(384) == 96
+    assert layer.keep(16) == 16  # a squeeze that was chosen so narrow
+    assert layer._replace(narrowest_share=0.0).keep(16) == 8

@@ -13,13 +13,13 @@ import pytest
 from optuna.trial import create_trial
 
 import nas
+from nas.space.nearest import nearest
 from nas.study import Driver, Study, begin, search
 from nas.study.hypervolume import hypervolume
 from nas.study.objectives import Aim, trial_losses
 from nas.study.samplers import SAMPLERS
 from nas.study.samplers.cascade import features
 from nas.study.samplers.kinds.evolution import POPULATION, EvolutionSampler
-from nas.study.warm_start import nearest
 
 # Not analytic, so that evolution screens, but as quick as such a proxy can be.
 OPTIONS: dict[str, Any] = {"target": "jetson", "budgets": ["15M"], "space": "small"}
