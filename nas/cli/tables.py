@@ -146,8 +146,11 @@ def print_best(study: Study) -> None:
             known=target is None or target.interval_known,
             measured={trial: each.accuracy for trial, each in found.items()},
         ),
-        f"best: trial {best.trial}, the one of least {objectives[0]} among those that are tied "
-        "with the most accurate" * study.predicts,
+        *[
+            f"best: trial {best.trial}, the one of least {objectives[0]} among those that are tied "
+            "with the most accurate"
+        ]
+        * study.predicts,
         score_source(study),
         source,
     )
