@@ -1,4 +1,4 @@
-"""A few trained networks of a new table: its level and slope, and how it departs from the prior.
+"""A new table from a few trained networks: level, slope, and its departures from the prior.
 
     log odds = level + slope * (prior + linear departure + process) + noise
 
@@ -104,15 +104,15 @@ class Adaptation:
         return np.outer(f, g), u @ v.T, distances(u, v)
 
     def _kernel(self, point: Point, priors: Matrix, linear: Matrix, apart: Matrix) -> Matrix:
-        found = SLOPE_DOUBT**2 * priors + point.linear**2 * linear
+        unscaled = SLOPE_DOUBT**2 * priors + point.linear**2 * linear
         if point.size:
-            found = found + point.size**2 * np.exp(apart / (-2 * point.reach**2))
-        kernel: Matrix = point.slope**2 * found + LEVEL * self._spread**2
+            unscaled = unscaled + point.size**2 * np.exp(apart / (-2 * point.reach**2))
+        kernel: Matrix = point.slope**2 * unscaled + LEVEL * self._spread**2
         return kernel
 
     def _diagonal(self, point: Point, priors: Vector, linear: Vector) -> Vector:
-        found = SLOPE_DOUBT**2 * priors + point.linear**2 * linear + point.size**2
-        diagonal: Vector = point.slope**2 * found + LEVEL * self._spread**2
+        unscaled = SLOPE_DOUBT**2 * priors + point.linear**2 * linear + point.size**2
+        diagonal: Vector = point.slope**2 * unscaled + LEVEL * self._spread**2
         return diagonal
 
     def _covariance(self, point: Point, parts: Parts) -> Matrix:
@@ -137,6 +137,6 @@ class Adaptation:
             errors.append(weights / np.sqrt(np.diag(inverse)))
         scores = np.sort(np.abs(self._weights @ np.array(errors)))
         n = len(scores)
-        place = min(n - 1, int(np.ceil(0.9 * (n + 1))) - 1)
-        seen = float(scores[place]) / NINE_TENTHS
+        rank = min(n - 1, int(np.ceil(0.9 * (n + 1))) - 1)
+        seen = float(scores[rank]) / NINE_TENTHS
         return (n * seen + TRUST) / (n + TRUST)

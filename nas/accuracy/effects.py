@@ -151,7 +151,7 @@ def local(sums: Matrix) -> Matrix:
 
 
 def class_weight(sums: Matrix) -> Vector:
-    """0 for ten classes and fewer, 1 for a thousand and more, between them by their logarithm."""
+    """The classes' logarithm, scaled: 0 for ten and fewer, 1 for a thousand and more."""
     classes = _View(sums).fact("classes")
     weight: Vector = np.clip((np.log10(np.maximum(classes, 1)) - 1) / 2, 0.0, 1.0)
     return weight

@@ -52,8 +52,8 @@ def contributions(arch: Architecture, effects: Vector) -> list[Contribution]:
         parts[part] = parts.get(part, 0) + row_sums(row, shape, last)
     values = shared(network_sums(arch)[None])[0] * effects
     given = _given(np.array(list(parts.values())), dict(zip(SHARED, values, strict=True)), effects)
-    found = [Contribution(part, float(g)) for part, g in zip(parts, given, strict=True)]
-    return [*found, Contribution(WHOLE_NETWORK, float(values.sum() - given.sum()))]
+    of_parts = [Contribution(part, float(g)) for part, g in zip(parts, given, strict=True)]
+    return [*of_parts, Contribution(WHOLE_NETWORK, float(values.sum() - given.sum()))]
 
 
 def _given(parts: Matrix, values: dict[str, float], effects: Vector) -> Vector:

@@ -64,10 +64,10 @@ SIZE = len(STAGED) * STAGES + len(WHOLE)
 
 def stage_weights(size: float, last: float) -> Vector:
     """How a layer of `size` pixels a side is shared among the stages; the last map has `last`."""
-    place = min(max(log2(max(size, 1) / last), 0.0), STAGES - 1.0)
-    below = min(int(place), STAGES - 2)
+    stage = min(max(log2(max(size, 1) / last), 0.0), STAGES - 1.0)
+    below = min(int(stage), STAGES - 2)
     weights = np.zeros(STAGES)
-    weights[below], weights[below + 1] = below + 1 - place, place - below
+    weights[below], weights[below + 1] = below + 1 - stage, stage - below
     return weights
 
 
@@ -81,7 +81,7 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
     """The sums of one row: STAGED by stages, then WHOLE. Memoised, so not to be written to."""
     graph = block_graph(row, shape)
     alive = live(graph)
-    found = np.zeros(SIZE)
+    sums = np.zeros(SIZE)
     widths, ratio, gated = [], 0.0, False
     for node, lives in zip(graph.nodes, alive, strict=True):
         if node.op != "conv" or not lives:
@@ -89,7 +89,7 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
         before = graph.nodes[node.inputs[0]].shape
         weights = stage_weights(sqrt(node.shape[1] * node.shape[2]), last)
         params, macs = node_cost(node, before)
-        found[_WHOLE["params"]] += params
+        sums[_WHOLE["params"]] += params
         if not is_map(node.shape):
             gated = True
             continue
@@ -105,7 +105,7 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
             ("smooth", out * (node.act in SMOOTH)),
             ("reach", share * (side - 1) / sqrt(before[1] * before[2])),
         ):
-            found[_WHOLE[name]] += value
+            sums[_WHOLE[name]] += value
         for name, value in (
             ("out", out),
             ("spatial", out * share),
@@ -113,36 +113,36 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
             ("kernels", share * log2(side)),
             ("widths", share * log2(out)),
         ):
-            _add(found, name, weights, value)
-    found[_WHOLE["dead"]] = not alive[graph.output]
+            _add(sums, name, weights, value)
+    sums[_WHOLE["dead"]] = not alive[graph.output]
     branches = any(node.op in ("add", "concat") for node in graph.nodes)
-    if is_map(graph.output_shape) and (found[_WHOLE["layers"]] or branches):
-        _add_row(found, graph, widths, ratio, gated, last)
-    return found
+    if is_map(graph.output_shape) and (sums[_WHOLE["layers"]] or branches):
+        _add_row(sums, graph, widths, ratio, gated, last)
+    return sums
 
 
 def _add_row(
-    found: Vector, graph: Graph, widths: Sequence[int], ratio: float, gated: bool, last: int
+    sums: Vector, graph: Graph, widths: Sequence[int], ratio: float, gated: bool, last: int
 ) -> None:
     """What a row counts for as a whole."""
     channels, height, width = graph.output_shape
     weights = stage_weights(sqrt(height * width), last)
-    _add(found, "rows", weights, 1)
-    _add(found, "gated", weights, gated)
-    _add(found, "ratio", weights, ratio * (1 + GATE_BONUS * gated))
-    found[_WHOLE["rows"]] = 1
-    found[_WHOLE["gated"]] = gated
-    found[_WHOLE["narrowest"]] = log2(min(widths, default=channels))
+    _add(sums, "rows", weights, 1)
+    _add(sums, "gated", weights, gated)
+    _add(sums, "ratio", weights, ratio * (1 + GATE_BONUS * gated))
+    sums[_WHOLE["rows"]] = 1
+    sums[_WHOLE["gated"]] = gated
+    sums[_WHOLE["narrowest"]] = log2(min(widths, default=channels))
     ways = paths(graph)
     bypassed = ways.number > 0 and ways.shortest <= 1
     passed = channels if bypassed else min(widths, default=channels)
-    found[_WHOLE["throat"]] = last / (passed * sqrt(height * width))
+    sums[_WHOLE["throat"]] = last / (passed * sqrt(height * width))
     for name, value in zip(Paths._fields, ways, strict=True):
-        found[_WHOLE[f"path_{name}"]] = value
+        sums[_WHOLE[f"path_{name}"]] = value
 
 
-def _add(found: Vector, name: str, weights: Vector, value: float) -> None:
-    found[_STAGED[name] : _STAGED[name] + STAGES] += weights * value
+def _add(sums: Vector, name: str, weights: Vector, value: float) -> None:
+    sums[_STAGED[name] : _STAGED[name] + STAGES] += weights * value
 
 
 # Sums that are kept apart for rows that are WIDER than the first of their size, by so much.
@@ -157,14 +157,14 @@ def network_sums(arch: Architecture) -> Vector:
     Errors: `ShapeError` for a network that cannot be built.
     """
     rows = list(arch.rows())
-    places, last, classes, head = _places(arch.input_shape, rows)
+    shapes, last, classes, head = _input_shapes(arch.input_shape, rows)
     size = width = 0
     wider = []
-    for shape in [*places[1:], (classes, 1, 1)]:
+    for shape in [*shapes[1:], (classes, 1, 1)]:
         if shape[1] != size:
             size, width = shape[1], shape[0]
         wider.append(shape[0] > WIDER * width)
-    each = np.array([row_sums(row, shape, last) for row, shape in zip(rows, places, strict=True)])
+    each = np.array([row_sums(row, shape, last) for row, shape in zip(rows, shapes, strict=True)])
     split = each[wider].sum(axis=0)
     parts = [split[_STAGED[name] : _STAGED[name] + STAGES] for name in SPLIT]
     return np.concatenate([each.sum(axis=0), *parts, (arch.resolution, last, classes, head)])
@@ -172,18 +172,18 @@ def network_sums(arch: Architecture) -> Vector:
 
 def summed_rows(arch: Architecture) -> list[tuple[Shape, int]]:
     """The input shape of every row and the size of the last map: what `row_sums` wants."""
-    places, last, _, _ = _places(arch.input_shape, list(arch.rows()))
-    return [(shape, last) for shape in places]
+    shapes, last, _, _ = _input_shapes(arch.input_shape, list(arch.rows()))
+    return [(shape, last) for shape in shapes]
 
 
-def _places(shape: Shape, rows: Sequence[Block]) -> tuple[list[Shape], int, int, int]:
+def _input_shapes(shape: Shape, rows: Sequence[Block]) -> tuple[list[Shape], int, int, int]:
     """Every row's input shape; the size of the last map, the outputs, the last layer's inputs."""
-    places, last, head = [], 1, shape[0]
+    shapes, last, head = [], 1, shape[0]
     for row in rows:
-        places.append(shape)
-        found, inputs, shape = _outcome(row, shape)
-        last, head = found or last, inputs or head
-    return places, last, shape[0], head
+        shapes.append(shape)
+        size, inputs, shape = _outcome(row, shape)
+        last, head = size or last, inputs or head
+    return shapes, last, shape[0], head
 
 
 @lru_cache(maxsize=1 << 17)

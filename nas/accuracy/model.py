@@ -99,9 +99,9 @@ class AccuracyModel:
         values = np.array([float(accuracy) for _, accuracy in pairs])
         unit = 1.0 if values.max() <= 1 else 100.0
         sums = sums_of(arch for arch, _ in pairs)
-        places = local(sums)
-        before = self._prior(shared(sums), places)
-        adaptation = Adaptation(before, places, log_odds(values / unit))
+        positions = local(sums)
+        before = self._prior(shared(sums), positions)
+        adaptation = Adaptation(before, positions, log_odds(values / unit))
         return AccuracyModel(self.fitted, self.processes, self.scale, adaptation, unit)
 
     def explain(self, arch: Architecture) -> list[Contribution]:
@@ -111,19 +111,19 @@ class AccuracyModel:
         extra = sum(float(each.mean(local(sums))[0]) for each in self.processes)
         return [*parts, whole._replace(log_odds=whole.log_odds + extra)]
 
-    def _prior(self, features: Matrix, places: Matrix) -> Vector:
+    def _prior(self, features: Matrix, positions: Matrix) -> Vector:
         """What the tables say, in log odds but for a task's level and slope."""
-        found = features @ self.fitted.effects
+        odds = features @ self.fitted.effects
         for each in self.processes:
-            found = found + each.mean(places)
-        return found
+            odds = odds + each.mean(positions)
+        return odds
 
     def _odds(self, sums: Matrix) -> tuple[Vector, Vector]:
         """Mean and deviation of the log odds."""
-        features, places = shared(sums), local(sums)
-        before = self._prior(features, places)
+        features, positions = shared(sums), local(sums)
+        before = self._prior(features, positions)
         if self.adaptation:
-            return self.adaptation.predict(before, places)
+            return self.adaptation.predict(before, positions)
         scale = self.scale
         away = features - scale.center
         doubt = ((away @ self.fitted.covariance) * away).sum(axis=1)

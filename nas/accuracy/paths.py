@@ -11,7 +11,7 @@ DEEPEST = 8  # convolutions of a path beyond which they are no longer told apart
 
 
 class Paths(NamedTuple):
-    """Of the live paths of a row, each counting once.
+    """Counts and shares of the live paths of a row, each path counting once.
 
     number: log2 of how many there are; spatial, convolutions: how many of either a path has in the
     mean; longest, deepest, shortest: the most spatial convolutions, the most and the fewest of all
@@ -42,17 +42,17 @@ Kind = tuple[float, float, bool]  # spatial convolutions, other convolutions, wh
 
 
 def zeros(graph: Graph) -> list[bool]:
-    """Which nodes are zero whatever the input: zeros, and what only zeros reach."""
-    found: list[bool] = []
+    """Whether each node is zero whatever the input: zeros, and what only zeros reach."""
+    zero: list[bool] = []
     for node in graph.nodes:
-        inputs = [found[i] for i in node.inputs]
+        inputs = [zero[i] for i in node.inputs]
         gate = node.op == "multiply"
-        found.append(node.op == "zero" or (bool(inputs) and (any if gate else all)(inputs)))
-    return found
+        zero.append(node.op == "zero" or (bool(inputs) and (any if gate else all)(inputs)))
+    return zero
 
 
 def live(graph: Graph) -> list[bool]:
-    """Which nodes are neither zero nor without influence on the output."""
+    """Whether each node is neither zero nor without influence on the output."""
     zero = zeros(graph)
     needed = [i == graph.output for i in range(len(graph.nodes))]
     for i in range(len(graph.nodes) - 1, -1, -1):
@@ -63,7 +63,7 @@ def live(graph: Graph) -> list[bool]:
 
 
 def spatial_share(node: Node) -> float:
-    """1 for a convolution that looks around in both directions, half for one that does in one."""
+    """The share of the two directions in which a convolution looks around: 0, a half or 1."""
     return (node.kernel[0] > 1) / 2 + (node.kernel[1] > 1) / 2
 
 
@@ -90,11 +90,11 @@ def paths(graph: Graph) -> Paths:
                 key = spatial, plain, pooled
                 merged[key] = merged.get(key, 0.0) + number
         counts.append(merged)
-    found = counts[graph.output]
-    total = sum(found.values())
+    kinds = counts[graph.output]
+    total = sum(kinds.values())
     if not total:
         return Paths()
-    shares = [(*key, number / total) for key, number in found.items()]
+    shares = [(*key, number / total) for key, number in kinds.items()]
     alive = [node for node, lives in zip(graph.nodes, live(graph), strict=True) if lives]
     return Paths(
         number=log2(total),

@@ -66,10 +66,12 @@ class StoredScale(Settings):
 
 
 class StoredPrior(Settings):
-    """The file. features: the names of SHARED and LOCAL that were summed; imagenet: where the task
-    is ImageNet, at `center` (SHARED features) the log odds are `level`, the means over published
-    recipes; `spread` is the deviation between recipes, `slope` and `noise` (variance) are the
-    table's."""
+    """The prior's file.
+
+    features: the names of SHARED and LOCAL that were summed. imagenet: where the task is ImageNet,
+    at `center` (SHARED features) the log odds are `level`, the means over published recipes;
+    `spread` is the deviation between recipes, `slope` and `noise` (variance) are the table's.
+    """
 
     format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     features: list[str]
@@ -122,13 +124,13 @@ def read_prior(path: Path = PRIOR) -> tuple[StoredPrior, dict[str, Squares], dic
 
 def _current(tables: dict[str, Squares], stored: StoredPrior) -> dict[str, Squares]:
     """The squares, summed anew for tables of the folder that are new or have changed."""
-    found = dict(tables)
+    current = dict(tables)
     for path in sorted(FOLDER.glob("*.csv")):
         known = stored.tables.get(path.stem)
         if known is None or known.checksum != checksum(path):
             sums, odds, recipes = table_columns(read_accuracy_table(path))
-            found[path.stem] = squares(shared(sums), odds, recipes)
-    return found
+            current[path.stem] = squares(shared(sums), odds, recipes)
+    return current
 
 
 def _squares(table: StoredTable) -> Squares:

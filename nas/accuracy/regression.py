@@ -59,10 +59,10 @@ def share_of(odds: Vector) -> Vector:
 
 def centred(columns: Matrix, groups: Sequence[str]) -> Matrix:
     """Columns less their means within each group of rows."""
-    found, names = columns.copy(), np.array(groups)
+    deviations, names = columns.copy(), np.array(groups)
     for name in set(groups):
-        found[names == name] -= found[names == name].mean(axis=0)
-    return found
+        deviations[names == name] -= deviations[names == name].mean(axis=0)
+    return deviations
 
 
 def squares(features: Matrix, odds: Vector, groups: Sequence[str]) -> Squares:
@@ -110,6 +110,6 @@ def _rescaled(
     explained = float(effects @ table.xx @ effects)
     if explained <= 0:
         return slope, noise
-    found = float(effects @ table.xy) / explained
+    estimate = float(effects @ table.xy) / explained
     known = explained / table.rows / noise * min(table.rows, SLOPE_ROWS)
-    return float(np.exp(known / (known + 1 / SLOPE**2) * np.log(max(found, 0.2)))), noise
+    return float(np.exp(known / (known + 1 / SLOPE**2) * np.log(max(estimate, 0.2)))), noise

@@ -1,9 +1,9 @@
 """What a table shows beyond the shared effects, near its own kind of networks.
 
 A Gaussian process over the local features, by its values at landmarks: networks drawn by chance
-from the table's space, of none of which the accuracy is known. It speaks of networks of that space
-only: how far another one lies outside the landmarks' distribution fades it out. Only sums over the
-table's rows are kept.
+from the table's space, whose accuracies are not known. It speaks of networks of that space only: it
+fades out with another one's distance from the landmarks' distribution. Only sums over the table's
+rows are kept.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def alikeness(a: Matrix, b: Matrix, reach: float = REACH) -> Matrix:
 def distances(a: Matrix, b: Matrix) -> Matrix:
     """Squared distances, one of `a` a row and one of `b` a column."""
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    found: Matrix = np.maximum(squared, 0)
-    return found
+    clipped: Matrix = np.maximum(squared, 0)
+    return clipped
 
 
 class Basis:
@@ -59,7 +59,7 @@ class Basis:
         return coordinates
 
     def membership(self, local: Matrix) -> Vector:
-        """1 for networks of the landmarks' space, 0 for those that lie far outside."""
+        """Membership in the landmarks' space: 1 for its networks, 0 for those far outside."""
         beyond = self._distance(local) / self._farthest
         member: Vector = np.exp(-np.maximum(beyond - 1, 0))
         return np.where(member < STRANGER, 0.0, member)
@@ -100,14 +100,14 @@ class Process(NamedTuple):
         """What networks are better than the shared effects say, in log odds."""
         member = self.basis.membership(local)
         inside = member > 0
-        found = np.zeros(len(local))
+        excess = np.zeros(len(local))
         if inside.any():
-            found[inside] = self.basis(local[inside]) @ self.weights - self.middle
-        return found * member
+            excess[inside] = self.basis(local[inside]) @ self.weights - self.middle
+        return excess * member
 
 
 def process(sums: Residual, table: Squares, effects: Vector, slope: float) -> Process:
-    """The process, its noise found by the likelihood's fixed point."""
+    """The process given a table, with the noise at the likelihood's fixed point."""
     target = sums.py / slope - sums.px @ effects
     rest = table.yy / slope**2 - 2 * effects @ table.xy / slope + effects @ table.xx @ effects
     noise, eye = 0.05, np.eye(len(target))

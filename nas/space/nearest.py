@@ -21,8 +21,8 @@ OTHER_KIND = 1.5  # between rows of two kinds; more than between any two of one 
 def nearest(space: Choices, arch: Architecture) -> dict[str, Any]:
     """The assignment of `arch`, or where the space cannot express it, one of a network near it.
 
-    Each stage of the space is brought near to the rows that are at its scale, counted from the
-    network's end, by changing one option at a time while that helps.
+    The latter comes of bringing each stage near to the rows that are at its scale, counted from
+    the network's end: one option changes at a time while that helps.
     """
     try:
         return encode(space, arch)
