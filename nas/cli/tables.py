@@ -144,7 +144,10 @@ def print_best(study: Study) -> None:
         records_table(
             [*shown, *beside],
             known=target is None or target.interval_known,
-            measured={trial: each.accuracy for trial, each in found.items()},
+            measured={
+                trial: f"{'' if each.complete else '~'}{each.accuracy:.2f}%"
+                for trial, each in found.items()
+            },
         ),
         *[
             f"best: trial {best.trial}, the one of least {objectives[0]} among those that are tied "
@@ -152,6 +155,7 @@ def print_best(study: Study) -> None:
         ]
         * study.predicts,
         score_source(study),
+        *["trained: validation accuracy; ~ is inferred, as the training was stopped"] * bool(found),
         source,
     )
 
@@ -175,10 +179,10 @@ def score_source(study: Study) -> str:
 
 
 def records_table(
-    records: Iterable[Record], *, known: bool = True, measured: Mapping[int, float] | None = None
+    records: Iterable[Record], *, known: bool = True, measured: Mapping[int, str] | None = None
 ) -> Table:
     """Trials with their scores and costs, and with their intervals where those are `known`; the
-    `measured` accuracies of those that were trained, in percent."""
+    `measured` accuracies of those that were trained."""
     measured = measured or {}
     records = list(records)
     predicted = any(r.accuracy_interval for r in records)
@@ -200,7 +204,7 @@ def records_table(
                 f"{r.latency_ms:.2f}",
                 interval(*r.latency_interval_ms) if known else "–",
                 r.resolution,
-                *([f"{measured[r.trial]:.2f}%" if r.trial in measured else ""] * bool(measured)),
+                *([measured.get(r.trial, "")] * bool(measured)),
                 r.like or "",
             )[: len(columns)]
             for r in records

@@ -28,6 +28,7 @@ from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.support.errors import NasError
 from nas.training import TrainingProgress
+from nas.training.own_table import remember
 
 NAME, NETWORK = "finalists", "search_trial"
 REDUCTION = 3
@@ -118,7 +119,10 @@ def run_finalists(
     folder.mkdir(parents=True, exist_ok=True)
     with claim_file(folder, NAME) as claim, claim.exclusive():
         _train_all(study, front, data, folder, report)
-    return read_finalists(study)
+    found = read_finalists(study)
+    complete = [(study.network(f.record), 100 * f.accuracy) for f in found if not f.pruned]
+    remember(data, settings.recipe, complete)
+    return found
 
 
 def _train_all(

@@ -15,14 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.accuracy.model import FEWEST
-from nas.accuracy.own import append_rows, own_table, read_own
-from nas.accuracy.table import TableRow
-from nas.architecture import Architecture
 from nas.data import DataSet
 from nas.defaults import STUDIES_FOLDER
 from nas.study.choosing import spread
@@ -35,7 +31,7 @@ from nas.study.storage.locks import claim_file
 from nas.study.study import Study
 from nas.study.workers.executors import InlineExecutor, Slots
 from nas.support.errors import NasError
-from nas.training.recipe import Recipe
+from nas.training.own_table import remember, remembered
 
 if TYPE_CHECKING:
     from nas.training.checkpoint import Epoch
@@ -81,7 +77,7 @@ def run(
     as `Driver.run` does. `source` is where the data are now, if that is elsewhere. Errors:
     `NasError`, also where they have changed."""
     if _planned(study.settings) and not study.predictions.measured and not _rounds(study):
-        known = _known(study, study_data(study, source))
+        known = remembered(study_data(study, source), study.settings.recipe)
         if len(known) >= FEWEST:
             study.learn(known)
     while size := _next_size(study):
@@ -173,9 +169,11 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
         if rounds[number]["data"] != data.checksum:
             raise NasError(f"data set {data.source} has changed since its networks were trained")
         rounds[number] |= _trained(study, rounds, training)
-        _remember(study, rounds[number], data)
-        archs = {str(record.trial): record.arch for record in study.records()}
-        new = [(archs[trial], value) for trial, value in rounds[number]["accuracies"].items()]
+        archs = {record.trial: study.network(record) for record in study.records()}
+        accuracies = {int(trial): v for trial, v in rounds[number]["accuracies"].items()}
+        complete = [(archs[trial], accuracies[trial]) for trial in rounds[number]["complete"]]
+        remember(data, study.settings.recipe, complete)
+        new = [(archs[trial], accuracy) for trial, accuracy in accuracies.items()]
         study.optuna.set_user_attr(ROUNDS, rounds)
         study.learn([*study.predictions.measured, *new])
     return True
@@ -231,29 +229,3 @@ def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) ->
         "early": {str(trial): value for trial, value in early.items()},
         "seconds": sum(epoch.seconds for each in epochs.values() for epoch in each),
     }
-
-
-def recipe_name(recipe: Recipe) -> str:
-    """A name of a recipe by its contents."""
-    return f"{recipe.epochs} epochs {sha256(recipe.model_dump_json().encode()).hexdigest()[:8]}"
-
-
-def _known(study: Study, data: DataSet) -> list[tuple[Architecture, float]]:
-    """What the user's own table has of the study's data set and recipe."""
-    table = read_own(own_table(data.source, data.checksum))
-    name = recipe_name(study.settings.recipe)
-    rows = [row for row in table.rows if row.recipe == name] if table else []
-    return [(row.architecture(), row.accuracy) for row in rows]
-
-
-def _remember(study: Study, done: dict[str, Any], data: DataSet) -> None:
-    """Adds the networks that were trained to the end to the user's own table."""
-    recipe = study.settings.recipe
-    name = recipe_name(recipe)
-    rows = [
-        TableRow.of(study.network(record), name, done["accuracies"][str(record.trial)])
-        for record in study.records()
-        if record.trial in done["complete"]
-    ]
-    task = f"validation accuracy on {data.source}"
-    append_rows(own_table(data.source, data.checksum), task, recipe.model_dump_json(), rows)
