@@ -25,7 +25,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from nas.cli.compare import draw
-from nas.defaults import DEFAULT_SAMPLER
+from nas.defaults import DEFAULT_SAMPLER, DEFAULT_TRIALS
 from nas.study import Driver, Options, Study
 from nas.study.compare import (
     Curve,
@@ -88,7 +88,7 @@ def run(case: str, folder: Path, seeds: int, trials: int, without: bool) -> list
         runs.append({"sampler": DEFAULT_SAMPLER, "cascade": 1, "trials": few})
     for seed in range(seeds):
         for options in runs:
-            goal = options["trials"]
+            goal = options["trials"] or DEFAULT_TRIALS
             options |= {"seed": seed, "storage": str(folder)}
             study = study_of(target, budgets, space, **options)
             if Driver(study, executor).run(goal) == "interrupted":

@@ -35,5 +35,5 @@ def _(layer: Layer, *, squeeze: float = 0.125, se: float = 0.0) -> Settings:
     """Pruning removes squeeze channels and, as there is no shortcut that needs them, channels of
     both expands alike, which are the next layer's input. `squeeze` is the ratio of the squeeze to
     the output before pruning, `se` that of the SE's channels to the output."""
-    out, squeezed = layer.keep(layer.out), layer.keep(squeeze * layer.out)
+    out, squeezed = layer.keep(layer.out, parts=2), layer.keep(squeeze * layer.out)
     return {"out": out, "squeeze": squeezed, "se": se_channels(layer, se, out)}

@@ -42,5 +42,5 @@ def ghost(
 def _(layer: Layer, *, expansion: float = 6.0, se: float = 0.0) -> Settings:
     """Pruning removes primary features of the expanding ghost module, each with the ghost that is
     made of it; `se` is the ratio of the SE's channels to the expanded ones."""
-    hidden = layer.keep(expansion * layer.in_channels)
+    hidden = layer.keep(expansion * layer.in_channels, parts=2)
     return {"hidden": hidden, "se": se_channels(layer, se, hidden)}

@@ -36,21 +36,33 @@ def make_divisible(value: float, divisor: int = 8) -> int:
 
 
 class Layer(NamedTuple):
-    """Where a layer stands in a search space: what a block's `layer` function may look at."""
+    """Where a layer stands in a search space: what a block's `layer` function may look at.
+
+    No convolution is left fewer channels than `narrowest`, and pruning leaves hidden channels at
+    least the share `narrowest_share` of the layer's output.
+    """
 
     in_channels: int
     out: int
     stride: int
     prune: float
     divisor: int
+    narrowest: int = 1
+    narrowest_share: float = 0.0
 
     def round(self, channels: float) -> int:
         """`channels` as a legal channel count of the space."""
         return make_divisible(channels, self.divisor)
 
-    def keep(self, channels: float) -> int:
-        """What the pruning ratio leaves of `channels`, as a legal channel count."""
-        return make_divisible(channels * (1 - self.prune), self.divisor)
+    def keep(self, channels: float, parts: int = 1) -> int:
+        """What `left` leaves of `channels`, as a legal channel count."""
+        return make_divisible(self.left(channels, parts), self.divisor)
+
+    def left(self, channels: float, parts: int = 1) -> float:
+        """What the pruning ratio leaves of hidden `channels` within the space's bounds; `parts` is
+        how much narrower the block's narrowest convolution is than that."""
+        least = min(channels, self.narrowest_share * self.out)
+        return max(channels * (1 - self.prune), least, self.narrowest * parts)
 
 
 class Parameter(NamedTuple):

@@ -46,6 +46,5 @@ def _(layer: Layer, *, squeeze: float = 0.25, se: float = 0.0, groups: int = 2) 
     """Pruning removes channels of the depthwise, so of both grouped 1x1 convolutions around it;
     `squeeze` is their ratio to `out`, `se` that of the SE's channels to them. They stay divisible
     by the groups and by the space's divisor."""
-    kept = squeeze * layer.out * (1 - layer.prune)
-    hidden = make_divisible(kept, lcm(layer.divisor, groups))
+    hidden = make_divisible(layer.left(squeeze * layer.out), lcm(layer.divisor, groups))
     return {"hidden": hidden, "groups": groups, "se": se_channels(layer, se, hidden)}

@@ -37,5 +37,5 @@ def _(layer: Layer, *, squeeze: float = 0.5, se: float = 0.0) -> Settings:
     """Pruning removes hidden channels, of both squeezes and both factorised convolutions alike;
     `squeeze` is their ratio to the input before pruning, `se` that of the SE's channels to the
     output."""
-    hidden = layer.keep(squeeze * layer.in_channels)
+    hidden = layer.keep(squeeze * layer.in_channels, parts=2)
     return {"hidden": hidden, "se": se_channels(layer, se, layer.out)}

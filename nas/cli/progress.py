@@ -18,6 +18,7 @@ from nas.measures import format_measure
 if TYPE_CHECKING:
     from nas.study import Record, SearchProgress, Study
     from nas.study.finalists import FinalistReport
+    from nas.study.learning import LearningProgress
     from nas.study.progress import SearchReport
     from nas.training import TrainingProgress
     from nas.training.run import TrainingReport
@@ -57,6 +58,12 @@ class _Log:
             print(_facts(progress), file=sys.stderr, flush=True)
 
 
+def log_learning(progress: LearningProgress) -> None:
+    """Says on standard error how far the trainings of a round are."""
+    done = f"{progress.done}/{progress.networks} networks trained {progress.stage}"
+    print(f"round {progress.round} of training: {done}", file=sys.stderr, flush=True)
+
+
 def _panel(progress: SearchProgress) -> Group:
     bar = ProgressBar(total=progress.goal, completed=progress.trials, width=60)
     return Group(Text(_facts(progress)), bar)  # a bar ends no line, so it comes last
@@ -69,13 +76,19 @@ def _facts(progress: SearchProgress) -> str:
     if progress.best:
         best = progress.best
         facts.append(
-            f"best score {best.score:.3f} ({format_measure('macs', best.macs)}, "
+            f"best {_scored(best)} ({format_measure('macs', best.macs)}, "
             f"{format_measure('latency_ms', best.latency_ms)})"
         )
         facts.append(f"Pareto {progress.front}")
     facts.append(f"{progress.per_second:.1f} candidates/s")
     facts += _left(progress.seconds_left)
     return " | ".join(facts)
+
+
+def _scored(best: Record) -> str:
+    if best.accuracy_interval is None:
+        return f"score {best.score:.3f}"
+    return f"predicted accuracy {best.score:.1f}%"
 
 
 def _left(seconds: float | None) -> list[str]:

@@ -48,8 +48,8 @@ def score(
     proxies: Annotated[
         list[str] | None,
         typer.Option(
-            help="Accuracy proxies a,b,c, or all; see `nas proxies`. Default: the study's, "
-            "otherwise those that `nas proxies` marks.",
+            help="Accuracy proxies a,b,c, or all; see `nas proxies`. Default: the study's if it "
+            "has any, otherwise those that `nas proxies` marks.",
             show_default=False,
         ),
     ] = None,
@@ -104,12 +104,15 @@ def _of(arch: Architecture, names: list[str] | tuple[str, ...], seed: int) -> Sc
 
 def _of_study(study: Study, names: list[str] | None, seed: int | None, front: bool) -> list[Scored]:
     """The combined score is given where all of its proxies are, with the seed of its reference."""
+    from nas.proxies import DEFAULT
+
     combiner = study.combiner()
     own = seed in (None, study.settings.seed)
     rows = []
     for record in study.pareto() if front else [study.record()]:
         arch = study.network(record)
-        row = _of(arch, names or study.settings.proxies, study.settings.seed if own else seed or 0)
+        chosen = names or study.settings.proxies or DEFAULT
+        row = _of(arch, chosen, study.settings.seed if own else seed or 0)
         if combiner and own and set(study.settings.proxies) <= row.scores.keys():
             row = row._replace(combined=combiner.score(row.scores))
         rows.append(row)

@@ -32,6 +32,7 @@ from nas.defaults import (
     DEFAULT_SPACE,
     DEFAULT_TARGET,
     DEFAULT_TRIALS,
+    PROXY_TRIALS,
     STUDIES_FOLDER,
 )
 from nas.measures import OBJECTIVES
@@ -58,7 +59,13 @@ def search(
         Any,
         typer.Option(metavar="<str>", help="A shipped space (see `nas spaces`) or a YAML file."),
     ] = DEFAULT_SPACE,
-    trials: Annotated[int, typer.Option(help="Candidates to score.")] = DEFAULT_TRIALS,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Candidates to score. Default: {DEFAULT_TRIALS}, by proxies {PROXY_TRIALS}.",
+            show_default=False,
+        ),
+    ] = None,
     sampler: Annotated[
         str, typer.Option(help="evolution, nsga2, tpe, gp or random; see docs/search.md.")
     ] = DEFAULT_SAMPLER,
@@ -73,15 +80,16 @@ def search(
     proxies: Annotated[
         list[str] | None,
         typer.Option(
-            help="Accuracy proxies to combine: a,b,c; see `nas proxies`, which marks the default.",
+            help="Score by accuracy proxies a,b,c, combined, instead of by predicted accuracy; "
+            "see `nas proxies`.",
             show_default=False,
         ),
     ] = None,
     cascade: Annotated[
         int | None,
         typer.Option(
-            help="Proposals of which a cheap model picks each scored one; 1 is off. Default: 32 "
-            "with evolution, else 1.",
+            help="With --proxies: proposals of which a cheap model picks each scored one; 1 is "
+            "off. Default: 32 with evolution, else 1.",
             show_default=False,
         ),
     ] = None,
@@ -107,10 +115,20 @@ def search(
     finalists: Annotated[
         int, typer.Option(help="Networks of the Pareto front to train on the data afterwards.")
     ] = 0,
+    learn: Annotated[
+        int, typer.Option(help="Networks to train on the data in between, to predict by.")
+    ] = 0,
+    train_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="The same by minutes of training, those of all workers added up.",
+            show_default=False,
+        ),
+    ] = None,
     recipe: Annotated[
         Any,
         typer.Option(
-            metavar="<path>", help="How finalists are trained: YAML, see docs/training.md."
+            metavar="<path>", help="How networks are trained: YAML, see docs/training.md."
         ),
     ] = None,
     study: Annotated[
@@ -144,9 +162,11 @@ def search(
             seed=seed,
             data=open_data(data, split, classes, left_out),
             finalists=finalists,
+            learn=learn,
+            train_minutes=train_minutes,
             recipe=_recipe(recipe),
         )
-        ended = _run(begun, trials, executor, slots)
+        ended = _run(begun, begun.settings.trials, executor, slots)
     _conclude(begun, ended, _worker_options(workers, scheduler))
 
 
@@ -199,17 +219,20 @@ def resume(
     if goal <= done:
         typer.echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
     with open_executor(workers, scheduler, begun.settings.plugins) as (executor, slots):
-        ended = _run(begun, goal, executor, slots)
+        ended = _run(begun, goal, executor, slots, data)
     _conclude(begun, ended, _worker_options(workers, scheduler), data)
 
 
-def _run(study: Study, goal: int, executor: Executor, slots: Slots) -> str:
+def _run(study: Study, goal: int, executor: Executor, slots: Slots, data: str | None = None) -> str:
     """Runs the study until it has so many trials; says why it ended."""
-    from nas.cli.progress import progress_display
-    from nas.study import Driver
+    from nas.cli.progress import log_learning, progress_display
+    from nas.study import learning
 
-    with progress_display(study) as report:
-        return Driver(study, executor, slots, report).run(goal)
+    try:
+        with progress_display(study) as report:
+            return learning.run(study, goal, executor, slots, report, log_learning, data)
+    except KeyboardInterrupt:  # between two searches: they themselves finish what is running
+        return "interrupted"
 
 
 def _worker_options(workers: int, scheduler: str | None) -> str:

@@ -28,17 +28,23 @@ def list_studies(storage: StorageOption = None) -> None:
         try:
             study = Study.open(where, name)
             s, records = study.settings, study.records()
+            best = _best(study) if records else "–"
         except NasError as error:
             rows.append((name, str(error), "", "", "", ""))
             continue
-        best = f"{max(r.score for r in records):.3f}" if records else "–"
         trials = f"{len(study.trials())}/{s.trials}"
         rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
     if not rows:
         typer.echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
         return
-    columns = ("study", "space", "target", "budgets", "trials", "best score")
+    columns = ("study", "space", "target", "budgets", "trials", "best")
     show(table(columns, rows, left=4, fold=columns[:4]))
+
+
+def _best(study: Study) -> str:
+    """The best network's predicted accuracy, or its score."""
+    score = study.record().score
+    return f"{score:.1f}% predicted" if study.predicts else f"score {score:.3f}"
 
 
 def show(
@@ -75,7 +81,9 @@ def show(
 
 
 def _as_dict(study: Study) -> dict[str, Any]:
+    from nas.cli.tables import score_source
     from nas.study.finalists import read_finalists
+    from nas.study.learning import trained as learned
 
     records, finalists = study.records(), read_finalists(study)
     trained = {"finalists": [f.to_dict() for f in finalists]} if finalists else {}
@@ -88,6 +96,8 @@ def _as_dict(study: Study) -> dict[str, Any]:
         "objectives": list(study.settings.objectives),
         "trials": len(study.trials()),
         "feasible": len(records),
+        "score": score_source(study),
+        "trained": [each._asdict() for each in learned(study).values()],
         "best": study.record().to_dict() if records else None,
         "pareto": [record.to_dict() for record in study.pareto()],
         "hypervolume": _hypervolume(study) if records else [],

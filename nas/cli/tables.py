@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nas.study import Record, Study
 
 MAX_ROWS = 10
+TRAINED_ROWS = 3
 NARROW = 100
 FOLDED = 12
 
@@ -134,43 +135,107 @@ def study_target(study: Study) -> tuple[Target | None, str]:
 
 def print_best(study: Study) -> None:
     """The best architectures: those of the Pareto front with the highest scores."""
+    from nas.study.learning import trained
+
     front = study.pareto()
     shown = front[:MAX_ROWS]
     budgets = ", ".join(study.settings.budgets) or "no budget"
     target, source = study_target(study)
     objectives = study.settings.objectives
-    axes = " and ".join([", ".join(["score", *objectives[:-1]]), objectives[-1]])
+    score = "predicted accuracy" if study.predicts else "score"
+    axes = " and ".join([", ".join([score, *objectives[:-1]]), objectives[-1]])
+    best = study.record()
+    hand_scaled = [record for record in study.records() if record.like]
+    found = trained(study)
+    beside = [max(hand_scaled, key=lambda record: record.score)] if hand_scaled else []
+    beside += sorted(
+        (record for record in study.records() if record.trial in found),
+        key=lambda record: -found[record.trial].accuracy,
+    )[:TRAINED_ROWS]
+    beside = [r for i, r in enumerate(beside) if r not in shown and r not in beside[:i]]
     show(
         f"Best of {len(study.records())} scored networks ({budgets}); "
-        f"Pareto front of {axes}: {len(front)}, {len(shown)} shown",
-        records_table(shown, known=target is None or target.interval_known),
-        f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
-        "within the budgets (0 beats them all in all); it is no accuracy",
+        f"Pareto front of {axes}: {len(front)}, {len(shown)} shown"
+        + ("; below them the best hand-scaled and trained ones" if beside else ""),
+        records_table(
+            [*shown, *beside],
+            known=target is None or target.interval_known,
+            measured={
+                trial: f"{'' if each.complete else '~'}{each.accuracy:.2f}%"
+                for trial, each in found.items()
+            },
+        ),
+        *[
+            f"best: trial {best.trial}, the one of least {objectives[0]} among those that are tied "
+            "with the most accurate"
+        ]
+        * study.predicts,
+        score_source(study),
+        *["trained: validation accuracy; ~ is inferred, as the training was stopped"] * bool(found),
         source,
         *extrapolated(target, ((r.latency_ms, *r.latency_interval_ms) for r in shown)),
     )
 
 
-def records_table(records: Iterable[Record], *, known: bool = True) -> Table:
-    """Trials with their scores and costs, and with their intervals where those are `known`."""
-    columns = ("trial", "score", "MMACs", "Mparams", "peak MB", "latency ms", "interval", "px")
+def score_source(study: Study) -> str:
+    """A sentence on what a study's score says, and of what."""
+    if not study.predicts:
+        return (
+            f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
+            "within the budgets (0 beats them all in all); it is no accuracy"
+        )
+    if study.predictions.adapted:
+        return (
+            f"predicted accuracy in percent on {study.settings.data}, learned from "
+            f"{len(study.predictions.measured)} networks trained on it, with its 90% interval"
+        )
+    return (
+        "predicted accuracy: what an ImageNet top-1 in percent would be by a published recipe, "
+        "with its 90% interval; order and differences count, for other data the value does not"
+    )
+
+
+def records_table(
+    records: Iterable[Record], *, known: bool = True, measured: Mapping[int, str] | None = None
+) -> Table:
+    """Trials with their scores and costs, and with their intervals where those are `known`; the
+    `measured` accuracies of those that were trained."""
+    measured = measured or {}
+    records = list(records)
+    predicted = any(r.accuracy_interval for r in records)
+    columns = (
+        *("trial", *(("predicted accuracy", "from–to") if predicted else ("score",))),
+        *("MMACs", "Mparams", "peak MB", "latency ms", "interval", "px"),
+        *(["trained"] if measured else []),
+        *(["hand-scaled"] if any(r.like for r in records) else []),
+    )
     return table(
         columns,
         (
             (
                 r.trial,
-                f"{r.score:.3f}",
+                *_score(r),
                 f"{r.macs / 1e6:.1f}",
                 f"{r.params / 1e6:.2f}",
                 f"{r.peak_bytes / 1e6:.2f}",
                 f"{r.latency_ms:.2f}",
                 interval(*r.latency_interval_ms) if known else "–",
                 r.resolution,
-            )
+                *([measured.get(r.trial, "")] * bool(measured)),
+                r.like or "",
+            )[: len(columns)]
             for r in records
         ),
         left=0,
     )
+
+
+def _score(record: Record) -> tuple[str, ...]:
+    if record.accuracy_interval is None:
+        return (f"{record.score:.3f}",)
+    low, high = record.accuracy_interval
+    digits = 1 if record.score >= 10 else 2
+    return f"{record.score:.{digits}f}%", f"{low:.{digits}f}–{high:.{digits}f}%"
 
 
 def print_finalists(study: Study) -> None:

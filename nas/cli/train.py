@@ -63,6 +63,7 @@ def train(
         )
     going_on = is_training(output)
     from nas.training import train as run
+    from nas.training.own_table import remember
 
     try:
         with training_display() as report:
@@ -71,6 +72,7 @@ def train(
         kept = "every finished epoch is kept" if going_on or is_training(output) else "nothing yet"
         typer.echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
         raise typer.Exit(130) from None
+    remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
     count = len(loaded.validation.labels)
     typer.echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
     if trained.test and loaded.test:

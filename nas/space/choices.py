@@ -99,7 +99,7 @@ class Choices:
         channels = last_channels(stem, s.channels)
         stages = []
         for i in range(len(s.stages)):
-            rows = self._stage_rows(i, params, channels)
+            rows = self.stage_rows(i, params, channels)
             if rows:
                 stages.append(rows)
                 channels = last_channels(rows, channels)
@@ -111,7 +111,8 @@ class Choices:
             channels=s.channels,
         )
 
-    def _stage_rows(self, i: int, params: Params, channels: int) -> Rows:
+    def stage_rows(self, i: int, params: Params, channels: int) -> Rows:
+        """The rows of stage `i`, none where it is absent, for an input of so many `channels`."""
         stage, prefix = self.settings.stages[i], f"stage{i}."
         plan = self._plans[i]
         depth = params.get(prefix + "depth", stage.depth[0])
@@ -133,7 +134,9 @@ class Choices:
     def row(self, name: str, channels: int, stride: int, chosen: Params) -> Block:
         """The row of one layer of block kind `name`; `chosen` has a value for each name of
         `layer_choices`."""
-        return _layer_row(name, channels, stride, self.settings.divisor, tuple(chosen.items()))
+        s = self.settings
+        bounds = s.divisor, s.narrowest, s.narrowest_share
+        return _layer_row(name, channels, stride, bounds, tuple(chosen.items()))
 
     @cached_property
     def _plans(self) -> list[_Plan]:
@@ -201,10 +204,14 @@ def last_channels(rows: Rows, channels: int) -> int:
 
 @lru_cache(maxsize=1 << 15)
 def _layer_row(
-    name: str, channels: int, stride: int, divisor: int, chosen: tuple[tuple[str, Any], ...]
+    name: str,
+    channels: int,
+    stride: int,
+    bounds: tuple[int, int, float],
+    chosen: tuple[tuple[str, Any], ...],
 ) -> Block:
     choices = dict(chosen)
-    layer = Layer(channels, choices.pop("width"), stride, choices.pop("prune"), divisor)
+    layer = Layer(channels, choices.pop("width"), stride, choices.pop("prune"), *bounds)
     return kind(name).resolve(layer, choices)
 
 

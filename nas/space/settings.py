@@ -135,6 +135,9 @@ class StageSettings(Settings):
 class SpaceSettings(Settings):
     """The settings of a whole space. Widths and pruned channel counts are multiples of `divisor`.
 
+    What pruning and squeezing leave of a layer's hidden channels is bounded: no convolution gets
+    fewer than `narrowest`, and pruning leaves at least `narrowest_share` of the layer's width.
+
     What `per_layer` names (choices, `width` or `block`) is chosen for each layer, and so is the
     pruning ratio; all else is chosen for each stage. A search scores by `proxies` unless it is
     given others; an empty list means the default ones.
@@ -145,6 +148,8 @@ class SpaceSettings(Settings):
     channels: Count = 3
     classes: Count = 1000
     divisor: Count = 8
+    narrowest: Count = 8
+    narrowest_share: Ratio = 0.25
     resolution: Choice[Count]
     stem: Part
     stages: Annotated[tuple[StageSettings, ...], Field(min_length=1)]
@@ -207,14 +212,19 @@ class SpaceSettings(Settings):
         first = {key: values[0] for key, values in choices.items()}
         trials = [first, *({**first, k: v} for k, vs in choices.items() for v in vs)]
         for width in stage.width:
-            layers = [Layer(width, width, stage.stride, p, self.divisor) for p in self.prune]
-            layers.append(Layer(stage.width[0], width, stage.stride, 0.0, self.divisor))
+            layers = [self.layer(width, width, stage.stride, p) for p in self.prune]
+            layers.append(self.layer(stage.width[0], width, stage.stride, 0.0))
             for layer in layers:
                 for settings in trials:
                     try:
                         block_graph(block.resolve(layer, settings), (layer.in_channels, 8, 8))
                     except NasError as error:
                         raise ValueError(f"{where}: {error}") from None
+
+    def layer(self, channels: int, width: int, stride: int, prune: float) -> Layer:
+        """A layer of the space, which gets `channels`."""
+        bounds = self.narrowest, self.narrowest_share
+        return Layer(channels, width, stride, prune, self.divisor, *bounds)
 
     def stage_choices(self, i: int, block_name: str) -> dict[str, tuple[Value, ...]]:
         """The choices of a block kind in stage `i`: the stage's own replace those of the space."""

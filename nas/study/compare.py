@@ -88,8 +88,9 @@ def study_of(
 def curves(studies: Sequence[Study]) -> list[Curve]:
     """The curves of studies, on one scale.
 
-    Scores are relative to a reference sample, which depends on the seed; so all are computed again,
-    from the stored proxies, relative to the samples of all studies together. The hypervolume's
+    A combined score is relative to a reference sample, which depends on the seed; so all are
+    computed again, from the stored proxies, relative to the samples of all studies together.
+    Predicted accuracies are compared as they are. The hypervolume's
     reference point is the worst that is in these samples, objective by objective.
     Errors: `NasError` for studies that differ in more than sampler, seed, cascade and warm start,
     or that have no trial yet.
@@ -97,10 +98,10 @@ def curves(studies: Sequence[Study]) -> list[Curve]:
     samples: dict[str, Study] = {}
     for study in studies:
         _check(study, studies[0])
-        samples.setdefault(repr(study.reference), study)
+        samples.setdefault(repr([t.params for t in study.reference_trials]), study)
     proxies = studies[0].settings.proxies
     reference = [scores for study in samples.values() for scores in study.reference]
-    combiner = Combiner(proxies).fit(reference)
+    combiner = Combiner(proxies).fit(reference) if proxies else None
     points = np.vstack(
         [_losses(s, s.reference_trials, s.reference, combiner) for s in samples.values()]
     )
@@ -116,6 +117,11 @@ def _check(study: Study, first: Study) -> None:
                 f"studies '{study.name}' and '{first.name}' cannot be compared, for they differ in "
                 f"{name.replace('_', ' ')}{texts}"
             )
+    if study.predictions.measured != first.predictions.measured:
+        raise NasError(
+            f"studies '{study.name}' and '{first.name}' cannot be compared, for their predictions "
+            "are adapted to other trained networks"
+        )
     if not study.trials():
         raise NasError(f"study '{study.name}' has no finished trial yet")
     if not study.reference_trials:
@@ -130,19 +136,21 @@ def _losses(
     study: Study,
     trials: Sequence[FrozenTrial],
     scores: Sequence[dict[str, float]],
-    combiner: Combiner,
+    combiner: Combiner | None,
 ) -> np.ndarray:
     losses = trial_losses(trials, study.directions)
-    losses[:, 0] = [-combiner.score(each) for each in scores]
+    if combiner:
+        losses[:, 0] = [-combiner.score(each) for each in scores]
     return losses
 
 
-def _curve(study: Study, combiner: Combiner, reference: np.ndarray) -> Curve:
+def _curve(study: Study, combiner: Combiner | None, reference: np.ndarray) -> Curve:
     trials = study.trials()
     scored = [i for i, t in enumerate(trials) if t.state == TrialState.COMPLETE]
     complete = [trials[i] for i in scored]
     points = np.full((len(trials), len(study.directions)), np.nan)
-    points[scored] = _losses(study, complete, [t.user_attrs["scores"] for t in complete], combiner)
+    scores = [t.user_attrs.get("scores", {}) for t in complete]
+    points[scored] = _losses(study, complete, scores, combiner)
     settings = study.settings
     cascade = f", cascade {settings.cascade}" if settings.cascade > 1 else ""
     warm = ", warm start" if settings.start_from else ""

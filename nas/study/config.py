@@ -16,6 +16,7 @@ FACTS = {
     "version",
     "data_options",
     "data_checksum",
+    "families",
 }  # not to be chosen
 HEADER = "# For `nas search --config`: "
 

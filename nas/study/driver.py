@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from optuna.trial import TrialState, create_trial
 
-from nas.proxies import Combiner, evaluate
 from nas.study.candidates import Candidate
 from nas.study.optuna_private import stored_since
 from nas.study.progress import SearchReport, Tally
 from nas.study.samplers.budget import BudgetSampler
 from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
+from nas.study.scoring import Outcome, Scorer
 from nas.study.study import Study
 from nas.study.workers.executors import InlineExecutor, Slots, WorkersLost
 from nas.support.errors import NasError
@@ -27,16 +27,18 @@ REFERENCE_SIZE = 64
 MAX_REPEATS = 20
 FAILURES = (NasError, RuntimeError, ArithmeticError, MemoryError)
 
-# The proxies' scores, or the reason why there are none.
-Outcome = dict[str, float] | str
+# What an evaluation found, or the reason why it failed.
+Result = Outcome | str
 
 
 class Asked(NamedTuple):
-    """A candidate that is being evaluated, and what its sampler noted on the trial."""
+    """A candidate that is being evaluated, what its sampler noted on the trial, and the name of a
+    hand-scaled network."""
 
     candidate: Candidate
     notes: dict[str, Any]
-    future: Future[dict[str, float]]
+    like: str | None
+    future: Future[Outcome]
 
 
 class Driver:
@@ -75,18 +77,19 @@ class Driver:
         self._goal = goal
         with self.study.storage.driven(self.study.name) as self._claim, stop_on_signal(self._stop):
             with self._claim.exclusive():
+                self.study.refresh()
                 self._read_stored()
-            combiner = self._reference()
-            if combiner is None:
+            scorer = self._reference()
+            if scorer is None:
                 return "interrupted"
             self._tally.begin(len(self._history))
             self._lap()
             while True:
                 while self._may_ask:
-                    self._ask()
+                    self._ask(scorer)
                 if not self._waiting:
                     break
-                self._collect(combiner)
+                self._collect(scorer)
         if self.stopping:
             return "interrupted"
         return "finished" if len(self._history) >= goal else "exhausted"
@@ -107,11 +110,13 @@ class Driver:
             if trial.distributions.keys() == distributions.keys():
                 trial.distributions = distributions  # each has a copy: most of a study's memory
             self._stored[trial.user_attrs.get("hash", "")] = trial.number
+            trial = self.study.predictions.current(trial)
             self._history.add(trial)
             self._tally.add(trial)
 
-    def _reference(self) -> Combiner | None:
-        """Scores a sample of random feasible networks, which the combined score is relative to.
+    def _reference(self) -> Scorer | None:
+        """Scores a sample of random feasible networks: a combined score and the hypervolume are
+        relative to it, and evolution begins with it.
 
         It is the study's first driver's to be ready, and the same whatever the number of workers.
         None where the driver is to stop.
@@ -120,21 +125,22 @@ class Driver:
         rng = np.random.default_rng((self.study.settings.seed, 0))
         drawn = (candidates.feasible({}, rng) for _ in range(4 * REFERENCE_SIZE))
         networks = (candidate for candidate in drawn if candidate)
-        running: deque[tuple[Candidate, Future[dict[str, float]]]] = deque()
-        reference: list[dict[str, float]] = []
+        running: deque[tuple[Candidate, Future[Outcome]]] = deque()
+        reference: list[Outcome] = []
+        scorer = self.study.reference_scorer()
         assignments: list[dict[str, Any]] = []
         while not self.stopping:
             with self._claim.exclusive():
-                if combiner := self.study.combiner():
-                    return combiner
+                if known := self.study.scorer():
+                    return known
                 if len(reference) == REFERENCE_SIZE:
                     return self.study.set_reference(reference, assignments)
             self._report("reference sample", len(reference), REFERENCE_SIZE)
             missing = REFERENCE_SIZE - len(reference)
             while len(running) < min(self.slots(), missing) and (network := next(networks, None)):
-                running.append((network, self._submit(network)))
+                running.append((network, scorer.submit(self.executor, network.arch)))
             if not running:
-                raise NasError("the proxies are undefined for most networks of the space")
+                raise NasError("the score is undefined for most networks of the space")
             network, future = running.popleft()
             outcome = _outcome(future)
             if isinstance(outcome, dict):
@@ -142,34 +148,33 @@ class Driver:
                 assignments.append(network.assignment)
         return None
 
-    def _submit(self, candidate: Candidate) -> Future[dict[str, float]]:
-        settings = self.study.settings
-        return self.executor.submit(evaluate, candidate.arch, settings.proxies, settings.seed)
-
-    def _ask(self) -> None:
+    def _ask(self, scorer: Scorer) -> None:
         asked = len(self._history) + len(self._waiting) + self._repeats + self._dropped
         # One stream of random numbers a driver and trial: two words of the seed.
         number = asked + (self._claim.number << 32)
         seen: ChainMap[str, object] = ChainMap({}, self._stored, self._waiting)  # type: ignore[arg-type]
         sampler = BudgetSampler(self.study, number, seen)
         notes = self._history.ask(sampler)
-        candidate = self._warm_start(seen) or sampler.candidate or sampler.propose({})
+        candidate, like = self._warm_start(seen) or (sampler.candidate or sampler.propose({}), None)
         key = candidate.arch.hash
         if key in seen:  # a repeat is no trial
             self._repeats += 1
             return
         self._repeats = 0
-        self._waiting[key] = Asked(candidate, notes, self._submit(candidate))
+        future = scorer.submit(self.executor, candidate.arch)
+        self._waiting[key] = Asked(candidate, notes, like, future)
 
-    def _warm_start(self, seen: ChainMap[str, object]) -> Candidate | None:
-        """The next of the networks that the study starts from, if it is not there yet."""
+    def _warm_start(self, seen: ChainMap[str, object]) -> tuple[Candidate, str | None] | None:
+        """The next of the networks that the study starts from, if it is not there yet, and its
+        name where it has one."""
         while self._first:
-            candidate = self.study.candidates.make(self._first.pop(0))
+            assignment, like = self._first.pop(0)
+            candidate = self.study.candidates.make(assignment)
             if candidate.arch.hash not in seen:
-                return candidate
+                return candidate, like
         return None
 
-    def _collect(self, combiner: Combiner) -> None:
+    def _collect(self, scorer: Scorer) -> None:
         """Waits until something is evaluated, and stores what is."""
         done, _ = wait([a.future for a in self._waiting.values()], None, FIRST_COMPLETED)
         ready = [(key, asked) for key, asked in self._waiting.items() if asked.future in done]
@@ -178,21 +183,21 @@ class Driver:
         for key, asked in ready:
             outcome = _outcome(asked.future)
             del self._waiting[key]
-            self._store(key, asked, outcome, combiner)
+            self._store(key, asked, outcome, scorer)
 
-    def _store(self, key: str, asked: Asked, outcome: Outcome, combiner: Combiner) -> None:
+    def _store(self, key: str, asked: Asked, outcome: Result, scorer: Scorer) -> None:
         candidate = asked.candidate
-        state, values = TrialState.FAIL, None
+        state, values, found = TrialState.FAIL, None, {"reason": outcome}
         if not isinstance(outcome, str):
-            state = TrialState.COMPLETE
-            values = self.study.values(combiner.score(outcome), candidate)
+            state, found = TrialState.COMPLETE, scorer.attributes(outcome)
+            values = self.study.values(scorer.score(outcome), candidate)
         limits = {b.text: candidate.value(b.measure) - b.limit for b in self.study.budgets}
         trial = create_trial(
             state=state,
             values=values,
             params=candidate.assignment,
             distributions=self.study.space.distributions,
-            user_attrs=_attributes(candidate, outcome) | {"seconds": self._lap()},
+            user_attrs=_attributes(candidate, asked.like) | found | {"seconds": self._lap()},
             system_attrs=asked.notes,
             constraints=limits,
         )
@@ -217,7 +222,7 @@ class Driver:
         self.stopping = True
 
 
-def _outcome(future: Future[dict[str, float]]) -> Outcome:
+def _outcome(future: Future[Outcome]) -> Result:
     """The outcome of an evaluation. Errors: those that are not the candidate's."""
     error = future.exception()
     if error is None:
@@ -227,7 +232,7 @@ def _outcome(future: Future[dict[str, float]]) -> Outcome:
     return str(error) or repr(error)
 
 
-def _attributes(candidate: Candidate, outcome: Outcome) -> dict[str, object]:
+def _attributes(candidate: Candidate, like: str | None) -> dict[str, object]:
     latency, cost = candidate.latency, candidate.cost
     return {
         "hash": candidate.arch.hash,
@@ -237,5 +242,5 @@ def _attributes(candidate: Candidate, outcome: Outcome) -> dict[str, object]:
         "peak_bytes": cost.peak_bytes,
         "latency_ms": latency.ms,
         "latency_interval_ms": [latency.low_ms, latency.high_ms],
-        **({"reason": outcome} if isinstance(outcome, str) else {"scores": outcome}),
+        **({"like": like} if like else {}),
     }

@@ -1,4 +1,5 @@
-"""Finalists: the best of a study's Pareto front, trained briefly and ranked by accuracy.
+"""Finalists: good networks of a study that differ (see `nas.study.choosing`),
+trained briefly and ranked by accuracy.
 
 They are an Optuna study of their own, beside the search's: `STUDY.finalists/optuna.journal`, with
 each network's training in a folder of its own. Successive halving prunes those that fall behind.
@@ -17,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.data import DataSet, load_again, load_data
 from nas.defaults import STUDIES_FOLDER
+from nas.study import choosing
 from nas.study.optuna_private import reopened
 from nas.study.quiet import quiet
 from nas.study.record import Record
@@ -26,6 +28,7 @@ from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.support.errors import NasError
 from nas.training import TrainingProgress
+from nas.training.own_table import remember
 
 NAME, NETWORK = "finalists", "search_trial"
 REDUCTION = 3
@@ -108,7 +111,7 @@ def run_finalists(
     the data are now, if that is elsewhere. Errors: `NasError`, also where they have changed.
     """
     settings = study.settings
-    front = study.pareto()[: settings.finalists]
+    front = choosing.finalists(study.records(), settings.objectives, settings.finalists)
     if settings.data is None or not front:
         return []
     data = study_data(study, source)
@@ -116,7 +119,10 @@ def run_finalists(
     folder.mkdir(parents=True, exist_ok=True)
     with claim_file(folder, NAME) as claim, claim.exclusive():
         _train_all(study, front, data, folder, report)
-    return read_finalists(study)
+    found = read_finalists(study)
+    complete = [(study.network(f.record), 100 * f.accuracy) for f in found if not f.pruned]
+    remember(data, settings.recipe, complete)
+    return found
 
 
 def _train_all(

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from nas import plugins
+from nas.accuracy.model import FEWEST
 from nas.blocks import KINDS
 from nas.budget import parse_budgets
 from nas.data import READERS, DataSet, find_reader, load_data
 from nas.data.fit import fit_space
-from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, DEFAULT_TRIALS
+from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, PROXY_TRIALS
 from nas.latency import Target
 from nas.proxies import PROXIES
 from nas.proxies.registry import checked
 from nas.space import SearchSpace
+from nas.study import learning
 from nas.study.candidates import Candidates
 from nas.study.config import write_config
-from nas.study.driver import Driver
+from nas.study.families import hand_scaled
 from nas.study.notices import space_file
 from nas.study.objectives import check_objectives
 from nas.study.progress import SearchReport
@@ -40,10 +42,12 @@ class Options(TypedDict, total=False):
     sampler: str
     objectives: Sequence[str]
     proxies: Sequence[str] | None
-    trials: int
+    trials: int | None
     seed: int
     data: str | DataSet | None
     finalists: int
+    learn: int
+    train_minutes: float | None
     recipe: Recipe
     start_from: Sequence[str | dict[str, Any]]
     cascade: int | None
@@ -67,17 +71,24 @@ def begin(
     if source is not None:
         dataset = source if isinstance(source, DataSet) else load_data(source)
         loaded, options["data"] = fit_space(loaded, dataset), dataset.source
-        if options.get("finalists"):
+        if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
             options.get("recipe", FINALIST_RECIPE).check(len(dataset.train.labels))
         facts = {"data_options": dataset.options, "data_checksum": dataset.checksum}
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
+    elif options.get("learn") or options.get("train_minutes") is not None:
+        raise NasError("learn: networks are trained on data: give a data set too")
     candidates = Candidates(loaded, device, limits)
     settings = _settings(target, space, candidates, options)
     candidates.check(settings.seed)
     storage = Storage(options.get("storage"))
     first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)
-    settings = settings.model_copy(update={"start_from": first, **facts})
+    begins = (
+        SAMPLERS[settings.sampler].cascade is not None
+    )  # what others are compared with does not
+    families = hand_scaled(candidates) if begins else {}
+    first_trials = {"start_from": first, "families": families}
+    settings = settings.model_copy(update=first_trials | facts)
     name = options.get("name")
     if name is None:
         name = _free_name(storage, [loaded.name, device.name, *settings.budgets])
@@ -105,7 +116,13 @@ def _settings(
         },
     }
     settings = validated(StudySettings, data, "search")
-    check_cascade(settings.sampler, settings.cascade)
+    if settings.proxies and options.get("trials") is None:
+        settings = settings.model_copy(update={"trials": PROXY_TRIALS})
+    if 0 < settings.learn < FEWEST:
+        raise NasError(f"learn {settings.learn}: must be at least {FEWEST} networks")
+    if settings.proxies and (settings.learn or settings.train_minutes):
+        raise NasError("learn: it adapts predicted accuracy, and not a score of proxies")
+    check_cascade(settings.sampler, settings.cascade, settings.proxies)
     check_objectives(settings.objectives)
     checked(settings.proxies)
     cascade = options.get("cascade") or default_cascade(settings.sampler, settings.proxies)
@@ -129,10 +146,12 @@ def search(
     sampler: str = DEFAULT_SAMPLER,
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     proxies: Sequence[str] | None = None,
-    trials: int = DEFAULT_TRIALS,
+    trials: int | None = None,
     seed: int = 0,
     data: str | DataSet | None = None,
     finalists: int = 0,
+    learn: int = 0,
+    train_minutes: float | None = None,
     recipe: Recipe = FINALIST_RECIPE,
     start_from: Sequence[str | dict[str, Any]] = (),
     cascade: int | None = None,
@@ -148,11 +167,14 @@ def search(
     storage: a folder of journals or the URL of a database; unless given, NAS_STORAGE or `studies`.
     sampler: what proposes networks.
     objectives: what is minimised besides the score being maximised.
-    proxies: what the score is made of; unless given, the space's own or the default ones.
-    trials: how many networks to evaluate.
+    proxies: what a combined score is made of instead of the predicted accuracy; unless given, what
+        the space names, which of the shipped ones none does.
+    trials: how many networks to evaluate; unless given 5000, or 1000 by proxies.
     seed: of all random numbers.
     data: a data set or its source; the space takes its classes, channels and resolution.
-    finalists: how many of the best networks `study.finalists.run_finalists` trains on `data`.
+    finalists: how many good, different networks `study.finalists.run_finalists` trains on `data`.
+    learn: how many networks to train on `data` in between, which predictions are adapted to.
+    train_minutes: the same by the minutes of training, those of all workers added up.
     recipe: how it trains them.
     start_from: what the first trials are; see `study.warm_start.assignments`.
     cascade: how many proposals are screened for a trial; unless given, what suits the sampler.
@@ -173,11 +195,13 @@ def search(
         seed=seed,
         data=data,
         finalists=finalists,
+        learn=learn,
+        train_minutes=train_minutes,
         recipe=recipe,
         start_from=start_from,
         cascade=cascade,
     )
-    Driver(study, report=report).run(study.settings.trials)
+    learning.run(study, study.settings.trials, report=report)
     return study
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.study.best import best
 from nas.study.objectives import losses
 from nas.study.record import Record, record_of
 
@@ -76,7 +77,7 @@ class Tally:
             goal=goal,
             feasible=self._feasible,
             failed=self._failed,
-            best=max(self._front, key=lambda r: r.score, default=None),
+            best=best(self._front, self._objectives) if self._front else None,
             front=len(self._front),
             per_second=rate,
             seconds_left=(goal - done) / rate if rate > 0 and phase == "search" else None,

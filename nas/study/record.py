@@ -13,7 +13,11 @@ from nas.support.errors import NasError
 
 @dataclass(frozen=True)
 class Record:
-    """One finished trial: a network, its score and its costs."""
+    """One finished trial: a network, its score and its costs.
+
+    With an `accuracy_interval` the score is the predicted accuracy, else it ranks alone. `like` is
+    the name of a network that was scaled by hand.
+    """
 
     trial: int
     score: float
@@ -25,6 +29,8 @@ class Record:
     resolution: int
     scores: dict[str, float]
     architecture: dict[str, Any]
+    accuracy_interval: tuple[float, float] | None = None
+    like: str | None = None
 
     @property
     def arch(self) -> Architecture:
@@ -35,15 +41,22 @@ class Record:
         """The record as JSON types."""
         return {
             "trial": self.trial,
-            "score": self.score,
+            **self._score(),
             "macs": self.macs,
             "params": self.params,
             "peak_bytes": self.peak_bytes,
             "latency_ms": self.latency_ms,
             "latency_interval_ms": list(self.latency_interval_ms),
             "resolution": self.resolution,
+            **({"like": self.like} if self.like else {}),
             "architecture": self.architecture,
         }
+
+    def _score(self) -> dict[str, Any]:
+        if self.accuracy_interval is None:
+            return {"score": self.score}
+        interval = list(self.accuracy_interval)
+        return {"predicted_accuracy": self.score, "predicted_accuracy_interval": interval}
 
 
 def record_of(trial: FrozenTrial) -> Record:
@@ -63,8 +76,17 @@ def record_of(trial: FrozenTrial) -> Record:
             latency_ms=attributes["latency_ms"],
             latency_interval_ms=(low, high),
             resolution=attributes["architecture"]["resolution"],
-            scores=attributes["scores"],
+            scores={} if "predicted_accuracy" in attributes else attributes["scores"],
             architecture=attributes["architecture"],
+            like=attributes.get("like"),
+            accuracy_interval=_interval(attributes.get("predicted_accuracy")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise NasError(f"trial {trial.number} is damaged: {error!r}") from None
+
+
+def _interval(predicted: list[float] | None) -> tuple[float, float] | None:
+    if predicted is None:
+        return None
+    _, low, high = predicted
+    return low, high

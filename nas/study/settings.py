@@ -13,7 +13,6 @@ from nas._version import __version__
 from nas.data.options import DataOptions
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TRIALS
 from nas.plugins import PluginFile
-from nas.proxies import DEFAULT
 from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
@@ -27,8 +26,11 @@ class StudySettings(Settings):
 
     `space` is the whole space, so a study does not depend on the `space_file` it came from; the
     `target` is named, with the checksum of the table that the study began with, and `plugins` are
-    the files that registered a block of the space or a proxy. With `data` the space is already that
-    of the data set, and the best `finalists` of the Pareto front are trained by `recipe`.
+    the files that registered a block of the space or a proxy. Without `proxies` the score is the
+    predicted accuracy. The first of them are `start_from`, then the `families`, which are named
+    hand-scaled networks. With `data` the space is already that
+    of the data set; `learn` networks are trained by `recipe` to learn from, or as many as
+    `train_minutes` allow, and `finalists` in the end.
     """
 
     space: dict[str, Any]
@@ -37,8 +39,9 @@ class StudySettings(Settings):
     budgets: tuple[str, ...]
     sampler: str = DEFAULT_SAMPLER
     objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
-    proxies: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT
+    proxies: tuple[str, ...] = ()
     start_from: tuple[dict[str, Any], ...] = ()
+    families: dict[str, dict[str, Any]] = {}
     cascade: Annotated[int, Field(ge=1, le=10_000)] = 1
     trials: Annotated[int, Field(ge=1, le=10**7)] = DEFAULT_TRIALS
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -47,6 +50,8 @@ class StudySettings(Settings):
     data_options: DataOptions = DataOptions()
     data_checksum: str | None = None
     finalists: Annotated[int, Field(ge=0, le=1000)] = 0
+    learn: Annotated[int, Field(ge=0, le=100_000)] = 0
+    train_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     recipe: Recipe = FINALIST_RECIPE
     space_file: PluginFile | None = None
     version: str = __version__

@@ -17,15 +17,20 @@ from nas.latency import Target
 from nas.measures import OBJECTIVES
 from nas.proxies import Combiner
 from nas.space import SearchSpace
+from nas.study.best import best
 from nas.study.candidates import Candidate, Candidates
 from nas.study.objectives import directions, pareto
+from nas.study.predictions import Predictions
 from nas.study.record import Record, record_of
 from nas.study.samplers.cascade import Screen
+from nas.study.scoring import Combined, Outcome, Predicted, Scorer, predicted
 from nas.study.settings import StudySettings, read_settings
 from nas.study.storage.storage import Storage, locate
 from nas.support.errors import NasError
 
 SETTINGS, REFERENCE, NETWORKS = "nas:settings", "nas:reference", "nas:reference_networks"
+# What spaces that were stored before these settings did without.
+UNBOUND = {"narrowest": 1, "narrowest_share": 0.0}
 DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # of stored values
 
 
@@ -83,7 +88,7 @@ class Study:
 
     @cached_property
     def space(self) -> SearchSpace:
-        return SearchSpace.from_dict(self.settings.space, f"study '{self.name}'")
+        return SearchSpace.from_dict(UNBOUND | self.settings.space, f"study '{self.name}'")
 
     @cached_property
     def target(self) -> Target:
@@ -115,22 +120,66 @@ class Study:
         return [score, *(candidate.value(measure) for measure in measures)]
 
     @property
-    def warm_start(self) -> Sequence[dict[str, Any]]:
-        """The assignments to begin with, before any sampler is asked: within budget, none twice."""
-        return self.settings.start_from
+    def warm_start(self) -> list[tuple[dict[str, Any], str | None]]:
+        """The assignments to begin with, before any sampler is asked, within budget; with the
+        names of those that are hand-scaled."""
+        own = [(assignment, None) for assignment in self.settings.start_from]
+        families = self.settings.families.items()
+        return [*own, *((assignment, name) for name, assignment in families)]
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the score is the predicted accuracy, and not a combination of proxies."""
+        return not self.settings.proxies
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """The accuracy model of the study, and what it says of the trials."""
+        return Predictions(self.optuna)
+
+    def refresh(self) -> None:
+        """Takes what another process may have trained, and predicts anew by it."""
+        self.__dict__.pop("reference_trials", None)
+        self.predictions.refresh()
+        if self.predicts:
+            self.predictions.renew(self.trials())
+
+    def learn(self, measured: Sequence[tuple[Architecture, float]]) -> None:
+        """Adapts predictions to trained networks, with accuracies in percent, all there are."""
+        self.predictions.learn(measured)
+        self.refresh()
 
     def combiner(self) -> Combiner | None:
         """The score's combination of proxies, None before its reference sample was scored."""
         reference = self.reference
         return self._combined(reference) if reference else None
 
+    def scorer(self) -> Scorer | None:
+        """What candidates are scored by, None before there is a reference sample."""
+        if self.predicts:
+            return Predicted(self.predictions.model) if NETWORKS in self.optuna.user_attrs else None
+        combiner = self.combiner()
+        return self._scorer(combiner) if combiner else None
+
+    def reference_scorer(self) -> Scorer:
+        """What the reference sample is scored by."""
+        return Predicted(self.predictions.model) if self.predicts else self._scorer(None)
+
+    def _scorer(self, combiner: Combiner | None) -> Scorer:
+        return Combined(self.settings.proxies, self.settings.seed, combiner)
+
     def set_reference(
-        self, reference: list[dict[str, float]], assignments: Sequence[dict[str, Any]]
-    ) -> Combiner:
-        """Stores the proxies' scores of the reference sample and its assignments, once."""
+        self, reference: list[Outcome], assignments: Sequence[dict[str, Any]]
+    ) -> Scorer:
+        """Stores the scores of the reference sample and its assignments, once."""
+        if not self.predicts:
+            self.optuna.set_user_attr(REFERENCE, reference)
         self.optuna.set_user_attr(NETWORKS, list(assignments))
-        self.optuna.set_user_attr(REFERENCE, reference)
-        return self._combined(reference)
+        return (
+            Predicted(self.predictions.model)
+            if self.predicts
+            else self._scorer(self._combined(reference))
+        )
 
     @property
     def reference(self) -> list[dict[str, float]]:
@@ -145,12 +194,16 @@ class Study:
     def reference_trials(self) -> list[FrozenTrial]:
         """The reference sample as if it had been searched; none before it is stored, or where an
         older hw-nas stored its scores alone."""
-        combiner, networks = self.combiner(), self.optuna.user_attrs.get(NETWORKS, [])
-        if combiner is None or not networks:
-            return []
+        networks = self.optuna.user_attrs.get(NETWORKS, [])
         try:
-            pairs = zip(networks, self.reference, strict=True)
-            return [self._reference_trial(p, combiner.score(scores)) for p, scores in pairs]
+            if self.predicts:
+                archs = [self.space.decode(assignment) for assignment in networks]
+                scores = [found.value for found in predicted(self.predictions.model, archs)]
+            else:
+                combiner = self.combiner()
+                scores = [combiner.score(each) for each in self.reference] if combiner else []
+            pairs = zip(networks, scores, strict=True) if networks else ()
+            return [self._reference_trial(*pair) for pair in pairs]
         except DAMAGE as error:
             raise self._damaged(error) from None
 
@@ -177,7 +230,8 @@ class Study:
     def trials(self) -> list[FrozenTrial]:
         """Every finished trial, failed ones included."""
         finished = (TrialState.COMPLETE, TrialState.FAIL)
-        return self.optuna.get_trials(deepcopy=False, states=finished)
+        found = self.optuna.get_trials(deepcopy=False, states=finished)
+        return [self.predictions.current(trial) for trial in found]
 
     def records(self) -> list[Record]:
         """The finished trials that gave a score, in order. All of them meet every budget."""
@@ -189,7 +243,7 @@ class Study:
         if not records:
             raise NasError(f"study '{self.name}' has no finished trial yet")
         if number is None:
-            return max(records.values(), key=lambda r: r.score)
+            return best(list(records.values()), self.settings.objectives)
         if number not in records:
             raise NasError(
                 f"trial {number} of study '{self.name}' is none of its scored trials, "

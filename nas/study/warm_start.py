@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import log
 from typing import Any
 
 import numpy as np
 
-from nas.architecture import Architecture, Rows
-from nas.blocks import kind
 from nas.space import SearchSpace
+from nas.space.nearest import nearest
 from nas.study.candidates import Candidates
 from nas.study.networks import find_networks
 from nas.study.storage.storage import Storage
@@ -55,59 +53,3 @@ def _checked(assigned: Mapping[str, Any], space: SearchSpace) -> Assignment:
             allowed = ", ".join(map(str, space.options[name]))
             raise NasError(f"start_from: {name} {value!r} is none of {allowed}")
     return dict(assigned)
-
-
-def nearest(space: SearchSpace, arch: Architecture) -> Assignment:
-    """The assignment of `arch`, or where the space cannot express it, one of a network near it.
-
-    The latter comes of changing one option at a time while that brings the network nearer.
-    """
-    try:
-        return space.encode(arch)
-    except NasError:
-        pass
-    best = {name: values[0] for name, values in space.options.items()}
-    least = _distance(space.decode(best), arch)
-    improved = True
-    while improved:
-        improved = False
-        for name, values in space.options.items():
-            for value in values:
-                trial = {**best, name: value}
-                distance = _distance(space.decode(trial), arch)
-                if distance < least:
-                    best, least, improved = trial, distance, True
-    return best
-
-
-def _distance(a: Architecture, b: Architecture) -> float:
-    """The difference of two networks, layer by layer between two reductions of the map."""
-    mine, theirs = _levels(a), _levels(b)
-    total = abs(log(a.resolution / b.resolution))
-    for i in range(max(len(mine), len(theirs))):
-        rows, others = (levels[i] if i < len(levels) else () for levels in (mine, theirs))
-        total += 2 * abs(len(rows) - len(others))
-        for row, other in zip(rows, others, strict=False):
-            both = kind(row.kind).parameters.keys() & kind(other.kind).parameters.keys()
-            total += 1 if row.kind != other.kind else 0
-            total += sum(_apart(row.get(name), other.get(name)) for name in both)
-    return total
-
-
-def _apart(a: object, b: object) -> float:
-    """The difference of two settings, of logs where they are numbers; at most 1."""
-    if a == b:
-        return 0.0
-    if isinstance(a, int | float) and isinstance(b, int | float) and a > 0 and b > 0:
-        return min(1.0, abs(log(a / b)))
-    return 0.5
-
-
-def _levels(arch: Architecture) -> list[Rows]:
-    """The rows of stem and stages, grouped by the size of the map that they make, and the head."""
-    levels: list[list[Any]] = [[]]
-    for row in (*arch.stem, *(row for stage in arch.stages for row in stage)):
-        if "stride" in kind(row.kind).parameters and row.get("stride") == 2:
-            levels.append([])
-        levels[-1].append(row)
-    return [tuple(rows) for rows in (*levels, arch.head)]

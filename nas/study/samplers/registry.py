@@ -55,10 +55,13 @@ def sampler(name: str, *, cascade: int | None = 1, generations: bool = False) ->
     return register
 
 
-def check_cascade(name: str, cascade: int) -> None:
-    """Errors: `NasError` for an unknown sampler, and for a cascade on one that takes none."""
+def check_cascade(name: str, cascade: int, proxies: Sequence[str]) -> None:
+    """Errors: `NasError` for an unknown sampler, and for a cascade on one that takes none or
+    without proxies."""
     if SAMPLERS[name].cascade is None and cascade > 1:
         raise NasError(f"cascade {cascade}: sampler '{name}' proposes without one; leave it at 1")
+    if cascade > 1 and not proxies:
+        raise NasError(f"cascade {cascade}: it saves runs of proxies, and there are none")
 
 
 def default_cascade(name: str, proxies: Sequence[str]) -> int:

@@ -1,0 +1,89 @@
+"""Which networks of a study are worth training: good ones that are unlike each other.
+
+One rule for finalists and for what is trained to learn from. The first is the best; each of the
+others has the greatest product of two things: its distance to what is chosen already, in latency
+and in structure, and what its prediction is worth, which falls to 1/e for each `reach` of log odds
+that it is below the top. To learn, the width of its interval counts too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from math import exp, log2
+
+from nas.study.best import best, lost, width
+from nas.study.objectives import pareto
+from nas.study.record import Record
+
+REACH = 0.05  # of finalists, log odds: one point at 70%
+POOL = 400  # records that are looked at beside the Pareto front, the best ones
+FAR = 2.0  # a distance beyond which all are equally far
+
+
+def finalists(records: Sequence[Record], objectives: Sequence[str], count: int) -> list[Record]:
+    """The `count` finalists among a study's records, or fewer where there are fewer.
+
+    By a combined score of proxies, of which differences say nothing, those of the Pareto front that
+    score most.
+    """
+    if not records or records[0].accuracy_interval is None:
+        return pareto(records, objectives)[:count]
+    return spread(records, objectives, count, REACH)
+
+
+def spread(
+    records: Sequence[Record],
+    objectives: Sequence[str],
+    count: int,
+    reach: float,
+    known: Collection[int] = (),
+    *,
+    uncertain: bool = False,
+) -> list[Record]:
+    """So many records by the rule above, unlike the trials that are `known` already, too."""
+    by_score = sorted(records, key=lambda record: -record.score)
+    some = (*by_score[:POOL], *pareto(records, objectives))
+    pool = {record.trial: record for record in some}
+    rows = {record.trial: _rows(record) for record in records if record.trial in {*pool, *known}}
+    worth = {
+        trial: exp(-lost(record, by_score[0]) / reach) * (width(record) if uncertain else 1)
+        for trial, record in pool.items()
+    }
+    nearest = dict.fromkeys(pool, FAR)
+
+    def approach(pick: Record) -> None:
+        for trial, record in pool.items():
+            apart = _apart(record, pick) + _unlike(rows[trial], rows[pick.trial])
+            nearest[trial] = min(nearest[trial], apart)
+
+    for record in records:
+        if record.trial in known:
+            approach(record)
+    chosen: list[Record] = []
+    first = best(records, objectives)
+    while len(chosen) < count and any(nearest.values()):
+        left = (trial for trial, distance in nearest.items() if distance)
+        pick = pool[max(left, key=lambda trial: worth[trial] * nearest[trial])]
+        if not chosen and nearest[first.trial]:
+            pick = first
+        chosen.append(pick)
+        approach(pick)
+    return chosen
+
+
+def _apart(a: Record, b: Record) -> float:
+    """Doublings between the latencies."""
+    return abs(log2(a.latency_ms / b.latency_ms))
+
+
+def _rows(record: Record) -> Counter[str]:
+    """How often each row, with its settings, is in the network."""
+    parts = record.architecture
+    rows = (*parts["stem"], *(row for stage in parts["stages"] for row in stage), *parts["head"])
+    return Counter(map(repr, rows))
+
+
+def _unlike(a: Counter[str], b: Counter[str]) -> float:
+    """The share of rows that two networks do not have in common."""
+    return 1 - (a & b).total() / max((a | b).total(), 1)

@@ -1,0 +1,73 @@
+"""Hand-scaled networks of the published families: what every search begins with.
+
+A search cannot lose unseen to what people would do by hand. Of each family there are two networks,
+one with its own depth and one with half of it, each as wide as the budgets allow. Where a space
+cannot express one, the network of it that is nearest takes its place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nas.references.adapted import FAMILIES, adapted
+from nas.space.nearest import nearest
+from nas.study.candidates import Candidate, Candidates
+
+WIDTHS = (2.0, 1.7, 1.4, 1.2, 1.0, 0.85, 0.7, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1)
+USUAL = 224  # pixels; where a space has no such input, the smallest it has
+
+
+def hand_scaled(candidates: Candidates) -> dict[str, dict[str, Any]]:
+    """Assignments within the budgets by name of the network: `squeezenet1_1 half ×0.5`, or
+    `like …` where it is the nearest. No network is there twice."""
+    found: dict[str, dict[str, Any]] = {}
+    hashes: set[str] = set()
+    for name in FAMILIES:
+        for half in (False, True):
+            widest = _widest(name, half, candidates)
+            if widest and widest[1].arch.hash not in hashes:
+                label, candidate = widest
+                hashes.add(candidate.arch.hash)
+                found[label] = candidate.assignment
+    return found
+
+
+def _widest(name: str, half: bool, candidates: Candidates) -> tuple[str, Candidate] | None:
+    """The widest that is within the budgets, found by halving the list of widths."""
+    best, low, high = None, 0, len(WIDTHS)
+    while low < high:
+        middle = (low + high) // 2
+        made = _made(name, WIDTHS[middle], half, candidates)
+        if made is None:
+            return None
+        label, candidate = made
+        if candidates.excess(candidate):
+            low = middle + 1
+        else:
+            best, high = (label, candidate), middle
+    return best
+
+
+def _made(
+    name: str, width: float, half: bool, candidates: Candidates
+) -> tuple[str, Candidate] | None:
+    """The family's network for the space's images, or one like it; None in a space without its
+    blocks."""
+    space, s = candidates.space, candidates.space.settings
+    stem = space.stem.decode({})[0]
+    arch = adapted(
+        name,
+        width,
+        half=half,
+        resolution=USUAL if USUAL in s.resolution else min(s.resolution),
+        channels=s.channels,
+        classes=s.classes,
+        strides=sum(stage.stride > 1 for stage in s.stages),
+        stem_stride=dict(stem.settings).get("stride", 1),  # type: ignore[arg-type]
+    )
+    known = {block for stage in s.stages for block in stage.block}
+    if not {row.kind for stage in arch.stages for row in stage} <= known | {"maxpool"}:
+        return None
+    candidate = candidates.make(nearest(space, arch))
+    same = candidate.arch.hash == arch.hash
+    return f"{'' if same else 'like '}{arch.name}", candidate

@@ -1,0 +1,231 @@
+"""Learning from trainings: a study trains some of its networks briefly and predicts by them.
+
+The search goes in phases with rounds of training between them. A round trains networks that teach
+most (see `nas.study.choosing`): promising ones, of which less is known, unlike each other and what
+was trained. After a third of the epochs the better half goes on, the others stop; what those would
+have reached is inferred from those that went on. Then predictions are adapted, all trials are
+predicted anew and the search goes on.
+
+What is kept is the choice of every round, in the study, and every network's training in a folder of
+its own, `STUDY.learning/trial-N`; so whatever is killed goes on where it was. Accuracies of
+networks that were trained to the end are added to the user's own table of the data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nas.accuracy.model import FEWEST
+from nas.data import DataSet
+from nas.defaults import STUDIES_FOLDER
+from nas.study.choosing import spread
+from nas.study.driver import Driver
+from nas.study.finalists import study_data
+from nas.study.partial_training import inferred, outcomes
+from nas.study.progress import SearchReport
+from nas.study.settings import StudySettings
+from nas.study.storage.locks import claim_file
+from nas.study.study import Study
+from nas.study.workers.executors import InlineExecutor, Slots
+from nas.support.errors import NasError
+from nas.training.own_table import remember, remembered
+
+if TYPE_CHECKING:
+    from nas.training.checkpoint import Epoch
+
+ROUNDS = "nas:rounds"
+MOST_ROUNDS = 3
+FIRST = 6  # networks of a round, at least
+FEWEST_HALVED = 8  # networks of a round that is halved
+REACHES = (0.4, 0.2, 0.1)  # log odds below the top at which a network is worth 1/e, by round
+
+
+class LearningProgress(NamedTuple):
+    """How far the trainings of a round are: `done` of `networks`, `stage` says which."""
+
+    round: int
+    stage: str
+    done: int
+    networks: int
+
+
+LearningReport = Callable[[LearningProgress], None]
+
+
+class Measured(NamedTuple):
+    """A network that a round trained: its validation accuracy in percent after the last epoch, or
+    what is inferred of it where its training was stopped."""
+
+    trial: int
+    accuracy: float
+    complete: bool
+
+
+def run(
+    study: Study,
+    goal: int,
+    executor: Executor | None = None,
+    slots: Slots = 1,
+    report: SearchReport = lambda progress: None,
+    learning: LearningReport = lambda progress: None,
+    source: str | None = None,
+) -> str:
+    """Searches until the study has `goal` trials, with its rounds of training; says why it ended,
+    as `Driver.run` does. `source` is where the data are now, if that is elsewhere. Errors:
+    `NasError`, also where they have changed."""
+    if _planned(study.settings) and not study.predictions.measured and not _rounds(study):
+        known = remembered(study_data(study, source), study.settings.recipe)
+        if len(known) >= FEWEST:
+            study.learn(known)
+    while size := _next_size(study):
+        number, planned = _finished(study), _planned(study.settings)
+        share = study.settings.trials * (number + 1) // (planned + 1)
+        ended = Driver(study, executor, slots, report).run(max(1, share))
+        if ended == "interrupted":
+            return ended
+        training = _Training(executor or InlineExecutor(), learning, study_data(study, source))
+        if not _train_round(study, number, size, training):
+            break
+    return Driver(study, executor, slots, report).run(goal)
+
+
+def learning_folder(study: Study) -> Path:
+    """The folder of a study's trainings: beside its journal, or in ./studies where it has none."""
+    folder = Path(STUDIES_FOLDER) if study.storage.url else study.storage.folder
+    return folder / f"{study.name}.learning"
+
+
+def trained(study: Study) -> dict[int, Measured]:
+    """What the finished rounds have trained, by trial."""
+    rounds = [each for each in _rounds(study) if "accuracies" in each]
+    return {
+        int(trial): Measured(int(trial), accuracy, int(trial) in each["complete"])
+        for each in rounds
+        for trial, accuracy in each["accuracies"].items()
+    }
+
+
+def _rounds(study: Study) -> list[dict[str, Any]]:
+    """The rounds so far: the `trials` that each trains, and once it is finished the `accuracies`,
+    those that are `complete`, the `early` ones after a third of the epochs, and the `seconds`."""
+    rounds: list[dict[str, Any]] = study.optuna.user_attrs.get(ROUNDS, [])
+    return rounds
+
+
+def _finished(study: Study) -> int:
+    return sum("accuracies" in each for each in _rounds(study))
+
+
+def _planned(settings: StudySettings) -> int:
+    """How many rounds there are to be: six networks or more in each, three rounds at most."""
+    if settings.learn:
+        return min(MOST_ROUNDS, max(1, settings.learn // FIRST))
+    return MOST_ROUNDS if settings.train_minutes else 0
+
+
+def _next_size(study: Study) -> int:
+    """How many networks the next round trains, 0 where there is none."""
+    settings, rounds = study.settings, _rounds(study)
+    if rounds and "accuracies" not in rounds[-1]:
+        return len(rounds[-1]["trials"])
+    left = _planned(settings) - len(rounds)
+    if left <= 0:
+        return 0
+    done = sum(len(each["trials"]) for each in rounds)
+    count = settings.learn - done if settings.learn else left * FIRST
+    if settings.train_minutes and rounds:
+        spent = sum(each["seconds"] for each in rounds) / 60
+        affordable = int((settings.train_minutes - spent) / max(spent / done, 1e-9))
+        count = min(count, affordable) if settings.learn else affordable
+    return max(0, -(-count // left))
+
+
+class _Training(NamedTuple):
+    """What a round is trained with."""
+
+    executor: Executor
+    report: LearningReport
+    data: DataSet
+
+
+def _train_round(study: Study, number: int, size: int, training: _Training) -> bool:
+    """Trains a round, or waits for whoever does; False where there is nothing left to train."""
+    data, folder = training.data, learning_folder(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    with claim_file(folder, "learning") as claim, claim.exclusive():
+        study.refresh()
+        rounds = _rounds(study)
+        if _finished(study) > number:
+            return True
+        if len(rounds) == number:
+            trials = _chosen(study, number, size)
+            if not trials:
+                return False
+            rounds.append({"trials": trials, "data": data.checksum})
+            study.optuna.set_user_attr(ROUNDS, rounds)
+        if rounds[number]["data"] != data.checksum:
+            raise NasError(f"data set {data.source} has changed since its networks were trained")
+        rounds[number] |= _trained(study, rounds, training)
+        archs = {record.trial: study.network(record) for record in study.records()}
+        accuracies = {int(trial): v for trial, v in rounds[number]["accuracies"].items()}
+        complete = [(archs[trial], accuracies[trial]) for trial in rounds[number]["complete"]]
+        remember(data, study.settings.recipe, complete)
+        new = [(archs[trial], accuracy) for trial, accuracy in accuracies.items()]
+        study.optuna.set_user_attr(ROUNDS, rounds)
+        study.learn([*study.predictions.measured, *new])
+    return True
+
+
+def _chosen(study: Study, number: int, size: int) -> list[int]:
+    known = {trial for each in _rounds(study) for trial in each["trials"]}
+    reach = REACHES[min(number, len(REACHES) - 1)]
+    objectives, records = study.settings.objectives, study.records()
+    return [r.trial for r in spread(records, objectives, size, reach, known, uncertain=True)]
+
+
+def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) -> dict[str, Any]:
+    """Trains the networks of the last round, the worse half of them a third of the way."""
+    trials, recipe = rounds[-1]["trials"], study.settings.recipe
+    folder = learning_folder(study).absolute()
+    third = recipe.epochs // 3
+    archs = {record.trial: record.arch for record in study.records() if record.trial in trials}
+    epochs: dict[int, list[Epoch]] = {}
+
+    def train_to(some: Sequence[int], count: int, stage: str) -> None:
+        source, options = training.data.source, training.data.options.model_dump_json()
+        jobs = [
+            (archs[trial], source, options, recipe, folder / f"trial-{trial}", count)
+            for trial in some
+        ]
+        found = outcomes(training.executor, jobs)
+        for done, (trial, history) in enumerate(zip(some, found, strict=False), 1):
+            if history is not None:
+                epochs[trial] = history
+            training.report(LearningProgress(len(rounds), stage, done, len(some)))
+
+    going_on, early = list(trials), {}
+    if third and len(trials) >= FEWEST_HALVED:
+        train_to(trials, third, "to a third")
+        early = {trial: each[third - 1].validation_accuracy for trial, each in epochs.items()}
+        going_on = sorted(early, key=lambda trial: -early[trial])[: -(-len(early) // 2)]
+    train_to(going_on, recipe.epochs, "to the end")
+    complete = [trial for trial in going_on if trial in epochs]
+    final = {trial: epochs[trial][-1].validation_accuracy for trial in complete}
+    stopped = {trial: value for trial, value in early.items() if trial not in final}
+    pairs = [(early[trial], final[trial]) for trial in complete if trial in early]
+    for each in rounds[:-1]:
+        pairs += [
+            (value, each["accuracies"][trial] / 100)
+            for trial, value in each["early"].items()
+            if int(trial) in each["complete"]
+        ]
+    accuracies = final | inferred(stopped, pairs)
+    return {
+        "accuracies": {str(trial): 100 * value for trial, value in accuracies.items()},
+        "complete": complete,
+        "early": {str(trial): value for trial, value in early.items()},
+        "seconds": sum(epoch.seconds for each in epochs.values() for epoch in each),
+    }

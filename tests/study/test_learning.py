@@ -1,0 +1,166 @@
+"""A study learns from networks that it trains, whatever interrupts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nas
+from nas.accuracy.regression import share_of
+from nas.accuracy.table import read_accuracy_table
+from nas.study import Study, begin
+from nas.study.learning import LearningProgress, learning_folder, run, trained
+from nas.study.partial_training import inferred
+from nas.training import Recipe, Trained
+
+OPTIONS: dict[str, Any] = {
+    "target": "jetson",
+    "budgets": ["0.6MFLOPs"],
+    "space": "small",
+    "data": "digits",
+    "trials": 32,
+    "recipe": Recipe(epochs=3, images=320, batch_size=32),
+}
+
+CHILD = """
+import sys
+from nas.study import Study
+from nas.study.learning import run
+def report(progress):
+    print(progress.stage, progress.done, flush=True)
+run(Study.load("killed"), 32, learning=report)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[LearningProgress]]:
+    """The folder of an uninterrupted study of one round, and what it said."""
+    folder = tmp_path_factory.mktemp("learned")
+    before, said = Path.cwd(), list[LearningProgress]()
+    os.chdir(folder)
+    try:
+        assert run(begin(**OPTIONS, name="whole", learn=8), 32, learning=said.append) == "finished"
+    finally:
+        os.chdir(before)
+    return folder, said
+
+
+def _open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(folder)
+    return Study.load("whole")
+
+
+def test_predictions_are_adapted_to_what_was_trained(
+    learned: tuple[Path, list[LearningProgress]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = _open(learned[0], monkeypatch)
+    found = trained(study)
+    assert len(found) == 8
+    for trial, each in found.items():
+        state = learning_folder(study) / f"trial-{trial}"
+        if each.complete:
+            assert each.accuracy == pytest.approx(100 * Trained.load(state).accuracy)
+    assert sum(each.complete for each in found.values()) == 4
+    shares = [(arch, accuracy / 100) for arch, accuracy in study.predictions.measured]
+    model = nas.AccuracyModel.load().adapt(shares)
+    for record in study.records():
+        low, high = record.accuracy_interval or (0, 0)
+        assert low < record.score < high
+        assert record.score == pytest.approx(100 * model.predict(record.arch).value, rel=1e-5)
+
+
+def test_the_worse_half_stops_after_a_third(
+    learned: tuple[Path, list[LearningProgress]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, said = learned
+    assert [(p.stage, p.done, p.networks) for p in said] == [
+        *(("to a third", i, 8) for i in range(1, 9)),
+        *(("to the end", i, 4) for i in range(1, 5)),
+    ]
+    study = _open(folder, monkeypatch)
+    early = study.optuna.user_attrs["nas:rounds"][0]["early"]
+    complete = {str(t) for t, each in trained(study).items() if each.complete}
+    assert min(early[t] for t in complete) >= max(early[t] for t in early if t not in complete)
+
+
+def test_what_was_trained_is_in_the_users_own_table(
+    learned: tuple[Path, list[LearningProgress]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = _open(learned[0], monkeypatch)
+    (path,) = Path("accuracy_tables").glob("*.csv")
+    table = read_accuracy_table(path)
+    complete = {t: each.accuracy for t, each in trained(study).items() if each.complete}
+    archs = {record.trial: record.arch for record in study.records()}
+    expected = {archs[t].hash: accuracy for t, accuracy in complete.items()}
+    assert {row.architecture().hash: row.accuracy for row in table.rows} == pytest.approx(
+        expected, rel=1e-5
+    )
+    again = begin(**OPTIONS, name="again", learn=6)
+    run(again, 1)
+    assert len(again.predictions.measured) == 4 + 6  # the table's, before its own
+
+
+def test_a_killed_study_learns_what_an_uninterrupted_one_does(
+    learned: tuple[Path, list[LearningProgress]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(**OPTIONS, name="killed", learn=8)
+    for moment in ("to a third 3", "to the end 2"):
+        with subprocess.Popen(
+            [sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True
+        ) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                if line.strip() == moment:
+                    break
+            child.send_signal(signal.SIGKILL)
+    killed = Study.load("killed")
+    assert run(killed, 32) == "finished"
+    mine = [(t.params, t.values) for t in killed.trials()], trained(killed)
+    whole = _open(learned[0], monkeypatch)
+    assert mine == ([(t.params, t.values) for t in whole.trials()], trained(whole))
+
+
+def test_minutes_of_training_are_kept_to() -> None:
+    study = begin(**OPTIONS, train_minutes=1e-6)
+    run(study, 32)
+    assert len(trained(study)) == 6  # the first round says what a network takes
+    assert len(study.trials()) == 32
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learn": 2}, "learn 2: must be at least 3"),
+        ({"learn": 6, "proxies": ["params"]}, "it adapts predicted accuracy"),
+        ({"learn": 6, "data": None}, "give a data set too"),
+        ({"train_minutes": -1.0}, "train_minutes"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(nas.NasError, match=message):
+        begin(**{**OPTIONS, **options})
+    assert not Path("studies").exists()
+
+
+def test_stopped_trainings_are_inferred_without_bias() -> None:
+    rng = np.random.default_rng(0)
+    early = rng.normal(1, 0.5, 400)
+    final = 0.5 + 0.7 * early + rng.normal(0, 0.2, 400)
+    best = early > np.median(early)
+    pairs = list(zip(share_of(early[best]), share_of(final[best]), strict=True))
+    found = inferred(dict(enumerate(map(float, share_of(early[~best])))), pairs)
+    error = np.array(list(found.values())) - share_of(final[~best])
+    assert abs(error.mean()) < 0.02
+    assert inferred({1: 0.5}, pairs[:3]) == {}
