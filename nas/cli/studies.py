@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
+from nas.cli.terminal import echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     from nas.study import Study
@@ -34,7 +35,7 @@ def list_studies(storage: StorageOption = None) -> None:
         trials = f"{len(study.trials())}/{s.trials}"
         rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
     if not rows:
-        typer.echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
+        echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
         return
     columns = ("study", "space", "target", "budgets", "trials", "best score")
     show(table(columns, rows, left=4, fold=columns[:4]))
@@ -59,10 +60,10 @@ def show(
     plugins.load_all(plugin)
     loaded = Study.load(study, storage)
     if as_json:
-        typer.echo(json.dumps(_as_dict(loaded)))
+        echo_json(_as_dict(loaded))
         return
     if as_config:
-        typer.echo(config_text(loaded), nl=False)
+        echo_lines(config_text(loaded))
         return
     best = loaded.record()
     print_best(loaded)
@@ -70,7 +71,7 @@ def show(
     target, _ = study_target(loaded)
     if target:
         layers = layers_table(best.arch, target)
-        show_parts(f"\nTrial {best.trial}, the best, layer by layer", layers)
+        show_parts("", f"Trial {best.trial}, the best, layer by layer", layers)
 
 
 def _as_dict(study: Study) -> dict[str, Any]:
@@ -158,16 +159,16 @@ def export(
     known = target is None or target.interval_known
     predicted = known_interval(*record.latency_interval_ms, known)
     size = output.stat().st_size / 1e6
-    typer.echo(
+    echo(
         f"{output}: trial {record.trial}, {record.macs / 1e6:.1f} MMACs, "
         f"{record.params / 1e6:.2f} Mparams, {record.resolution} px, "
         f"{record.latency_ms:.2f} ms ({predicted}), {size:.2f} MB"
     )
-    typer.echo(
+    echo(
         "largest difference between onnxruntime and torch, relative to the largest output where "
         f"that is above 1: {difference:.2g}"
     )
-    typer.echo("the weights are untrained: the file is the architecture, ready to be measured")
+    echo("the weights are untrained: the file is the architecture, ready to be measured")
 
 
 def _export_training(folder: Path, output: Path | None, dynamic_batch: bool) -> None:
@@ -182,15 +183,15 @@ def _export_training(folder: Path, output: Path | None, dynamic_batch: bool) -> 
     done = export_trained(trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata)
     size = output.stat().st_size / 1e6
     arch = trained.arch
-    typer.echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
-    typer.echo(
+    echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
+    echo(
         f"accuracy on the {done.images} validation images: {done.accuracy:.2%} through "
         f"onnxruntime, {done.torch_accuracy:.2%} in torch"
     )
     mean, deviation = (
         ", ".join(f"{v:.4f}" for v in m) for m in (trained.data.mean, trained.data.deviation)
     )
-    typer.echo(f"it takes (image / 255 - mean) / deviation: mean {mean}, deviation {deviation}")
+    echo(f"it takes (image / 255 - mean) / deviation: mean {mean}, deviation {deviation}")
 
 
 def _versions() -> str:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from nas.cli.options import NETWORK_HELP, PluginOption, StorageOption
+from nas.cli.terminal import echo
 
 
 def train(
@@ -53,9 +54,9 @@ def train(
     network, _ = find_network(arch, resolution, storage)
     fitted = fit_architecture(network, loaded)
     for note in loaded.notes:
-        typer.echo(f"data: {note}", err=True)
+        echo(f"data: {note}", err=True)
     if fitted != network:
-        typer.echo(
+        echo(
             f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs",
             err=True,
         )
@@ -67,13 +68,13 @@ def train(
             trained = run(fitted, loaded, settings, output=output, device=device, progress=report)
     except KeyboardInterrupt:
         kept = "every finished epoch is kept" if going_on or is_training(output) else "nothing yet"
-        typer.echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
+        echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
         raise typer.Exit(130) from None
     count = len(loaded.validation.labels)
-    typer.echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
+    echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
     if trained.test and loaded.test:
-        typer.echo(
+        echo(
             f"accuracy on the {len(loaded.test.labels)} test images, measured once: "
             f"{trained.test.accuracy:.2%}"
         )
-    typer.echo(f"export it:  nas export {join([str(output)])}")
+    echo(f"export it:  nas export {join([str(output)])}")
