@@ -14,8 +14,8 @@ from nas.cli.options import (
     ResolutionOption,
     StorageOption,
     listed,
-from nas.cli.terminal import echo_json
 )
+from nas.cli.terminal import echo_json
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +18,8 @@ from nas.cli.options import (
     StudyArgument,
     WorkersOption,
     listed,
-from nas.cli.terminal import echo
 )
+from nas.cli.terminal import echo
 from nas.defaults import (
     DEFAULT_OBJECTIVES,
     DEFAULT_SAMPLER,
@@ -28,6 +29,7 @@ from nas.defaults import (
     STUDIES_FOLDER,
 )
 from nas.measures import OBJECTIVES
+from nas.support.text import masked
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -236,11 +238,11 @@ def _named(study: Study) -> str:
     """The study as the commands that are suggested name it, with what they need to find it."""
     from nas.plugins import options_of
 
-    storage = study.storage
-    place = "" if storage.location == STUDIES_FOLDER else f" --storage {quote(str(storage.shown))}"
-    if storage.shown != storage.location:
-        echo("the storage's password is not shown: NAS_STORAGE can hold the URL for all commands")
-        place = ""
+    location, place = study.storage.location, ""
+    if location != (os.environ.get("NAS_STORAGE") or STUDIES_FOLDER):
+        place = f" --storage {quote(masked(location))}"
+        if masked(location) != location:
+            echo("the storage's password is not shown; NAS_STORAGE can hold its URL instead")
     return quote(study.name) + place + options_of(study.settings.plugins)
 
 
