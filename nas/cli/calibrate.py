@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.cli.options import PluginOption
+from nas.cli.terminal import echo
 from nas.defaults import TARGETS_FOLDER
 
 
@@ -60,16 +61,16 @@ def calibrate(
     write_whole(path, made.metadata.to_yaml())
     facts, error = made.metadata, made.metadata.error
     assert error is not None
-    typer.echo(f"{path}: {facts.device}, {facts.provenance} on {error.networks} networks")
-    typer.echo(f"{facts.sources[-1]}")
-    typer.echo(
+    echo(f"{path}: {facts.device}, {facts.provenance} on {error.networks} networks")
+    echo(f"{facts.sources[-1]}")
+    echo(
         f"mean error of networks left out of the fit: {error.mape:.1%}; 90% interval: "
         f"prediction / {error.interval_factor:.3f} to prediction * {error.interval_factor:.3f}"
     )
     if facts.notes:
-        typer.echo(facts.notes)
+        echo(facts.notes)
     if error.networks < FEW:
-        typer.echo(
+        echo(
             f"warning: {error.networks} networks are few: give at least {FEW} that differ, or the "
             "error is itself uncertain",
             err=True,

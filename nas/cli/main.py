@@ -17,6 +17,7 @@ from nas.cli import (
     compare,
     describe,
     measure,
+    plugins,
     proxies,
     references,
     score,
@@ -25,6 +26,7 @@ from nas.cli import (
     train,
     verify,
 )
+from nas.cli.terminal import clean
 from nas.support.errors import NasError
 
 LONGEST = 900  # no line of an error is longer, whatever value it shows
@@ -74,6 +76,7 @@ app.command()(score.score)
 app.command()(measure.measure)
 app.command()(calibrate.calibrate)
 app.command()(verify.verify)
+app.add_typer(plugins.app, name="plugins")
 
 
 def main() -> None:
@@ -96,7 +99,17 @@ def main() -> None:
 
 
 def _run() -> int:
-    """Runs the command that was asked for; unlike typer's own way it leaves every error alone."""
+    """Runs the command that was asked for; anew where the user allows a plugin that it wanted."""
+    while True:
+        try:
+            return _run_once()
+        except NasError as error:
+            if not plugins.allowed_now(error):
+                raise
+
+
+def _run_once() -> int:
+    """Unlike typer's own way this leaves every error alone."""
     command = get_command(app)
     try:
         with command.make_context("nas", sys.argv[1:]) as context:
@@ -119,6 +132,6 @@ def _message(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    line = " ".join(message.split())
+    line = clean(" ".join(message.split()))
     print(f"nas: {line if len(line) <= LONGEST else line[:LONGEST] + '…'}", file=sys.stderr)
     sys.exit(code)

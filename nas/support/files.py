@@ -1,12 +1,24 @@
-"""Reading and writing files: a file is written whole or not at all, and an error is one line."""
+"""Reading and writing files: a file is written whole or not at all, and an error is one line.
+
+What is read is an ordinary file of a size that makes sense, and a name that a file holds of another
+one is a name in the same folder.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import stat
+from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from nas.support.errors import NasError
+from nas.support.errors import NasError, shown
+
+MOST_BYTES = 1 << 28  # of a file that is text: a table of a hundred thousand rows is a tenth of it
+LONGEST_NAME = 100
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -45,13 +57,74 @@ def check_folder(path: Path) -> None:
 
 
 def read_text(path: Path, source: str) -> str:
-    """The text of a file. Errors: `NasError` with the `source` and the system's reason."""
+    """The text of a file. Errors: those of `read_bytes`, and `NasError` where it is no UTF-8."""
     try:
-        return path.read_text(encoding="utf-8")
+        text = read_bytes(path, source).decode("utf-8")
     except UnicodeDecodeError:
         raise NasError(f"{source}: not UTF-8 text") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_bytes(path: Path | str, source: str, most: int | None = MOST_BYTES) -> bytes:
+    """The content of an ordinary file of at most so many bytes, any number if `most` is None.
+
+    Errors: `NasError` with the `source` and the reason: at once too for a device or a pipe, which
+    would be read for ever or waited for.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise NasError(f"{source}: {error.strerror}") from None
+    except ValueError:  # a NUL byte, or what the file system's encoding does not have
+        raise NasError(f"{source}: no name of a file") from None
+    try:
+        _check_ordinary(descriptor, source)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read() if most is None else file.read(most + 1)
+    except OSError as error:
+        raise NasError(f"{source}: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
+    if most is not None and len(content) > most:
+        raise NasError(f"{source}: larger than the {most >> 10} KiB that such a file may have")
+    return content
+
+
+def _check_ordinary(descriptor: int, source: str) -> None:
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        raise NasError(f"{source}: {os.strerror(errno.EISDIR)}")
+    if not stat.S_ISREG(mode):
+        raise NasError(f"{source}: no ordinary file, so it is not read")
+
+
+def inside(folder: Path, name: str, source: str) -> Path:
+    """The path of a file or folder that a stored `name` means: one in `folder` itself.
+
+    It need not exist. Errors: `NasError` with the `source` where the name is no plain one, or where
+    a link of that name leads out of the folder.
+    """
+    if not _PLAIN.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise NasError(f"{source}: {shown(name)} is no plain name of a file in {folder}")
+    path = folder / name
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        raise NasError(f"{source}: {path} is a link that leads out of its folder")
+    return path
+
+
+def file_name(text: str) -> str:
+    """A plain name for a file from any text: the text itself where it is one already.
+
+    Others keep what they can of it, with the beginning of its SHA-256, so that two of them differ.
+
+    >>> file_name("small-jetson"), file_name("../../evil")
+    ('small-jetson', 'evil-0fbfd372')
+    """
+    if _PLAIN.fullmatch(text) and len(text) <= LONGEST_NAME:
+        return text
+    kept = re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip("-._+")[: LONGEST_NAME // 2] or "unnamed"
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{kept}-{digest[:8]}"
 
 
 def _umask() -> int:

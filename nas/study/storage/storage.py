@@ -25,6 +25,8 @@ from nas.study.quiet import quiet
 from nas.study.storage.journal import check_last_line, journal
 from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
 from nas.support.errors import NasError, one_of
+from nas.support.files import file_name
+from nas.support.text import masked
 
 SUFFIX = ".journal"
 
@@ -39,7 +41,9 @@ class Storage:
             try:
                 make_url(self.url)
             except (ArgumentError, ValueError) as error:
-                raise NasError(f"storage {self.url!r} is no URL of a database: {error}") from None
+                raise NasError(
+                    masked(f"storage {self.url!r} is no URL of a database: {error}")
+                ) from None
         self.folder = Path(self.location)
         self._database: Database | None = None
 
@@ -48,7 +52,8 @@ class Storage:
         if self.url:
             missing = self._database is None and _no_such_file(make_url(self.url))
             return [] if missing else sorted(optuna.get_all_study_names(self._open_url()))
-        return sorted(path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}"))
+        files = (path for path in self.folder.glob(f"*{SUFFIX}") if path.is_file())
+        return sorted(path.name.removesuffix(SUFFIX) for path in files)
 
     def journal(self, name: str) -> Path | None:
         """A study's file; None in a database."""
@@ -149,7 +154,7 @@ class Storage:
             with engine.connect() as connection:  # the URL may name it as another URL
                 file = connection.exec_driver_sql("PRAGMA database_list").scalars(2).first()
             if file:
-                return claim_file(Path(file).parent, f"{Path(file).name}.{name}")
+                return claim_file(Path(file).parent, f"{Path(file).name}.{file_name(name)}")
         return claim_alone()
 
     def _fill(
@@ -177,7 +182,7 @@ class Storage:
         return self._database
 
     def __str__(self) -> str:
-        return repr(str(make_url(self.url)) if self.url else self.location)  # without a password
+        return repr(masked(self.location))
 
 
 def _no_such_file(url: URL) -> bool:
@@ -189,7 +194,7 @@ def _no_such_file(url: URL) -> bool:
 
 def _reason(error: BaseException) -> str:
     """The database's own words on one line, without those of the libraries between."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+    return masked(" ".join(str(getattr(error, "orig", None) or error).split()))[:300]
 
 
 def locate(study: str, storage: Storage | str | None) -> tuple[Storage, str]:

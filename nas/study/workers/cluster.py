@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from nas import _version
-from nas.plugins import PluginFile, restore
+from nas.plugins import PluginFile, load_sent
 from nas.study.workers.executors import TRIES, WorkersLost, one_thread, queue_of
 from nas.support.errors import NasError
 
@@ -149,7 +149,7 @@ def _evaluate(
 
 
 def _prepare(plugins: Sequence[PluginFile]) -> str:
-    restore(plugins, "worker")
+    load_sent(plugins)
     return _version.__version__
 
 

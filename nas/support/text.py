@@ -1,0 +1,33 @@
+"""Text from outside the program, made fit to be shown: nothing that moves a cursor, no password."""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "***"
+# A URL's password, and what goes by such a name among a URL's options.
+_IN_USER = re.compile(r"(\w[\w+.-]*://[^\s:/@]*):[^\s/]*@")
+_IN_OPTION = re.compile(r"([?&](?:\w*passw(?:or)?d|pwd|secret|token)=)[^&\s'\"]*", re.IGNORECASE)
+
+
+def printable(text: str) -> str:
+    """The text with each character that cannot be printed written as Python escapes it.
+
+    Control characters, line ends included, move a terminal's cursor or change what it shows, and
+    those of writing direction change in which order it is read.
+
+    >>> printable("a\\x1b[2J b")
+    'a\\\\x1b[2J b'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def masked(text: str) -> str:
+    """The text with `***` for the password of each URL in it.
+
+    >>> masked("postgresql://nas:secret@host/db")
+    'postgresql://nas:***@host/db'
+    """
+    return _IN_OPTION.sub(rf"\1{HIDDEN}", _IN_USER.sub(rf"\1:{HIDDEN}@", text))
