@@ -7,17 +7,21 @@ one is a name in the same folder.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import stat
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from uuid import uuid4
 
 from nas.support.errors import NasError, shown
 
 MOST_BYTES = 1 << 28  # of a file that is text: a table of a hundred thousand rows is a tenth of it
 LONGEST_NAME = 100
+# What file systems answer that have no hard links or no locks: exFAT, CIFS, many of FUSE.
+_UNSUPPORTED = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EMLINK}
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -27,21 +31,51 @@ def write_whole(path: Path, content: bytes | str) -> None:
     Errors: `NasError` with the path and the system's reason.
     """
     data = content.encode() if isinstance(content, str) else content
-    part: Path | None = None
+    part = path.parent / f".{path.name}.{uuid4().hex[:8]}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            part = Path(file.name)
+        with part.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o666 & ~_umask())
         part.replace(path)
     except OSError as error:
         raise NasError(f"{path} cannot be written: {error.strerror}") from None
     finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
+
+
+def rename_new(part: Path, path: Path) -> None:
+    """Gives a file its name, which must be new: of processes that do so at once, one succeeds.
+
+    Errors: `FileExistsError` where there is a file of that name; other `OSError`s.
+    """
+    try:
+        os.link(part, path)  # unlike a rename it fails where the name is taken
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        with (path.parent / f".{path.name}.new").open("ab") as file:
+            lock(file.fileno())
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            part.rename(path)
+    else:
+        part.unlink()
+
+
+def lock(descriptor: int, *, wait: bool = True) -> None:
+    """Locks an open file against other processes until it is closed, however the process ends.
+
+    Where the file system has no locks nothing is locked: there only one process may write at a
+    time. Errors: `BlockingIOError` where another has it and this one is not to `wait`; `OSError`.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
 
 
 def check_folder(path: Path) -> None:
@@ -125,9 +159,3 @@ def file_name(text: str) -> str:
     kept = re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip("-._+")[: LONGEST_NAME // 2] or "unnamed"
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{kept}-{digest[:8]}"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nas.architecture import Architecture
 from nas.support.errors import NasError
+from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
 from nas.training.accuracy import Metrics
 from nas.training.checkpoint import (
@@ -56,6 +57,7 @@ class Trained:
         return cls(arch, module.cpu().eval(), state.recipe, state.data, state.history, test)
 
     @classmethod
+    @plain_torch()
     def load(cls, folder: Path) -> Trained:
         """The finished training in a folder. Errors: `NasError`, also where it is unfinished."""
         state = read_state(folder)

@@ -25,7 +25,7 @@ from nas.study.quiet import quiet
 from nas.study.storage.journal import check_last_line, journal
 from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
 from nas.support.errors import NasError, one_of
-from nas.support.files import file_name
+from nas.support.files import file_name, rename_new
 from nas.support.text import masked
 
 SUFFIX = ".journal"
@@ -84,8 +84,7 @@ class Storage:
             self.folder.mkdir(parents=True, exist_ok=True)
             part.unlink(missing_ok=True)
             self._fill(journal(part), name, attributes, directions)
-            # A link, unlike a rename, fails where another process has made the same study.
-            os.link(part, self.folder / f"{name}{SUFFIX}")
+            rename_new(part, self.folder / f"{name}{SUFFIX}")
         except OSError as error:
             raise NasError(f"studies cannot be kept in {self}: {error.strerror}") from None
         finally:
