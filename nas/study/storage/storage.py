@@ -98,7 +98,10 @@ class Storage:
         if name not in self.names():
             raise one_of(f"study in {self}:", name, self.names())
         if self.url:
-            return optuna.load_study(study_name=name, storage=self._open_url())
+            try:
+                return optuna.load_study(study_name=name, storage=self._open_url())
+            except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
+                raise NasError(f"study '{name}' in {self}: damaged: {error!r}") from None
         path = self.folder / f"{name}{SUFFIX}"
         try:
             stored = journal(path)
