@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -26,8 +29,8 @@ from nas.cli import (
     train,
     verify,
 )
-from nas.cli.terminal import clean
-from nas.support.errors import NasError
+from nas.cli.terminal import clean, echo
+from nas.support.errors import NasError, NasWarning
 
 LONGEST = 900  # no line of an error is longer, whatever value it shows
 
@@ -102,10 +105,20 @@ def _run() -> int:
     """Runs the command that was asked for; anew where the user allows a plugin that it wanted."""
     while True:
         try:
-            return _run_once()
+            with warnings.catch_warnings():
+                warnings.showwarning = partial(_warn, warnings.showwarning)
+                return _run_once()
         except NasError as error:
             if not plugins.allowed_now(error):
                 raise
+
+
+def _warn(usual: Callable[..., None], message: Warning | str, *where: Any, **more: Any) -> None:
+    """Shows a warning of nas' own as one line, others as ever."""
+    if isinstance(message, NasWarning):
+        echo(f"nas: warning: {message}", err=True)
+    else:
+        usual(message, *where, **more)
 
 
 def _run_once() -> int:

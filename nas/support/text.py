@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 HIDDEN = "***"
-# A URL's password, and what goes by such a name among a URL's options.
-_IN_USER = re.compile(r"(\w[\w+.-]*://[^\s:/@]*):[^\s/]*@")
+# A URL's password, which may have spaces where the text begins with the URL; and what goes by such a
+# name among a URL's options.
+_BEFORE = r"(\w[\w+.-]*://[^\s:/@]*):"
+_AT_START = re.compile(rf"^{_BEFORE}.*@", re.DOTALL)
+_WITHIN = re.compile(rf"{_BEFORE}[^\s'\"]*@")
 _IN_OPTION = re.compile(r"([?&](?:\w*passw(?:or)?d|pwd|secret|token)=)[^&\s'\"]*", re.IGNORECASE)
 
 
@@ -30,4 +33,6 @@ def masked(text: str) -> str:
     >>> masked("postgresql://nas:secret@host/db")
     'postgresql://nas:***@host/db'
     """
-    return _IN_OPTION.sub(rf"\1{HIDDEN}", _IN_USER.sub(rf"\1:{HIDDEN}@", text))
+    for pattern in (_AT_START, _WITHIN):
+        text = pattern.sub(rf"\1:{HIDDEN}@", text)
+    return _IN_OPTION.sub(rf"\1{HIDDEN}", text)
