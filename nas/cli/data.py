@@ -15,8 +15,8 @@ SplitOption = Annotated[
     list[str] | None,
     typer.Option(
         "--split",
-        help="Folders of a part of the data, repeatable: train=FOLDER[,FOLDER], validation=…, "
-        "test=…; or none: each folder is a class. Default: by their names.",
+        help="Folders of a part of the data, repeatable: train=FOLDER[,FOLDER], validation=..., "
+        "test=...; or none: each folder is a class. Default: by their names.",
         show_default=False,
     ),
 ]

@@ -26,7 +26,8 @@ def measure(
         float, typer.Option(help="Time to spend; at least one batch (about 15 s) runs.")
     ] = MEASURE_MINUTES,
     provider: Annotated[
-        str, typer.Option(help="onnxruntime's execution provider: cpu, cuda, tensorrt, openvino …")
+        str,
+        typer.Option(help="onnxruntime's execution provider: cpu, cuda, tensorrt, openvino ..."),
     ] = "cpu",
     threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
     precision: Annotated[str, typer.Option(help="fp32, or int8 (QDQ models).")] = DEFAULT_PRECISION,

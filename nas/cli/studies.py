@@ -131,6 +131,7 @@ def export(
     from nas.cli.tables import known_interval, study_target
     from nas.study import Study
     from nas.support.errors import NasError, one_of
+    from nas.support.files import file_name
     from nas.training.trained import is_training
 
     if export_format != "onnx":
@@ -146,7 +147,7 @@ def export(
     if output is not None:
         output_file(output)
     loaded = Study.load(study, storage)
-    output = output or Path(f"{loaded.name}.onnx")
+    output = output or Path(f"{file_name(loaded.name)}.onnx")
     record = loaded.record(trial)
     arch = loaded.network(record)
     metadata = {

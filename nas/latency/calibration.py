@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,11 +13,12 @@ from nas.architecture import Architecture
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import Metadata
 from nas.latency.model.basis import Additive
-from nas.latency.model.error import error_of
+from nas.latency.model.error import error_of, far_off
 from nas.latency.model.regression import KINDS, NONE, Vector, amounts, fit_weights, leave_out, named
+from nas.latency.table import check_latency
 from nas.latency.target import Target, target_names
 from nas.references import reference, reference_names
-from nas.support.errors import NasError
+from nas.support.errors import NasError, NasWarning
 from nas.support.validation import validated
 
 FEWEST = 3  # networks
@@ -37,7 +39,8 @@ def calibrate(
 
     With a `base` the new device is a multiple of it plus work that it does not do; without one
     every known target is considered, and none of them, as far as the latencies make it likely. The
-    error and the interval are those of leaving each network out. `runtime` and `precision` are
+    error and the interval are those of leaving each network out; one that is far off is itself left
+    out, with a `NasWarning` that names it. `runtime` and `precision` are
     labels, the base's unless given.
 
     Errors: `NasError` for fewer than three networks or a latency that is not positive.
@@ -48,6 +51,18 @@ def calibrate(
     bases = known if base else {NONE: np.zeros(len(KINDS)), **known}
     fit = fit_weights(work, latency_ms, bases)
     logs = leave_out(work, latency_ms, [str(i) for i in range(len(networks))], bases)
+    off = far_off(logs)
+    if off:
+        said = [
+            f"{networks[i].name or networks[i].hash[:12]} ({latency_ms[i]:g} ms is "
+            f"{np.exp(-logs[i]):.2g} times what the others make likely)"
+            for i in off
+        ]
+        warnings.warn(f"left out as far off: {', '.join(said)}", NasWarning, stacklevel=2)
+        kept = np.setdiff1d(np.arange(len(networks)), off)
+        rest = [(networks[i], float(latency_ms[i])) for i in kept]
+        labels = {"device": device, "runtime": runtime, "precision": precision}
+        return calibrate(rest, base, name=name, **labels)
     weights, notes = fit.weights, ""
     if known:
         donor = min(
@@ -82,8 +97,10 @@ def _checked(measured: Iterable[tuple[Architecture, float]]) -> tuple[list[Archi
     """The networks and their latencies. Errors: see `calibrate`."""
     networks, latencies = [], []
     for arch, ms in measured:
-        if not 0 < ms < float("inf"):
-            raise NasError(f"calibrate: latency of {arch.name!r} must be above 0, not {ms}")
+        try:
+            check_latency(ms)
+        except NasError as error:
+            raise NasError(f"calibrate: {arch.name!r}: {error}") from None
         networks.append(arch)
         latencies.append(float(ms))
     if len(networks) < FEWEST:

@@ -15,6 +15,7 @@ from math import isfinite
 from pathlib import Path
 
 from nas.architecture import Architecture
+from nas.latency.table import check_latency
 from nas.networks import find_network
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
@@ -64,6 +65,7 @@ def _row(header: Sequence[str], cells: Sequence[str], folder: Path) -> tuple[Arc
         latency_ms = 0.0
     if not (isfinite(latency_ms) and latency_ms > 0):
         raise NasError(f"latency_ms must be a number above 0, not {row['latency_ms']!r:.40}")
+    check_latency(latency_ms)
     return _network(row["network"], row.get("resolution", ""), folder), latency_ms
 
 

@@ -19,6 +19,7 @@ from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.basis import Additive
 from nas.latency.model.predictor import table_predictor
 from nas.support.errors import NasError, one_of
+from nas.support.files import at_home, read_bytes
 from nas.support.resources import shipped
 
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
@@ -76,10 +77,7 @@ class Target:
         metadata = read_metadata(path)
         table = path.with_suffix(".csv")
         if metadata.provenance == "measured":
-            try:
-                data = table.read_bytes()
-            except OSError as error:
-                raise NasError(f"table {table}: {error.strerror}") from None
+            data = read_bytes(table, f"table {table}")
             return cls(metadata, table_predictor(metadata, table), data)
         if metadata.weights:
             return cls(metadata, Additive(metadata.weights))
@@ -151,7 +149,7 @@ def target_names() -> list[str]:
 def target_path(name: str | Path) -> Path:
     """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest name."""
     if Path(name).suffix in (".yaml", ".yml"):
-        return Path(name)
+        return Path(at_home(str(name)))
     files = list(_files())
     for path in files:
         if path.stem == str(name):

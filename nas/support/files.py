@@ -78,6 +78,14 @@ def lock(descriptor: int, *, wait: bool = True) -> None:
             raise
 
 
+def at_home(path: str) -> str:
+    """The path with the user's home folder for a `~` that it begins with.
+
+    A shell leaves it as it is in `--output=~/x`, and nothing replaces it in a file of options.
+    """
+    return os.path.expanduser(path)
+
+
 def check_folder(path: Path) -> None:
     """Checks, before long work, that files can be written to a folder; it may not exist yet.
 

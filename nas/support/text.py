@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 
+# What an encoding without these characters gets for them.
+_ASCII = {"–": "-", "—": "-", "…": "...", "×": "x", "±": "+-", "µ": "u", "→": "->", "≤": "<=",
+          "≥": ">=", "·": ".", "’": "'", "“": '"', "”": '"'}  # fmt: skip
 HIDDEN = "***"
-# A URL's password, and what goes by such a name among a URL's options.
-_IN_USER = re.compile(r"(\w[\w+.-]*://[^\s:/@]*):[^\s/]*@")
+# A URL's password, which may have spaces where the text begins with the URL; and what goes by such
+# a name among a URL's options.
+_BEFORE = r"(\w[\w+.-]*://[^\s:/@]*):"
+_AT_START = re.compile(rf"^{_BEFORE}.*@", re.DOTALL)
+_WITHIN = re.compile(rf"{_BEFORE}[^\s'\"]*@")
 _IN_OPTION = re.compile(r"([?&](?:\w*passw(?:or)?d|pwd|secret|token)=)[^&\s'\"]*", re.IGNORECASE)
 
 
@@ -30,4 +36,17 @@ def masked(text: str) -> str:
     >>> masked("postgresql://nas:secret@host/db")
     'postgresql://nas:***@host/db'
     """
-    return _IN_OPTION.sub(rf"\1{HIDDEN}", _IN_USER.sub(rf"\1:{HIDDEN}@", text))
+    for pattern in (_AT_START, _WITHIN):
+        text = pattern.sub(rf"\1:{HIDDEN}@", text)
+    return _IN_OPTION.sub(rf"\1{HIDDEN}", text)
+
+
+def in_ascii(text: str) -> str:
+    """The text in ASCII: signs by what is like them, others as Python escapes them.
+
+    >>> in_ascii("1–2 é")
+    '1-2 \\\\xe9'
+    """
+    return "".join(
+        _ASCII.get(c, c.encode("unicode_escape").decode()) if c > "\x7f" else c for c in text
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nas.architecture import Architecture
 from nas.support.errors import NasError
+from nas.support.files import inside
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
 from nas.training.accuracy import Metrics
@@ -65,10 +66,11 @@ class Trained:
             done, epochs = len(state.history), state.recipe.epochs
             raise NasError(f"{folder}: {done} of {epochs} epochs are trained: go on with it")
         module = build(Architecture.from_dict(state.architecture), seed=0)
+        path = inside(folder, WEIGHTS, f"training {folder}")
         try:
-            module.load_state_dict(read_tensors(folder / WEIGHTS))
+            module.load_state_dict(read_tensors(path))
         except RuntimeError as error:
-            raise misfit(folder / WEIGHTS, error) from None
+            raise misfit(path, error) from None
         return cls.of(state, module)
 
 

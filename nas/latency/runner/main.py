@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import threading
@@ -45,8 +46,8 @@ def _measure(folder: Path) -> None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         asked = TimingSettings(**manifest["settings"])
-        entries = [Entry(**entry) for entry in manifest["models"]]
-    except (KeyError, TypeError, ValueError):
+        entries = [_entry(facts) for facts in manifest["models"]]
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise Failure(f"{MANIFEST} is damaged: copy the bundle again") from None
     settings = asked._replace(provider=full_provider(asked.provider))
     facts = {
@@ -67,6 +68,17 @@ def _measure(folder: Path) -> None:
         print(f"warning: {warning}", flush=True)
     rest = "" if outcome.complete else "; run again to add more"
     print(f"{len(outcome.rows)} rows in {RESULTS}{rest}", flush=True)
+
+
+def _entry(facts: Any) -> Entry:
+    """A model of a manifest, whose files are in the bundle. Errors: `TypeError`, `ValueError`."""
+    entry = Entry(**facts)
+    if not re.fullmatch(r"[0-9]+\.onnx", entry.file):
+        raise ValueError(entry.file)
+    for name, size in entry.weights.items():
+        if not re.fullmatch(r"i8|zero|f[0-9]+\.[0-9]+", name) or not 0 <= size < 1 << 40:
+            raise ValueError(name)
+    return entry
 
 
 def machine_facts(settings: TimingSettings) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from nas.study.quiet import quiet
 from nas.study.storage.journal import check_last_line, journal
 from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
 from nas.support.errors import NasError, one_of
-from nas.support.files import file_name, rename_new
+from nas.support.files import at_home, file_name, rename_new
 from nas.support.text import masked
 
 SUFFIX = ".journal"
@@ -35,7 +35,10 @@ class Storage:
     """A folder of journals (the default) or a database, in which studies are kept."""
 
     def __init__(self, location: str | None = None) -> None:
-        self.location = location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
+        start, slashes, path = (
+            location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
+        ).rpartition(":///")
+        self.location = start + slashes + at_home(path)
         self.url = self.location if "://" in self.location else None
         if self.url:
             try:
@@ -97,7 +100,10 @@ class Storage:
         if name not in self.names():
             raise one_of(f"study in {self}:", name, self.names())
         if self.url:
-            return optuna.load_study(study_name=name, storage=self._open_url())
+            try:
+                return optuna.load_study(study_name=name, storage=self._open_url())
+            except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
+                raise NasError(f"study '{name}' in {self}: damaged: {error!r}") from None
         path = self.folder / f"{name}{SUFFIX}"
         try:
             stored = journal(path)
