@@ -30,10 +30,10 @@ def open_streams() -> None:
             _discard(descriptor)
     codecs.register_error(FALLBACK, _fallback)
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-        stream = getattr(sys, name) or open(descriptor, "w" if descriptor else "r", closefd=False)
-        setattr(sys, name, stream)
-        if descriptor:
-            stream.reconfigure(errors=FALLBACK)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors=FALLBACK)  # type: ignore[union-attr]
 
 
 def close_streams() -> None:
