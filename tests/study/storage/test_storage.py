@@ -82,11 +82,11 @@ def test_half_a_line_at_the_end_is_said_and_dropped_and_nothing_else(tmp_path: P
         assert all(line.endswith(b"}\n") for line in path.read_bytes().splitlines(keepends=True))
 
 
-def test_empty_lines_at_the_end_are_no_damage_and_do_not_stay(tmp_path: Path) -> None:
+def test_an_empty_line_at_the_end_is_no_damage_and_does_not_stay(tmp_path: Path) -> None:
     before = small(tmp_path, "edited", 4)
     path = tmp_path / "edited.journal"
     whole = path.read_bytes()
-    path.write_bytes(whole + b"\n \n\n")
+    path.write_bytes(whole + b"\n")
     edited = Study.load("edited", str(tmp_path))
     assert edited.records() == before.records()
     assert notices(edited) == []
