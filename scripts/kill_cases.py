@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,9 +17,10 @@ from nas.latency import Target
 from nas.latency.table import read_table
 from nas.references import reference
 from nas.space import SearchSpace
-from nas.study import Study
+from nas.study import Driver, Study, begin
 from nas.study.finalists import read_finalists
 from nas.study.storage.storage import Storage
+from nas.support.errors import NasError
 from nas.training.checkpoint import read_state
 from nas.training.trained import Trained, is_training
 
@@ -44,7 +46,7 @@ class Case:
     drivers: int = 1
 
 
-def trials(folder: Path, location: str, name: str) -> Kept:
+def trials(location: str, name: str) -> Kept:
     """Each trial of a study, if there is one, but for the time it took."""
     storage = Storage(location)
     if name not in storage.names():
@@ -66,18 +68,15 @@ def _search(name: str, location: str, drivers: int = 1) -> Case:
         return location.format(folder=folder)
 
     def words(folder: Path) -> list[str]:
-        try:
-            begun = bool(trials(folder, place(folder), "a"))
-        except Exception:  # no storage yet
-            begun = False
-        if begun or "a" in Storage(place(folder)).names():
-            return ["resume", "a", "--storage", place(folder)]
+        with suppress(NasError):  # a database that was killed as it was made
+            if "a" in Storage(place(folder)).names():
+                return ["resume", "a", "--storage", place(folder)]
         return ["search", *SEARCH, "--trials", "60", "--study", "a", "--storage", place(folder)]
 
     return Case(
         name,
         words,
-        lambda folder: trials(folder, place(folder), "a"),
+        lambda folder: trials(place(folder), "a"),
         exact=drivers == 1,
         drivers=drivers,
     )
@@ -100,10 +99,13 @@ def _training(folder: Path) -> Kept:
 
 
 def _latencies(folder: Path) -> None:
-    rows = [f"{name},{cost(reference(name)).macs / 1e8:.4g}" for name in KNOWN]
-    rows += [f"{name},{cost(reference(name, resolution=160)).macs / 1e8:.4g},160" for name in KNOWN]
-    (folder / "known.csv").write_text("\n".join(["network,latency_ms,resolution", *(
-        row if row.count(",") == 2 else f"{row},224" for row in rows)]) + "\n")  # fmt: skip
+    rows = [
+        f"{name},{cost(reference(name, resolution=side)).macs / 1e8:.4g},{side}"
+        for side in (160, 224)
+        for name in KNOWN
+    ]
+    text = "\n".join(["network,latency_ms,resolution", *rows])
+    (folder / "known.csv").write_text(text + "\n")
 
 
 def _target(folder: Path) -> Kept:
@@ -114,17 +116,16 @@ def _target(folder: Path) -> Kept:
 
 
 def _compared(folder: Path) -> Kept:
-    storage = Storage(str(folder / "studies"))
-    return {
-        k: v
-        for name in storage.names()
-        for k, v in trials(folder, str(storage.folder), name).items()
-    }
+    location = str(folder / "studies")
+    found: Kept = {}
+    for name in Storage(location).names():
+        found |= trials(location, name)
+    return found
 
 
 def _finalists(folder: Path) -> Kept:
     location = str(folder / "studies")
-    found = trials(folder, location, "f")
+    found = trials(location, "f")
     if found:
         for one in read_finalists(Study.load("f", location)):
             found[f"finalist {one.record.trial}"] = [one.accuracy, one.loss, one.epochs]
@@ -146,12 +147,8 @@ def _measured(folder: Path) -> Kept:
 
 
 def _study(folder: Path) -> None:
-    from nas.study import Driver, begin
-
-    study = begin(
-        "jetson", (), "small", name="a", storage=str(folder / "studies"), proxies=["params"]
-    )
-    Driver(study).run(5)
+    place = str(folder / "studies")
+    Driver(begin("jetson", (), "small", name="a", storage=place, proxies=["params"])).run(5)
 
 
 CASES = [

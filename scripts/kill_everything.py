@@ -1,9 +1,9 @@
 """Kills every long command at random moments and takes disk, files and memory away from it.
 
-    python scripts/kill_everything.py --kills 100 --faults 5 --output scripts/results/reliability.json
+    python scripts/kill_everything.py --kills 100 --faults 5 --doc
 
 A command is begun and, after each kill (SIGKILL), gone on with. What it had stored for good before
-must be there still and unchanged; at the end it is run to its end, and must have what a run has that
+must be there still and unchanged; at last it is run to its end, and must have what a run has that
 was left alone. Faults come the same way: a full disk and one that can only be read (file systems of
 their own, which takes root's rights), too few open files, too little memory. A command that fails
 must say so in one line, with exit code 2, and leave nothing damaged. `--doc` writes the tables of
@@ -34,11 +34,15 @@ from kill_cases import CASES, Case, Kept
 from nas._version import __version__
 
 DOC = Path(__file__).parents[1] / "docs" / "reliability.md"
+RESULTS = Path(__file__).parent / "results" / "reliability.json"
 BEGIN, END = "<!-- made by scripts/kill_everything.py -->", "<!-- end -->"
-FULL_BYTES = (1 << 12, 1 << 20)  # room that is left on a full disk
+FULL = (12, 20)  # room that is left on a full disk: 2 to the power of so many bytes
 FILES = (4, 40)  # open files that a process may have, its three streams included
 MEMORY = (1 << 28, 3 << 30)  # address space in bytes; importing torch alone takes 1 GB of it
 PATIENCE = 1800.0  # seconds for a command that is left alone
+
+
+Facts = dict[str, Any]  # a row of the results
 
 
 class Ended(NamedTuple):
@@ -111,7 +115,7 @@ def leftovers(folder: Path) -> int:
                for p in folder.rglob("*") if p.is_file())  # fmt: skip
 
 
-def finished(case: Case, watch: Watch, alone: Kept) -> dict[str, Any]:
+def finished(case: Case, watch: Watch, alone: Kept) -> Facts:
     """Runs what is left to its end; the facts of all that was seen."""
     last = run(case, watch.folder)
     watch.look()
@@ -127,7 +131,7 @@ def finished(case: Case, watch: Watch, alone: Kept) -> dict[str, Any]:
 
 def kills(
     case: Case, folder: Path, count: int, alone: Kept, seconds: float, rng: random.Random
-) -> dict[str, Any]:
+) -> Facts:
     """Kills a command so many times, at moments that are uniform over the time that it takes; what
     has come to its end is begun anew."""
     watch, killed, rounds, facts = Watch(case, folder), 0, 0, []
@@ -144,9 +148,9 @@ def kills(
     return {"kills": killed, "rounds": rounds, **merged(facts)}
 
 
-def merged(facts: list[dict[str, Any]]) -> dict[str, Any]:
+def merged(facts: list[Facts]) -> Facts:
     """The facts of several rounds as one."""
-    whole: dict[str, Any] = {}
+    whole: Facts = {}
     for key in facts[0]:
         values = [fact[key] for fact in facts]
         if isinstance(values[0], list):
@@ -182,9 +186,7 @@ def limited(kind: int, value: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(kind, (value, value))
 
 
-def faults(
-    kind: str, case: Case, base: Path, count: int, alone: Kept, rng: random.Random
-) -> dict[str, Any]:
+def faults(kind: str, case: Case, base: Path, count: int, alone: Kept, rng: random.Random) -> Facts:
     """Runs a command under a fault again and again, then without it to its end."""
     disk = kind in ("disk full", "disk read-only")
     with tmpfs(base / kind) if disk else nullcontext(base / kind) as folder:
@@ -193,7 +195,8 @@ def faults(
             limit = None
             if kind == "disk full":
                 used = sum(p.stat().st_blocks * 512 for p in folder.rglob("*"))
-                remount(folder, f"size={(used + rng.randint(*FULL_BYTES)) // 4096 * 4096 + 4096}")
+                room = int(2 ** rng.uniform(*FULL))
+                remount(folder, f"size={(used + room) // 4096 * 4096 + 4096}")
             elif kind == "disk read-only":
                 remount(folder, "ro")
             elif kind == "few files":
@@ -209,16 +212,11 @@ def faults(
             if not ended.plain:
                 said.append(ended.said.strip()[-300:])
         facts = finished(case, watch, alone)
-    return {
-        "times": count,
-        "said in a line": plain,
-        "exit codes": dict(codes),
-        "otherwise": said,
-        **facts,
-    }
+    ends: Facts = {"said in a line": plain, "exit codes": dict(codes), "otherwise": said}
+    return {"times": count, **ends, **facts}
 
 
-def judged(case: Case, options: argparse.Namespace, kinds: list[str]) -> Iterator[dict[str, Any]]:
+def judged(case: Case, options: argparse.Namespace, kinds: list[str]) -> Iterator[Facts]:
     rng = random.Random(f"{options.seed} {case.name}")
     with TemporaryDirectory() as name:
         base = Path(name).resolve()
@@ -233,24 +231,18 @@ def judged(case: Case, options: argparse.Namespace, kinds: list[str]) -> Iterato
             found = kills(case, folder, options.kills, alone, ended.seconds, rng)
             yield {"case": case.name, "fault": "kill -9", **found}
         for kind in kinds if options.faults else []:
-            yield {
-                "case": case.name,
-                "fault": kind,
-                **faults(kind, case, base, options.faults, alone, rng),
-            }
+            found = faults(kind, case, base, options.faults, alone, rng)
+            yield {"case": case.name, "fault": kind, **found}
 
 
-def tables(results: dict[str, Any]) -> str:
+def tables(results: Facts) -> str:
     """The results as Markdown."""
 
-    def line(row: dict[str, Any], times: str, *more: object) -> str:
+    def line(row: Facts, times: str, *more: object) -> str:
         same = {True: "yes", False: "**no**", None: "–"}[row["as if left alone"]]
-        cells = [row["case"], *more, row[times], len(row["lost"]), len(row["damaged"])]
-        return (
-            "| "
-            + " | ".join(map(str, [*cells, "yes" if row["goes on"] else "**no**", same]))
-            + " |"
-        )
+        goes_on = "yes" if row["goes on"] else "**no**"
+        bad = len(row["lost"]), len(row["damaged"])
+        return f"| {' | '.join(map(str, [row['case'], *more, row[times], *bad, goes_on, same]))} |"
 
     killed = [r for r in results["rows"] if r["fault"] == "kill -9"]
     others = [r for r in results["rows"] if r["fault"] != "kill -9"]
@@ -267,7 +259,7 @@ def tables(results: dict[str, Any]) -> str:
     return "\n".join(text)
 
 
-def write_doc(results: dict[str, Any]) -> None:
+def write_doc(results: Facts) -> None:
     before, _, rest = DOC.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     DOC.write_text(f"{before}{BEGIN}\n{tables(results)}\n{END}{after}", encoding="utf-8")
@@ -280,7 +272,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=5, help="times each, a command")
     parser.add_argument("--cases", default="", help="only those whose name holds this")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, required=True, help="JSON; rows of other cases stay")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="rows of other cases stay")
     parser.add_argument("--doc", action="store_true", help="write docs/reliability.md's tables too")
     options = parser.parse_args()
     kinds = ["few files", "little memory"]
@@ -293,12 +285,8 @@ def main() -> None:
             print(json.dumps(row), flush=True)
             same = (row["case"], row["fault"])
             rows = [r for r in rows if (r["case"], r["fault"]) != same] + [row]
-            results = {
-                "version": __version__,
-                "date": time.strftime("%Y-%m-%d"),
-                "seed": options.seed,
-            }
-            options.output.write_text(json.dumps(results | {"rows": rows}, indent=1) + "\n")
+            made = {"version": __version__, "date": time.strftime("%Y-%m-%d"), "seed": options.seed}
+            options.output.write_text(json.dumps(made | {"rows": rows}, indent=1) + "\n")
     if options.doc:
         write_doc(json.loads(options.output.read_text()))
 
