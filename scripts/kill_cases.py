@@ -51,7 +51,7 @@ def trials(location: str, name: str) -> Kept:
     storage = Storage(location)
     if name not in storage.names():
         return {}
-    found = Study.load(name, storage).trials()
+    found = Study.load(name, location).trials()
     assert [t.number for t in found] == list(range(len(found))), "a trial is missing"
     hashes = [t.user_attrs["hash"] for t in found]
     assert len({*hashes}) == len(hashes), "a network is there twice"

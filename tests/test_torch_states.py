@@ -49,16 +49,19 @@ STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "device context": lambda: torch.device("meta"),
     "no_grad": torch.no_grad,
     "inference_mode": torch.inference_mode,
-    "all of them": lambda: _all(),
 }
 
 
 @contextmanager
-def _all() -> Iterator[None]:
+def everything() -> Iterator[None]:
+    """All of them at once."""
     with ExitStack() as stack:
         for name in ("float64", "autocast", "device context", "no_grad", "inference_mode"):
             stack.enter_context(STATES[name]())
         yield
+
+
+STATES["all of them"] = everything
 
 
 def state() -> tuple[Any, ...]:
@@ -136,7 +139,7 @@ def test_a_batch_made_in_inference_mode_is_scored() -> None:
 
 
 def test_an_error_leaves_the_state_as_it_was() -> None:
-    with _all():
+    with everything():
         before = state()
         with pytest.raises(ZeroDivisionError), plain_torch():
             1 / (state() == before)
