@@ -91,6 +91,8 @@ def main() -> None:
         code = _failed(_message(error), 2)
     except KeyboardInterrupt:
         code = _failed("interrupted", 130)
+    except MemoryError:
+        code = _failed("out of memory; what was stored is kept", 2)
     except BrokenPipeError:  # what reads us has closed
         code = 0
     except OSError as error:

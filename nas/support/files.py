@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ from nas.support.errors import NasError, shown
 
 MOST_BYTES = 1 << 28  # of a file that is text: a table of a hundred thousand rows is a tenth of it
 LONGEST_NAME = 100
+CHUNK = 1 << 20
 # What file systems answer that have no hard links or no locks: exFAT, CIFS, many of FUSE.
 _UNSUPPORTED = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EMLINK}
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -121,8 +123,7 @@ def read_bytes(path: Path | str, source: str, most: int | None = MOST_BYTES) -> 
         raise NasError(f"{source}: no name of a file") from None
     try:
         _check_ordinary(descriptor, source)
-        with open(descriptor, "rb", closefd=False) as file:
-            content = file.read() if most is None else file.read(most + 1)
+        content = b"".join(_chunks(descriptor, most))
     except OSError as error:
         raise NasError(f"{source}: {error.strerror}") from None
     finally:
@@ -130,6 +131,15 @@ def read_bytes(path: Path | str, source: str, most: int | None = MOST_BYTES) -> 
     if most is not None and len(content) > most:
         raise NasError(f"{source}: larger than the {most >> 10} KiB that such a file may have")
     return content
+
+
+def _chunks(descriptor: int, most: int | None) -> Iterator[bytes]:
+    """Yields a file's content, no further than to see that it is more than `most` bytes. To ask for
+    all at once would take the memory of all that is allowed."""
+    read = 0
+    while (most is None or read <= most) and (chunk := os.read(descriptor, CHUNK)):
+        yield chunk
+        read += len(chunk)
 
 
 def _check_ordinary(descriptor: int, source: str) -> None:
