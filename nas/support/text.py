@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 HIDDEN = "***"
-# A URL's password, which may have spaces where the text begins with the URL; and what goes by such a
+# A URL's password, which may have spaces where the text begins with it; and what goes by such a
 # name among a URL's options.
 _BEFORE = r"(\w[\w+.-]*://[^\s:/@]*):"
 _AT_START = re.compile(rf"^{_BEFORE}.*@", re.DOTALL)
