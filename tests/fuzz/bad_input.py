@@ -380,6 +380,6 @@ def fuzzes() -> tuple[Fuzz, ...]:
         Fuzz("trainings", files(TRAINING, json.dumps), check_training, 25),
         Fuzz("settings", either(settings_of_a_study()), check_settings, 25),
         Fuzz("manifests", files(MANIFEST, json.dumps), check_manifest, 40),
-        Fuzz("onnx", st.one_of(map(either, nets)), check_onnx, 25),
+        Fuzz("onnx", st.one_of([either(net) for net in nets]), check_onnx, 25),
         Fuzz("words", command_lines(), check_words, 60),
     )

@@ -20,9 +20,11 @@ from nas.latency.table import LEAST_MS, MOST_MS, read_table
 from nas.references import reference
 from nas.support.errors import NasError, NasWarning
 
-NAMES = ("resnet18", "vgg16", "squeezenet1_1", "mobilenet_v2_100", "mnasnet_100", "alexnet")
-NAMES += ("resnet34", "shufflenet_v2_x1_0", "mobilenet_v3_large_100", "densenet121", "vgg11")
-NAMES += ("resnet50",)
+NAMES = (
+    *("resnet18", "vgg16", "squeezenet1_1", "mobilenet_v2_100", "mnasnet_100", "alexnet"),
+    *("resnet34", "shufflenet_v2_x1_0", "mobilenet_v3_large_100", "densenet121", "vgg11"),
+    "resnet50",
+)
 BEYOND = ("1e308", "1e-308", "1e-300", "5e-324", "1e9", "-1", "0", "inf", "nan", "1e999")
 
 

@@ -57,6 +57,7 @@ def test_a_name_from_a_database_is_no_path(
     assert all(line.isprintable() for line in out.split("\n"))
 
 
+WRONG: tuple[object, ...] = (None, "x", [], {}, 10**9, "../../evil")
 DAMAGE = ("", "{", "null", "[]", '"\\ud800"', "1e999", '{"a": 1}', "\x00")
 
 
@@ -108,7 +109,7 @@ def test_a_damaged_journal_of_finalists_is_one_line(study: Study) -> None:
     changes = [
         [attribute(line, name, value) for line in lines]
         for name in ("search_trial", "accuracy", "loss", "epochs")
-        for value in (None, "x", [], {}, 10**9, "../../evil")
+        for value in WRONG
     ]
     changes += [[line for line in lines if name not in str(line)] for name in ("loss", "values")]
     broken = ["\n".join(map(json.dumps, change)) + "\n" for change in changes]
