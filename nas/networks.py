@@ -1,6 +1,6 @@
 """A network by a published one's name, or by a file: an architecture's JSON, or ONNX from nas.
 
-Studies and trainings are found by `nas.study.networks`, which falls back on this.
+`nas.study.networks` finds studies and trainings too, and falls back on this.
 """
 
 from __future__ import annotations

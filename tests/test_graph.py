@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nas.graph import Builder
+from nas.graph import Builder, Node
 from nas.support.errors import NasError, ShapeError
 
 SHAPE = (6, 11, 8)
@@ -69,10 +70,11 @@ def test_maxpool_is_that_of_torch_at_every_size(ceil: bool) -> None:
         for padding in range(kernel // 2 + 1):
             if size + 2 * padding < kernel:
                 continue
-            net = Builder((1, size, 14))
-            x = net.maxpool(0, kernel=kernel, stride=stride, padding=padding, ceil=ceil)
-            expected = F.max_pool2d(torch.zeros(1, 1, size, 14), kernel, stride, padding, 1, ceil)
-            assert net.shape(x) == tuple(expected.shape[1:]), (kernel, stride, padding, size)
+            for shape in ((1, size, 14), (1, 14, size)):
+                net = Builder(shape)
+                x = net.maxpool(0, kernel=kernel, stride=stride, padding=padding, ceil=ceil)
+                expected = F.max_pool2d(torch.zeros(1, *shape), kernel, stride, padding, 1, ceil)
+                assert net.shape(x) == tuple(expected.shape[1:]), (kernel, stride, padding, shape)
 
 
 ERRORS: dict[str, tuple[Callable[[Builder], object], tuple[str, ...]]] = {
@@ -101,6 +103,8 @@ ERRORS: dict[str, tuple[Callable[[Builder], object], tuple[str, ...]]] = {
     "avgpool negative padding": (lambda net: net.avgpool(0, padding=-1), ("avgpool", "(-1, -1)")),
     "linear": (lambda net: net.linear(0, 0), ("linear", "0 outputs", "(6, 11, 8)")),
     "add": (lambda net: net.add(0, net.conv(0, 5)), ("add", "(6, 11, 8)", "(5, 11, 8)")),
+    "add of more": (lambda net: net.add(0, net.conv(0, 7)), ("add", "(6, 11, 8)", "(7, 11, 8)")),
+    "add of a third": (lambda net: net.add(0, 0, net.gap(0)), ("add", "(6, 11, 8)", "(6, 1, 1)")),
     "multiply": (
         lambda net: net.multiply(0, net.maxpool(0)),
         ("multiply", "(6, 6, 4)", "(6, 11, 8)"),
@@ -158,6 +162,174 @@ def test_bias_is_present_exactly_where_there_is_no_norm() -> None:
     net = Builder(SHAPE)
     net.conv(0, 4), net.conv(0, 4, norm=False), net.conv(0, 4, norm=False, bias=False)
     assert [node.bias for node in net.finish(0).nodes[1:]] == [False, True, False]
+
+
+NODES: dict[str, tuple[Callable[[Builder], object], dict[str, object]]] = {
+    "conv": (lambda net: net.conv(0, 4), {"norm": True, "act": "relu"}),
+    "conv in full": (
+        lambda net: net.conv(
+            0, 9, kernel=(3, 4), stride=2, padding=(0, 1), groups=3, norm=False, act="silu",
+            name="a",
+        ),
+        {
+            "op": "conv", "name": "a", "kernel": (3, 4), "stride": 2, "padding": (0, 1),
+            "groups": 3, "norm": False, "act": "silu", "bias": True,
+        },
+    ),
+    "conv pads by half a kernel": (
+        lambda net: net.conv(0, 4, kernel=(5, 2)),
+        {"kernel": (5, 2), "padding": (2, 1)},
+    ),
+    "conv of norm and bias": (
+        lambda net: net.conv(0, 4, bias=True), {"norm": True, "bias": True}
+    ),
+    "depthwise": (
+        lambda net: net.depthwise(0),
+        {
+            "op": "conv", "name": "depthwise", "kernel": (3, 3), "padding": (1, 1), "groups": 6,
+            "norm": True, "act": "relu", "stride": 1,
+        },
+    ),
+    "maxpool": (
+        lambda net: net.maxpool(0),
+        {"op": "maxpool", "kernel": (3, 3), "stride": 2, "padding": (1, 1), "ceil": False},
+    ),
+    "maxpool in full": (
+        lambda net: net.maxpool(0, kernel=(2, 5), stride=1, padding=(1, 2), ceil=True),
+        {"kernel": (2, 5), "stride": 1, "padding": (1, 2), "ceil": True},
+    ),
+    "avgpool": (
+        lambda net: net.avgpool(0),
+        {"op": "avgpool", "kernel": (3, 3), "stride": 2, "padding": (1, 1), "ceil": False},
+    ),
+    "linear": (
+        lambda net: net.linear(0, 3), {"op": "linear", "bias": True, "act": None, "norm": False}
+    ),
+    "linear in full": (
+        lambda net: net.linear(0, 3, bias=False, act="relu", name="b"),
+        {"name": "b", "bias": False, "act": "relu"},
+    ),
+    "add": (lambda net: net.add(0, 0), {"op": "add", "inputs": (0, 0), "act": None}),
+    "activate": (
+        lambda net: net.activate(0), {"op": "activate", "act": "relu", "norm": False}
+    ),
+    "norm": (lambda net: net.activate(0, None, norm=True), {"act": None, "norm": True}),
+    "zero": (lambda net: net.zero(0), {"op": "zero", "shape": SHAPE}),
+    "concat": (lambda net: net.concat(0, 0), {"op": "concat", "shape": (12, 11, 8)}),
+    "concat of rows": (
+        lambda net: net.concat(0, 0, rows=True), {"op": "concat_rows", "shape": (6, 22, 8)}
+    ),
+    "crop": (lambda net: net.crop(0, 1), {"op": "slice", "start": 0, "shape": (1, 11, 8)}),
+    "split": (
+        lambda net: net.split(0, 1, 2, 3), {"op": "slice", "start": 3, "shape": (3, 11, 8)}
+    ),
+    "split of rows": (
+        lambda net: net.split(0, 4, 6, 1, rows=True),
+        {"op": "slice_rows", "start": 10, "shape": (6, 1, 8)},
+    ),
+    "swap": (lambda net: net.swap(0, 0), {"op": "swap", "start": 0, "shape": (11, 6, 8)}),
+    "swap of the last": (lambda net: net.swap(0, 1), {"start": 1, "shape": (6, 8, 11)}),
+    "shuffle": (lambda net: net.shuffle(0, 3), {"op": "shuffle", "groups": 3}),
+    "squeeze_excite": (
+        lambda net: net.squeeze_excite(0, 2), {"op": "multiply", "inputs": (0, 3), "shape": SHAPE}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_node_is_what_was_asked_for_and_else_the_default(name: str) -> None:
+    operation, expected = NODES[name]
+    net = Builder(SHAPE)
+    operation(net)
+    node = net.finish(0).nodes[-1]
+    assert {key: getattr(node, key) for key in expected} == expected
+    assert node.inputs[0] == 0
+    plain = Node(node.op, node.name, node.inputs, node.shape)
+    if not {"kernel", "groups", "act", "norm", "start"} & set(expected):
+        assert node == plain
+
+
+def test_the_nodes_of_a_squeeze_and_excitation() -> None:
+    net = Builder(SHAPE)
+    gate = net.squeeze_excite(0, 2, act="silu", gate="sigmoid")
+    _, gap, reduce, expand, product = net.finish(gate).nodes
+    assert (gap.op, gap.inputs, gap.shape) == ("gap", (0,), (6, 1, 1))
+    assert (reduce.inputs, reduce.shape, reduce.act, reduce.norm) == (
+        (1,),
+        (2, 1, 1),
+        "silu",
+        False,
+    )
+    assert (expand.inputs, expand.shape, expand.act, expand.norm) == (
+        (2,), (6, 1, 1), "sigmoid", False,
+    )  # fmt: skip
+    assert (reduce.name, expand.name) == ("se_reduce", "se_expand")
+    assert (product.inputs, gate) == ((0, 3), 4)
+    plain = Builder(SHAPE)
+    plain.squeeze_excite(0, 2)
+    assert [node.act for node in plain.finish(0).nodes[2:4]] == ["relu", "hsigmoid"]
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_concatenation_needs_the_two_other_dimensions(rows: bool) -> None:
+    net = Builder(SHAPE)
+    narrow = net.swap(net.split(net.swap(0, 1), 3, 5, rows=True)[0], 1)
+    others = [net.crop(0, 3), net.split(0, 3, 8, rows=True)[0], narrow]
+    assert [net.shape(x) for x in others] == [(3, 11, 8), (6, 3, 8), (6, 11, 3)]
+    joined = net.concat(0, others.pop(rows), rows=rows)
+    assert net.shape(joined)[rows] == SHAPE[rows] + 3
+    for other in others:
+        with pytest.raises(ShapeError, match="channels or width" if rows else "height or width"):
+            net.concat(0, other, rows=rows)
+
+
+def test_the_smallest_that_can_be() -> None:
+    net = Builder((1, 1, 1))
+    assert net.shape(0) == (1, 1, 1)
+    assert net.channels(0) == 1
+    assert net.shape(net.conv(0, 1)) == (1, 1, 1)
+    assert net.shape(net.linear(0, 1)) == (1, 1, 1)
+    assert net.shape(net.shuffle(0, 1)) == (1, 1, 1)
+    assert net.crop(0, 1) == 0
+    assert net.split(0, 1) == (net.channels(0) + 3,)
+    with pytest.raises(ShapeError):
+        net.crop(0, 0)
+    with pytest.raises(ShapeError):
+        net.shuffle(0, 0)
+    with pytest.raises(ShapeError):
+        net.swap(0, 2)
+    with pytest.raises(ShapeError):
+        Builder((1, 1, 0))
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"kernel": (12, 3), "padding": 0},
+        {"kernel": (3, 9), "padding": 0},
+        {"kernel": 3, "padding": (-1, 0)},
+        {"kernel": 3, "padding": (0, -1)},
+        {"kernel": (0, 3), "padding": 0},
+        {"kernel": (3, 0), "padding": 0},
+        {"kernel": 3, "stride": 0},
+    ],
+)
+def test_each_side_of_a_window_is_checked(window: dict[str, Any]) -> None:
+    net = Builder(SHAPE)
+    with pytest.raises(ShapeError):
+        net.conv(0, 4, **window)
+    with pytest.raises(ShapeError):
+        net.avgpool(0, **window)
+    assert len(net.finish(0).nodes) == 1
+
+
+def test_a_pool_pads_by_half_its_kernel_at_most_on_each_side() -> None:
+    net = Builder(SHAPE)
+    for kernel, padding in (((2, 4), (1, 2)), ((11, 8), 0), (1, 0)):
+        net.avgpool(0, kernel=kernel, padding=padding, stride=1)
+    for padding in ((2, 2), (1, 3)):
+        with pytest.raises(ShapeError, match="more than half"):
+            net.avgpool(0, kernel=(2, 4), padding=padding)
 
 
 def test_names_of_nodes_are_unique() -> None:

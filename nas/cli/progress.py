@@ -101,10 +101,11 @@ def finalists_display(study: Study) -> Iterator[FinalistReport]:
 
 
 @contextmanager
-def training_display(title: str, prefix: Callable[[], str] = str) -> Iterator[TrainingReport]:
+def training_display(title: str = "", prefix: Callable[[], str] = str) -> Iterator[TrainingReport]:
     """A callback that shows how far a training is, on standard error."""
     out = console(stderr=True)
-    echo(title, err=True)
+    if title:
+        echo(title, err=True)
     if not out.is_terminal:
         yield _training_log(prefix)
         return

@@ -11,6 +11,14 @@ import typer
 
 from nas.budget import EXAMPLES
 from nas.cli.config import ConfigOption
+from nas.cli.data import (
+    ClassesOption,
+    LeftOutOption,
+    MovedOption,
+    SplitOption,
+    open_data,
+    tell,
+)
 from nas.cli.options import (
     PluginOption,
     SchedulerOption,
@@ -96,6 +104,9 @@ def search(
             help="digits, fashion-mnist or a folder of images: gives classes, channels, resolution."
         ),
     ] = None,
+    split: SplitOption = None,
+    classes: ClassesOption = None,
+    left_out: LeftOutOption = None,
     finalists: Annotated[
         int, typer.Option(help="Networks of the Pareto front to train on the data afterwards.")
     ] = 0,
@@ -134,7 +145,7 @@ def search(
             start_from=start_from or (),
             trials=trials,
             seed=seed,
-            data=data,
+            data=open_data(data, split, classes, left_out),
             finalists=finalists,
             recipe=_recipe(recipe),
         )
@@ -167,11 +178,13 @@ def resume(
     storage: StorageOption = None,
     workers: WorkersOption = 1,
     scheduler: SchedulerOption = None,
+    data: MovedOption = None,
     plugin: PluginOption = None,
 ) -> None:
     """Go on with a study where it stopped."""
     from nas import plugins
     from nas.study import Study
+    from nas.study.finalists import study_data
     from nas.study.notices import notices
     from nas.study.workers.open import open_executor
     from nas.support.errors import NasError
@@ -180,6 +193,8 @@ def resume(
     begun = Study.load(study, storage)
     for notice in notices(begun):
         echo(notice, err=True)
+    if begun.settings.finalists or data is not None:
+        tell(study_data(begun, data))
     done = len(begun.trials())
     if trials is not None and trials < 1:
         raise NasError(f"--trials {trials}: must be at least 1")
@@ -188,7 +203,7 @@ def resume(
         echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         ended = _run(begun, goal, executor, slots)
-    _conclude(begun, ended, _worker_options(workers, scheduler))
+    _conclude(begun, ended, _worker_options(workers, scheduler), data)
 
 
 def _run(study: Study, goal: int, executor: Executor, slots: Slots) -> str:
@@ -206,8 +221,11 @@ def _worker_options(workers: int, scheduler: str | None) -> str:
     return chosen + (f" --scheduler {quote(scheduler)}" if scheduler else "")
 
 
-def _conclude(study: Study, ended: str, workers: str) -> None:
-    """Shows the best networks, trains the finalists and says how to go on, with which `workers`."""
+def _conclude(study: Study, ended: str, workers: str, data: str | None = None) -> None:
+    """Shows the best networks, trains the finalists and says how to go on, with which `workers`.
+
+    `data` is where the study's data are now, if that is elsewhere.
+    """
     from nas.cli.tables import print_best, print_finalists
     from nas.study.config import config_path
 
@@ -219,7 +237,7 @@ def _conclude(study: Study, ended: str, workers: str) -> None:
     elif ended == "exhausted":
         echo("every proposal was a network seen before: the space seems to be exhausted")
     if scored and ended != "interrupted" and study.settings.finalists:
-        ended = _train_finalists(study, ended)
+        ended = _train_finalists(study, ended, data)
         print_finalists(study)
     where = _named(study)
     if scored:
@@ -246,14 +264,14 @@ def _named(study: Study) -> str:
     return quote(study.name) + place + options_of(study.settings.plugins)
 
 
-def _train_finalists(study: Study, ended: str) -> str:
+def _train_finalists(study: Study, ended: str, data: str | None) -> str:
     """Trains the finalists; says how it ended, which is `ended` unless it was interrupted."""
     from nas.cli.progress import finalists_display
     from nas.study.finalists import run_finalists
 
     try:
         with finalists_display(study) as report:
-            run_finalists(study, report)
+            run_finalists(study, report, data)
     except KeyboardInterrupt:
         echo("interrupted: every finished epoch of the finalists is kept")
         return "interrupted"

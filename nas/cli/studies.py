@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.cli.data import MovedOption
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
 from nas.cli.terminal import echo, echo_json, echo_lines
 
@@ -121,6 +122,7 @@ def export(
     trial: Annotated[int | None, typer.Option(help="A trial's number. Default: the best.")] = None,
     export_format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
     dynamic_batch: Annotated[bool, typer.Option(help="Let the batch size vary.")] = False,
+    data: MovedOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
 ) -> None:
@@ -128,7 +130,7 @@ def export(
     from nas import plugins
     from nas.cli.tables import known_interval, study_target
     from nas.study import Study
-    from nas.support.errors import one_of
+    from nas.support.errors import NasError, one_of
     from nas.support.files import file_name
     from nas.training.trained import is_training
 
@@ -136,10 +138,12 @@ def export(
         raise one_of("export format", export_format, ["onnx"])
     plugins.load_all(plugin)
     if is_training(study):
-        _export_training(Path(study), output, dynamic_batch)
+        _export_training(Path(study), output, dynamic_batch, data)
         return
     from nas.formats.verified import export_onnx, initialised, output_file
 
+    if data is not None:
+        raise NasError("--data is for the folder of a training: a study's networks are untrained")
     if output is not None:
         output_file(output)
     loaded = Study.load(study, storage)
@@ -172,14 +176,17 @@ def export(
     echo("the weights are untrained: the file is the architecture, ready to be measured")
 
 
-def _export_training(folder: Path, output: Path | None, dynamic_batch: bool) -> None:
-    from nas.data import load_data
+def _export_training(
+    folder: Path, output: Path | None, dynamic_batch: bool, moved: str | None
+) -> None:
+    from nas.data import load_again
     from nas.training import Trained
     from nas.training.export import export_trained
 
     trained = Trained.load(folder)
     output = output or folder / "model.onnx"
-    data = load_data(trained.data.source, trained.data.seed)
+    facts = trained.data
+    data = load_again(facts.source, facts.seed, facts.options, facts.checksum, moved)
     metadata = {"versions": _versions(), "weights": f"trained on {data.source}"}
     done = export_trained(trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata)
     size = output.stat().st_size / 1e6
@@ -192,6 +199,9 @@ def _export_training(folder: Path, output: Path | None, dynamic_batch: bool) -> 
     mean, deviation = (
         ", ".join(f"{v:.4f}" for v in m) for m in (trained.data.mean, trained.data.deviation)
     )
+    if facts.values is not None:
+        low, high = facts.values
+        echo(f"values of {low:.6g} to {high:.6g} become an image's 0 to 255")
     echo(f"it takes (image / 255 - mean) / deviation: mean {mean}, deviation {deviation}")
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
 from nas.cli.options import NETWORK_HELP, PluginOption, StorageOption
 from nas.cli.terminal import echo
 
@@ -21,7 +22,7 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="digits, fashion-mnist, or a folder of images per class or of IDX files."
+            help="digits, fashion-mnist, a folder of images or of IDX files, or a CSV of labels."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is trained.")],
@@ -36,13 +37,15 @@ def train(
     resolution: Annotated[
         int | None, typer.Option(help="Input size of a reference network.")
     ] = None,
+    split: SplitOption = None,
+    classes: ClassesOption = None,
+    left_out: LeftOutOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
 ) -> None:
     """Train a network. Ctrl-C and kill are safe: the same command goes on."""
     from nas import plugins
     from nas.cli.progress import training_display
-    from nas.data import load_data
     from nas.data.fit import fit_architecture
     from nas.study.networks import find_network
     from nas.training import Recipe
@@ -50,11 +53,10 @@ def train(
 
     plugins.load_all(plugin)
     settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)
-    loaded = load_data(data)
     network, _ = find_network(arch, resolution, storage)
+    loaded = open_data(data, split, classes, left_out)
+    assert loaded is not None
     fitted = fit_architecture(network, loaded)
-    for note in loaded.notes:
-        echo(f"data: {note}", err=True)
     if fitted != network:
         echo(
             f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs",
@@ -64,7 +66,7 @@ def train(
     from nas.training import train as run
 
     try:
-        with training_display(loaded.describe()) as report:
+        with training_display() as report:
             trained = run(fitted, loaded, settings, output=output, device=device, progress=report)
     except KeyboardInterrupt:
         kept = "every finished epoch is kept" if going_on or is_training(output) else "nothing yet"

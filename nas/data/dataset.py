@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.support.errors import NasError
+from nas.data.options import DataOptions
 
 VALIDATION_SHARE = 0.1
 
@@ -33,7 +34,12 @@ class DataSet:
     `load_data` with `source` and `seed`, that of the split, gives the same data set again. Training
     uses `train` and `validation` alone; `test`, if there is one, is measured once, at the end.
     `mirrored` says that an image keeps its class when it is mirrored. Each of the `notes` is a line
-    about what is wrong with some images.
+    about what is wrong with some images, each of `understood` about where a part comes from.
+
+    `seeded` says that the validation images were split off the training images by the seed.
+    `values` are the lowest and highest of images of more than eight bits, which became 0 and 255.
+    `options` are what the user said of the data. `content` is a digest of the files they were read
+    from, where there is one; the checksum is then no matter of how they are decoded.
     """
 
     source: str
@@ -44,6 +50,11 @@ class DataSet:
     mirrored: bool = True
     seed: int = 0
     notes: tuple[str, ...] = ()
+    understood: tuple[str, ...] = ()
+    seeded: bool = True
+    values: tuple[float, float] | None = None
+    options: DataOptions = field(default_factory=DataOptions)
+    content: str | None = None
 
     @property
     def channels(self) -> int:
@@ -59,26 +70,29 @@ class DataSet:
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """The mean and the standard deviation of each channel over the training images, whose
         values count as 0 to 1."""
-        # Counting the values is exact, and needs no copy of the images in floating point.
-        values = np.arange(256) / 255
+        # Counting the values needs no copy of the images in floating point, and whole numbers are
+        # the same to the last bit on every machine.
         means, deviations = [], []
         for channel in range(self.channels):
-            counts = np.bincount(self.train.pixels[:, channel].ravel(), minlength=256)
-            mean = float(counts @ values / counts.sum())
-            variance = float(counts @ (values - mean) ** 2 / counts.sum())
-            means.append(mean)
+            counts = np.bincount(self.train.pixels[:, channel].ravel(), minlength=256).tolist()
+            number = sum(counts)
+            first = sum(count * value for value, count in enumerate(counts))
+            second = sum(count * value**2 for value, count in enumerate(counts))
+            means.append(first / (255 * number))
+            variance = (number * second - first**2) / (255 * number) ** 2
             deviations.append(max(variance**0.5, 1 / 255))
         return tuple(means), tuple(deviations)
 
     @cached_property
     def checksum(self) -> str:
-        """The SHA-256 of every image, label and class name, as 64 hexadecimal digits."""
-        digest = sha256(repr(self.classes).encode())
-        for part in (self.train, self.validation, self.test or ()):
-            for array in part:
-                digest.update(repr(array.shape).encode())
-                digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        """The SHA-256 of every image, label and class name, as 64 hexadecimal digits.
+
+        It does not depend on where they are kept or on what the files are called.
+        """
+        if self.content is not None:
+            return self.content
+        parts = (self.train, self.validation, self.test)
+        return sha256(repr(self.classes).encode() + digest(parts).encode()).hexdigest()
 
     def describe(self) -> str:
         """A line with the counts, the number of classes and the shape of an image."""
@@ -91,17 +105,34 @@ class DataSet:
         )
 
 
-def split(images: Images, share: float, seed: int) -> tuple[Images, Images]:
+def digest(parts: Iterable[Images | None]) -> str:
+    """The SHA-256 of the images and labels of each part, as 64 hexadecimal digits."""
+    checksum = sha256()
+    for part in parts:
+        for array in part or ():
+            checksum.update(repr(array.shape).encode())
+            checksum.update(np.ascontiguousarray(array).data)
+    return checksum.hexdigest()
+
+
+def split(
+    images: Images, share: float, seed: int, groups: NDArray[np.intp] | None = None
+) -> tuple[Images, Images]:
     """Splits images in two; the second part has `share` of each class, and at least one image.
 
-    Both parts keep the images' order. Errors: `NasError` for a class with a single image.
+    Both parts keep the images' order. Images of a class that are of one of the `groups`, (N,), stay
+    together. A class with a single image or group is in the first part alone.
     """
     rng = np.random.default_rng(seed)
     second = np.zeros(len(images.labels), bool)
     for label in np.unique(images.labels):
         members = np.flatnonzero(images.labels == label)
-        if len(members) < 2:
-            raise NasError(f"class {label} has one image: a split needs two of each class")
-        count = min(max(1, round(share * len(members))), len(members) - 1)
-        second[rng.permutation(members)[:count]] = True
+        own = members if groups is None else groups[members]
+        names, sizes = np.unique(own, return_counts=True)
+        if len(names) < 2:
+            continue
+        order = rng.permutation(len(names))
+        wanted = min(max(1, round(share * len(members))), len(members) - 1)
+        count = min(int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1, len(names) - 1)
+        second[members[np.isin(own, names[order[:count]])]] = True
     return images.take(np.flatnonzero(~second)), images.take(np.flatnonzero(second))

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.dataset import VALIDATION_SHARE, DataSet, Images, split
+from nas.data.dataset import VALIDATION_SHARE, DataSet, Images, digest, split
 from nas.data.registry import reader
 from nas.support.errors import NasError
 
@@ -112,4 +112,7 @@ def read_folder(source: str, seed: int) -> DataSet:
         raise NasError(f"data set {folder}: label {highest} is above {len(classes) - 1}")
     train, validation = split(images, VALIDATION_SHARE, seed)
     mirrored = folder.name in NAMED  # other data sets may be like MNIST, whose digits would change
-    return DataSet(source, classes, train, validation, test, mirrored=mirrored, seed=seed)
+    return DataSet(
+        source, classes, train, validation, test, mirrored=mirrored, seed=seed,
+        content=digest((train, validation, test)),  # without the names, which are those of a folder
+    )  # fmt: skip

@@ -9,14 +9,17 @@ A reader is found by one of the `names` that it knows, or because it `accepts` a
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from nas.data.dataset import DataSet
+from nas.data.findings import shown_path
+from nas.data.options import DataOptions
 from nas.support.errors import NasError, one_of
 from nas.support.registry import Registry
 
-Read = Callable[[str, int], DataSet]
+Read = Callable[..., DataSet]
 
 
 def _nothing(path: Path) -> bool:
@@ -27,7 +30,8 @@ class Reader(NamedTuple):
     """A registered reader: `read(source, seed)`, where the seed is that of a split.
 
     names: the data sets that it finds by name. accepts: whether a path, a file's or a folder's, is
-    for it. takes: which folders these are, in words.
+    for it. takes: which folders these are, in words. options: whether it takes `DataOptions` as a
+    third argument.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Reader(NamedTuple):
     names: tuple[str, ...]
     accepts: Callable[[Path], bool]
     takes: str
+    options: bool = False
 
 
 READERS: Registry[Reader] = Registry("data reader")
@@ -46,6 +51,7 @@ def reader(
     names: tuple[str, ...] = (),
     accepts: Callable[[Path], bool] = _nothing,
     takes: str = "",
+    options: bool = False,
 ) -> Callable[[Read], Read]:
     """Registers a function that reads data sets under `name`; see `Reader`.
 
@@ -53,7 +59,7 @@ def reader(
     """
 
     def register(function: Read) -> Read:
-        entry = Reader(name, function, names, accepts, takes)
+        entry = Reader(name, function, names, accepts, takes, options)
         READERS.register(name, entry, function.__module__)
         return function
 
@@ -66,27 +72,63 @@ def find_reader(source: str | Path) -> Reader:
     Errors: `NasError` with the path and what is expected there.
     """
     text = str(source)
-    for found in READERS.values():
-        if text in found.names:
-            return found
+    for entry in READERS.values():
+        if text in entry.names:
+            return entry
     path = Path(text)
-    known = [name for found in READERS.values() for name in found.names]
+    shown = shown_path(path, Path())
     if not path.exists():
         if path.name == text:
-            raise one_of("data set or folder", text, known)
-        raise NasError(f"data set {text}: no such folder")
-    for found in READERS.values():
-        if found.accepts(path):
-            return found
+            raise one_of("data set or folder", shown, _names())
+        raise NasError(f"data set {shown}: no such folder")
+    for entry in READERS.values():
+        if entry.accepts(path):
+            return entry
     if not path.is_dir():
-        raise NasError(f"data set {text}: must be a folder, not a file")
-    takes = "; or ".join(found.takes for found in READERS.values() if found.takes)
-    raise NasError(f"data set {text}: must hold {takes}")
+        raise NasError(f"data set {shown}: must be a folder or a CSV file of labels")
+    takes = "; or ".join(entry.takes for entry in READERS.values() if entry.takes)
+    raise NasError(f"data set {shown}: must hold {takes}")
 
 
-def load_data(source: str | Path, seed: int = 0) -> DataSet:
+def load_data(source: str | Path, seed: int = 0, options: DataOptions | None = None) -> DataSet:
     """A data set by its name or its path; see `find_reader`.
 
-    `seed` splits off the validation images where the data set has none of its own.
+    `seed` splits off the validation images where the data set has none of its own. The data set's
+    source is an absolute path, so that it is found from any working directory. Errors: `NasError`
+    with the path and the rule, also where it has fewer than two classes.
     """
-    return find_reader(source).read(str(source), seed)
+    text = str(source)
+    entry = find_reader(text)
+    where = text if text in entry.names else str(Path(text).resolve())
+    if entry.options:
+        data = entry.read(where, seed, options or DataOptions())
+    elif options not in (None, DataOptions()):
+        raise NasError(f"data set {text}: only a folder of images takes --split and --classes")
+    else:
+        data = entry.read(where, seed)
+    if len(data.classes) < 2:
+        raise NasError(f"data set {text}: two classes are needed, it has {len(data.classes)}")
+    # A path that is not UTF-8 cannot be stored as JSON: `--data` has to say it again.
+    return replace(data, source=data.source.encode("utf-8", "backslashreplace").decode())
+
+
+def load_again(
+    source: str, seed: int, options: DataOptions, checksum: str, moved: str | Path | None = None
+) -> DataSet:
+    """The data set that a study or a training was made with, from where it is now.
+
+    `moved` says where that is, if it is no longer at its `source`. The content decides whether it
+    is the same. Errors: `NasError`, with what to do, where it is gone or another.
+    """
+    where = source if moved is None else moved
+    if moved is None and source not in _names() and not Path(source).exists():
+        raise NasError(f"data set {source} is not there any more: --data says where it is now")
+    data = load_data(where, seed, options)
+    if data.checksum != checksum:
+        text = "has changed since" if moved is None else "has other images than that of"
+        raise NasError(f"data set {data.source} {text} the training")
+    return data
+
+
+def _names() -> list[str]:
+    return [name for entry in READERS.values() for name in entry.names]

@@ -10,7 +10,13 @@ from nas.study.study import Study
 from nas.support.files import write_whole
 
 OPTIONS = {"budgets": "budget", "objectives": "objective", "plugins": "plugin"}
-FACTS = {"target_checksum", "space_file", "version"}  # not to be chosen
+FACTS = {
+    "target_checksum",
+    "space_file",
+    "version",
+    "data_options",
+    "data_checksum",
+}  # not to be chosen
 HEADER = "# For `nas search --config`: "
 
 
@@ -21,6 +27,7 @@ def config_text(study: Study) -> str:
     data["plugins"] = [file.path for file in settings.plugins]
     if Path(settings.target).suffix in (".yaml", ".yml"):
         data["target"] = str(Path(settings.target).resolve())
+    data |= settings.data_options.words()
     data["space"] = data.pop("space")  # the longest comes last
     named = {OPTIONS.get(key, key).replace("_", "-"): value for key, value in data.items()}
     return (

@@ -16,7 +16,7 @@ import optuna
 from optuna.pruners import SuccessiveHalvingPruner
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from nas.data import DataSet, load_data
+from nas.data import DataSet, load_again, load_data
 from nas.defaults import STUDIES_FOLDER
 from nas.study.optuna_private import reopened
 from nas.study.quiet import quiet
@@ -105,20 +105,33 @@ def _damage(folder: Path) -> Iterator[None]:
         raise NasError(f"finalists {folder}: damaged journal: {error!r}") from None
 
 
+def study_data(study: Study, source: str | None = None) -> DataSet:
+    """The data set of a study, at its `source` of now. Errors: `NasError` where it is another."""
+    settings = study.settings
+    if settings.data is None:
+        raise NasError(f"study '{study.name}' has no data set: begin one with --data")
+    if settings.data_checksum is None:
+        return load_data(source or settings.data, 0, settings.data_options)
+    checksum = settings.data_checksum
+    return load_again(settings.data, 0, settings.data_options, checksum, source)
+
+
 def run_finalists(
-    study: Study, report: FinalistReport = lambda record, number, count, progress: None
+    study: Study,
+    report: FinalistReport = lambda record, number, count, progress: None,
+    source: str | None = None,
 ) -> list[Finalist]:
     """Trains the best `settings.finalists` of the front that are not trained yet.
 
     May be stopped at any moment: a network goes on after its last finished epoch, and all of them
-    end as they would have. Where another process is at them it is waited for. Errors: `NasError`,
-    also where the data set has changed.
+    end as they would have. Where another process is at them it is waited for. `source` is where
+    the data are now, if that is elsewhere. Errors: `NasError`, also where they have changed.
     """
     settings = study.settings
     front = study.pareto()[: settings.finalists]
     if settings.data is None or not front:
         return []
-    data = load_data(settings.data)
+    data = study_data(study, source)
     folder = finalists_folder(study)
     folder.mkdir(parents=True, exist_ok=True)
     with claim_file(folder, NAME) as claim, claim.exclusive():

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack
 from nas import plugins
 from nas.blocks import KINDS
 from nas.budget import parse_budgets
-from nas.data import READERS, find_reader, load_data
+from nas.data import READERS, DataSet, find_reader, load_data
 from nas.data.fit import fit_space
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, DEFAULT_TRIALS
 from nas.latency import Target
@@ -42,7 +42,7 @@ class Options(TypedDict, total=False):
     proxies: Sequence[str] | None
     trials: int
     seed: int
-    data: str | None
+    data: str | DataSet | None
     finalists: int
     recipe: Recipe
     start_from: Sequence[str | dict[str, Any]]
@@ -63,10 +63,13 @@ def begin(
     plugins.load_installed()
     loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
     device, limits = Target.load(target), parse_budgets(budgets)
-    source = options.get("data")
+    source, facts = options.get("data"), {}
     if source is not None:
-        dataset = load_data(source)
+        dataset = source if isinstance(source, DataSet) else load_data(source)
         loaded, options["data"] = fit_space(loaded, dataset), dataset.source
+        if options.get("finalists"):
+            options.get("recipe", FINALIST_RECIPE).check(len(dataset.train.labels))
+        facts = {"data_options": dataset.options, "data_checksum": dataset.checksum}
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
     candidates = Candidates(loaded, device, limits)
@@ -74,7 +77,7 @@ def begin(
     candidates.check(settings.seed)
     storage = Storage(options.get("storage"))
     first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)
-    settings = settings.model_copy(update={"start_from": first})
+    settings = settings.model_copy(update={"start_from": first, **facts})
     name = options.get("name")
     if name is None:
         name = _free_name(storage, [loaded.name, device.name, *settings.budgets])
@@ -128,7 +131,7 @@ def search(
     proxies: Sequence[str] | None = None,
     trials: int = DEFAULT_TRIALS,
     seed: int = 0,
-    data: str | None = None,
+    data: str | DataSet | None = None,
     finalists: int = 0,
     recipe: Recipe = FINALIST_RECIPE,
     start_from: Sequence[str | dict[str, Any]] = (),
@@ -148,7 +151,7 @@ def search(
     proxies: what the score is made of; unless given, the space's own or the default ones.
     trials: how many networks to evaluate.
     seed: of all random numbers.
-    data: a data set; the space takes its classes, channels and resolution.
+    data: a data set or its source; the space takes its classes, channels and resolution.
     finalists: how many of the best networks `study.finalists.run_finalists` trains on `data`.
     recipe: how it trains them.
     start_from: what the first trials are; see `study.warm_start.assignments`.
@@ -180,9 +183,9 @@ def search(
 
 def _kinds(space: SearchSpace) -> set[str]:
     """The kinds of block that a network of the space may have."""
-    found = space.settings
-    parts = [*found.stem.values(), *found.head.values()]
-    stages = [name for stage in found.stages for name in (*stage.block, *stage.down_rows)]
+    settings = space.settings
+    parts = [*settings.stem.values(), *settings.head.values()]
+    stages = [name for stage in settings.stages for name in (*stage.block, *stage.down_rows)]
     return {row.kind for rows in parts for row in rows} | {*stages} - {"stride"}
 
 

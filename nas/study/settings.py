@@ -10,6 +10,7 @@ from packaging.version import Version
 from pydantic import Field
 
 from nas._version import __version__
+from nas.data.options import DataOptions
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TRIALS
 from nas.plugins import PluginFile
 from nas.proxies import DEFAULT
@@ -43,6 +44,8 @@ class StudySettings(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     plugins: tuple[PluginFile, ...] = ()
     data: str | None = None
+    data_options: DataOptions = DataOptions()
+    data_checksum: str | None = None
     finalists: Annotated[int, Field(ge=0, le=1000)] = 0
     recipe: Recipe = FINALIST_RECIPE
     space_file: PluginFile | None = None

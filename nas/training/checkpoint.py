@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from nas._version import __version__
 from nas.data.dataset import DataSet
+from nas.data.options import DataOptions
 from nas.support.errors import NasError, one_line
 from nas.support.files import inside, read_bytes, read_text, write_whole
 from nas.support.validation import Settings, validated
@@ -45,10 +46,12 @@ class DataFacts(Settings):
 
     source: str
     seed: int
+    options: DataOptions = DataOptions()
     checksum: str
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    values: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, data: DataSet) -> DataFacts:
@@ -57,10 +60,12 @@ class DataFacts(Settings):
         return cls(
             source=data.source,
             seed=data.seed,
+            options=data.options,
             checksum=data.checksum,
             classes=data.classes,
             mean=mean,
             deviation=deviation,
+            values=data.values,
         )
 
 

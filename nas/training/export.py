@@ -41,7 +41,8 @@ def export_trained(
 ) -> Exported:
     """Writes a trained network as ONNX after onnxruntime has classified the validation images.
 
-    The file's metadata say how images are prepared. Errors: those of `export_onnx`, and `NasError`
+    The file's metadata say how images are prepared; `values` are the lowest and highest of images
+    of more than eight bits, which become 0 and 255. Errors: those of `export_onnx`, and `NasError`
     where the data are not those of the training, or onnxruntime and torch disagree on more than one
     image in a thousand. Nothing is written then.
     """
@@ -55,6 +56,7 @@ def export_trained(
         "mean": json.dumps(facts.mean),
         "deviation": json.dumps(facts.deviation),
         "preparation": "(image / 255 - mean) / deviation, for each channel",
+        **({} if facts.values is None else {"values": json.dumps(facts.values)}),
         **(metadata or {}),
     }
     model, difference = checked(arch, module, dynamic_batch, about)

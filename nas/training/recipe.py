@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
 from nas.support.yaml import read_yaml
 
@@ -59,3 +60,13 @@ class Recipe(Settings):
         """The recipe with those `changes` that are not None. Errors: `NasError` with the rule."""
         given = {key: value for key, value in changes.items() if value is not None}
         return validated(Recipe, {**self.model_dump(), **given}, "recipe")
+
+    def check(self, images: int) -> None:
+        """Errors: `NasError` where there are fewer training images than the recipe takes."""
+        if self.images is not None and self.images > images:
+            raise NasError(f"images {self.images}: there are {images} training images")
+        if (count := self.images or images) < self.batch_size:
+            raise NasError(
+                f"batch_size {self.batch_size}: there are {count} training images: give a recipe "
+                "with a smaller batch_size"
+            )

@@ -95,6 +95,7 @@ class _Run:
         progress: TrainingReport,
     ) -> None:
         check_fit(arch, data)
+        recipe.check(len(data.train.labels))
         if output is not None:
             check_folder(output)
         self.arch, self.data, self.recipe = arch, data, recipe
@@ -112,10 +113,6 @@ class _Run:
         with deterministic(), stop_on_signal(self._stop):
             images = self._pixels(_subset(self.data.train, self.recipe))
             self.per_epoch = steps_per_epoch(len(images), self.recipe)
-            if not self.per_epoch:
-                raise NasError(
-                    f"batch_size {self.recipe.batch_size}: there are {len(images)} training images"
-                )
             self.steps = self.per_epoch * self.recipe.epochs
             validation = self._pixels(self.data.validation)
             self.normalise = Normalise(self.data, self.device)
@@ -270,18 +267,25 @@ def _subset(images: Images, recipe: Recipe) -> Images:
     count = recipe.images
     if count is None or count == len(images.labels):
         return images
-    if count > len(images.labels):
-        raise NasError(f"images {count}: there are {len(images.labels)} training images")
     rng = np.random.default_rng(mixed_seed(recipe.seed, SUBSET))
     return images.take(np.sort(rng.permutation(len(images.labels))[:count]))
 
 
 def _same(kept: State, wanted: State, output: Path) -> State:
-    """The state on disk. Errors: `NasError` where it is of another training than `wanted`."""
-    for what in ("recipe", "data", "architecture"):
-        if getattr(kept, what) != getattr(wanted, what):
+    """The state on disk. Errors: `NasError` where it is of another training than `wanted`.
+
+    The content of data decides, not where they are: where they are now is what is kept.
+    """
+    same = {
+        "recipe": kept.recipe == wanted.recipe,
+        "data": kept.data.checksum == wanted.data.checksum,
+        "architecture": kept.architecture == wanted.architecture,
+    }
+    for what, is_same in same.items():
+        if not is_same:
             raise NasError(
                 f"{output} holds a training with another {what}: give the same one to go on, or "
                 "another folder"
             )
-    return kept
+    moved = kept.data.model_copy(update={"source": wanted.data.source})
+    return kept.model_copy(update={"data": moved})

@@ -19,7 +19,7 @@ SMALL: dict[str, Any] = {
     "budget": "15M",
     "space": "small",
     "trials": 3,
-    "proxies": "effective_params",
+    "proxies": "entropy",
 }
 
 
@@ -36,7 +36,7 @@ def test_the_file_that_a_study_leaves_makes_the_same_study(run: Run, tmp_path: P
     (tmp_path / "first.json").write_text(nas.SearchSpace.load("small").sample(5).to_json())
     write(tmp_path / "short.yaml", {"epochs": 1, "lr": 1e-5})
     words = "search --target jetson --budget 15M --budget 2ms --space small --trials 6 --seed 7"
-    more = "--proxies effective_params,entropy --objective latency --objective macs --study a"
+    more = "--proxies params,entropy --objective latency --objective macs --study a"
     given = "--start-from first.json --recipe short.yaml"
     assert run(*words.split(), *more.split(), *given.split())[0] == 0
     (tmp_path / "first.json").unlink()

@@ -77,7 +77,7 @@ def test_verify_prints_predicted_against_measured(run: Run, tmp_path: Path) -> N
     path.parent.mkdir()
     path.write_text(yaml.safe_dump({**data, **facts}), encoding="utf-8")
     search = ("search", "--target", "mine", "--budget", "15M", "--space", "small", "--trials", "6")
-    assert run(*search, "--study", "s")[0] == 0
+    assert run(*search, "--proxies", "entropy", "--study", "s")[0] == 0
     code, out, err = run("verify", "s", "--json")
     shown = json.loads(out)
     assert code == 0

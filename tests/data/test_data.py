@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import nas
-from nas.data import load_data
+from nas.data import DataOptions, load_data
 from nas.data.fit import fit_architecture, fit_space
 from nas.data.idx import read_idx
 from nas.support.errors import NasError
@@ -36,8 +36,8 @@ def picture(path: Path, colour: tuple[int, int, int] | int, size: tuple[int, int
     Image.new("L" if isinstance(colour, int) else "RGB", size, colour).save(path)
 
 
-def pictures(folder: Path, count: int = 12) -> Path:
-    for i in range(count):
+def pictures(folder: Path, count: int = 12, first: int = 0) -> Path:
+    for i in range(first, first + count):
         picture(folder / "red" / f"{i:02}.png", (250, i, 0))
         picture(folder / "blue" / f"{i:02}.png", (0, i, 250))
     return folder
@@ -99,12 +99,14 @@ def test_a_folder_is_read_as_pillow_wrote_it_and_split(tmp_path: Path) -> None:
 
 def test_train_and_val_folders_are_kept_apart(tmp_path: Path) -> None:
     pictures(tmp_path / "train", 3)
-    pictures(tmp_path / "val", 2)
+    pictures(tmp_path / "val", 2, first=3)
     data = load_data(tmp_path)
     assert (len(data.train.labels), len(data.validation.labels)) == (6, 4)
+    assert data.notes == ()
     (tmp_path / "val" / "red").rename(tmp_path / "val" / "read")
-    with pytest.raises(NasError, match=r"class 're.*' is in one of its parts only"):
-        load_data(tmp_path)
+    data = load_data(tmp_path)
+    assert (data.classes, data.validation.labels.tolist()) == (("blue", "red"), [0, 0])
+    assert "class has no training images are left out: 1 (val/read)" in " ".join(data.notes)
 
 
 def test_odd_images_are_counted_and_named(tmp_path: Path) -> None:
@@ -118,16 +120,18 @@ def test_odd_images_are_counted_and_named(tmp_path: Path) -> None:
     assert "red/03.png" in unreadable
     assert "greyscale among RGB" in grey
     assert "blue/05.png" in grey
-    assert "1 of 24 images are fitted to 8x8" in fitted
+    assert "1 of 23 images are fitted to 8x8" in fitted
     assert len(data.train.labels) + len(data.validation.labels) == 23
 
 
 def test_too_many_odd_images_are_an_error(tmp_path: Path) -> None:
     pictures(tmp_path)
-    for i in range(3):
-        (tmp_path / "red" / f"{i:02}.png").write_bytes(b"no image")
-    with pytest.raises(NasError, match=r"12%, over 10%, is too much: 3 of 24.*red/00\.png"):
+    for i in range(7):
+        (tmp_path / "red" / f"{i:02}.png").write_bytes(f"no image {i}".encode())
+    with pytest.raises(NasError, match=r"29%, over 25%, is too much.*7 of 24.*red/00\.png"):
         load_data(tmp_path)
+    data = load_data(tmp_path, options=DataOptions(left_out=0.3))
+    assert len(data.train.labels) + len(data.validation.labels) == 17
 
 
 @pytest.mark.parametrize(

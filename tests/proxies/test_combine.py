@@ -44,6 +44,32 @@ def test_ranks_far_beyond_the_sample_still_differ() -> None:
         assert all(a < b for a, b in pairwise(ranks))
 
 
+def test_a_rank_beyond_the_sample_falls_with_the_distance_in_ranges() -> None:
+    """The distance from 0 or 1 is half a place, and falls as 1 / (1 + distance / range)."""
+    rank = Sample.of([10.0, 12.0, 11.0, 14.0]).rank
+    assert rank(10.0) == pytest.approx(1 / 8)
+    assert rank(14.0) == pytest.approx(7 / 8)
+    for ranges in (0.5, 1, 3):
+        assert rank(10.0 - 4 * ranges) == pytest.approx(1 / 8 / (1 + ranges))
+        assert rank(14.0 + 4 * ranges) == pytest.approx(1 - 1 / 8 / (1 + ranges))
+
+
+@pytest.mark.parametrize(("constant", "spread"), [(5.0, 5.0), (-5.0, 5.0), (0.25, 1.0), (0.0, 1.0)])
+def test_a_constant_sample_is_as_wide_as_its_value_and_at_least_1(
+    constant: float, spread: float
+) -> None:
+    rank = Sample.of([constant] * 3).rank
+    assert rank(constant) == pytest.approx(1 / 2)
+    for widths in (1, 4):
+        assert rank(constant - widths * spread) == pytest.approx(1 / 6 / (1 + widths))
+        assert rank(constant + widths * spread) == pytest.approx(1 - 1 / 6 / (1 + widths))
+
+
+def test_a_rank_so_far_below_that_it_would_be_0_has_a_log() -> None:
+    rank = Sample.of([0.0, 1e-300]).rank
+    assert 0 < rank(-1e308) < 1e-300
+
+
 def test_the_score_is_the_sum_of_log_ranks_and_absolute() -> None:
     combiner = Combiner.fit(REFERENCE)
     expected = log(0.85) + log(0.15)

@@ -49,6 +49,20 @@ def test_repair_moves_few_options() -> None:
     assert any(found.assignment[k] == params[k] != anchor[k] for k in params)
 
 
+def test_the_budget_that_is_broken_most_is_repaired_first() -> None:
+    """After that the other holds as well, so that nothing moves to what is smallest in its peak."""
+    candidates = Candidates(SPACE, TARGET, parse_budgets(["6.2MB", "20MFLOPs"]))
+    macs, peak = (candidates.anchors[measure].params for measure in ("macs", "peak_bytes"))
+    params = {name: values[-1] for name, values in SPACE.options.items()}
+    assert set(candidates.excess(candidates.make(params))) == {"macs", "peak_bytes"}
+    telling = [k for k in params if peak[k] not in (macs[k], params[k])]
+    for seed in range(20):
+        found = candidates.feasible(params, np.random.default_rng(seed))
+        assert found is not None
+        assert all(found.assignment[k] in (params[k], macs[k]) for k in telling)
+    assert telling
+
+
 @pytest.mark.parametrize("measure", ["macs", "params", "peak_bytes", "weight_bytes", "latency_ms"])
 def test_the_smallest_is_below_any_sample(measure: str) -> None:
     candidates = Candidates(SPACE, TARGET, ())

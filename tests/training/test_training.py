@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_a_killed_training_ends_with_the_same_bits(
     child = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     state = tmp_path / "t" / "training.json"
     while child.poll() is None and not state.exists():
-        pass
+        time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
     child.communicate()
     assert child.returncode == -signal.SIGKILL
@@ -97,7 +98,7 @@ def test_ctrl_c_says_how_to_go_on(arch: Architecture, tmp_path: Path) -> None:
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while child.poll() is None and not (tmp_path / "t" / "training.json").exists():
-        pass
+        time.sleep(0.01)
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130

@@ -73,7 +73,10 @@ def test_a_table_that_was_changed_by_hand_is_fitted_anew(table: Path) -> None:
     assert changed.predict(tiny(0)).ms > 3 * stored.predict(tiny(0)).ms
 
 
-def test_an_interrupted_measurement_keeps_its_rows_and_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_measurement_keeps_its_rows_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.latency.runner.batches.BATCH", 6)
     cores = os.sched_getaffinity(0)
 
     def interrupt(progress: MeasuringProgress) -> None:

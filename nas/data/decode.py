@@ -1,0 +1,114 @@
+"""Image files as pixels of one size and mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.data.dataset import Images
+from nas.data.findings import Findings
+from nas.data.inspection import Inspected, deep_values, orientation, quiet
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TRANSPARENT = "images are transparent in places and are put on white"
+BAD_EXIF = "images have EXIF data that cannot be read and are taken as they are stored"
+
+
+@dataclass(frozen=True)
+class Form:
+    """What every image is made into: square of `side` pixels, grey or RGB.
+
+    `values` are those of images of more than eight bits that become black and white.
+    """
+
+    side: int
+    grey: bool
+    values: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        return f"{1 if self.grey else 3}x{self.side}x{self.side}"
+
+
+def read_images(
+    inspected: Sequence[Inspected], form: Form, findings: Findings
+) -> tuple[Images, list[Inspected]]:
+    """The images in order, and those of `inspected` that they are, without what has no pixels."""
+    pixels = np.empty((len(inspected), 1 if form.grey else 3, form.side, form.side), np.uint8)
+    kept = np.zeros(len(inspected), bool)
+    for i, image in enumerate(inspected):
+        try:
+            pixels[i] = decode(image.path, form, findings)
+            kept[i] = True
+        except Exception:  # see `inspect`
+            continue
+    images = Images(pixels, np.array([image.label for image in inspected], np.int64))
+    if kept.all():
+        return images, list(inspected)
+    read = [image for image, is_kept in zip(inspected, kept, strict=True) if is_kept]
+    return images.take(np.flatnonzero(kept)), read
+
+
+def decode(path: Path, form: Form, findings: Findings) -> NDArray[np.uint8]:
+    """One image as (C, side, side): upright, reduced by its shorter side, its centre."""
+    from PIL import Image, ImageOps
+
+    with quiet(), Image.open(path) as opened:
+        deep = deep_values(path, opened)
+        opened.load()
+        turned, is_read = orientation(opened)
+        if not is_read:
+            findings.add(BAD_EXIF, path)
+        image: Image.Image = opened
+        if deep is not None:
+            image = Image.fromarray(eight_bits(deep, form.values or (0, 255)))
+            if deep.ndim == 3 and deep.shape[-1] == 4:
+                image.putalpha(Image.fromarray(eight_bits(deep[..., 3], (0, 65535))))
+        if image.has_transparency_data:
+            image = _on_white(image, path, findings)
+        image = _upright(image, turned).convert("L" if form.grey else "RGB")
+    if image.size != (form.side, form.side):
+        image = ImageOps.fit(image, (form.side, form.side), Image.Resampling.BILINEAR)
+    array = np.asarray(image)
+    return array[np.newaxis] if form.grey else array.transpose(2, 0, 1)
+
+
+def eight_bits(array: NDArray[np.generic], values: tuple[float, float]) -> NDArray[np.uint8]:
+    """`values` (lowest, highest) spread over 0 to 255; what is beyond is cut off, NaN is 0."""
+    low, high = values
+    scaled = (array.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)
+    clipped = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255)
+    return np.asarray(np.rint(clipped), np.uint8)
+
+
+def _on_white(image: Image, path: Path, findings: Findings) -> Image:
+    from PIL import Image as Pillow
+
+    coloured = image.convert("RGBA")
+    if coloured.getchannel("A").getextrema() == (255, 255):
+        return coloured
+    findings.add(TRANSPARENT, path)
+    white = Pillow.new("RGBA", coloured.size, "white")
+    white.alpha_composite(coloured)
+    return white
+
+
+def _upright(image: Image, turned: int) -> Image:
+    from PIL.Image import Transpose
+
+    method = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(turned)
+    return image if method is None else image.transpose(method)

@@ -1,0 +1,81 @@
+"""`DataOptions`: what a user may say of a folder's data beyond what its names say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nas.support.errors import NasError, one_of
+from nas.support.validation import Settings, validated
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+NO_SPLITS = "none"
+
+
+class DataOptions(Settings):
+    """How a folder is read.
+
+    split: the folders of each part, relative to the data's own; without it they are known by their
+        names. "none" says that every folder is a class, whatever its name.
+    classes: these classes alone, in this order; without it all of them, in alphabetical order.
+    left_out: the share of images that may be left out because they cannot be read.
+    """
+
+    split: dict[Part, tuple[str, ...]] | Literal["none"] | None = None
+    classes: tuple[str, ...] = ()
+    left_out: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.25
+
+    def words(self) -> dict[str, list[str] | float]:
+        """What differs from the defaults, as `data_options` takes it."""
+        words: dict[str, list[str] | float] = {}
+        if self.split == NO_SPLITS:
+            words["split"] = [NO_SPLITS]
+        elif isinstance(self.split, dict):
+            words["split"] = [f"{part}={','.join(names)}" for part, names in self.split.items()]
+        if self.classes:
+            words["classes"] = list(self.classes)
+        if self.left_out != DataOptions().left_out:
+            words["left_out"] = self.left_out
+        return words
+
+
+def data_options(
+    split: Iterable[str] | None = None,
+    classes: Iterable[str] | None = None,
+    left_out: float | None = None,
+) -> DataOptions:
+    """Options as they are written on a command line.
+
+    `split` is `none`, or `PART=FOLDER[,FOLDER…]` for each part; `classes` are names, with commas or
+    without. Errors: `NasError` with the value and the rule.
+
+    >>> data_options(["train=a,b", "validation=c"]).split
+    {'train': ('a', 'b'), 'validation': ('c',)}
+    """
+    data: dict[str, object] = {"classes": tuple(_listed(classes or ()))}
+    if left_out is not None:
+        data["left_out"] = left_out
+    texts = list(split or ())
+    if texts == [NO_SPLITS]:
+        data["split"] = NO_SPLITS
+    elif texts:
+        parts: dict[str, tuple[str, ...]] = {}
+        for text in texts:
+            part, equals, folders = text.partition("=")
+            if not equals:
+                raise NasError(f"--split {text!r}: must be none or PART=FOLDER, as in train=images")
+            if part not in PARTS:
+                raise one_of("part of the data", part, PARTS)
+            parts[part] = (*parts.get(part, ()), *_listed([folders]))
+        data["split"] = parts
+    chosen: list[str] = data["classes"]  # type: ignore[assignment]
+    if len(set(chosen)) < len(chosen) or len(chosen) == 1:
+        raise NasError(f"--classes {','.join(chosen)}: must be at least two, each once")
+    return validated(DataOptions, data, "data options")
+
+
+def _listed(values: Iterable[str]) -> list[str]:
+    return [name for value in values for item in value.split(",") if (name := item.strip())]

@@ -1,0 +1,135 @@
+"""Data on the command line: what was understood comes first, and where they are now may be said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from photos import classes, photo, photos
+from PIL import Image
+from tiny import TINY
+from typer.testing import CliRunner
+
+import nas
+from nas.cli.main import app
+from nas.support.errors import NasError
+
+
+def run(*words: object) -> tuple[str, str]:
+    """The output and the error output of a command that succeeds."""
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout, done.stderr
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    network = nas.SearchSpace.from_dict({**TINY, "resolution": 16}).sample(0)
+    (tmp_path / "net.json").write_text(network.to_json())
+    (tmp_path / "r.yaml").write_text("{epochs: 1, batch_size: 4, lr: 0.01}")
+    for part, number in (("Train", 8), ("Val", 3)):
+        classes(tmp_path / "photos" / part, "cat dog fox", number)
+    return tmp_path
+
+
+TRAIN = ["train", "net.json", "--recipe", "r.yaml", "--device", "cpu", "--output", "out"]
+
+
+def test_train_says_what_it_understood_and_export_finds_moved_data(place: Path) -> None:
+    photo(place / "photos" / "Val" / "owl" / "0.png")
+    out, err = run(*TRAIN, "--data", "photos")
+    lines = err.splitlines()
+    assert lines[:4] == [
+        f"{place}/photos: 24 training, 9 validation images of 3 classes, 3x12x12",
+        "  train       Train  24 images: cat 8, dog 8, fox 8",
+        "  validation  Val    9 images: cat 3, dog 3, fox 3",
+        "data: folders whose class has no training images are left out: 1 (Val/owl)",
+    ]
+    assert "accuracy on the 9 validation images" in out
+    shutil.move(place / "photos", place / "moved")
+    with pytest.raises(NasError, match="not there any more: --data says where it is now"):
+        run("export", "out")
+    out, _ = run("export", "out", "--data", "moved")
+    assert f"trained on {place}/moved" in out
+    run(*TRAIN, "--data", "./moved/")  # the same data: nothing is to be trained any more
+    photo(place / "moved" / "Val" / "cat" / "new.png")
+    with pytest.raises(NasError, match="another data"):
+        run(*TRAIN, "--data", "moved")
+    with pytest.raises(NasError, match="has other images"):
+        run("export", "out", "--data", "moved")
+
+
+def test_overrides_are_kept_with_a_training(place: Path) -> None:
+    options = ["--split", "train=Val", "--split", "validation=Train", "--classes", "fox,cat"]
+    _, err = run(*TRAIN, "--data", "photos", *options, "--left-out", "0.1")
+    assert "  train       Val    6 images: fox 3, cat 3" in err
+    facts = json.loads((place / "out" / "training.json").read_text())["data"]
+    assert facts["options"] == {
+        "split": {"train": ["Val"], "validation": ["Train"]},
+        "classes": ["fox", "cat"],
+        "left_out": 0.1,
+    }
+    run("export", "out")
+
+
+def test_the_range_of_deep_images_is_told_to_who_uses_the_network(place: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(16):
+        path = place / "deep" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 4096, (16, 16)).astype(np.uint16)).save(path)
+    _, err = run(*TRAIN, "--data", "deep")
+    assert "16 of 16 images have over eight bits: values of 0 to 4095 become 0 to 255" in err
+    out, _ = run("export", "out")
+    assert "values of 0 to 4095 become an image's 0 to 255" in out
+    facts = {p.key: p.value for p in onnx.load("out/model.onnx").metadata_props}
+    assert json.loads(facts["values"]) == [0, 4095]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--split", "train=Val/cat"], "two classes are needed, no class"),
+        (["--classes", "cat,dgo"], "'dgo' is unknown; did you mean 'dog'"),
+        (["--left-out", "7"], "left_out: should be less than or equal to 1"),
+        (["--split", "train=Vla"], "'Vla' is unknown; did you mean 'Val'"),
+    ],
+)
+def test_mistakes(place: Path, words: list[str], said: str) -> None:
+    shutil.rmtree(place / "photos" / "Train")
+    with pytest.raises(NasError, match=said):
+        run(*TRAIN, "--data", "photos", *words)
+
+
+SEARCH = ["search", "--space", "small", "--trials", "2", "--study", "s", "--proxies", "params"]
+
+
+def test_what_finalists_need_is_known_before_the_search(place: Path) -> None:
+    with pytest.raises(NasError, match="batch_size 64: there are 24 training images"):
+        run(*SEARCH, "--data", "photos", "--finalists", "1")
+    assert not (place / "studies" / "s.journal").exists()
+    with pytest.raises(NasError, match="say how to read --data: give it too"):
+        run(*SEARCH, "--split", "none")
+    photos(place / "one" / "cat")
+    with pytest.raises(NasError, match="two classes are needed"):
+        run(*SEARCH, "--data", "one")
+
+
+def test_a_study_goes_on_with_moved_data(place: Path) -> None:
+    words = ["--finalists", "1", "--recipe", "r.yaml", "--classes", "fox,dog"]
+    _, err = run(*SEARCH, "--data", "photos", *words)
+    assert "  train       Train  16 images: fox 8, dog 8" in err
+    config = (place / "studies" / "s.yaml").read_text()
+    assert "classes: [fox, dog]" in config
+    shutil.move(place / "photos", place / "moved")
+    with pytest.raises(NasError, match="not there any more"):
+        run("resume", "s", "--trials", "1")
+    _, err = run("resume", "s", "--trials", "1", "--data", "moved")
+    assert "  train       Train  16 images: fox 8, dog 8" in err
+    shutil.move(place / "moved", place / "photos")
+    run("search", "--config", "studies/s.yaml", "--study", "again", "--trials", "1")

@@ -1,0 +1,117 @@
+"""Labels in a table beside the images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from photos import classes, photos
+
+from nas.data import DataSet, load_data
+from nas.support.errors import NasError
+
+
+def counts(data: DataSet) -> tuple[int, int, int]:
+    test = 0 if data.test is None else len(data.test.labels)
+    return len(data.train.labels), len(data.validation.labels), test
+
+
+def table(path: Path, rows: list[str], encoding: str = "utf-8") -> Path:
+    path.write_text("\n".join(rows) + "\n", encoding=encoding)
+    return path
+
+
+ROWS = [f"images/{i:02}.png,{'cat' if i % 2 else 'dog'}" for i in range(10)]
+
+
+@pytest.mark.parametrize("head", ["image,label", "file_name,Class", "Image Path,category", None])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_images_and_labels(tmp_path: Path, head: str | None, delimiter: str) -> None:
+    photos(tmp_path / "images", 10)
+    rows = [row.replace(",", delimiter) for row in ([head] if head else []) + ROWS]
+    path = table(tmp_path / "labels.csv", rows, "utf-8-sig")
+    data = load_data(path)
+    assert (data.classes, counts(data), data.notes) == (("cat", "dog"), (8, 2, 0), ())
+    assert load_data(tmp_path).checksum == data.checksum
+    assert "labels.csv" in data.understood[0]
+    same = [tmp_path / "by_folder" / name for name in ("dog", "cat")]
+    for i in range(10):
+        same[i % 2].mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / f"{i:02}.png").rename(same[i % 2] / f"x{i}.png")
+    assert load_data(tmp_path / "by_folder").checksum == data.checksum
+
+
+def test_a_split_column(tmp_path: Path) -> None:
+    photos(tmp_path / "images", 10)
+    parts = ["Train"] * 4 + ["val"] * 2 + ["testing"] * 2 + ["extra", ""]
+    rows = [f"{row},{part}" for row, part in zip(ROWS, parts, strict=True)]
+    data = load_data(table(tmp_path / "l.csv", ["image,label,split", *rows]))
+    assert counts(data) == (5, 2, 2)
+    assert "another split than training, validation and test are left out: 1" in data.notes[0]
+
+
+def test_a_table_a_part_and_names_without_suffix(tmp_path: Path) -> None:
+    photos(tmp_path / "train", 6)
+    for i in range(4):
+        (tmp_path / "test").mkdir(exist_ok=True)
+        photos(tmp_path / "new", 4)
+        (tmp_path / "new" / f"{i:02}.png").rename(tmp_path / "test" / f"t{i}.png")
+    for path in (tmp_path / "new").iterdir():
+        path.unlink()
+    labels = ["id,breed", *(f"{i:02},{'ab'[i % 2]}" for i in range(6))]
+    table(tmp_path / "train_labels.csv", labels)
+    table(tmp_path / "sample_submission.csv", ["id,a,b", "t0,0.5,0.5"])
+    data = load_data(tmp_path)
+    assert (data.classes, counts(data)) == (("a", "b"), (4, 2, 0))
+    assert "images without a row in the table are left out: 4 (test/t" in " ".join(data.notes)
+    table(tmp_path / "test_labels.csv", ["id,breed", *(f"t{i},{'ab'[i % 2]}" for i in range(4))])
+    assert counts(load_data(tmp_path)) == (4, 2, 4)
+
+
+def test_the_parts_of_flat_folders(tmp_path: Path) -> None:
+    photos(tmp_path / "Train", 4)
+    photos(tmp_path / "Val", 4)
+    rows = [f"{part}/{i:02}.png,{'ab'[i % 2]}" for part in ("Train", "Val") for i in range(4)]
+    table(tmp_path / "labels.csv", ["path,label", *rows])
+    data = load_data(tmp_path)
+    assert (data.classes, counts(data)) == (("a", "b"), (4, 4, 0))
+
+
+def test_odd_rows_are_counted_and_named(tmp_path: Path) -> None:
+    photos(tmp_path / "data" / "images", 10)
+    photos(tmp_path / "secret", 1)
+    odd = [
+        "images/99.png,cat",
+        "../secret/00.png,dog,",
+        "images/00.png,cat",
+        "images/03.png,",
+        "",
+        ",",
+    ]
+    data = load_data(table(tmp_path / "data" / "l.csv", ["image,label", *ROWS, *odd]))
+    notes = " ".join(data.notes)
+    assert "whose image is not there are left out: 2 (images/99.png, " in notes
+    assert "give an image another class are left out: 1 (images/00.png)" in notes
+    assert sum(counts(data)) == 10
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["a,b,c", "1,2,3"], "has no columns 'image' and 'label'"),
+        ([""], "has no columns"),
+        (["image,label", "images/00.png,cat"], "two classes are needed, one class, 'cat'"),
+        (["image,label", "gone.png,cat"], "two classes are needed, no class"),
+    ],
+)
+def test_tables_that_tell_nothing(tmp_path: Path, rows: list[str], said: str) -> None:
+    photos(tmp_path / "images", 2)
+    with pytest.raises(NasError, match=said):
+        load_data(table(tmp_path / "l.csv", rows))
+
+
+def test_folders_of_classes_come_before_a_table(tmp_path: Path) -> None:
+    classes(tmp_path)
+    table(tmp_path / "notes.csv", ["image,label", "cat/00.png,x", "dog/00.png,y"])
+    assert load_data(tmp_path).classes == ("cat", "dog")
+    assert load_data(classes(tmp_path / "é")).classes == ("cat", "dog")
