@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.accuracy import AccuracyModel as AccuracyModel
     from nas.architecture import Architecture as Architecture
     from nas.costs import Cost as Cost
     from nas.costs import cost as cost
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nas.torch_module import build as build
 
 _HOME = {
+    "AccuracyModel": "accuracy",
     "Architecture": "architecture",
     "Cost": "costs",
     "NasError": "support.errors",

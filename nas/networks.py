@@ -1,10 +1,11 @@
 """A network by a published one's name, or by a file: an architecture's JSON, or ONNX from nas.
 
-Studies and trainings are found by `nas.study.networks`, which falls back on this.
+`nas.study.networks` finds studies and trainings too, and falls back on this.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def find_network(
     if name in reference_names():
         return reference(name, resolution=resolution)
     paths = [folder / name for folder in folders if name]
-    path = next((path for path in paths if path.exists()), None)
+    path = next((path for path in paths if os.path.exists(path)), None)
     if path is None:
         if Path(name).suffix not in SUFFIXES:
             raise one_of("network", name, [*reference_names(), *others])

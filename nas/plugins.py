@@ -62,20 +62,20 @@ def load(path: str | Path) -> PluginFile:
 
 
 def _load(file: PluginFile, content: bytes) -> PluginFile:
-    place = file.path
-    if place in _FILES:
-        if _FILES[place] != file:
-            raise NasError(f"plugin {place} has changed since it was loaded; start Python anew")
+    real = file.path
+    if real in _FILES:
+        if _FILES[real] != file:
+            raise NasError(f"plugin {real} has changed since it was loaded; start Python anew")
         return file
     try:
-        with transaction(place) as made:
-            _run(place, content)
+        with transaction(real) as made:
+            _run(real, content)
             if not made:
                 raise NasError("registers nothing: it needs a @block, @proxy, @sampler or @reader")
-            _FILES.register(place, file, __name__)
+            _FILES.register(real, file, __name__)
     except (Exception, SystemExit) as error:
-        sys.modules.pop(place, None)
-        raise NasError(f"plugin {located(error, place)}") from error
+        sys.modules.pop(real, None)
+        raise NasError(f"plugin {located(error, real)}") from error
     return file
 
 
@@ -188,36 +188,36 @@ def _unchanged(file: PluginFile, owner: str) -> bytes:
 def providers(*used: tuple[Registry[Any], Iterable[str]]) -> tuple[PluginFile, ...]:
     """The loaded files that registered any of the used names, given for each registry."""
     owners = {registry.owner(name) for registry, names in used for name in names}
-    return tuple(file for place, file in _FILES.items() if place in owners)
+    return tuple(file for path, file in _FILES.items() if path in owners)
 
 
 class _Loader(SourceFileLoader):
     """Runs the very bytes that were hashed, without a bytecode cache beside the user's file."""
 
-    def __init__(self, place: str, content: bytes) -> None:
-        super().__init__(place, place)
+    def __init__(self, path: str, content: bytes) -> None:
+        super().__init__(path, path)
         self._content = content
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self._content, self.path)
 
 
-def _run(place: str, content: bytes) -> None:
+def _run(path: str, content: bytes) -> None:
     """Imports the file as a module that bears its path, so that errors tell whose a name is."""
-    spec = spec_from_file_location(place, place, loader=_Loader(place, content))
+    spec = spec_from_file_location(path, path, loader=_Loader(path, content))
     assert spec is not None
     assert spec.loader is not None
-    sys.modules[place] = module = module_from_spec(spec)
+    sys.modules[path] = module = module_from_spec(spec)
     spec.loader.exec_module(module)
 
 
 def _read(path: str | Path) -> tuple[PluginFile, bytes]:
     if "\0" in str(path):
         raise NasError(f"plugin {path}: no name of a file")
-    place = os.path.realpath(path)
-    content = _content(place)
-    return PluginFile(path=place, sha256=sha256(content).hexdigest()), content
+    real = os.path.realpath(path)
+    content = _content(real)
+    return PluginFile(path=real, sha256=sha256(content).hexdigest()), content
 
 
-def _content(place: str) -> bytes:
-    return read_bytes(place, f"plugin {place}", MOST_BYTES)
+def _content(path: str) -> bytes:
+    return read_bytes(path, f"plugin {path}", MOST_BYTES)

@@ -45,7 +45,7 @@ TESTS = {
     "nas/proxies/combine.py": ["proxies/test_combine.py"],
     "nas/latency/model/corrections.py": [
         "latency/model/test_corrections.py",
-        "latency/model/test_predictor.py",
+        "latency/model/test_predictor.py -k not stated",
     ],
     "nas/study/storage/storage.py": [
         "study/storage/test_places.py",

@@ -24,6 +24,7 @@ ORDER = [
     {"references", "costs", "torch_module"},
     {"formats", "space", "networks"},
     {"latency", "proxies", "data"},
+    {"accuracy"},
     {"describe"},
     {"training"},
     {"study"},

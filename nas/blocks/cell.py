@@ -43,15 +43,15 @@ def edges_of(genotype: str) -> tuple[tuple[Edge, ...], ...]:
     nodes = genotype.split("+")
     if len(nodes) != NODES - 1:
         raise NasError(f"cell {genotype!r:.80}: {len(nodes)} nodes, not {NODES - 1} joined by '+'")
-    found = []
+    edges = []
     for number, node in enumerate(nodes, 1):
         pairs = re.findall(r"([^|~]*)~(\d+)", node)
         sources = [int(source) for _, source in pairs]
         if node != f"|{'|'.join(f'{op}~{i}' for op, i in pairs)}|" or sources != [*range(number)]:
             form = f"|{'|'.join(f'op~{i}' for i in range(number))}|"
             raise NasError(f"cell: node {number} must be {form}, not {node!r:.80}")
-        found.append(tuple(_known(op, number) for op, _ in pairs))
-    return tuple(found)
+        edges.append(tuple(_known(op, number) for op, _ in pairs))
+    return tuple(edges)
 
 
 def _known(op: str, number: int) -> Edge:

@@ -67,7 +67,7 @@ class Parameter(NamedTuple):
 
 def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     hints = get_type_hints(function)
-    found = {}
+    parameters = {}
     for name, p in inspect.signature(function).parameters.items():
         if p.kind is p.KEYWORD_ONLY:
             hint = hints.get(name, int)
@@ -76,8 +76,8 @@ def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
                 raise NasError(
                     f"setting '{name}' must be int, float, str, bool or None, not {hint}"
                 )
-            found[name] = Parameter(types, p.default)
-    return found
+            parameters[name] = Parameter(types, p.default)
+    return parameters
 
 
 def _file(function: Callable[..., Any]) -> str:
@@ -191,13 +191,13 @@ class Block:
     def __new__(cls, kind_name: str, /, **settings: Value) -> Block:
         canonical = kind(kind_name).canonical(settings)
         key = (kind_name, canonical)
-        found = cls._interned.get(key)
-        if found is None:
-            found = super().__new__(cls)
-            object.__setattr__(found, "kind", kind_name)
-            object.__setattr__(found, "settings", canonical)
-            found = cls._interned.setdefault(key, found)
-        return found
+        interned = cls._interned.get(key)
+        if interned is None:
+            interned = super().__new__(cls)
+            object.__setattr__(interned, "kind", kind_name)
+            object.__setattr__(interned, "settings", canonical)
+            interned = cls._interned.setdefault(key, interned)
+        return interned
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Block is immutable: {name}")

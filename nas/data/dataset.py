@@ -34,7 +34,7 @@ class DataSet:
     `load_data` with `source` and `seed`, that of the split, gives the same data set again. Training
     uses `train` and `validation` alone; `test`, if there is one, is measured once, at the end.
     `mirrored` says that an image keeps its class when it is mirrored. Each of the `notes` is a line
-    about what is wrong with some images, each that is `understood` about where a part was found.
+    about what is wrong with some images, each of `understood` about where a part comes from.
 
     `seeded` says that the validation images were split off the training images by the seed.
     `values` are the lowest and highest of images of more than eight bits, which became 0 and 255.
@@ -107,12 +107,12 @@ class DataSet:
 
 def digest(parts: Iterable[Images | None]) -> str:
     """The SHA-256 of the images and labels of each part, as 64 hexadecimal digits."""
-    found = sha256()
+    checksum = sha256()
     for part in parts:
         for array in part or ():
-            found.update(repr(array.shape).encode())
-            found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
+            checksum.update(repr(array.shape).encode())
+            checksum.update(np.ascontiguousarray(array).data)
+    return checksum.hexdigest()
 
 
 def split(

@@ -83,8 +83,8 @@ def eight_bits(array: NDArray[np.generic], values: tuple[float, float]) -> NDArr
     """`values` (lowest, highest) spread over 0 to 255; what is beyond is cut off, NaN is 0."""
     low, high = values
     scaled = (array.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)
-    found = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255)
-    return np.asarray(np.rint(found), np.uint8)
+    clipped = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255)
+    return np.asarray(np.rint(clipped), np.uint8)
 
 
 def _on_white(image: Image, path: Path, findings: Findings) -> Image:

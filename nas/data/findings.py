@@ -12,20 +12,20 @@ NAMED_AT_MOST = 3
 
 
 class Findings:
-    """Files and folders by what was found of them, in the order in which it was first found."""
+    """Files and folders by what is odd about them, in the order in which that was first noted."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._found: dict[str, list[Path]] = {}
+        self._paths: dict[str, list[Path]] = {}
 
     def add(self, what: str, path: Path) -> None:
         """Notes a path under `what`, such as "hidden files are left out"."""
-        self._found.setdefault(what, []).append(path)
+        self._paths.setdefault(what, []).append(path)
 
     def extend(self, other: Findings) -> None:
         """Notes everything that another has noted."""
-        for what, paths in other._found.items():
-            self._found.setdefault(what, []).extend(paths)
+        for what, paths in other._paths.items():
+            self._paths.setdefault(what, []).extend(paths)
 
     def named(self, paths: list[Path]) -> str:
         """The first few of the paths, from the data's own folder on."""
@@ -35,7 +35,7 @@ class Findings:
     def notes(self) -> tuple[str, ...]:
         """A line for each finding: `what`, how many, and the first few."""
         return tuple(
-            f"{what}: {len(paths)} ({self.named(paths)})" for what, paths in self._found.items()
+            f"{what}: {len(paths)} ({self.named(paths)})" for what, paths in self._paths.items()
         )
 
 

@@ -40,7 +40,7 @@ def _accepts(path: Path) -> bool:
     options=True,
 )
 def read_folder(source: str, seed: int, options: DataOptions | None = None) -> DataSet:
-    """Images of every size and mode become square ones of one size and one mode.
+    """A folder's images of every size and mode, as square ones of one size and one mode.
 
     The size is the median of the shorter sides, at most 256: an image is reduced to it by its
     shorter side, and its centre is cut out. The mode, grey or RGB, is that of most images. Equal
@@ -68,7 +68,7 @@ def read_folder(source: str, seed: int, options: DataOptions | None = None) -> D
 
 
 def _layout(path: Path, root: Path, options: DataOptions, findings: Findings) -> Layout:
-    """What the folders say, else what the tables say."""
+    """The layout that the folders tell, else the one that the tables tell."""
     tree = scan(root, findings)
     if not path.is_dir():
         told = understand_tables(tree, [path], findings)
@@ -100,9 +100,9 @@ def _chosen(layout: Layout, options: DataOptions, findings: Findings) -> tuple[s
         findings.add(NOT_ASKED_FOR, Path(name))
     if len(classes) < 2:
         images = sum(len(paths) for paths in train.values())
-        found = f"one class, {classes[0]!r}, of {images} images" if classes else "no class"
+        known = f"one class, {classes[0]!r}, of {images} images" if classes else "no class"
         raise NasError(
-            f"two classes are needed, {found} was found: each class needs a folder with its images "
+            f"two classes are needed, {known} was found: each class needs a folder with its images "
             "(in train/ and val/ or without them), or a labels.csv of image,label"
         )
     return classes
@@ -114,11 +114,11 @@ def _look(layout: Layout, classes: tuple[str, ...]) -> Inspections:
     So the same images are the same data set wherever they are and whatever they are called.
     """
     looked: Inspections = {}
-    for part, found in layout.parts.items():
+    for part, by_class in layout.parts.items():
         images = [
             inspect(path, label)
             for label, name in enumerate(classes)
-            for path in found.get(name, ())
+            for path in by_class.get(name, ())
         ]
         looked[part] = sorted(images, key=lambda image: (image.label, image.digest))
     return looked

@@ -137,7 +137,7 @@ def readable_kind(suffix: str) -> bool:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Pillow's warnings of odd metadata are no concern of a user's: what is lost is counted."""
+    """Silence about odd metadata, of which Pillow warns: what is lost is counted instead."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

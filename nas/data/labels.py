@@ -43,10 +43,10 @@ def understand_tables(root: Folder, tables: Iterable[Path], findings: Findings) 
         return None
     images = _Images(root)
     labels: dict[Path, tuple[Part, str]] = {}
-    found_in: list[Path] = []
+    used: list[Path] = []
     for table, rows in read:
         named = part_of(table.stem)
-        found_in.append(table)
+        used.append(table)
         for row in rows:
             path = images.find(row.image, table.parent)
             if path is None:
@@ -62,7 +62,7 @@ def understand_tables(root: Folder, tables: Iterable[Path], findings: Findings) 
                 findings.add(TWICE, path)
     for path in images.everything - set(labels):
         findings.add("images without a row in the table are left out", path)
-    return _layout(labels, found_in)
+    return _layout(labels, used)
 
 
 def _layout(labels: dict[Path, tuple[Part, str]], tables: list[Path]) -> Layout:
@@ -96,11 +96,11 @@ class _Images:
         name = name.replace("\\", "/")
         if ".." in name.split("/"):
             return None
-        for place in (folder / name, self.root / name):
-            if place in self.everything:
-                return place
-        found = self._named.get(name.rsplit("/", 1)[-1].casefold(), [])
-        return found[0] if len(found) == 1 else None
+        for path in (folder / name, self.root / name):
+            if path in self.everything:
+                return path
+        namesakes = self._named.get(name.rsplit("/", 1)[-1].casefold(), [])
+        return namesakes[0] if len(namesakes) == 1 else None
 
 
 def _part_of_folders(path: Path, root: Path) -> Part | None:

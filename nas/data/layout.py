@@ -27,13 +27,13 @@ LATIN = "folder names that are not UTF-8 are read as Latin-1"
 
 
 class Layout(NamedTuple):
-    """The image files of each part by class, and where each part was found.
+    """The image files of each part by class, and the folders or tables each part comes from.
 
     `train` is always there; without `validation` some of its images are to be taken for that.
     """
 
     parts: dict[Part, Classes]
-    places: dict[Part, list[Path]]
+    sources: dict[Part, list[Path]]
 
 
 def understand(root: Folder, options: DataOptions, findings: Findings) -> Layout:
@@ -46,7 +46,7 @@ def understand(root: Folder, options: DataOptions, findings: Findings) -> Layout
         if options.split != NO_SPLITS:
             alone = len(folder.holding) == 1 and _holds_splits(folder.holding[0])
             if (parts := splits(folder)) is not None and not alone:
-                used = {id(f) for found in parts.values() for f in found}
+                used = {id(f) for folders in parts.values() for f in folders}
                 _leave(folder, [f for f in folder.folders if id(f) not in used], findings)
                 return _by_parts(parts, findings)
             holders = [f for f in folder.holding if _holds_splits(f)]
@@ -83,11 +83,11 @@ def splits(folder: Folder) -> dict[Part | None, list[Folder]] | None:
         accepted = bool(deep) or len(parts) > 1 or len(named) == 1
     if not accepted:
         return None
-    found: dict[Part | None, list[Folder]] = {}
+    by_part: dict[Part | None, list[Folder]] = {}
     for child in folder.holding:
         if child.path in named:
-            found.setdefault(named[child.path].part, []).append(child)
-    return found
+            by_part.setdefault(named[child.path].part, []).append(child)
+    return by_part
 
 
 def _holds_splits(folder: Folder) -> bool:
@@ -111,28 +111,28 @@ def _named(folders: Iterable[Folder]) -> dict[Path, Named]:
 
 def _given(root: Folder, names: Sequence[str]) -> list[Folder]:
     known = {shown_path(folder.path, root.path): folder for folder in root.walk()}
-    found = []
+    chosen = []
     for name in names:
         folder = known.get(Path(name).as_posix()) or known.get(shown_path(Path(name), root.path))
         if folder is None:
             raise one_of(f"folder of {shown_path(root.path, root.path.parent)}", name, known)
-        found.append(folder)
-    return found
+        chosen.append(folder)
+    return chosen
 
 
-def _by_parts(found: dict[Part, list[Folder]] | dict[Part | None, list[Folder]],
+def _by_parts(by_part: dict[Part, list[Folder]] | dict[Part | None, list[Folder]],
               findings: Findings) -> Layout:  # fmt: skip
     """A layout of parts; the first of them that has classes is what is trained on."""
-    for folder in found.get(None, []):  # type: ignore[call-overload]
+    for folder in by_part.get(None, []):  # type: ignore[call-overload]
         findings.add(UNLABELLED, folder.path)
     parts: dict[Part, Classes] = {}
-    places: dict[Part, list[Path]] = {}
+    sources: dict[Part, list[Path]] = {}
     for part in PARTS:
-        folders = [_unwrapped(folder, findings) for folder in found.get(part, [])]
+        folders = [_unwrapped(folder, findings) for folder in by_part.get(part, [])]
         if classes := _classes(folders, parts.get("train"), findings):
             as_part: Part = part if parts else "train"
-            parts[as_part], places[as_part] = classes, [folder.path for folder in folders]
-    return Layout(parts or {"train": {}}, places)
+            parts[as_part], sources[as_part] = classes, [folder.path for folder in folders]
+    return Layout(parts or {"train": {}}, sources)
 
 
 def _unwrapped(folder: Folder, findings: Findings) -> Folder:
@@ -181,7 +181,7 @@ def _class_name(folder: Folder, findings: Findings) -> str:
 
 
 def _class_first(folder: Folder, holders: list[Folder], findings: Findings) -> Layout:
-    """CLASS/train/1.jpg: each class has parts of its own."""
+    """The layout of CLASS/train/1.jpg, where each class has parts of its own."""
     if any(splits(h) is None or any(f.holding for f in h.holding) for h in holders):
         raise NasError(
             f"it holds several data sets: {findings.named([h.path for h in holders])}: "
@@ -191,12 +191,12 @@ def _class_first(folder: Folder, holders: list[Folder], findings: Findings) -> L
     parts: dict[Part, Classes] = {}
     for holder in holders:
         name = _class_name(holder, findings)
-        for part, found in (splits(holder) or {}).items():
-            for place in found:
+        for part, folders in (splits(holder) or {}).items():
+            for inner in folders:
                 if part is None:
-                    findings.add(UNLABELLED, place.path)
+                    findings.add(UNLABELLED, inner.path)
                 else:
-                    parts.setdefault(part, {}).setdefault(name, []).extend(place.everything())
+                    parts.setdefault(part, {}).setdefault(name, []).extend(inner.everything())
     main = next((part for part in PARTS if part in parts), None)
     ordered: dict[Part, Classes] = {"train": parts.pop(main) if main else {}}
     ordered |= {
@@ -207,7 +207,8 @@ def _class_first(folder: Folder, holders: list[Folder], findings: Findings) -> L
 
 
 def _no_parts(folder: Folder, options: DataOptions, findings: Findings) -> Layout:
-    """CLASS/1.jpg. A folder of mere images called "test" is none of three or more classes."""
+    """The layout of CLASS/1.jpg. A folder of mere images called "test" is none of three or more
+    classes."""
     kept = list(folder.folders)
     if options.split is None and folder.holding:
         spoken = [
@@ -226,7 +227,7 @@ def _no_parts(folder: Folder, options: DataOptions, findings: Findings) -> Layou
 
 
 def _check_classes(folders: Sequence[Folder]) -> None:
-    """Errors: `NasError` where the folders are more likely something else than classes."""
+    """Checks folders. Errors: `NasError` where they are more likely something else than classes."""
     if len(folders) < 2:
         return
     names = [shown_path(folder.path, folder.path.parent) for folder in folders]
@@ -236,7 +237,7 @@ def _check_classes(folders: Sequence[Folder]) -> None:
     within = [{child.path.name for child in folder.holding} for folder in folders]
     # Series such as cat/2021 and dog/2021 are usual within classes.
     telling = {name for name in within[0] if not any(c.isdigit() for c in name)}
-    if len(telling) > 1 and all(found == within[0] for found in within):
+    if len(telling) > 1 and all(held == within[0] for held in within):
         inner = ", ".join(sorted(telling)[:3])
         raise NasError(
             f"{listed} hold the same folders ({inner}): --split none if they are the classes, "

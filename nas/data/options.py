@@ -30,16 +30,16 @@ class DataOptions(Settings):
 
     def words(self) -> dict[str, list[str] | float]:
         """What differs from the defaults, as `data_options` takes it."""
-        found: dict[str, list[str] | float] = {}
+        words: dict[str, list[str] | float] = {}
         if self.split == NO_SPLITS:
-            found["split"] = [NO_SPLITS]
+            words["split"] = [NO_SPLITS]
         elif isinstance(self.split, dict):
-            found["split"] = [f"{part}={','.join(names)}" for part, names in self.split.items()]
+            words["split"] = [f"{part}={','.join(names)}" for part, names in self.split.items()]
         if self.classes:
-            found["classes"] = list(self.classes)
+            words["classes"] = list(self.classes)
         if self.left_out != DataOptions().left_out:
-            found["left_out"] = self.left_out
-        return found
+            words["left_out"] = self.left_out
+        return words
 
 
 def data_options(

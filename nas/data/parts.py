@@ -52,8 +52,8 @@ def part_of(name: str) -> Named | None:
     ('train', 'validation', None)
     """
     for text in (name, name.lower()):  # "TRAINset" is one word in the second way alone
-        if found := _read(_WORD.findall(text)):
-            return found
+        if named := _read(_WORD.findall(text)):
+            return named
     return None
 
 
@@ -65,9 +65,9 @@ def is_generic(name: str) -> bool:
     )
 
 
-def _read(found: list[str]) -> Named | None:
+def _read(tokens: list[str]) -> Named | None:
     words: list[str] = []
-    for word in map(str.lower, found):
+    for word in map(str.lower, tokens):
         glued = _GLUED.fullmatch(word)
         words += [glued[1], glued[2]] if glued and word not in WORDS else [word]
     hits = [word for word in words if word in WORDS]

@@ -1,4 +1,4 @@
-"""From inspected image files to a `DataSet`: what is left out, the form of all images, identity."""
+"""A `DataSet` of inspected image files: what is left out, the form of all images, identity."""
 
 from __future__ import annotations
 
@@ -105,25 +105,25 @@ def _left_out_notes(everything: list[Inspected], findings: Findings) -> list[str
 
 
 def _without_leaks(kept: Inspections, findings: Findings) -> Inspections:
-    """Validation without training's files, the test without those of both."""
+    """The images of each part: validation without training's files, the test without both's."""
     seen: set[bytes] = set()
-    found: Inspections = {}
+    clean: Inspections = {}
     for part in PARTS:
         if part in kept:
             for image in kept[part]:
                 if image.digest in seen:
                     findings.add(LEAKED[part], image.path)
-            found[part] = [image for image in kept[part] if image.digest not in seen]
-            seen |= {image.digest for image in found[part]}
+            clean[part] = [image for image in kept[part] if image.digest not in seen]
+            seen |= {image.digest for image in clean[part]}
     labels: dict[bytes, int] = {}
-    for image in found["train"]:
+    for image in clean["train"]:
         if labels.setdefault(image.digest, image.label) != image.label:
             findings.add(TWO_CLASSES, image.path)
-    return found
+    return clean
 
 
 def _form(images: list[Inspected]) -> Form:
-    """Most images' mode, and the median of their shorter sides: few odd ones change neither."""
+    """The mode of most images, the median of their shorter sides: few odd ones change neither."""
     sides = sorted(min(image.shorter, LARGEST) for image in images)
     grey = 2 * sum(image.grey for image in images) > len(images)
     return Form(sides[len(sides) // 2], grey, value_range(images))
@@ -160,7 +160,7 @@ def _with_training_images(
 
 def _form_notes(kept: Inspections, form: Form, findings: Findings) -> list[str]:
     """What is done to images that are not of the form."""
-    images = [image for found in kept.values() for image in found]
+    images = [image for members in kept.values() for image in members]
     modes = ("RGB", "greyscale") if form.grey else ("greyscale", "RGB")
     odd = {
         f"are {modes[0]} among {modes[1]} and are converted": [

@@ -73,21 +73,21 @@ def find_reader(source: str | Path) -> Reader:
     Errors: `NasError` with the path and what is expected there.
     """
     text = str(source)
-    for found in READERS.values():
-        if text in found.names:
-            return found
+    for entry in READERS.values():
+        if text in entry.names:
+            return entry
     path = Path(text)
     shown = shown_path(path, Path())
     if not path.exists():
         if path.name == text:
             raise one_of("data set or folder", shown, _names())
         raise NasError(f"data set {shown}: no such folder")
-    for found in READERS.values():
-        if found.accepts(path):
-            return found
+    for entry in READERS.values():
+        if entry.accepts(path):
+            return entry
     if not path.is_dir():
         raise NasError(f"data set {shown}: must be a folder or a CSV file of labels")
-    takes = "; or ".join(found.takes for found in READERS.values() if found.takes)
+    takes = "; or ".join(entry.takes for entry in READERS.values() if entry.takes)
     raise NasError(f"data set {shown}: must hold {takes}")
 
 
@@ -99,14 +99,14 @@ def load_data(source: str | Path, seed: int = 0, options: DataOptions | None = N
     with the path and the rule, also where it has fewer than two classes.
     """
     text = at_home(str(source))
-    found = find_reader(text)
-    where = text if text in found.names else str(Path(text).resolve())
-    if found.options:
-        data = found.read(where, seed, options or DataOptions())
+    entry = find_reader(text)
+    where = text if text in entry.names else str(Path(text).resolve())
+    if entry.options:
+        data = entry.read(where, seed, options or DataOptions())
     elif options not in (None, DataOptions()):
         raise NasError(f"data set {text}: only a folder of images takes --split and --classes")
     else:
-        data = found.read(where, seed)
+        data = entry.read(where, seed)
     if len(data.classes) < 2:
         raise NasError(f"data set {text}: two classes are needed, it has {len(data.classes)}")
     # A path that is not UTF-8 cannot be stored as JSON: `--data` has to say it again.
@@ -132,4 +132,4 @@ def load_again(
 
 
 def _names() -> list[str]:
-    return [name for found in READERS.values() for name in found.names]
+    return [name for entry in READERS.values() for name in entry.names]

@@ -37,7 +37,7 @@ class Folder:
 
     @cached_property
     def count(self) -> int:
-        """Images in it and in everything within it."""
+        """The number of images in it and in everything within it."""
         return len(self.images) + sum(folder.count for folder in self.folders)
 
     @cached_property
@@ -68,11 +68,11 @@ def scan(root: Path, findings: Findings) -> Folder:
 
 def holds_images(root: Path) -> bool:
     """Whether there is an image or a table under `root`; stops at the first."""
-    for place, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not hidden(name)]
         if any(_suffix(name) in IMAGES | TABLES and not hidden(name) for name in files):
             return True
-        if any((Path(place) / name).is_symlink() for name in folders):
+        if any((Path(folder) / name).is_symlink() for name in folders):
             return True
     return False
 
@@ -86,21 +86,21 @@ def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()
 
 
-def _scan(place: Path, findings: Findings, above: tuple[str, ...]) -> Folder:
+def _scan(folder: Path, findings: Findings, above: tuple[str, ...]) -> Folder:
     try:
-        with os.scandir(place) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
     except OSError:
-        findings.add("folders that cannot be opened are left out", place)
-        return Folder(place)
+        findings.add("folders that cannot be opened are left out", folder)
+        return Folder(folder)
     if len(above) > 1 and any(_own(entry.name) for entry in entries):
-        findings.add("what nas has written is left out", place)
-        return Folder(place)
+        findings.add("what nas has written is left out", folder)
+        return Folder(folder)
     folders: list[Folder] = []
     images: list[Path] = []
     tables: list[Path] = []
     for entry in entries:
-        path = place / entry.name
+        path = folder / entry.name
         suffix = _suffix(entry.name)
         if hidden(entry.name):
             if _is(entry, folder=True):
@@ -120,7 +120,7 @@ def _scan(place: Path, findings: Findings, above: tuple[str, ...]) -> Folder:
                 findings.add("what is no regular file is left out", path)
             else:
                 (images if suffix in IMAGES else tables).append(path)
-    return Folder(place, tuple(folders), tuple(images), tuple(tables))
+    return Folder(folder, tuple(folders), tuple(images), tuple(tables))
 
 
 def _is(entry: os.DirEntry[str], folder: bool) -> bool:

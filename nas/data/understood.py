@@ -21,7 +21,7 @@ def lines(data: DataSet, layout: Layout, root: Path) -> tuple[str, ...]:
     for part in PARTS:
         images: Images | None = getattr(data, part)
         if images is not None:
-            where = ", ".join(shown_path(place, root) for place in layout.places.get(part, ()))
+            where = ", ".join(shown_path(source, root) for source in layout.sources.get(part, ()))
             if part == "validation" and data.seeded:
                 where = f"split off by seed {data.seed}"
             rows.append((part, "the folder itself" if where == "." else where, images))

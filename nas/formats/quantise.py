@@ -54,7 +54,7 @@ def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _Quantiser:
-    """Collects nodes and initialisers. `ranges`: of the quantised activations, by float name."""
+    """Collects nodes and initialisers. `ranges` are the activations', by float name."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.nodes: list[onnx.NodeProto] = []

@@ -65,9 +65,9 @@ def export_onnx(
     above 1. A link stays one: what it points to is written. Errors: `NasError` where the difference
     exceeds 1e-4 (nothing is written then) or the file cannot be written.
     """
-    place = output_file(path)
+    file = output_file(path)
     data, difference = checked(arch, module, dynamic_batch, metadata)
-    write_whole(place, data)
+    write_whole(file, data)
     return difference
 
 
@@ -84,8 +84,8 @@ def checked(
         expected = deepcopy(module).double()(images.double()).numpy()
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     batches = [images.numpy()] if dynamic_batch else np.split(images.numpy(), _IMAGES)
-    found = np.concatenate([session.run(None, {"image": batch})[0] for batch in batches])
-    difference = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
+    outputs = np.concatenate([session.run(None, {"image": batch})[0] for batch in batches])
+    difference = float(np.abs(outputs - expected).max() / max(1.0, np.abs(expected).max()))
     if not difference <= TOLERANCE:
         raise NasError(f"the ONNX model differs from torch by {difference:.2g}, over {TOLERANCE}")
     return data, difference
@@ -93,10 +93,10 @@ def checked(
 
 def output_file(path: Path) -> Path:
     """The file that `path` leads to. Errors: `NasError` where what is there is no regular file."""
-    place = Path(os.path.realpath(path))
-    if os.path.lexists(place) and not place.is_file():
+    file = Path(os.path.realpath(path))
+    if os.path.lexists(file) and not file.is_file():
         raise NasError(f"{path} cannot be written: it is no regular file")
-    return place
+    return file
 
 
 def _noise(arch: Architecture, images: int, seed: int) -> torch.Tensor:

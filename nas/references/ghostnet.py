@@ -40,7 +40,7 @@ ROWS = (
 )
 
 
-def _ghostnet(width: float, classes: int) -> Layout:
+def ghostnet(width: float, classes: int) -> Layout:
     def scaled(channels: int) -> int:
         return make_divisible(width * channels, 4)
 
@@ -62,7 +62,7 @@ def _ghostnet(width: float, classes: int) -> Layout:
 
 
 NETWORKS = {
-    "ghostnet_050": Reference(partial(_ghostnet, 0.5), Published(66.2, PAPER)),
-    "ghostnet_100": Reference(partial(_ghostnet, 1.0), Published(73.9, PAPER)),
-    "ghostnet_130": Reference(partial(_ghostnet, 1.3), Published(75.7, PAPER)),
+    "ghostnet_050": Reference(partial(ghostnet, 0.5), Published(66.2, PAPER)),
+    "ghostnet_100": Reference(partial(ghostnet, 1.0), Published(73.9, PAPER)),
+    "ghostnet_130": Reference(partial(ghostnet, 1.3), Published(75.7, PAPER)),
 }

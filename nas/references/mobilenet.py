@@ -85,13 +85,13 @@ V3_SMALL = (
 )
 
 
-def _v1(width: float, classes: int) -> Layout:
+def v1(width: float, classes: int) -> Layout:
     stem = Block("conv", out=int(32 * width), stride=2)
     rows = (Block("depthwise", out=int(out * width), stride=stride) for out, stride in V1_ROWS)
     return Layout((stem,), by_stride(rows), classifier(classes))
 
 
-def _v2(width: float, classes: int) -> Layout:
+def v2(width: float, classes: int) -> Layout:
     c = make_divisible(32 * width)
     stem = Block("conv", out=c, stride=2, act="relu6")
     stages = []
@@ -107,11 +107,20 @@ def _v2(width: float, classes: int) -> Layout:
     return Layout((stem,), tuple(stages), (last, *classifier(classes)))
 
 
-def _v3(
-    table: tuple[V3Row, ...], wide: int, width: float, classes: int, torchvision: bool = False
+def v3(
+    table: tuple[V3Row, ...],
+    wide: int,
+    width: float,
+    classes: int,
+    torchvision: bool = False,
+    minimal: bool = False,
 ) -> Layout:
+    """`minimal` is TensorFlow's variant of 3x3 kernels and ReLU without squeeze-and-excitation."""
+    if minimal:
+        table = tuple(row._replace(kernel=3, se=False, act="relu") for row in table)
     c, full = make_divisible(16 * width), 16
-    stem = Block("conv", out=c, stride=2, act="hswish")
+    act = "relu" if minimal else "hswish"
+    stem = Block("conv", out=c, stride=2, act=act)
     rows = []
     for row in table:
         hidden, out = make_divisible(c * row.expansion), make_divisible(row.out * width)
@@ -122,29 +131,29 @@ def _v3(
         expanded = hidden if row.expansion > 1 else 0
         rows.append(Block("inverted", out=out, hidden=expanded, act=row.act, **settings))
         c, full = out, row.out
-    last = Block("conv", out=make_divisible(6 * table[-1].out * width), kernel=1, act="hswish")
+    last = Block("conv", out=make_divisible(6 * table[-1].out * width), kernel=1, act=act)
     gap, linear = classifier(classes)
     wide = make_divisible(wide * width) if torchvision else wide
-    head = (last, gap, Block("linear", out=wide, act="hswish"), linear)
+    head = (last, gap, Block("linear", out=wide, act=act), linear)
     return Layout((stem,), by_stride(rows), head)
 
 
-_large, _small = partial(_v3, V3_LARGE, 1280), partial(_v3, V3_SMALL, 1024)
+v3_large, v3_small = partial(v3, V3_LARGE, 1280), partial(v3, V3_SMALL, 1024)
 
 NETWORKS = {
-    "mobilenet_v1_025": Reference(partial(_v1, 0.25), Published(50.6, V1_PAPER)),
-    "mobilenet_v1_050": Reference(partial(_v1, 0.5), Published(63.7, V1_PAPER)),
-    "mobilenet_v1_075": Reference(partial(_v1, 0.75), Published(68.4, V1_PAPER)),
-    "mobilenet_v1_100": Reference(partial(_v1, 1.0), Published(70.6, V1_PAPER)),
-    "mobilenet_v2_075": Reference(partial(_v2, 0.75), Published(69.8, V2_SLIM)),
-    "mobilenet_v2_100": Reference(partial(_v2, 1.0), Published(72.0, V2_PAPER)),
-    "mobilenet_v2_140": Reference(partial(_v2, 1.4), Published(74.7, V2_PAPER)),
-    "mobilenet_v3_large_075": Reference(partial(_large, 0.75), Published(73.3, V3_PAPER)),
+    "mobilenet_v1_025": Reference(partial(v1, 0.25), Published(50.6, V1_PAPER)),
+    "mobilenet_v1_050": Reference(partial(v1, 0.5), Published(63.7, V1_PAPER)),
+    "mobilenet_v1_075": Reference(partial(v1, 0.75), Published(68.4, V1_PAPER)),
+    "mobilenet_v1_100": Reference(partial(v1, 1.0), Published(70.6, V1_PAPER)),
+    "mobilenet_v2_075": Reference(partial(v2, 0.75), Published(69.8, V2_SLIM)),
+    "mobilenet_v2_100": Reference(partial(v2, 1.0), Published(72.0, V2_PAPER)),
+    "mobilenet_v2_140": Reference(partial(v2, 1.4), Published(74.7, V2_PAPER)),
+    "mobilenet_v3_large_075": Reference(partial(v3_large, 0.75), Published(73.3, V3_PAPER)),
     "mobilenet_v3_large_075_torchvision": Reference(
-        partial(_large, 0.75, torchvision=True),
+        partial(v3_large, 0.75, torchvision=True),
         Published(None, "nobody: torchvision has no weights of this width"),
     ),
-    "mobilenet_v3_large_100": Reference(partial(_large, 1.0), Published(75.2, V3_PAPER)),
-    "mobilenet_v3_small_075": Reference(partial(_small, 0.75), Published(65.4, V3_PAPER)),
-    "mobilenet_v3_small_100": Reference(partial(_small, 1.0), Published(67.4, V3_PAPER)),
+    "mobilenet_v3_large_100": Reference(partial(v3_large, 1.0), Published(75.2, V3_PAPER)),
+    "mobilenet_v3_small_075": Reference(partial(v3_small, 0.75), Published(65.4, V3_PAPER)),
+    "mobilenet_v3_small_100": Reference(partial(v3_small, 1.0), Published(67.4, V3_PAPER)),
 }

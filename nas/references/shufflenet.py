@@ -21,11 +21,13 @@ def _stem(width: int) -> Rows:
     return (Block("conv", out=width, stride=2), Block("maxpool"))
 
 
-def _shufflenet_v1(stem: int, width: int, classes: int, bias: bool = True) -> Layout:
+def shufflenet_v1(
+    stem: int, width: int, classes: int, bias: bool = True, groups: int = 3
+) -> Layout:
     stages = []
     for i, n in enumerate(REPEATS):
         out = width << i
-        row = partial(Block, "shuffle_v1", out=out, hidden=out // 4, groups=3)
+        row = partial(Block, "shuffle_v1", out=out, hidden=out // 4, groups=groups)
         first = row(stride=2, expand_groups=None if i else 1)
         stages.append((first, *[row()] * (n - 1)))
     return Layout(_stem(stem), tuple(stages), classifier(classes, bias))
@@ -60,7 +62,7 @@ V2 = (
 
 NETWORKS = {
     name + suffix: Reference(
-        partial(_shufflenet_v1, stem, width, bias=not suffix), Published(top1, source)
+        partial(shufflenet_v1, stem, width, bias=not suffix), Published(top1, source)
     )
     for name, stem, width, top1 in V1
     for suffix, source in (("", MEGVII_V1), ("_nobias", MEGVII))

@@ -19,36 +19,42 @@ WIDTHS = (32, 64, 128, 256)
 REPEATS, REPEATS_V5 = (6, 6, 8, 1), (2, 4, 14, 1)
 
 
-def _squeezenext(
-    repeats: tuple[int, ...], classes: int, padding: int = 1, bias: bool = False
+def squeezenext(
+    repeats: tuple[int, ...],
+    classes: int,
+    padding: int = 1,
+    bias: bool = False,
+    width: float = 1.0,
 ) -> Layout:
     # The setting is given only where it differs: a convolution with a norm has no bias by default.
     biased = {"bias": True} if bias else {}
-    c, stages = 64, []
-    for out, n in zip(WIDTHS, repeats, strict=True):
+    stem = int(64 * width)
+    c, stages = stem, []
+    for channels, n in zip(WIDTHS, repeats, strict=True):
+        out = int(channels * width)
         # The first unit's hidden width is the input's where it strides, a quarter where it narrows.
         unit = partial(Block, "squeezenext", out=out, bias=bias)
         first = unit(hidden=c // 4 if c > out else c, stride=1 + (c < out))
         stages.append((first, *[unit(hidden=out // 2)] * (n - 1)))
         c = out
-    conv = Block("conv", out=64, kernel=7, stride=2, padding=padding, **biased)
-    last = Block("conv", out=128, kernel=1, **biased)
+    conv = Block("conv", out=stem, kernel=7, stride=2, padding=padding, **biased)
+    last = Block("conv", out=int(128 * width), kernel=1, **biased)
     pool = Block("maxpool", padding=0, ceil=True)
     return Layout((conv, pool), tuple(stages), (last, *classifier(classes, bias)))
 
 
 NETWORKS = {
-    "squeezenext_1_0_23": Reference(partial(_squeezenext, REPEATS), Published(59.05, PAPER)),
+    "squeezenext_1_0_23": Reference(partial(squeezenext, REPEATS), Published(59.05, PAPER)),
     "squeezenext_1_0_23_caffe": Reference(
-        partial(_squeezenext, REPEATS, padding=0), Published(59.05, PAPER), resolution=227
+        partial(squeezenext, REPEATS, padding=0), Published(59.05, PAPER), resolution=227
     ),
     "squeezenext_1_0_23_imgclsmob": Reference(
-        partial(_squeezenext, REPEATS, bias=True), Published(57.75, IMGCLSMOB)
+        partial(squeezenext, REPEATS, bias=True), Published(57.75, IMGCLSMOB)
     ),
     "squeezenext_1_0_23_v5": Reference(
-        partial(_squeezenext, REPEATS_V5), Published(59.57, IMGCLSMOB_BIASED)
+        partial(squeezenext, REPEATS_V5), Published(59.57, IMGCLSMOB_BIASED)
     ),
     "squeezenext_1_0_23_v5_imgclsmob": Reference(
-        partial(_squeezenext, REPEATS_V5, bias=True), Published(59.57, IMGCLSMOB)
+        partial(squeezenext, REPEATS_V5, bias=True), Published(59.57, IMGCLSMOB)
     ),
 }

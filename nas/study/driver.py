@@ -100,15 +100,16 @@ class Driver:
     def _read_stored(self) -> None:
         """Takes the trials that were stored since the last time, by whichever driver."""
         distributions = self.study.space.distributions
-        for trial in stored_since(self.study.optuna, self._read):
-            self._read += 1
-            if not trial.state.is_finished():
-                continue
-            if trial.distributions.keys() == distributions.keys():
-                trial.distributions = distributions  # each has a copy: most of a study's memory
-            self._stored[trial.user_attrs.get("hash", "")] = trial.number
-            self._history.add(trial)
-            self._tally.add(trial)
+        with self.study.undamaged():
+            for trial in stored_since(self.study.optuna, self._read):
+                self._read += 1
+                if not trial.state.is_finished():
+                    continue
+                if trial.distributions.keys() == distributions.keys():
+                    trial.distributions = distributions  # each has a copy: most of a study's memory
+                self._stored[trial.user_attrs.get("hash", "")] = trial.number
+                self._history.add(trial)
+                self._tally.add(trial)
 
     def _reference(self) -> Combiner | None:
         """Scores a sample of random feasible networks, which the combined score is relative to.

@@ -80,17 +80,6 @@ def read_finalists(study: Study) -> list[Finalist]:
     return sorted(finalists, key=lambda f: (f.pruned, -f.epochs, -f.accuracy, f.loss))
 
 
-def study_data(study: Study, source: str | None = None) -> DataSet:
-    """The data set of a study, at its `source` of now. Errors: `NasError` where it is another."""
-    settings = study.settings
-    if settings.data is None:
-        raise NasError(f"study '{study.name}' has no data set: begin one with --data")
-    if settings.data_checksum is None:
-        return load_data(source or settings.data, 0, settings.data_options)
-    checksum = settings.data_checksum
-    return load_again(settings.data, 0, settings.data_options, checksum, source)
-
-
 def _finalist(trial: FrozenTrial, records: Mapping[int, Record], folder: Path) -> Finalist:
     noted = {name: trial.user_attrs[name] for name in (NETWORK, "accuracy", "loss", "epochs")}
     if not all(isinstance(value, int | float) for value in noted.values()):
@@ -114,6 +103,17 @@ def _damage(folder: Path) -> Iterator[None]:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
         raise NasError(f"finalists {folder}: damaged journal: {error!r}") from None
+
+
+def study_data(study: Study, source: str | None = None) -> DataSet:
+    """The data set of a study, at its `source` of now. Errors: `NasError` where it is another."""
+    settings = study.settings
+    if settings.data is None:
+        raise NasError(f"study '{study.name}' has no data set: begin one with --data")
+    if settings.data_checksum is None:
+        return load_data(source or settings.data, 0, settings.data_options)
+    checksum = settings.data_checksum
+    return load_again(settings.data, 0, settings.data_options, checksum, source)
 
 
 def run_finalists(

@@ -184,9 +184,9 @@ def search(
 
 def _kinds(space: SearchSpace) -> set[str]:
     """The kinds of block that a network of the space may have."""
-    found = space.settings
-    parts = [*found.stem.values(), *found.head.values()]
-    stages = [name for stage in found.stages for name in (*stage.block, *stage.down_rows)]
+    settings = space.settings
+    parts = [*settings.stem.values(), *settings.head.values()]
+    stages = [name for stage in settings.stages for name in (*stage.block, *stage.down_rows)]
     return {row.kind for rows in parts for row in rows} | {*stages} - {"stride"}
 
 

@@ -51,7 +51,7 @@ def front(points: np.ndarray) -> list[int]:
     left = np.lexsort(points.T[::-1])
     unbeaten = []
     while len(left):
-        # Of those that nothing found so far is as good as, the first in order is beaten by none.
+        # Of those that none so far is as good as, the first in order is beaten by none.
         best = points[left[0]]
         unbeaten.append(int(left[0]))
         left = left[(points[left] < best).any(axis=1)]

@@ -36,7 +36,7 @@ class Study:
     def __init__(self, storage: Storage, stored: optuna.Study) -> None:
         self.storage, self.optuna = storage, stored
         self.name = stored.study_name
-        with self._undamaged():
+        with self.undamaged():
             text = stored.user_attrs.get(SETTINGS)
         if not isinstance(text, str):
             raise NasError(f"study '{self.name}' in {storage} was not made by nas")
@@ -179,14 +179,16 @@ class Study:
     def trials(self) -> list[FrozenTrial]:
         """Every finished trial, failed ones included."""
         finished = (TrialState.COMPLETE, TrialState.FAIL)
-        with self._undamaged():
+        with self.undamaged():
             return self.optuna.get_trials(deepcopy=False, states=finished)
 
     @contextmanager
-    def _undamaged(self) -> Iterator[None]:
+    def undamaged(self) -> Iterator[None]:
         """Errors: `NasError` where a database's rows are not as Optuna writes them."""
         try:
             yield
+        except NasError:
+            raise
         except (*DAMAGE, AssertionError) as error:
             raise NasError(f"study '{self.name}' in {self.storage} is damaged: {error!r}") from None
 

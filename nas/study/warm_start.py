@@ -60,7 +60,7 @@ def _checked(assigned: Mapping[str, Any], space: SearchSpace) -> Assignment:
 def nearest(space: SearchSpace, arch: Architecture) -> Assignment:
     """The assignment of `arch`, or where the space cannot express it, one of a network near it.
 
-    That is found by changing one option at a time while it brings the network nearer.
+    The latter comes of changing one option at a time while that brings the network nearer.
     """
     try:
         return space.encode(arch)

@@ -8,8 +8,8 @@ import re
 _ASCII = {"–": "-", "—": "-", "…": "...", "×": "x", "±": "+-", "µ": "u", "→": "->", "≤": "<=",
           "≥": ">=", "·": ".", "’": "'", "“": '"', "”": '"'}  # fmt: skip
 HIDDEN = "***"
-# A URL's password, which may have spaces where the text begins with the URL; and what goes by such
-# a name among a URL's options.
+# A URL's password, which may have spaces where the text begins with it; and what goes by such a
+# name among a URL's options.
 _BEFORE = r"(\w[\w+.-]*://[^\s:/@]*):"
 _AT_START = re.compile(rf"^{_BEFORE}.*@", re.DOTALL)
 _WITHIN = re.compile(rf"{_BEFORE}[^\s'\"]*@")

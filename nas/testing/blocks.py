@@ -105,14 +105,14 @@ def _settings(
     parameters: Mapping[str, Parameter], values: Values, examples: int, rng: np.random.Generator
 ) -> Iterator[Settings]:
     """Every value of every parameter, beside what has no default; then some at random."""
-    found = {name: _allowed(p, values.get(name)) for name, p in parameters.items()}
+    allowed = {name: _allowed(p, values.get(name)) for name, p in parameters.items()}
     required = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty]
 
     def drawn(names: Sequence[str]) -> Settings:
-        return {name: found[name][int(rng.integers(len(found[name])))] for name in names}
+        return {name: allowed[name][int(rng.integers(len(allowed[name])))] for name in names}
 
     yield drawn(required)
-    for name, some in found.items():
+    for name, some in allowed.items():
         for value in some:
             yield drawn(required) | {name: value}
     for _ in range(examples):
@@ -135,13 +135,13 @@ def _check_pure(kind: BlockKind, row: Block, graph: Graph, where: str) -> None:
 
 
 def _check_numbers(graph: Graph, where: str) -> None:
-    """Against torch's own counter, and onnxruntime against torch."""
+    """Checks the costs against torch's own counter, and onnxruntime's output against torch's."""
     module, counter = randomise(GraphModule(graph)), FlopCounterMode(display=False)
     x = images(2, *graph.input_shape)
     with counter:
         expected = run_torch(module, x)
-    found, cost = expected.shape[1:], graph_cost(graph)
-    claim(found == graph.output_shape, f"{where}: torch gives {found}, not {graph.output_shape}")
+    shape, cost = expected.shape[1:], graph_cost(graph)
+    claim(shape == graph.output_shape, f"{where}: torch gives {shape}, not {graph.output_shape}")
     macs = counter.get_total_flops() // 4  # of two images, two operations each
     claim(cost.macs == macs, f"{where}: {cost.macs} multiply-adds, but torch counts {macs}")
     params = sum(p.numel() for p in module.parameters())
@@ -161,7 +161,7 @@ def _check_json(row: Block, shape: Shape, where: str) -> None:
 
 
 def _check_layer(kind: BlockKind, layer: Layer, choices: Settings) -> None:
-    """Shape and pruning of a layer of a space."""
+    """Checks shape and pruning of a layer of a space."""
     where = f"block '{kind.name}', {layer}, choices {choices}"
     rows = [kind.resolve(layer._replace(prune=ratio), choices) for ratio in RATIOS]
     costs: list[Cost] = []

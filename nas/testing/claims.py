@@ -4,6 +4,6 @@ from __future__ import annotations
 
 
 def claim(holds: bool, broken: str) -> None:
-    """Nothing where it holds. Errors: `AssertionError` with what is `broken` where it does not."""
+    """Checks a claim. Errors: `AssertionError` with what is `broken` where it does not hold."""
     if not holds:
         raise AssertionError(broken)

@@ -52,7 +52,7 @@ def mobile() -> nn.Module:
 
 
 class Functional(nn.Module):
-    """No norm, no submodule but convolutions: everything else is a function or a method."""
+    """A network whose submodules are convolutions: everything else is a function or a method."""
 
     def __init__(self, *, inplace: bool = True) -> None:
         super().__init__()

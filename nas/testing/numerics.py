@@ -17,7 +17,7 @@ M = TypeVar("M", bound=nn.Module)
 def randomise(module: M, seed: int = 0) -> M:
     """Gives the module random weights and norm statistics that keep activations near 1.
 
-    It is put in evaluation mode and given back.
+    The module is put in evaluation mode and given back.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

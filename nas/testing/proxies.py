@@ -36,8 +36,8 @@ def check_proxy(name: str, space: str = "small") -> None:
     """
     needs, loaded = PROXIES[name].needs, SearchSpace.load(space)
     networks = [loaded.sample(seed) for seed in range(NETWORKS)]
-    found = [_of_network(name, arch, runs=bool(needs)) for arch in networks]
-    reasons = [reason for one in found for reason in one.reasons.values()]
+    results = [_of_network(name, arch, runs=bool(needs)) for arch in networks]
+    reasons = [reason for one in results for reason in one.reasons.values()]
     claim(
         len(reasons) < len(networks),
         f"proxy '{name}' is defined for no network of '{space}': {reasons[:1]}",
@@ -51,22 +51,22 @@ def check_proxy(name: str, space: str = "small") -> None:
     _check_module_of(name, replace(networks[1], resolution=32))
 
 
-def _scored(name: str, found: Scores, where: str) -> Scores:
+def _scored(name: str, result: Scores, where: str) -> Scores:
     """The scores, if they are what they may be."""
-    value, reason = found[name], found.reasons.get(name, "")
+    value, reason = result[name], result.reasons.get(name, "")
     failed = reason.startswith("failed")
     claim(not failed, f"proxy '{name}' {reason}, on {where}; raise UndefinedScore with a reason")
     claim(isfinite(value) or bool(reason), f"proxy '{name}' gives {value} on {where}")
-    return found
+    return result
 
 
 def _of_network(name: str, arch: Architecture, runs: bool) -> Scores:
     where = f"network {arch.hash}"
     with _forward_passes() as passes:
-        found = _scored(name, scores(arch, [name], SEED), where)
+        result = _scored(name, scores(arch, [name], SEED), where)
     claim(runs or not passes, f"proxy '{name}' needs nothing, but runs {where}")
-    _check_same(name, found, scores(arch, [name], SEED), f"{where} a second time")
-    return found
+    _check_same(name, result, scores(arch, [name], SEED), f"{where} a second time")
+    return result
 
 
 def _check_same(name: str, one: Scores, other: Scores, when: str) -> None:
@@ -75,7 +75,7 @@ def _check_same(name: str, one: Scores, other: Scores, when: str) -> None:
 
 
 def _check_alone(name: str, arch: Architecture) -> None:
-    """What proxies share is made once, so none may change it."""
+    """Checks that a proxy leaves what proxies share, which is made once, unchanged."""
     others = [other for other in DEFAULT if other != name]
     alone, without = scores(arch, [name], SEED), scores(arch, others, SEED)
     for order in ([name, *others], [*others, name]):
@@ -90,7 +90,7 @@ def _check_untouched(name: str, module: nn.Module, x: Tensor, where: str) -> Non
     next(iter(module.parameters())).requires_grad_(False)
     before, state, images = _snapshot(module), torch.get_rng_state(), x.clone()
     with torch.no_grad():
-        found = _scored(name, score(module, x, [name], SEED), where)
+        result = _scored(name, score(module, x, [name], SEED), where)
     for part, value in _snapshot(module).items():
         claim(value == before[part], f"proxy '{name}' changes {part or 'the root'} of {where}")
     claim(torch.equal(images, x), f"proxy '{name}' writes to the images")
@@ -98,7 +98,7 @@ def _check_untouched(name: str, module: nn.Module, x: Tensor, where: str) -> Non
     same = torch.equal(state, torch.get_rng_state())
     claim(same, f"proxy '{name}' draws from torch's own random numbers; use probe.generator()")
     with torch.inference_mode():
-        _check_same(name, found, score(module, x, [name], SEED), f"{where} in inference mode")
+        _check_same(name, result, score(module, x, [name], SEED), f"{where} in inference mode")
 
 
 def _check_weights(name: str) -> None:
@@ -108,29 +108,29 @@ def _check_weights(name: str) -> None:
 
 
 def _check_module_of(name: str, arch: Architecture) -> None:
-    """An architecture and its module score alike on the same images."""
+    """Checks that an architecture and its module score alike on the same images."""
     probe, wanted = Probe.of(arch, SEED), scores(arch, [name], SEED)[name]
-    found = []
+    values = []
     for batch in (probe.batch, probe.many.batch):
         result = score(build(arch), batch, [name], SEED)
         if name in result.reasons:
             return  # it may be for architectures only
-        found.append(result[name])
-    alike = any(isclose(value, wanted, rel_tol=CLOSE) for value in found)
-    claim(alike, f"proxy '{name}' gives {wanted} for a network, but {found[0]} for its module")
+        values.append(result[name])
+    alike = any(isclose(value, wanted, rel_tol=CLOSE) for value in values)
+    claim(alike, f"proxy '{name}' gives {wanted} for a network, but {values[0]} for its module")
 
 
 def _snapshot(module: nn.Module) -> dict[str, Any]:
     """Everything of a module that a score could leave changed."""
-    found: dict[str, Any] = {}
+    snapshot: dict[str, Any] = {}
     for name, m in module.named_modules():
         hooks = len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)
-        found[name] = (m.training, hooks, set(vars(m)))
+        snapshot[name] = (m.training, hooks, set(vars(m)))
     for name, p in module.named_parameters():
-        found[f"parameter '{name}'"] = (id(p), p.requires_grad, p.grad is None, p._version)
+        snapshot[f"parameter '{name}'"] = (id(p), p.requires_grad, p.grad is None, p._version)
     for name, value in module.state_dict().items():
-        found[f"value '{name}'"] = value.clone().tolist()
-    return found
+        snapshot[f"value '{name}'"] = value.clone().tolist()
+    return snapshot
 
 
 @contextmanager

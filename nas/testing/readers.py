@@ -13,14 +13,14 @@ from nas.testing.claims import claim
 def check_reader(name: str, source: str | Path, seed: int = 0) -> None:
     """Checks a registered reader on a data set that it is for.
 
-    It is the one that is found for `source`. Its images are square, of one size, of uint8; its
+    It is the one that reads `source`. Its images are square, of one size, of uint8; its
     labels are indices of its classes, each of which has training images; the same seed gives the
     same data, and the data set's own `source` finds it again. Errors: `AssertionError`; `NasError`
     for a name that is not registered, or where the source cannot be read.
     """
     READERS[name]
-    found = find_reader(source).name
-    claim(found == name, f"data reader '{name}': {source} is read by '{found}'")
+    used = find_reader(source).name
+    claim(used == name, f"data reader '{name}': {source} is read by '{used}'")
     data = load_data(source, seed)
     who = f"data reader '{name}' on {source}"
     distinct = len(set(data.classes)) == len(data.classes) >= 2

@@ -56,11 +56,16 @@ def _check_ms(ms: float, where: str) -> None:
 
 def _check_network(device: Target, fresh: Target, arch: Architecture) -> None:
     where = f"target '{device.name}': network {arch.name or arch.hash}"
-    found = device.predict(arch)
-    claim(isfinite(found.ms) and found.ms > 0, f"{where} takes {found.ms} ms")
-    inside = 0 <= found.low_ms <= found.ms <= found.high_ms
-    claim(inside and isfinite(found.high_ms), f"{where}: {found} is no interval around its latency")
+    latency = device.predict(arch)
+    claim(isfinite(latency.ms) and latency.ms > 0, f"{where} takes {latency.ms} ms")
+    inside = 0 <= latency.low_ms <= latency.ms <= latency.high_ms
+    claim(
+        inside and isfinite(latency.high_ms),
+        f"{where}: {latency} is no interval around its latency",
+    )
     rows = device.constant_ms + sum(device.rows_ms(arch))
-    claim(isclose(rows, found.ms), f"{where}: {found.ms} ms, but its rows take {rows} ms")
+    claim(isclose(rows, latency.ms), f"{where}: {latency.ms} ms, but its rows take {rows} ms")
     alone = fresh.predict(arch).ms
-    claim(isclose(alone, found.ms), f"{where}: {found.ms} ms, but {alone} ms when asked for alone")
+    claim(
+        isclose(alone, latency.ms), f"{where}: {latency.ms} ms, but {alone} ms when asked for alone"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,4 +77,4 @@ class Trained:
 
 def is_training(folder: str | Path) -> bool:
     """Whether a folder is that of a training, finished or not."""
-    return (Path(folder) / STATE).is_file()
+    return os.path.isfile(Path(folder) / STATE)  # false too for what cannot be a path

@@ -71,9 +71,14 @@ def test_any_values_of_rows_have_their_extremes_found(
         assert all(found.params[name] in values for name, values in space.options.items())
 
 
-def test_only_rows_of_the_space_are_asked_about() -> None:
-    stage = {**TINY["stages"][0], "stride": 2}
-    space = SearchSpace.from_dict({**TINY, "stages": [stage, TINY["stages"][1]]})
+NEVER = {**TINY["stages"][1], "depth": 0, "down": ["stride", POOL]}
+
+
+@pytest.mark.parametrize("last", [TINY["stages"][1], NEVER], ids=["there", "left out"])
+def test_only_rows_of_the_space_are_asked_about(last: dict[str, Any]) -> None:
+    """A stage whose only depth is 0 has no row, nor has what would come before its first layer."""
+    stages = [{**TINY["stages"][0], "stride": 2}, last]
+    space = SearchSpace.from_dict({**TINY, "stages": stages})
     known = {at for params in assignments(space) for at in rows_of(space, params)}
     asked = set()
 

@@ -20,7 +20,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nas.defaults import STUDIES_FOLDER
-from nas.study.optuna_private import Database
+from nas.study.optuna_private import Database, study_names
 from nas.study.quiet import quiet
 from nas.study.storage.journal import check_last_line, journal
 from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
@@ -54,7 +54,7 @@ class Storage:
         """The studies that are here."""
         if self.url:
             missing = self._database is None and _no_such_file(make_url(self.url))
-            return [] if missing else sorted(optuna.get_all_study_names(self._open_url()))
+            return [] if missing else study_names(self._open_url())
         files = (path for path in self.folder.glob(f"*{SUFFIX}") if path.is_file())
         return sorted(path.name.removesuffix(SUFFIX) for path in files)
 

@@ -30,16 +30,20 @@ class ClusterExecutor(Executor):
         if not re.fullmatch(r"(tcp|tls|ws|wss)://\S+:\d{1,5}", address):
             raise NasError(f"scheduler {address!r}: must be an address such as tcp://host:8786")
         try:
-            from distributed import Client, KilledWorker
+            from distributed import Client, KilledWorker, Security
         except ImportError:
             raise NasError("a scheduler needs Dask: pip install 'hw-nas[cluster]'") from None
         self.address, self._plugins, self._killed = address, tuple(plugins), KilledWorker
         client: Any = Client
         self._silence = ExitStack()
         self._silence.enter_context(_silent("distributed", "distributed.client"))
+        security: Any = Security
         try:
+            settings = security().get_connection_args("client")
+            if address[:3] in ("tls", "wss") and settings.get("ssl_context") is None:
+                raise ValueError("TLS needs a certificate, see docs/workers.md")
             self._client: Any = client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             self._silence.close()
             reason = " ".join(str(error).split())
             raise NasError(f"scheduler {address!r} cannot be reached: {reason}") from None

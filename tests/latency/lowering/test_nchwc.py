@@ -91,6 +91,7 @@ def _nodes(kernel: Kernel) -> list[str]:
 @pytest.mark.parametrize("space", ["mobile", "small"])
 def test_random_networks_are_lowered_as_onnxruntime_does(space: str, tmp_path: Path) -> None:
     """Of 150 networks those in which two kernels follow one another as in none before."""
+    assert HERE is not None
     networks = nas.SearchSpace.load(space)
     seen: set[object] = set()
     for seed in range(150):

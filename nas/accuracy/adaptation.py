@@ -1,0 +1,142 @@
+"""A new table from a few trained networks: level, slope, and its departures from the prior.
+
+    log odds = level + slope * (prior + linear departure + process) + noise
+
+Both departures are Gaussian processes over the local features. What is not known of them (slope,
+sizes, reach, noise) is averaged over a grid, each point weighted by how likely it makes the
+networks.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nas.accuracy.features import Matrix, Vector
+from nas.accuracy.residual import distances
+
+SLOPES = (0.4, 0.7, 1.0, 1.4)
+LINEAR = (0.1, 0.3, 0.6, 1.2)  # of the local features, which are scaled by what they should move
+PROCESS = ((0.0, 1.0), (0.1, 0.2), (0.1, 0.5), (0.3, 0.2), (0.3, 0.5), (0.3, 1.0))  # size, reach
+NOISES = (0.07, 0.15, 0.3, 0.5)  # deviation, in deviations of what is to be explained
+SLOPE_SPREAD, SLOPE_DOUBT = 0.5, 0.3  # of its logarithm; deviation around a point of the grid
+LINEAR_SPREAD, SIZE_SPREAD = 0.3, 0.15  # deviations of the departures' sizes
+LEVEL = 10.0  # variance of the level, in variances of what is to be explained
+MANY = 300  # networks beyond which the grid is weighed on so many of them
+KEPT = 12  # points of the grid that are averaged
+NINE_TENTHS = 1.645  # deviations
+TRUST = 20  # networks whose left-out errors count as much as theory in the interval
+
+
+Index = np.ndarray[Any, np.dtype[np.intp]]
+Parts = tuple[Matrix, Matrix, Matrix]
+
+
+class Point(NamedTuple):
+    """One point of the grid."""
+
+    slope: float
+    linear: float
+    size: float
+    reach: float
+    noise: float
+
+    @property
+    def doubt(self) -> float:
+        """How unlikely the point is before any network: departures are small, slopes near 1."""
+        slope = np.log(self.slope) / SLOPE_SPREAD
+        departures = (self.linear / LINEAR_SPREAD) ** 2 + (self.size / SIZE_SPREAD) ** 2
+        return float(slope**2 + departures) / 2
+
+
+GRID = [
+    Point(slope, linear, size, reach, noise)
+    for slope, linear, (size, reach), noise in product(SLOPES, LINEAR, PROCESS, NOISES)
+]
+
+
+class Adaptation:
+    """What follows from the prior means, local features and log odds of a table's networks."""
+
+    def __init__(self, before: Vector, local: Matrix, odds: Vector) -> None:
+        self.before, self.local, self.odds = before, local, odds
+        self._center, self._middle = float(before.mean()), local.mean(axis=0)
+        self._level = float(odds.mean())
+        self._spread = max(float(odds.std()), 1e-3)
+        rows = np.arange(len(odds))
+        if len(rows) > MANY:
+            rows = np.random.default_rng(0).permutation(rows)[:MANY]
+        f, z = before[rows], local[rows]
+        parts = self._parts(f, z, f, z)
+        scored = sorted(((self._likelihood(p, rows, parts), p) for p in GRID), reverse=True)
+        top = scored[0][0]
+        kept = scored[:KEPT] if len(odds) <= MANY else scored[:2]
+        weights = np.array([np.exp(score - top) for score, _ in kept])
+        self._weights = weights / weights.sum()
+        parts = self._parts(before, local, before, local)
+        self._solved = [(point, *self._solve(point, parts)) for _, point in kept]
+        self.factor = self._interval_factor()
+
+    def predict(self, before: Vector, local: Matrix) -> tuple[Vector, Vector]:
+        """Mean and deviation of the log odds of other networks, a new training's noise included."""
+        means, variances = [], []
+        parts = self._parts(before, local, self.before, self.local)
+        away = (before - self._center) ** 2, ((local - self._middle) ** 2).sum(axis=1)
+        for point, inverse, weights in self._solved:
+            cross = self._kernel(point, *parts)
+            own = self._diagonal(point, *away)
+            means.append(self._mean(point, before) + cross @ weights)
+            left = own - ((cross @ inverse) * cross).sum(axis=1)
+            variances.append(np.maximum(left, 0) + (point.noise * self._spread) ** 2)
+        mean: Vector = (self._weights @ np.array(means)).astype(np.float64)
+        between = self._weights @ (np.array(means) - mean) ** 2
+        deviation: Vector = self.factor * np.sqrt(self._weights @ np.array(variances) + between)
+        return mean, deviation
+
+    def _mean(self, point: Point, before: Vector) -> Vector:
+        return self._level + point.slope * (before - self._center)
+
+    def _parts(self, f: Vector, z: Matrix, g: Vector, w: Matrix) -> Parts:
+        """What kernels are made of: products of the priors and of the local features, distances."""
+        f, g, u, v = f - self._center, g - self._center, z - self._middle, w - self._middle
+        return np.outer(f, g), u @ v.T, distances(u, v)
+
+    def _kernel(self, point: Point, priors: Matrix, linear: Matrix, apart: Matrix) -> Matrix:
+        unscaled = SLOPE_DOUBT**2 * priors + point.linear**2 * linear
+        if point.size:
+            unscaled = unscaled + point.size**2 * np.exp(apart / (-2 * point.reach**2))
+        kernel: Matrix = point.slope**2 * unscaled + LEVEL * self._spread**2
+        return kernel
+
+    def _diagonal(self, point: Point, priors: Vector, linear: Vector) -> Vector:
+        unscaled = SLOPE_DOUBT**2 * priors + point.linear**2 * linear + point.size**2
+        diagonal: Vector = point.slope**2 * unscaled + LEVEL * self._spread**2
+        return diagonal
+
+    def _covariance(self, point: Point, parts: Parts) -> Matrix:
+        noise = (point.noise * self._spread) ** 2
+        covariance: Matrix = self._kernel(point, *parts) + noise * np.eye(len(parts[0]))
+        return covariance
+
+    def _likelihood(self, point: Point, rows: Index, parts: Parts) -> float:
+        root = np.linalg.cholesky(self._covariance(point, parts))
+        error = self.odds[rows] - self._mean(point, self.before[rows])
+        solved = np.linalg.solve(root, error)
+        return float(-0.5 * solved @ solved - np.log(np.diag(root)).sum()) - point.doubt
+
+    def _solve(self, point: Point, parts: Parts) -> tuple[Matrix, Vector]:
+        inverse: Matrix = np.linalg.inv(self._covariance(point, parts)).astype(np.float64)
+        return inverse, inverse @ (self.odds - self._mean(point, self.before))
+
+    def _interval_factor(self) -> float:
+        """How much wider the intervals must be for nine tenths of the networks, each left out."""
+        errors = []
+        for _, inverse, weights in self._solved:
+            errors.append(weights / np.sqrt(np.diag(inverse)))
+        scores = np.sort(np.abs(self._weights @ np.array(errors)))
+        n = len(scores)
+        rank = min(n - 1, int(np.ceil(0.9 * (n + 1))) - 1)
+        seen = float(scores[rank]) / NINE_TENTHS
+        return (n * seen + TRUST) / (n + TRUST)

@@ -1,0 +1,182 @@
+"""What features say about accuracy before any table is seen, and in which units they are compared.
+
+SHARED are the effects on the log odds of a right answer that hold for every table: few, physical,
+each with a prior mean and a deviation. A doubling of the channels of every layer, say, or another
+pixel a side. `local` places networks so that those alike are near: the same quantities, finer, each
+scaled by what a change of one is expected to move.
+
+ImageNet's thousand classes need capacity, and wide late layers, where ten classes do not: effects
+named `_classes` are multiplied by how many there are, 0 for ten and 1 for a thousand.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nas.accuracy.features import FACTS, SIZE, SPLIT, STAGED, STAGES, WHOLE, Matrix, Vector
+from nas.accuracy.paths import Paths
+
+NARROW, SPARSE = 32.0, 8.0  # channels of a stage below which more of them count little
+SHALLOW = 4.0  # rows, likewise
+
+
+class Effect(NamedTuple):
+    """The prior of one coefficient: log odds a unit of the feature, and its deviation."""
+
+    mean: float
+    deviation: float
+
+
+SHARED: dict[str, Effect] = {
+    # log2 of the channels that all convolutions of a stage have together, stage 0 the last
+    "channels_0": Effect(0.014, 0.006),
+    "channels_1": Effect(0.020, 0.006),
+    "channels_2": Effect(0.026, 0.006),
+    "channels_3": Effect(0.028, 0.006),
+    "channels_4": Effect(0.028, 0.006),
+    "channels_0_classes": Effect(0.020, 0.006),
+    "channels_1_classes": Effect(0.012, 0.006),
+    "channels_2_classes": Effect(-0.003, 0.006),
+    "channels_3_classes": Effect(-0.018, 0.006),
+    "channels_4_classes": Effect(-0.018, 0.006),
+    "spatial_channels": Effect(0.005, 0.003),  # log2, of spatial convolutions, summed over stages
+    "depth": Effect(0.012, 0.006),  # log2 of a stage's rows, summed over stages
+    "parameters": Effect(0.008, 0.009),  # log2, the classifier's left out
+    "parameters_classes": Effect(0.06, 0.012),
+    "resolution": Effect(0.08, 0.03),  # log2 pixels
+    "resolution_classes": Effect(0.24, 0.06),
+    "kernel": Effect(0.11, 0.03),  # log2 pixels a side, the mean over stages
+    "attention": Effect(0.08, 0.025),  # share of rows
+    "smooth": Effect(0.09, 0.02),  # share of channels with h-swish or SiLU
+    "width": Effect(0.04, 0.018),  # log2 channels of spatial convolutions, the mean over stages
+    "narrowest": Effect(0.015, 0.01),  # log2 of the fewest channels in a row, the mean over rows
+    # log2 of the channels that everything passes, times the side: the harmonic mean over rows
+    "throat": Effect(0.025, 0.01),
+    "reach": Effect(0.01, 0.012),  # log2 of the receptive field in pixels
+    # convolutions of a row's deepest path, a 1x1 counting half; share of paths with a blurring pool
+    "path": Effect(0.05, 0.02),
+    "pooled": Effect(-0.1, 0.05),
+    "head": Effect(0.01, 0.006),  # log2 inputs of the classifier
+    "dead": Effect(-3.0, 0.6),  # whether nothing reaches the output
+}
+_PATHS = {
+    "number": 0.05, "spatial": 0.14, "convolutions": 0.14, "longest": 0.1, "deepest": 0.05,
+    "shortest": 0.14, "plain": 0.14, "single": 0.14, "direct": 0.12, "pooled": 0.14,
+    "unpooled": 0.1, "identity": 0.14, "blurred": 0.18, "pools": 0.04, "pointwise": 0.04,
+}  # fmt: skip
+# Of local features, what one unit is expected to move.
+LOCAL: dict[str, float] = {
+    **{f"ratio_{i}": 0.1 for i in range(STAGES)},  # log2, of the rows as wide as the stage's first
+    **{f"rows_{i}": 0.15 for i in range(STAGES)},
+    **{f"wide_ratio_{i}": 0.1 for i in range(STAGES)},  # of the wider rows
+    **{f"wide_rows_{i}": 0.15 for i in range(STAGES)},
+    **{f"kernel_{i}": 0.027 for i in range(STAGES)},
+    **{f"attention_{i}": 0.02 for i in range(STAGES)},
+    "parameters": 0.06, "macs": 0.03, "width": 0.045, "reach": 0.03, "narrowest": 0.06,
+    "resolution": 0.2, "smooth": 0.06, "dead": 1.0,
+    **{f"path_{name}": _PATHS[name] for name in Paths._fields},
+}  # fmt: skip
+_UNITS = np.array(list(LOCAL.values()))
+# Of a network's size in pixels, which is no matter of its kind.
+PIXELS = ("macs", "reach", "resolution")
+KIND = np.array([name not in PIXELS for name in LOCAL])
+MANY = 8.0  # ratio of a stage from which on more of it counts little
+
+
+def shared(sums: Matrix) -> Matrix:
+    """The SHARED features of networks, a row each, from their `network_sums`."""
+    table, classes = _View(sums), class_weight(sums)
+    channels = np.log2(1 + table.staged("out") / NARROW)
+    capacity, pixels = np.log2(1 + table.whole("params")), np.log2(table.fact("resolution"))
+    layers = table.staged("layers")
+    there = layers > 0
+    stages = np.maximum(there.sum(axis=1), 1)
+    kernels, widths = (
+        np.where(there, table.staged(name) / np.where(there, layers, 1), 0).sum(axis=1) / stages
+        for name in ("kernels", "widths")
+    )
+    rows = np.maximum(table.whole("rows"), 1)
+    columns = [
+        *channels.T,
+        *(channels * classes[:, None]).T,
+        np.log2(1 + table.staged("spatial") / SPARSE).sum(axis=1),
+        np.log2(1 + table.staged("rows") / SHALLOW).sum(axis=1),
+        capacity,
+        capacity * classes,
+        pixels,
+        pixels * classes,
+        kernels,
+        table.whole("gated") / rows,
+        table.whole("smooth") / np.maximum(table.whole("channels"), 1),
+        widths,
+        table.whole("narrowest") / rows,
+        -np.log2(np.maximum(table.whole("throat"), 1e-6) / rows),
+        np.log2(1 + table.whole("reach") * table.fact("resolution")),
+        table.whole("path_unpooled") / rows,
+        table.whole("path_pooled") / rows,
+        np.log2(1 + table.fact("head")),
+        (table.whole("dead") > 0).astype(float),
+    ]
+    return np.array(columns).T
+
+
+def local(sums: Matrix) -> Matrix:
+    """The LOCAL features of networks, a row each, scaled."""
+    table = _View(sums)
+    layers, rows = table.staged("layers"), table.staged("rows")
+    kernels = np.where(layers > 0, table.staged("kernels") / np.where(layers > 0, layers, 1), 0)
+    count = np.maximum(table.whole("rows"), 1)
+    wide_ratio, wide_rows = table.split("ratio"), table.split("rows")
+    columns = [
+        *np.log2(MANY + table.staged("ratio") - wide_ratio).T,
+        *np.log2(MANY / 2 + rows - wide_rows).T,
+        *np.log2(MANY + wide_ratio).T,
+        *np.log2(MANY / 2 + wide_rows).T,
+        *kernels.T,
+        *(table.staged("gated") / np.maximum(rows, 0.3)).T,
+        np.log2(1 + table.whole("params")),
+        np.log2(1 + table.whole("macs")),
+        table.staged("widths").sum(axis=1) / np.maximum(layers.sum(axis=1), 1),
+        np.log2(1 + table.whole("reach") * table.fact("resolution")),
+        table.whole("narrowest") / count,
+        np.log2(table.fact("resolution")),
+        table.whole("smooth") / np.maximum(table.whole("channels"), 1),
+        (table.whole("dead") > 0).astype(float),
+        *(table.whole(f"path_{name}") / count for name in Paths._fields),
+    ]
+    scaled: Matrix = np.array(columns).T * _UNITS
+    return scaled
+
+
+def class_weight(sums: Matrix) -> Vector:
+    """The classes' logarithm, scaled: 0 for ten and fewer, 1 for a thousand and more."""
+    classes = _View(sums).fact("classes")
+    weight: Vector = np.clip((np.log10(np.maximum(classes, 1)) - 1) / 2, 0.0, 1.0)
+    return weight
+
+
+_STAGED = {name: slice(i * STAGES, (i + 1) * STAGES) for i, name in enumerate(STAGED)}
+_WHOLE = {name: len(STAGED) * STAGES + i for i, name in enumerate(WHOLE)}
+_SPLIT = {name: slice(SIZE + i * STAGES, SIZE + (i + 1) * STAGES) for i, name in enumerate(SPLIT)}
+_FACTS = {name: SIZE + len(SPLIT) * STAGES + i for i, name in enumerate(FACTS)}
+
+
+class _View:
+    """The columns of `network_sums` by name."""
+
+    def __init__(self, sums: Matrix) -> None:
+        self._sums = sums
+
+    def staged(self, name: str) -> Matrix:
+        return self._sums[:, _STAGED[name]]
+
+    def whole(self, name: str) -> Vector:
+        return self._sums[:, _WHOLE[name]]
+
+    def split(self, name: str) -> Matrix:
+        return self._sums[:, _SPLIT[name]]
+
+    def fact(self, name: str) -> Vector:
+        return self._sums[:, _FACTS[name]]

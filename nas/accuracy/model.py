@@ -1,0 +1,148 @@
+"""`AccuracyModel`: predicts how accurate networks become when trained, with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+
+from nas.accuracy.adaptation import NINE_TENTHS, Adaptation
+from nas.accuracy.effects import local, shared
+from nas.accuracy.explain import Contribution, contributions
+from nas.accuracy.features import Matrix, Vector
+from nas.accuracy.prior import read_prior, sums_of
+from nas.accuracy.regression import Fitted, fit, log_odds, share_of
+from nas.accuracy.residual import Process, process
+from nas.architecture import Architecture
+from nas.support.errors import NasError, one_of
+
+FEWEST = 3  # networks to adapt to
+
+
+class Prediction(NamedTuple):
+    """An accuracy, and the interval that holds nine of ten trainings."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Scale(NamedTuple):
+    """What makes an ImageNet top-1 of effects: see `StoredPrior`."""
+
+    center: Vector
+    level: float
+    spread: float
+    slope: float
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyModel:
+    """A prior learned from tables of trained networks, and what a table of one's own adds.
+
+    Without a table of its own (`adapt`) the task is not known. A prediction is then what an
+    ImageNet top-1 in percent would be by a recipe like the published ones, whatever the network's
+    classes: their order and differences mean something, the value only for ImageNet. After `adapt`
+    predictions are in the task's own accuracy, in percent, or as shares where shares were given.
+    """
+
+    fitted: Fitted
+    processes: tuple[Process, ...]
+    scale: Scale
+    adaptation: Adaptation | None = None
+    unit: float = 100.0
+
+    @classmethod
+    def load(cls, exclude: Collection[str] = ()) -> AccuracyModel:
+        """The shipped prior without the tables named: "accel_nasbench", "nasbench201", "small",
+        "published". Errors: `NasError` for an unknown name."""
+        _, tables, _ = read_prior()
+        names = {exclude} if isinstance(exclude, str) else set(exclude)
+        for name in names:
+            if name not in tables:
+                raise one_of("accuracy table", name, tables)
+        return _loaded(frozenset(names))
+
+    def predict(self, arch: Architecture) -> Prediction:
+        """The prediction for one network. Errors: `ShapeError` where it cannot be built."""
+        return self.predict_many([arch])[0]
+
+    def predict_many(self, archs: Iterable[Architecture]) -> list[Prediction]:
+        """Predictions in the order of the networks, each the same as alone."""
+        networks = list(archs)
+        if not networks:
+            return []
+        odds, deviation = self._odds(sums_of(networks))
+        low, high = odds - NINE_TENTHS * deviation, odds + NINE_TENTHS * deviation
+        columns = (share_of(values) * self.unit for values in (odds, low, high))
+        return [Prediction(*map(float, row)) for row in zip(*columns, strict=True)]
+
+    def adapt(self, measured: Iterable[tuple[Architecture, float]]) -> AccuracyModel:
+        """This model with trained networks of one task and recipe: 15 to 100 do, more help.
+
+        Accuracies are in percent, or shares where none is above 1. An adapted model starts anew
+        from the prior with the networks given. Errors: `NasError` for fewer than three networks or
+        for an accuracy outside 0 to 100.
+        """
+        pairs = list(measured)
+        if len(pairs) < FEWEST:
+            raise NasError(f"adapt: {len(pairs)} networks; at least {FEWEST} are needed")
+        for arch, accuracy in pairs:
+            if not isfinite(accuracy) or not 0 <= accuracy <= 100:
+                rule = "must be from 0 to 100 percent, or to 1 as a share"
+                raise NasError(f"adapt: accuracy of {arch.name!r} {rule}, not {accuracy}")
+        values = np.array([float(accuracy) for _, accuracy in pairs])
+        unit = 1.0 if values.max() <= 1 else 100.0
+        sums = sums_of(arch for arch, _ in pairs)
+        positions = local(sums)
+        before = self._prior(shared(sums), positions)
+        adaptation = Adaptation(before, positions, log_odds(values / unit))
+        return AccuracyModel(self.fitted, self.processes, self.scale, adaptation, unit)
+
+    def explain(self, arch: Architecture) -> list[Contribution]:
+        """What each part gives to the prior's log odds; with the whole's they add up to it."""
+        *parts, whole = contributions(arch, self.fitted.effects)
+        sums = sums_of([arch])
+        extra = sum(float(each.mean(local(sums))[0]) for each in self.processes)
+        return [*parts, whole._replace(log_odds=whole.log_odds + extra)]
+
+    def _prior(self, features: Matrix, positions: Matrix) -> Vector:
+        """What the tables say, in log odds but for a task's level and slope."""
+        odds = features @ self.fitted.effects
+        for each in self.processes:
+            odds = odds + each.mean(positions)
+        return odds
+
+    def _odds(self, sums: Matrix) -> tuple[Vector, Vector]:
+        """Mean and deviation of the log odds."""
+        features, positions = shared(sums), local(sums)
+        before = self._prior(features, positions)
+        if self.adaptation:
+            return self.adaptation.predict(before, positions)
+        scale = self.scale
+        away = features - scale.center
+        doubt = ((away @ self.fitted.covariance) * away).sum(axis=1)
+        variance = scale.slope**2 * doubt + scale.spread**2 + scale.noise
+        odds = scale.level + scale.slope * (before - scale.center @ self.fitted.effects)
+        return odds, np.sqrt(variance)
+
+
+@lru_cache(maxsize=32)
+def _loaded(without: frozenset[str]) -> AccuracyModel:
+    """The prior without these tables. Models do not change, so that one serves all."""
+    stored, tables, residuals = read_prior()
+    kept = {name: table for name, table in tables.items() if name not in without}
+    fitted = fit(kept)
+    processes = tuple(
+        process(sums, kept[name], fitted.effects, fitted.slopes[name])
+        for name, sums in residuals.items()
+        if name in kept
+    )
+    known = stored.imagenet
+    scale = Scale(np.array(known.center), known.level, known.spread, known.slope, known.noise)
+    return AccuracyModel(fitted, processes, scale)

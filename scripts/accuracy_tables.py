@@ -1,0 +1,50 @@
+"""Makes the accuracy tables of our own trainings, as `nas/accuracy/tables/NAME.csv`.
+
+    python scripts/accuracy_tables.py
+
+small: the ground truth and the networks that are hard to fool, of one recipe. Its YAML is written
+by hand. Published accuracies are a table written by hand altogether.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean
+
+from ground_truth_table import TABLE, Run, load
+
+from nas.accuracy.table import FOLDER, TableRow, read_accuracy_table, write_rows
+
+SOURCES = {"small": {"one_pass": ("ground_truth.csv", "hard_to_fool.csv")}}
+
+
+def rows(recipe: str, paths: list[Path]) -> list[TableRow]:
+    """A row a network, the mean over its seeds, named by its table and its number there."""
+    runs: dict[str, list[tuple[str, Run]]] = defaultdict(list)
+    for path in paths:
+        for run in load(path):
+            runs[run.hash].append((f"{path.stem} {run.number}", run))
+    found = []
+    for same in runs.values():
+        name, first = same[0]
+        accuracy = round(100 * fmean(run.accuracy for _, run in same), 3)
+        found.append(TableRow.of(first.arch, recipe, accuracy, len(same), name))
+    return found
+
+
+def main() -> None:
+    """Writes every table and reads it back."""
+    for name, recipes in SOURCES.items():
+        path = FOLDER / f"{name}.csv"
+        found = [
+            row
+            for recipe, files in recipes.items()
+            for row in rows(recipe, [TABLE.with_name(file) for file in files])
+        ]
+        write_rows(path, found)
+        print(f"{path}: {len(read_accuracy_table(path).rows)} networks")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Judges the accuracy predictor on unseen tables: writes `scripts/results/accuracy.csv`.
+
+    python scripts/judge_accuracy.py --accel ACCEL.csv --nasbench201 CELLS.csv [--part NAME ...]
+
+left out: every table, the prior made of the others. bands: the same, within thirds of the table by
+multiply-adds. few: the prior without the table, adapted to some of its networks, judged on the
+rest. known: nine tenths of the table in the prior. interval: how many of the rest the 90%
+intervals hold. Beside the predictor stand the simple counts that it must not rank below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from fit_accuracy import accel_rows, cell_rows
+from ground_truth_table import TABLE, load, networks
+from rank_statistics import Vector, partial_spearman, spearman
+
+from nas import AccuracyModel, Architecture, cost
+from nas.accuracy.effects import local, shared
+from nas.accuracy.features import STAGED, STAGES, WHOLE
+from nas.accuracy.prior import read_prior, sums_of
+from nas.accuracy.regression import fit, log_odds, squares
+from nas.accuracy.residual import Residual, process
+from nas.accuracy.table import FOLDER, read_accuracy_table
+from nas.support.files import write_whole
+
+OUTPUT = Path(__file__).parent / "results" / "accuracy.csv"
+REPEATS = 10
+FEW = (15, 20, 30, 50, 100)
+FEWEST = 20  # networks of a recipe that ranks are taken over
+BANDS = 3
+FOLDS = 10
+MOST = 400  # networks that a few-shot model is judged on
+
+
+class Table(NamedTuple):
+    """A table to judge on; `exclude` is its name in the prior."""
+
+    name: str
+    exclude: str
+    archs: list[Architecture]
+    accuracy: Vector
+
+    def counts(self) -> dict[str, Vector]:
+        """What the predictor must not rank below."""
+        costs, sums = [cost(arch) for arch in self.archs], sums_of(self.archs)
+        layers = sums[:, len(STAGED) * STAGES + WHOLE.index("layers")]
+        channels = sums[:, :STAGES].sum(axis=1)
+        found = {
+            "macs": [c.macs for c in costs],
+            "params": [c.params for c in costs],
+            "layers": layers,
+            "channels": channels,
+        }
+        return {name: np.array(values, float) for name, values in found.items()}
+
+
+def tables(accel: Path, cells: Path) -> Iterator[Table]:
+    """Every table; the published one recipe by recipe, those of some networks."""
+    for name, pairs in (("accel_nasbench", accel_rows(accel)), ("nasbench201", cell_rows(cells))):
+        yield Table(name, name, [arch for arch, _ in pairs], np.array([y for _, y in pairs]))
+    for path in sorted(FOLDER.glob("*.csv")):
+        table = read_accuracy_table(path)
+        for recipe in table.metadata.recipes:
+            rows = [row for row in table.rows if row.recipe == recipe]
+            if len(rows) >= FEWEST:
+                archs = [row.architecture() for row in rows]
+                accuracy = np.array([row.accuracy for row in rows])
+                yield Table(f"{table.name} {recipe}", table.name, archs, accuracy)
+    longer = networks(load(TABLE.with_stem(f"{TABLE.stem}_x4")))
+    archs = [n.first.arch for n in longer]
+    yield Table("small, 4 passes", "small", archs, np.array([100 * n.accuracy for n in longer]))
+
+
+Row = tuple[str, str, str, str, float]
+Say = Callable[[str, str, str, float], None]
+
+
+def predicted(model: AccuracyModel, archs: list[Architecture]) -> Vector:
+    return np.array([found.value for found in model.predict_many(archs)])
+
+
+def left_out(table: Table, say: Say) -> None:
+    """Ranks without the table, over all and in bands of cost, and those of simple counts."""
+    counts = table.counts()
+    scores = {"predictor": predicted(AccuracyModel.load([table.exclude]), table.archs), **counts}
+    best = table.accuracy >= np.quantile(table.accuracy, 0.8)
+    edges = np.quantile(counts["macs"], np.linspace(0, 1, BANDS + 1))
+    for name, score in scores.items():
+        say("left out", name, "spearman", spearman(score, table.accuracy))
+        given = partial_spearman(score, table.accuracy, counts["macs"])
+        say("left out", name, "given macs", given)
+        say("left out", name, "best fifth", spearman(score[best], table.accuracy[best]))
+        for band in range(BANDS):
+            inside = (counts["macs"] >= edges[band]) & (counts["macs"] <= edges[band + 1])
+            if inside.sum() >= 5:
+                found = spearman(score[inside], table.accuracy[inside])
+                say("bands", name, f"third {band + 1} of macs", found)
+
+
+def few(table: Table, say: Say) -> None:
+    """Adapted to a few networks of the table: ranks of the others and what intervals hold."""
+    model = AccuracyModel.load([table.exclude])
+    for n in FEW:
+        if n > 0.7 * len(table.archs):
+            continue
+        ranks, held = [], []
+        for repeat in range(REPEATS):
+            order = np.random.default_rng(repeat).permutation(len(table.archs))
+            known, others = order[:n], order[n : n + MOST]
+            adapted = model.adapt([(table.archs[i], float(table.accuracy[i])) for i in known])
+            found = adapted.predict_many([table.archs[i] for i in others])
+            truth = table.accuracy[others]
+            ranks.append(spearman(np.array([p.value for p in found]), truth))
+            held.append(np.mean([p.low <= y <= p.high for p, y in zip(found, truth, strict=True)]))
+        say("few", "predictor", f"{n} known", float(np.mean(ranks)))
+        say("interval", "predictor", f"{n} known", float(np.mean(held)))
+
+
+def known(table: Table, say: Say) -> None:
+    """A tenth of a benchmark in turn, the other nine in the prior."""
+    _, squared, residuals = read_prior()
+    if table.name not in residuals:
+        return
+    sums, odds = sums_of(table.archs), log_odds(table.accuracy / 100)
+    features, places = shared(sums), local(sums)
+    folds = np.random.default_rng(0).permutation(len(odds)) % FOLDS
+    found = np.zeros(len(odds))
+    for fold in range(FOLDS):
+        inside, names = folds != fold, ["one"] * int((folds != fold).sum())
+        mine = squares(features[inside], odds[inside], names)
+        fitted = fit({**squared, table.name: mine})
+        landmarks = residuals[table.name].landmarks
+        seen = Residual.of(landmarks, places[inside], features[inside], odds[inside], names)
+        more = process(seen, mine, fitted.effects, fitted.slopes[table.name])
+        found[~inside] = (features @ fitted.effects + more.mean(places))[~inside]
+    best = table.accuracy >= np.quantile(table.accuracy, 0.8)
+    say("known", "predictor", "spearman", spearman(found, table.accuracy))
+    say("known", "predictor", "best fifth", spearman(found[best], table.accuracy[best]))
+
+
+def main() -> None:
+    """Judges and writes the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--accel", type=Path, required=True)
+    parser.add_argument("--nasbench201", type=Path, required=True)
+    parser.add_argument("--part", action="append", choices=("left out", "few", "known"))
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    asked = parser.parse_args()
+    rows: list[Row] = []
+    for table in tables(asked.accel, asked.nasbench201):
+
+        def say(part: str, score: str, measure: str, value: float, name: str = table.name) -> None:
+            rows.append((name, part, score, measure, value))
+            print(f"{name:24} {part:10} {score:10} {measure:16} {value:.3f}", flush=True)
+
+        for part, judge in (("left out", left_out), ("few", few), ("known", known)):
+            if not asked.part or part in asked.part:
+                judge(table, say)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("table", "part", "score", "measure", "value"))
+    writer.writerows([*row[:4], f"{row[4]:.3f}"] for row in rows)
+    write_whole(asked.output, text.getvalue())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""`AccuracyModel`: what others call."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+import nas
+from nas import AccuracyModel, Architecture, NasError, SearchSpace, cost, reference
+from nas.accuracy.adaptation import NINE_TENTHS, Adaptation
+from nas.accuracy.effects import LOCAL, local, shared
+from nas.accuracy.prior import sums_of
+from nas.accuracy.regression import share_of
+from nas.accuracy.table import FOLDER, read_accuracy_table
+from nas.references.scaled import scaled
+
+SAMPLED = [SearchSpace.load("small").sample(seed) for seed in range(12)]
+TABLES = ("accel_nasbench", "nasbench201", "small", "published")
+
+
+@pytest.fixture(scope="module")
+def model() -> AccuracyModel:
+    return AccuracyModel.load()
+
+
+@pytest.fixture(scope="module")
+def archs() -> list[Architecture]:
+    return [SearchSpace.load("small").sample(seed) for seed in range(60)]
+
+
+def values(model: AccuracyModel, archs: list[Architecture]) -> list[float]:
+    return [found.value for found in model.predict_many(archs)]
+
+
+def rows(name: str, recipe: str) -> list[tuple[Architecture, float]]:
+    table = read_accuracy_table(FOLDER / f"{name}.csv")
+    return [(row.architecture(), row.accuracy) for row in table.rows if row.recipe == recipe]
+
+
+def test_a_prediction_is_an_accuracy_within_its_interval(
+    model: AccuracyModel, archs: list[Architecture]
+) -> None:
+    for found in model.predict_many([*archs, reference("resnet50"), reference("alexnet")]):
+        assert 0 < found.low < found.value < found.high < 100
+
+
+def test_published_networks_are_ordered_as_their_publishers_say(model: AccuracyModel) -> None:
+    without = AccuracyModel.load(["published"])
+    for better, worse in (
+        ("resnet50", "resnet18"),
+        ("resnet18", "squeezenet1_1"),
+        ("mobilenet_v3_large_100", "mobilenet_v3_small_100"),
+        ("mobilenet_v3_large_100", "mobilenet_v2_100"),
+        ("mobilenet_v2_140", "mobilenet_v2_100"),
+        ("vgg16_bn", "vgg11_bn"),
+        ("densenet201", "densenet121"),
+    ):
+        for each in (model, without):
+            assert each.predict(reference(better)).value > each.predict(reference(worse)).value
+
+
+def test_predictions_do_not_depend_on_what_is_predicted_beside(
+    model: AccuracyModel, archs: list[Architecture]
+) -> None:
+    adapted = model.adapt([(arch, 80 + i / 10) for i, arch in enumerate(archs[:20])])
+    for each in (model, adapted):
+        together = each.predict_many(archs)
+        assert [each.predict(arch) for arch in archs[:5]] == [
+            pytest.approx(found, rel=1e-9) for found in together[:5]
+        ]
+        assert each.predict_many(archs[::-1])[::-1] == [
+            pytest.approx(f, rel=1e-9) for f in together
+        ]
+    assert model.predict_many([]) == []
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_can_be_left_out(
+    name: str, model: AccuracyModel, archs: list[Architecture]
+) -> None:
+    without = AccuracyModel.load(exclude=(name,))
+    assert name not in without.fitted.slopes
+    assert set(without.fitted.slopes) >= set(TABLES) - {name}
+    assert values(without, archs) != values(model, archs)
+    assert len(without.processes) == 2 - (name in TABLES[:2])
+    assert AccuracyModel.load(exclude=name).fitted.slopes == without.fitted.slopes
+
+
+def test_all_tables_can_be_left_out(archs: list[Architecture]) -> None:
+    bare = AccuracyModel.load(TABLES)
+    assert all(0 < value < 100 for value in values(bare, archs))
+
+
+def test_a_table_that_there_is_not_is_one_line() -> None:
+    with pytest.raises(NasError, match="accuracy table 'imagenet' is unknown"):
+        AccuracyModel.load(["imagenet"])
+
+
+# Recipes with enough networks of their own to rank.
+@pytest.mark.parametrize(
+    ("name", "recipe", "least"),
+    [
+        ("published", "imgclsmob", 0.95),
+        ("published", "slim_v2", 0.95),
+        ("published", "tpu_mnasnet", 0.95),
+        ("published", "torchvision", 0.85),
+        ("small", "one_pass", 0.64),
+    ],
+)
+def test_a_table_left_out_is_ranked_no_worse_than_by_counts(
+    name: str, recipe: str, least: float
+) -> None:
+    archs, truth = zip(*rows(name, recipe), strict=True)
+    found = float(spearmanr(values(AccuracyModel.load([name]), list(archs)), truth).statistic)
+    costs = [cost(arch) for arch in archs]
+    counts = [[c.macs for c in costs], [c.params for c in costs]]
+    assert found > max(float(spearmanr(count, truth).statistic) for count in counts) - 0.01
+    assert found > least
+
+
+def test_intervals_hold_published_networks_that_were_left_out() -> None:
+    names = ("imgclsmob", "timm_ra", "megvii", "slim_v3")
+    archs, truth = zip(*(pair for name in names for pair in rows("published", name)), strict=True)
+    found = AccuracyModel.load(["published"]).predict_many(archs)
+    held = np.mean([p.low <= y <= p.high for p, y in zip(found, truth, strict=True)])
+    assert 0.85 < held <= 1
+
+
+def test_adaptation_beats_the_prior_and_takes_on_the_tables_level() -> None:
+    pairs = rows("small", "one_pass")
+    order = np.random.default_rng(0).permutation(len(pairs))
+    known, others = [pairs[i] for i in order[:100]], [pairs[i] for i in order[100:]]
+    truth = [accuracy for _, accuracy in others]
+    model = AccuracyModel.load(["small"])
+    adapted = model.adapt(known)
+    archs = [arch for arch, _ in others]
+    before = spearmanr(values(model, archs), truth).statistic
+    assert spearmanr(values(adapted, archs), truth).statistic > before + 0.05
+    found = adapted.predict_many(archs)
+    assert np.mean([p.value for p in found]) == pytest.approx(np.mean(truth), abs=0.5)
+    held = np.mean([p.low <= y <= p.high for p, y in zip(found, truth, strict=True)])
+    assert 0.84 < held < 0.97
+    assert model.adaptation is None  # it is what it was
+
+
+def test_more_networks_make_intervals_narrower_and_known_ones_come_true() -> None:
+    pairs = rows("published", "imgclsmob")
+    model = AccuracyModel.load(["published"])
+    few, many = model.adapt(pairs[::4]), model.adapt(pairs)
+    arch, truth = pairs[0]
+
+    def wide(each: AccuracyModel) -> float:
+        found = each.predict_many([arch for arch, _ in pairs])
+        return float(np.mean([p.high - p.low for p in found]))
+
+    assert wide(many) < wide(few) < wide(model)
+    assert many.predict(arch).value == pytest.approx(truth, abs=2)
+
+
+def test_a_network_that_turns_out_better_is_predicted_better(
+    model: AccuracyModel, archs: list[Architecture]
+) -> None:
+    level = [(arch, 80.0 + i % 3) for i, arch in enumerate(archs[:20])]
+    raised = [(arch, accuracy + 5 * (i == 7)) for i, (arch, accuracy) in enumerate(level)]
+    assert model.adapt(raised).predict(archs[7]).value > model.adapt(level).predict(archs[7]).value
+
+
+def test_shares_are_answered_in_shares(model: AccuracyModel, archs: list[Architecture]) -> None:
+    percent = model.adapt([(arch, 70.0 + i) for i, arch in enumerate(archs[:20])])
+    share = model.adapt([(arch, (70.0 + i) / 100) for i, arch in enumerate(archs[:20])])
+    assert values(share, archs) == pytest.approx([v / 100 for v in values(percent, archs)])
+
+
+def test_adapting_again_starts_from_the_prior(
+    model: AccuracyModel, archs: list[Architecture]
+) -> None:
+    one = [(arch, 60.0 + i) for i, arch in enumerate(archs[:10])]
+    other = [(arch, 90.0 - i) for i, arch in enumerate(archs[10:30])]
+    again = model.adapt(one).adapt(other)
+    assert values(again, archs) == pytest.approx(values(model.adapt(other), archs))
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "words"),
+    [
+        ([80.0, 81.0], "2 networks; at least 3 are needed"),
+        ([80.0, 81.0, 120.0], "must be from 0 to 100 percent, or to 1 as a share, not 120.0"),
+        ([80.0, 81.0, -1.0], "not -1.0"),
+        ([80.0, 81.0, float("nan")], "not nan"),
+    ],
+)
+def test_what_cannot_be_adapted_to_is_one_line(
+    accuracies: list[float], words: str, model: AccuracyModel, archs: list[Architecture]
+) -> None:
+    with pytest.raises(NasError, match=words) as caught:
+        model.adapt(zip(archs, accuracies, strict=False))
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0, 100), min_size=3, max_size=12))
+def test_any_accuracies_can_be_adapted_to(accuracies: list[float]) -> None:
+    pairs = list(zip(SAMPLED, accuracies, strict=False))
+    for found in AccuracyModel.load().adapt(pairs).predict_many([*SAMPLED, reference("resnet18")]):
+        assert 0 <= found.low <= found.value <= found.high <= 100
+
+
+def test_intervals_hold_nine_tenths_of_data_made_as_the_model_says() -> None:
+    """Tables drawn from the model itself: level, slope, a linear departure and noise."""
+    space = SearchSpace.load("small")
+    sums = sums_of(space.sample(seed) for seed in range(250))
+    before, places = shared(sums) @ AccuracyModel.load().fitted.effects, local(sums)
+    held = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        departure = (places - places.mean(axis=0)) @ rng.normal(0, 0.5, len(LOCAL))
+        odds = rng.normal(0, 1) + rng.uniform(0.5, 1.3) * (before + departure)
+        odds = odds + rng.normal(0, 0.2 * odds.std(), len(odds))
+        mean, deviation = Adaptation(before[:40], places[:40], odds[:40]).predict(
+            before[40:], places[40:]
+        )
+        held.append(np.mean(np.abs(odds[40:] - mean) < NINE_TENTHS * deviation))
+    assert 0.84 < np.mean(held) < 0.96
+
+
+def test_contributions_add_up(model: AccuracyModel, archs: list[Architecture]) -> None:
+    for arch in [*archs[:5], reference("mobilenet_v2_100"), reference("resnet18")]:
+        parts = model.explain(arch)
+        assert [p.part for p in parts][-1] == "network"
+        assert len({p.part for p in parts}) == len(parts) == len(arch.stages) + 3
+        odds = sum(p.log_odds for p in parts)
+        scale = model.scale
+        whole = scale.slope * (odds - np.array(scale.center) @ model.fitted.effects) + scale.level
+        assert model.predict(arch).value == pytest.approx(100 * float(share_of(whole)), rel=1e-6)
+
+
+def test_a_stage_gives_more_where_it_is_wider(model: AccuracyModel) -> None:
+    def given(width: float) -> float:
+        return {p.part: p.log_odds for p in model.explain(scaled("mobilenet_v2", width))}[
+            "stages.5"
+        ]
+
+    assert given(2.0) > given(1.0) > given(0.5)
+
+
+def test_the_model_is_public_and_needs_no_torch() -> None:
+    assert nas.AccuracyModel is AccuracyModel
