@@ -6,6 +6,9 @@ import sys
 def main() -> None:
     """Runs the command line, ready for Ctrl-C while it is still being imported."""
     try:
+        from nas.cli.terminal import open_streams
+
+        open_streams()
         from nas.cli.main import main as run
 
         run()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def find_network(
     if published == name:
         return reference(name, resolution=resolution)
     paths = [folder / name for folder in folders if name]
-    path = next((path for path in paths if path.exists()), None)
+    path = next((path for path in paths if os.path.exists(path)), None)
     if path is None and published:
         return reference(published, resolution=resolution)
     if path is None:

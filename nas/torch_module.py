@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nas.architecture import Architecture, Rows
 from nas.graph import Act, Graph, Node, Shape
+from nas.support.plain_torch import plain_torch
 
 
 class Add(nn.Module):
@@ -132,10 +133,12 @@ class Network(nn.Module):
         return logits.flatten(1)
 
 
+@plain_torch()
 def build(arch: Architecture, seed: int | None = None) -> Network:
     """A freshly initialised module: He initialisation by fan-out, the classifier N(0, 0.01).
 
-    With a `seed` the weights are reproducible and torch's global generator is left as it was.
+    Its parameters are float32 on the CPU and can be trained, whatever torch's defaults are. With a
+    `seed` they are reproducible and torch's global generator is left as it was.
     """
     if seed is None:
         return _initialise(Network(arch))

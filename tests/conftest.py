@@ -14,6 +14,16 @@ settings.register_profile("nas", derandomize=True, deadline=None, max_examples=2
 settings.load_profile("nas")
 
 
+@pytest.fixture(autouse=True)
+def configuration(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The user's configuration, for each test an empty folder of its own."""
+    folder = tmp_path_factory.mktemp("configuration")
+    monkeypatch.setenv("NAS_CONFIG", str(folder))
+    return folder
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs one command in an empty folder: (exit code, standard output, standard error)."""

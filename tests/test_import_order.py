@@ -17,7 +17,7 @@ import nas
 ROOT = Path(nas.__file__).parent
 # From the ground up; what shares a line may import each other, module by module without a circle.
 ORDER = [
-    {"_version", "support", "defaults", "measures", "budget", "plugins"},
+    {"_version", "support", "defaults", "measures", "budget", "approvals", "plugins"},
     {"graph"},
     {"blocks"},
     {"architecture"},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -87,7 +89,132 @@ def test_the_example_of_the_guide_has_ten_lines() -> None:
     assert len([line for line in fenced("python").splitlines() if line]) <= 10
 
 
-def test_a_study_loads_its_plugins_by_itself(searched: Run, forget: Forget, tmp_path: Path) -> None:
+COMMANDS = (
+    *(["show", "s"], ["show", "s", "--json"], ["export", "s"], ["describe", "s"], ["score", "s"]),
+    *(["resume", "s"], ["compare", "s"], ["verify", "s"], ["score", "s", "--front"]),
+)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_what_a_study_names_is_not_run(
+    searched: Run, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's folder of studies, with a plugin that is what it was when the study began."""
+    here = contents(tmp_path)
+    code, out, err = searched(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"study 's' names the plugin {tmp_path / 'my_blocks.py'}" in err
+    assert f"nas plugins allow {tmp_path / 'my_blocks.py'}" in err
+    assert "sandglass" not in KINDS
+    assert contents(tmp_path) == here
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_plugin_is_named_on_the_command_line_each_time(searched: Run, forget: Forget) -> None:
+    for _ in range(2):
+        assert searched("describe", "s", "--plugin", "my_blocks.py")[0] == 0
+        forget()
+        assert searched("describe", "s")[0] == 2
+    out = searched("resume", "s", "--trials", "1", "--plugin", "my_blocks.py")[1]
+    suggested = next(line for line in out.splitlines() if "nas resume" in line)
+    assert re.search(r"nas resume s --plugin \S+/my_blocks.py --trials", suggested)
+
+
+def test_allowing_and_forgetting(searched: Run, forget: Forget, tmp_path: Path) -> None:
+    path = tmp_path / "my_blocks.py"
+    code, out, _ = searched("plugins", "allow", "my_blocks.py")
+    assert code == 0
+    assert str(path) in out
+    assert "sandglass" not in KINDS  # it was not run
+    assert str(path) in searched("plugins")[1]
+    assert [file["path"] for file in json.loads(searched("plugins", "--json")[1])] == [str(path)]
+    assert searched("describe", "s")[0] == 0
+    forget()
+    assert searched("plugins", "forget", "my_blocks.py")[0] == 0
+    assert searched("describe", "s")[0] == 2
+    assert searched("plugins", "forget", "my_blocks.py")[0] == 2
+    assert searched("plugins", "--json")[1] == "[]\n"
+
+
+def test_other_content_is_not_what_was_allowed(searched: Run, tmp_path: Path) -> None:
+    assert searched("plugins", "allow", "my_blocks.py")[0] == 0
+    write(tmp_path / "my_blocks.py", fenced("python") + "# another")
+    assert "has changed since the study began" in searched("describe", "s")[2]
+    write(tmp_path / "c.yaml", "space: my.yaml\nplugin: my_blocks.py\n")
+    code, out, err = searched("search", "--config", "c.yaml")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"config c.yaml names the plugin {tmp_path / 'my_blocks.py'}" in err
+    assert "sandglass" not in KINDS
+
+
+@pytest.mark.parametrize("damage", ["[]", '{"plugins": {"x": "y"}}', '{"plugin": {}}', "\0", ""])
+def test_a_damaged_file_of_approvals_allows_nothing(
+    searched: Run, configuration: Path, damage: str
+) -> None:
+    (configuration / "plugins.json").write_text(damage)
+    code, out, err = searched("describe", "s")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "plugins.json" in err
+    assert "sandglass" not in KINDS
+
+
+@pytest.mark.parametrize(("answer", "allowed"), [("y", True), ("yes", True), ("", False)])
+def test_a_terminal_is_asked_once(
+    searched: Run, forget: Forget, monkeypatch: pytest.MonkeyPatch, answer: str, allowed: bool
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal(f"{answer}\n"))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    code, out, err = searched("describe", "s", "--json")
+    assert "my_blocks.py, SHA-256" in err
+    assert (code == 0, "sandglass" in KINDS) == (allowed, allowed)
+    assert bool(out) == allowed
+    forget()
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert (searched("describe", "s")[0] == 0) == allowed
+
+
+def test_workers_are_given_what_the_driver_was_allowed(searched: Run, tmp_path: Path) -> None:
+    (tmp_path / "my_blocks.py").rename(tmp_path / "moved.py")
+    words = ["resume", "s", "--trials", "2", "--workers", "2", "--plugin", "moved.py"]
+    code, _, err = searched(*words)
+    assert (code, "failed" in err) == (0, False)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "nul", "large"])
+def test_what_is_no_file_of_code_is_refused_at_once(run: Run, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.py"
+    match kind:
+        case "device":
+            path = Path("/dev/zero")
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "nul":
+            path = Path("a\0.py")
+        case "large":
+            with path.open("wb") as file:
+                file.truncate(1 << 40)
+    for words in (["spaces", "small", "--plugin", str(path)], ["plugins", "allow", str(path)]):
+        code, out, err = run(*words)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "\0" not in err
+    stored = plugins.PluginFile(path=str(path), sha256="0" * 64)
+    with pytest.raises(NasError, match=r"^study: plugin .*(no ordinary|director|no name|larger)"):
+        plugins.restore([stored], "study")
+
+
+def test_an_allowed_study_loads_its_plugins_by_itself(
+    searched: Run, forget: Forget, tmp_path: Path
+) -> None:
+    assert searched("plugins", "allow", "my_blocks.py")[0] == 0
     code, out, _ = searched("show", "s", "--json")
     assert (code, json.loads(out)["trials"]) == (0, 3)
     stages = json.loads(out)["best"]["architecture"]["stages"]
@@ -105,7 +232,8 @@ def test_a_study_loads_its_plugins_by_itself(searched: Run, forget: Forget, tmp_
 def test_a_network_and_a_space_need_the_option(
     searched: Run, forget: Forget, tmp_path: Path
 ) -> None:
-    best = json.loads(searched("show", "s", "--json")[1])["best"]
+    shown = searched("show", "s", "--json", "--plugin", "my_blocks.py")[1]
+    best = json.loads(shown)["best"]
     write(tmp_path / "net.json", json.dumps(best["architecture"]))
     for words in (["describe", "net.json"], ["spaces", "my.yaml"]):
         forget()
@@ -306,7 +434,9 @@ def test_a_sampler_and_a_reader_of_plugins_are_stored_and_restored(
     assert (stored.sampler, stored.cascade) == ("mine", 3)
     forget()
     assert "mine" not in SAMPLERS
-    assert run("resume", "s", "--trials", "1")[0] == 0
+    resume = ["resume", "s", "--trials", "1", "--plugin"]
+    assert run(*resume, "s.py")[0] == 2
+    assert run(*resume, "s.py", "--plugin", "r.py")[0] == 0
     assert {"mine"} < set(SAMPLERS)
     assert {"npz"} < set(READERS)
 

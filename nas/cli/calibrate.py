@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.cli.options import PluginOption
+from nas.cli.terminal import echo
 from nas.defaults import DEFAULT_SPACE, TARGETS_FOLDER
 
 
@@ -101,26 +102,26 @@ def _calibrate(
     facts, error = made.metadata, made.metadata.error
     assert error is not None
     for note in given.notes:
-        typer.echo(f"{measured}: {note}")
-    typer.echo(
+        echo(f"{measured}: {note}")
+    echo(
         f"{path}: {facts.device}, runtime {facts.runtime}, {facts.provenance} on "
         f"{error.networks} networks"
     )
-    typer.echo(f"{facts.sources[-1]}")
-    typer.echo(
+    echo(f"{facts.sources[-1]}")
+    echo(
         f"mean error of networks left out of the fit: {error.mape:.1%}; usual 90% interval: "
         f"prediction / {error.interval_factor:.3f} to prediction * {error.interval_factor:.3f}, "
         "wider for other networks"
     )
     if facts.notes:
-        typer.echo(facts.notes)
+        echo(facts.notes)
     if facts.runtime == "not stated":
-        typer.echo(
+        echo(
             "warning: --runtime is not given: runtimes rank networks differently on one device",
             err=True,
         )
     if error.networks < FEW:
-        typer.echo(
+        echo(
             f"warning: {error.networks} networks are few: give at least {FEW} that differ, or the "
             "error is itself uncertain; nas calibrate --suggest says which",
             err=True,
@@ -146,9 +147,9 @@ def _suggest(count: int, space: str, folder: Path) -> None:
         lines.append(f"{name},")
     table = folder / "measured.csv"
     write_whole(table, "\n".join([*lines, ""]))
-    typer.echo(f"{folder}: {count} networks of {space} that teach most, the first ones most")
-    typer.echo(
+    echo(f"{folder}: {count} networks of {space} that teach most, the first ones most")
+    echo(
         f"to be expected from them: a mean error of about {found.error:.1%} for other networks of "
         f"{space}, beside the noise"
     )
-    typer.echo(f"fill in {table}, then: nas calibrate --target NAME --from {table} --runtime WHAT")
+    echo(f"fill in {table}, then: nas calibrate --target NAME --from {table} --runtime WHAT")

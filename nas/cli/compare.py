@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.options import JsonOption, PluginOption, StorageOption, listed
+from nas.cli.terminal import echo, echo_json
 from nas.defaults import DEFAULT_SPACE, DEFAULT_TARGET
 from nas.measures import OBJECTIVES
 
@@ -84,11 +84,11 @@ def compare(
     if plot is not None:
         draw(all_curves, plot)
     if as_json:
-        typer.echo(json.dumps(_summary(all_curves)))
+        echo_json(_summary(all_curves))
         return
     _print(all_curves)
     if plot is not None:
-        typer.echo(f"{plot}: medians with the range from the 10th to the 90th percentile")
+        echo(f"{plot}: medians with the range from the 10th to the 90th percentile")
 
 
 def _run(
@@ -117,7 +117,7 @@ def _run(
             with progress_display(study) as report:
                 ended = Driver(study, report=report).run(options["trials"])
             if ended == "interrupted":
-                typer.echo("interrupted: all finished trials are kept; the same command goes on")
+                echo("interrupted: all finished trials are kept; the same command goes on")
                 raise typer.Exit(130)
     return studies
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from nas.support.files import at_home
+
 _PLAIN: dict[Any, Any] = {Path: str, Any: str | dict[str, Any]}
 _FILE = re.compile(r"\.(ya?ml|json|journal)(:|$)")
 
@@ -85,6 +87,7 @@ def _anchored(name: str, hint: Any, value: Any, folder: Path) -> Any:
         return [_anchored(name, hint, item, folder) for item in value]
     if not isinstance(value, str) or "://" in value:
         return value
-    named = name == "data" and not (folder / value).exists()
+    path = folder / at_home(value)
+    named = name == "data" and not path.exists()
     is_path = "Path" in str(hint) or name in ("storage", "data") or _FILE.search(value)
-    return str(folder / value) if is_path and not named else value
+    return str(path) if is_path and not named else value

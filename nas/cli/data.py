@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nas.cli.terminal import echo
+
 if TYPE_CHECKING:
     from nas.data import DataSet
 
@@ -13,8 +15,8 @@ SplitOption = Annotated[
     list[str] | None,
     typer.Option(
         "--split",
-        help="Folders of a part of the data, repeatable: train=FOLDER[,FOLDER], validation=…, "
-        "test=…; or none: each folder is a class. Default: by their names.",
+        help="Folders of a part of the data, repeatable: train=FOLDER[,FOLDER], validation=..., "
+        "test=...; or none: each folder is a class. Default: by their names.",
         show_default=False,
     ),
 ]
@@ -60,8 +62,6 @@ def open_data(
 
 def tell(data: DataSet) -> None:
     """Says on standard error what was understood of a data set and what is odd about it."""
-    from nas.data.findings import printable
-
     lines = [data.describe(), *(f"  {line}" for line in data.understood)]
     for line in [*lines, *(f"data: {note}" for note in data.notes)]:
-        typer.echo(printable(line), err=True)
+        echo(line, err=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, ResolutionOption, StorageOption
+from nas.cli.terminal import echo_json
 
 if TYPE_CHECKING:
     from nas.blocks import Block
@@ -40,7 +40,7 @@ def describe(
     device = Target.load(target or default)
     facts = describe_architecture(network, device)
     if as_json:
-        typer.echo(json.dumps(facts))
+        echo_json(facts)
         return
     low, high = facts["latency_interval_ms"]
     show(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -17,6 +19,7 @@ from nas.cli import (
     compare,
     describe,
     measure,
+    plugins,
     proxies,
     references,
     score,
@@ -25,7 +28,9 @@ from nas.cli import (
     train,
     verify,
 )
-from nas.support.errors import NasError
+from nas.cli.terminal import clean, close_streams, echo, echo_lines, fail
+from nas.support.errors import NasError, NasWarning
+from nas.support.files import at_home
 
 LONGEST = 900  # no line of an error is longer, whatever value it shows
 
@@ -39,7 +44,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"nas {__version__}")
+        echo(f"nas {__version__}")
         raise typer.Exit
 
 
@@ -55,7 +60,7 @@ def nas(
     FLOPs are multiply-adds, as in the mobile-vision literature (MobileNetV2 = 300M).
     """
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        echo_lines(context.get_help())
 
 
 app.command()(search.search)
@@ -74,6 +79,7 @@ app.command()(score.score)
 app.command()(measure.measure)
 app.command()(calibrate.calibrate)
 app.command()(verify.verify)
+app.add_typer(plugins.app, name="plugins")
 
 
 def main() -> None:
@@ -82,28 +88,57 @@ def main() -> None:
         code = _run()
         sys.stdout.flush()
     except (NasError, TyperException) as error:
-        _fail(_message(error), 2)
+        code = _failed(_message(error), 2)
     except KeyboardInterrupt:
-        _fail("interrupted", 130)
-    except BrokenPipeError:
-        # What reads us has closed; the interpreter's last flush must not complain about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        code = _failed("interrupted", 130)
+    except MemoryError:
+        code = _failed("out of memory; what was stored is kept", 2)
+    except BrokenPipeError:  # what reads us has closed
+        code = 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", 2)
+        code = _failed(f"{where}{error.strerror or error}", 2)
+    close_streams()
     sys.exit(code)
 
 
 def _run() -> int:
-    """Runs the command that was asked for; unlike typer's own way it leaves every error alone."""
+    """Runs the command that was asked for; anew where the user allows a plugin that it wanted."""
+    while True:
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = partial(_warn, warnings.showwarning)
+                return _run_once()
+        except NasError as error:
+            if not plugins.allowed_now(error):
+                raise
+
+
+def _warn(usual: Callable[..., None], message: Warning | str, *where: Any, **more: Any) -> None:
+    """Shows a warning of nas' own as one line, others as ever."""
+    if isinstance(message, NasWarning):
+        echo(f"nas: warning: {message}", err=True)
+    else:
+        usual(message, *where, **more)
+
+
+def _run_once() -> int:
+    """Unlike typer's own way this leaves every error alone."""
     command = get_command(app)
     try:
-        with command.make_context("nas", sys.argv[1:]) as context:
+        with command.make_context("nas", [_at_home(word) for word in sys.argv[1:]]) as context:
             command.invoke(context)
     except typer.Exit as ended:
         return ended.exit_code
     return 0
+
+
+def _at_home(word: str) -> str:
+    """An argument, or an option's `--name=value`, with the user's home for a leading `~`."""
+    option, given, value = word.partition("=")
+    if given and option.startswith("--"):
+        return f"{option}={at_home(value)}"
+    return at_home(word)
 
 
 def _message(error: Exception) -> str:
@@ -118,7 +153,7 @@ def _message(error: Exception) -> str:
     return error.format_message()
 
 
-def _fail(message: str, code: int) -> None:
-    line = " ".join(message.split())
-    print(f"nas: {line if len(line) <= LONGEST else line[:LONGEST] + '…'}", file=sys.stderr)
-    sys.exit(code)
+def _failed(message: str, code: int) -> int:
+    line = clean(" ".join(message.split()))
+    fail(line if len(line) <= LONGEST else line[:LONGEST] + "…")
+    return code

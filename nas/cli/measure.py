@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.options import PluginOption
+from nas.cli.terminal import echo
 from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def measure(
         float, typer.Option(help="Time to spend; at least one batch (about 15 s) runs.")
     ] = MEASURE_MINUTES,
     provider: Annotated[
-        str, typer.Option(help="onnxruntime's execution provider: cpu, cuda, tensorrt, openvino …")
+        str,
+        typer.Option(help="onnxruntime's execution provider: cpu, cuda, tensorrt, openvino ..."),
     ] = "cpu",
     threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
     precision: Annotated[str, typer.Option(help="fp32, or int8 (QDQ models).")] = DEFAULT_PRECISION,
@@ -111,21 +113,24 @@ def measure(
 
 
 def _say(line: str) -> None:
-    typer.echo(line, err=True)
+    echo(line, err=True)
 
 
 @contextmanager
 def show_progress(seconds: float) -> Iterator[Callable[[MeasuringProgress], None]]:
     """A callback that shows how far a measurement is, on standard error: a bar, in a log lines."""
-    from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    from nas.cli.console import console
+
+    out = console(stderr=True)
+    if not out.is_terminal:
         yield lambda progress: _say(str(progress))
         return
-    with Bar(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as bar:
+    with Bar(
+        BarColumn(), TextColumn("{task.description}", markup=False), console=out, transient=True
+    ) as bar:
         task = bar.add_task("the first batch", total=seconds)
         yield lambda progress: bar.update(
             task, completed=progress.seconds, description=str(progress)
@@ -152,10 +157,10 @@ def _print_bundle(bundle: Path, models: int) -> None:
     from nas.latency.measuring.bundle import SCRIPT
     from nas.latency.runner.main import FACTS, RESULTS
 
-    typer.echo(f"{bundle}: {models} models")
-    typer.echo(f"copy it to the device and run there: python3 {SCRIPT}")
-    typer.echo("  (it needs numpy and onnxruntime; stopped, the same command goes on)")
-    typer.echo(f"bring {RESULTS} and {FACTS} back: nas measure --import {RESULTS}")
+    echo(f"{bundle}: {models} models")
+    echo(f"copy it to the device and run there: python3 {SCRIPT}")
+    echo("  (it needs numpy and onnxruntime; stopped, the same command goes on)")
+    echo(f"bring {RESULTS} and {FACTS} back: nas measure --import {RESULTS}")
 
 
 def _print_result(path: Path, warnings: list[str]) -> None:
@@ -166,10 +171,10 @@ def _print_result(path: Path, warnings: list[str]) -> None:
     facts = Target.load(path).metadata
     how = f"{facts.runtime}, {facts.threads} thread(s), {facts.precision}"
     noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise is not None else ""
-    typer.echo(f"{path}: {facts.device}, {how}{noise}")
+    echo(f"{path}: {facts.device}, {how}{noise}")
     if facts.error:
         error = facts.error
-        typer.echo(
+        echo(
             f"mean error of predictions for networks left out of the fit: {error.mape:.1%} "
             f"({error.networks} networks, {error.rows} rows)"
         )
@@ -180,4 +185,4 @@ def print_search_command(path: Path) -> None:
     """Prints how to search for a new target: by its name, where that is enough to find it."""
     known = path.parent.resolve() == TARGETS_FOLDER.resolve()
     name = path.stem if known else shlex.quote(str(path))
-    typer.echo(f"search for it: nas search --target {name} --budget 300MFLOPs")
+    echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,12 +16,25 @@ StorageOption = Annotated[
         envvar="NAS_STORAGE",
     ),
 ]
+
+
+def _named(context: typer.Context, param: Any, paths: list[Path] | None) -> list[Path] | None:
+    """The plugins, which a file of options can only ask for: it may be somebody else's."""
+    source = context.get_parameter_source(param.name)
+    if paths and source is not None and source.name == "DEFAULT_MAP":
+        from nas.plugins import check_allowed
+
+        check_allowed(paths, f"config {context.params.get('config')}")
+    return paths
+
+
 PluginOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugin",
         help="Python file of your own blocks, proxies, samplers or readers, repeatable. It is run.",
         show_default=False,
+        callback=_named,
     ),
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", help="Processes of this machine.")]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.text import Text
 
+from nas.cli.console import console
+from nas.cli.terminal import clean, echo
 from nas.measures import format_measure
 
 if TYPE_CHECKING:
@@ -29,18 +29,17 @@ LOG_EVERY_SECONDS = 10.0
 @contextmanager
 def progress_display(study: Study) -> Iterator[SearchReport]:
     """A callback that shows how far the study is, on standard error."""
-    console = Console(stderr=True)
+    out = console(stderr=True)
     budgets = ", ".join(study.settings.budgets) or "no budget"
-    console.print(
-        f"study [bold]{study.name}[/bold]: space {study.space.name}, target {study.target.name} "
+    echo(
+        f"study {study.name}: space {study.space.name}, target {study.target.name} "
         f"({study.target.metadata.provenance}), {budgets}, sampler {study.settings.sampler}",
-        highlight=False,
-        soft_wrap=True,
+        err=True,
     )
-    if not console.is_terminal:
+    if not out.is_terminal:
         yield _Log()
         return
-    with Live(console=console, transient=True, refresh_per_second=5) as live:
+    with Live(console=out, transient=True, refresh_per_second=5) as live:
         yield lambda progress: live.update(_panel(progress))
 
 
@@ -55,18 +54,18 @@ class _Log:
         done = progress.phase == "search" and progress.trials >= progress.goal
         if done or time.monotonic() - self._printed >= LOG_EVERY_SECONDS:
             self._printed = time.monotonic()
-            print(_facts(progress), file=sys.stderr, flush=True)
+            echo(_facts(progress), err=True)
 
 
 def log_learning(progress: LearningProgress) -> None:
     """Says on standard error how far the trainings of a round are."""
     done = f"{progress.done}/{progress.networks} networks trained {progress.stage}"
-    print(f"round {progress.round} of training: {done}", file=sys.stderr, flush=True)
+    echo(f"round {progress.round} of training: {done}", err=True)
 
 
 def _panel(progress: SearchProgress) -> Group:
     bar = ProgressBar(total=progress.goal, completed=progress.trials, width=60)
-    return Group(Text(_facts(progress)), bar)  # a bar ends no line, so it comes last
+    return Group(clean(_facts(progress)), bar)  # a bar ends no line, so it comes last
 
 
 def _facts(progress: SearchProgress) -> str:
@@ -117,18 +116,18 @@ def finalists_display(study: Study) -> Iterator[FinalistReport]:
 @contextmanager
 def training_display(title: str = "", prefix: Callable[[], str] = str) -> Iterator[TrainingReport]:
     """A callback that shows how far a training is, on standard error."""
-    console = Console(stderr=True)
+    out = console(stderr=True)
     if title:
-        console.print(title, highlight=False, markup=False, soft_wrap=True)
-    if not console.is_terminal:
+        echo(title, err=True)
+    if not out.is_terminal:
         yield _training_log(prefix)
         return
 
     def panel(progress: TrainingProgress) -> Group:
         bar = ProgressBar(total=progress.steps, completed=progress.step, width=60)
-        return Group(Text(prefix() + training_facts(progress)), bar)
+        return Group(clean(prefix() + training_facts(progress)), bar)
 
-    with Live(console=console, transient=True, refresh_per_second=5) as live:
+    with Live(console=out, transient=True, refresh_per_second=5) as live:
         yield lambda progress: live.update(panel(progress))
 
 
@@ -140,7 +139,7 @@ def _training_log(prefix: Callable[[], str]) -> TrainingReport:
         nonlocal printed
         if progress.step == progress.steps or time.monotonic() - printed >= LOG_EVERY_SECONDS:
             printed = time.monotonic()
-            print(prefix() + training_facts(progress), file=sys.stderr, flush=True)
+            echo(prefix() + training_facts(progress), err=True)
 
     return log
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
-import typer
-
 from nas.cli.options import JsonOption, PluginOption
+from nas.cli.terminal import echo_json
 
 
 def list_proxies(plugin: PluginOption = None, as_json: JsonOption = False) -> None:
@@ -18,7 +15,7 @@ def list_proxies(plugin: PluginOption = None, as_json: JsonOption = False) -> No
     plugins.load_all(plugin)
     if as_json:
         facts = [{**p._asdict(), "default": name in DEFAULT} for name, p in sorted(PROXIES.items())]
-        typer.echo(json.dumps([{k: v for k, v in f.items() if k != "function"} for f in facts]))
+        echo_json([{k: v for k, v in f.items() if k != "function"} for f in facts])
         return
     columns = ("proxy", "paper", "needs", "cost", "known failure")
     rows = [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nas.cli.options import JsonOption
+from nas.cli.terminal import echo_json
 from nas.defaults import DEFAULT_TARGET
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def list_references(
     device = Target.load(target)
     facts = sorted(_facts(device), key=lambda f: (_rank(f, sort), f["name"]))
     if as_json:
-        typer.echo(json.dumps({"target": device.name, "networks": facts}))
+        echo_json({"target": device.name, "networks": facts})
         return
     sources = list(dict.fromkeys(f["source"] for f in facts))
     rows = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from math import isnan
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -16,6 +15,7 @@ from nas.cli.options import (
     StorageOption,
     listed,
 )
+from nas.cli.terminal import echo_json
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -91,7 +91,7 @@ def score(
         network, _ = find_network(arch, resolution, storage)
         rows = [_of(network, names or DEFAULT, seed or 0)]
     if as_json:
-        typer.echo(json.dumps([row.to_dict() for row in rows]))
+        echo_json([row.to_dict() for row in rows])
         return
     _print(rows)
 

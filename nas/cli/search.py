@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +27,7 @@ from nas.cli.options import (
     WorkersOption,
     listed,
 )
+from nas.cli.terminal import echo
 from nas.defaults import (
     DEFAULT_OBJECTIVES,
     DEFAULT_SAMPLER,
@@ -36,6 +38,7 @@ from nas.defaults import (
     STUDIES_FOLDER,
 )
 from nas.measures import OBJECTIVES
+from nas.support.text import masked
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -145,8 +148,8 @@ def search(
     from nas.study import begin
     from nas.study.workers.open import open_executor
 
-    files = plugins.load_all(plugin)
-    with open_executor(workers, scheduler, files) as (executor, slots):
+    plugins.load_all(plugin)
+    with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun = begin(
             target,
             budget or (),
@@ -209,7 +212,7 @@ def resume(
     plugins.load_all(plugin)
     begun = Study.load(study, storage)
     for notice in notices(begun):
-        typer.echo(notice, err=True)
+        echo(notice, err=True)
     if begun.settings.finalists or data is not None:
         tell(study_data(begun, data))
     done = len(begun.trials())
@@ -217,8 +220,8 @@ def resume(
         raise NasError(f"--trials {trials}: must be at least 1")
     goal = begun.settings.trials if trials is None else done + trials
     if goal <= done:
-        typer.echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
-    with open_executor(workers, scheduler, begun.settings.plugins) as (executor, slots):
+        echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
+    with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         ended = _run(begun, goal, executor, slots, data)
     _conclude(begun, ended, _worker_options(workers, scheduler), data)
 
@@ -253,26 +256,35 @@ def _conclude(study: Study, ended: str, workers: str, data: str | None = None) -
     if scored:
         print_best(study)
     if ended == "interrupted":
-        typer.echo(f"interrupted: all {len(study.trials())} finished trials are kept")
+        echo(f"interrupted: all {len(study.trials())} finished trials are kept")
     elif ended == "exhausted":
-        typer.echo("every proposal was a network seen before: the space seems to be exhausted")
+        echo("every proposal was a network seen before: the space seems to be exhausted")
     if scored and ended != "interrupted" and study.settings.finalists:
         ended = _train_finalists(study, ended, data)
         print_finalists(study)
-    location = study.storage.location
-    where = (
-        study.name if location == STUDIES_FOLDER else f"{study.name} --storage {quote(location)}"
-    )
+    where = _named(study)
     if scored:
-        typer.echo(f"export the best:  nas export {where} --output best.onnx")
+        echo(f"export the best:  nas export {where} --output best.onnx")
     if ended != "exhausted":
         more = "" if ended == "interrupted" else f" --trials {study.settings.trials}"
-        typer.echo(f"go on searching:  nas resume {where}{more}{workers}")
+        echo(f"go on searching:  nas resume {where}{more}{workers}")
     config = config_path(study)
     if config and config.exists():
-        typer.echo(f"begin it anew:    nas search --config {quote(str(config))}")
+        echo(f"begin it anew:    nas search --config {quote(str(config))}")
     if ended == "interrupted":
         raise typer.Exit(130)
+
+
+def _named(study: Study) -> str:
+    """The study as the commands that are suggested name it, with what they need to find it."""
+    from nas.plugins import options_of
+
+    location, place = study.storage.location, ""
+    if location != (os.environ.get("NAS_STORAGE") or STUDIES_FOLDER):
+        place = f" --storage {quote(masked(location))}"
+        if masked(location) != location:
+            echo("the storage's password is not shown; NAS_STORAGE can hold its URL instead")
+    return quote(study.name) + place + options_of(study.settings.plugins)
 
 
 def _train_finalists(study: Study, ended: str, data: str | None) -> str:
@@ -284,6 +296,6 @@ def _train_finalists(study: Study, ended: str, data: str | None) -> str:
         with finalists_display(study) as report:
             run_finalists(study, report, data)
     except KeyboardInterrupt:
-        typer.echo("interrupted: every finished epoch of the finalists is kept")
+        echo("interrupted: every finished epoch of the finalists is kept")
         return "interrupted"
     return ended

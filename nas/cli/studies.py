@@ -10,6 +10,7 @@ import typer
 
 from nas.cli.data import MovedOption
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
+from nas.cli.terminal import echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     from nas.study import Study
@@ -35,7 +36,7 @@ def list_studies(storage: StorageOption = None) -> None:
         trials = f"{len(study.trials())}/{s.trials}"
         rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
     if not rows:
-        typer.echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
+        echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
         return
     columns = ("study", "space", "target", "budgets", "trials", "best")
     show(table(columns, rows, left=4, fold=columns[:4]))
@@ -66,10 +67,10 @@ def show(
     plugins.load_all(plugin)
     loaded = Study.load(study, storage)
     if as_json:
-        typer.echo(json.dumps(_as_dict(loaded)))
+        echo_json(_as_dict(loaded))
         return
     if as_config:
-        typer.echo(config_text(loaded), nl=False)
+        echo_lines(config_text(loaded))
         return
     best = loaded.record()
     print_best(loaded)
@@ -77,7 +78,7 @@ def show(
     target, _ = study_target(loaded)
     if target:
         layers = layers_table(best.arch, target)
-        show_parts(f"\nTrial {best.trial}, the best, layer by layer", layers)
+        show_parts("", f"Trial {best.trial}, the best, layer by layer", layers)
 
 
 def _as_dict(study: Study) -> dict[str, Any]:
@@ -140,6 +141,7 @@ def export(
     from nas.cli.tables import extrapolated, known_interval, study_target
     from nas.study import Study
     from nas.support.errors import NasError, one_of
+    from nas.support.files import file_name
     from nas.training.trained import is_training
 
     if export_format != "onnx":
@@ -155,7 +157,7 @@ def export(
     if output is not None:
         output_file(output)
     loaded = Study.load(study, storage)
-    output = output or Path(f"{loaded.name}.onnx")
+    output = output or Path(f"{file_name(loaded.name)}.onnx")
     record = loaded.record(trial)
     arch = loaded.network(record)
     metadata = {
@@ -172,18 +174,18 @@ def export(
     known = target is None or target.interval_known
     predicted = known_interval(*record.latency_interval_ms, known)
     size = output.stat().st_size / 1e6
-    typer.echo(
+    echo(
         f"{output}: trial {record.trial}, {record.macs / 1e6:.1f} MMACs, "
         f"{record.params / 1e6:.2f} Mparams, {record.resolution} px, "
         f"{record.latency_ms:.2f} ms ({predicted}), {size:.2f} MB"
     )
     for line in extrapolated(target, [(record.latency_ms, *record.latency_interval_ms)]):
-        typer.echo(line)
-    typer.echo(
+        echo(line)
+    echo(
         "largest difference between onnxruntime and torch, relative to the largest output where "
         f"that is above 1: {difference:.2g}"
     )
-    typer.echo("the weights are untrained: the file is the architecture, ready to be measured")
+    echo("the weights are untrained: the file is the architecture, ready to be measured")
 
 
 def _export_training(
@@ -201,8 +203,8 @@ def _export_training(
     done = export_trained(trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata)
     size = output.stat().st_size / 1e6
     arch = trained.arch
-    typer.echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
-    typer.echo(
+    echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
+    echo(
         f"accuracy on the {done.images} validation images: {done.accuracy:.2%} through "
         f"onnxruntime, {done.torch_accuracy:.2%} in torch"
     )
@@ -211,8 +213,8 @@ def _export_training(
     )
     if facts.values is not None:
         low, high = facts.values
-        typer.echo(f"values of {low:.6g} to {high:.6g} become an image's 0 to 255")
-    typer.echo(f"it takes (image / 255 - mean) / deviation: mean {mean}, deviation {deviation}")
+        echo(f"values of {low:.6g} to {high:.6g} become an image's 0 to 255")
+    echo(f"it takes (image / 255 - mean) / deviation: mean {mean}, deviation {deviation}")
 
 
 def _versions() -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 
+from nas.cli.console import console
+from nas.cli.terminal import clean
 from nas.support.errors import NasError
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ def table(
     Where there is little room, the columns `fold` take several lines, and a narrow terminal is
     spared the columns `minor`. No other cell is ever cut or broken.
     """
-    narrow = _console().width < NARROW
+    narrow = console().width < NARROW
     made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     kept = [i for i, column in enumerate(columns) if not (narrow and column in minor)]
-    cells = [[str(row[i]) for i in kept] for row in rows]
+    cells = [[clean(row[i]) for i in kept] for row in rows]
     for n, i in enumerate(kept):
         column, folds = columns[i], columns[i] in fold
         head = column.replace(" ", "\n") if narrow else column
@@ -60,26 +61,11 @@ def table(
 
 def show(*parts: Table | str) -> None:
     """Prints tables, with an empty line after each, and lines on standard output."""
-    console = _console()
+    out = console()
     for i, part in enumerate(parts, 1):
-        console.print(part, markup=False)
+        out.print(clean(part) if isinstance(part, str) else part)
         if isinstance(part, Table) and i < len(parts):
-            console.print()
-
-
-class _Console(Console):
-    """Leaves a broken pipe to the caller."""
-
-    def on_broken_pipe(self) -> None:
-        raise
-
-
-def _console() -> Console:
-    """Standard output; as wide as a table needs where nobody looks on."""
-    console = _Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = 200
-    return console
+            out.print()
 
 
 def interval(low: float, high: float) -> str:
@@ -261,7 +247,8 @@ def print_finalists(study: Study) -> None:
         for f in finalists
     ]
     show(
-        f"\nFinalists, trained on {study.settings.data}, by accuracy on its validation images",
+        "",
+        f"Finalists, trained on {study.settings.data}, by accuracy on its validation images",
         table(columns, rows, left=0),
         "pruned: fell behind and was stopped, so its accuracy is that of fewer epochs",
         f"export the best of them:  nas export {quote(str(finalists[0].folder))}",

@@ -11,6 +11,7 @@ import typer
 
 from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
 from nas.cli.options import NETWORK_HELP, PluginOption, StorageOption
+from nas.cli.terminal import echo
 
 
 def train(
@@ -57,7 +58,7 @@ def train(
     assert loaded is not None
     fitted = fit_architecture(network, loaded)
     if fitted != network:
-        typer.echo(
+        echo(
             f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs",
             err=True,
         )
@@ -70,14 +71,14 @@ def train(
             trained = run(fitted, loaded, settings, output=output, device=device, progress=report)
     except KeyboardInterrupt:
         kept = "every finished epoch is kept" if going_on or is_training(output) else "nothing yet"
-        typer.echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
+        echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
         raise typer.Exit(130) from None
     remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
     count = len(loaded.validation.labels)
-    typer.echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
+    echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
     if trained.test and loaded.test:
-        typer.echo(
+        echo(
             f"accuracy on the {len(loaded.test.labels)} test images, measured once: "
             f"{trained.test.accuracy:.2%}"
         )
-    typer.echo(f"export it:  nas export {join([str(output)])}")
+    echo(f"export it:  nas export {join([str(output)])}")

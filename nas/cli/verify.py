@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
+from nas.cli.terminal import echo, echo_json
 from nas.defaults import VERIFY_MINUTES
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def verify(
             "interval_known": device.interval_known,
             "warnings": notes,
         }
-        typer.echo(json.dumps(facts))
+        echo_json(facts)
         return
     for note in notes:
-        typer.echo(f"warning: {note}", err=True)
+        echo(f"warning: {note}", err=True)
     front = f"networks on the Pareto front of {loaded.name}, timed here, against {device.name}"
     _print(done, f"{len(done)} of {len(loaded.pareto())} {front}", device)
 

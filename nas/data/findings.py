@@ -6,6 +6,8 @@ import os
 import unicodedata
 from pathlib import Path
 
+from nas.support.text import printable
+
 NAMED_AT_MOST = 3
 
 
@@ -41,11 +43,6 @@ def shown_path(path: Path, root: Path) -> str:
     """A path relative to `root`, with everything that cannot be printed escaped."""
     text = str(path.relative_to(root) if path.is_relative_to(root) else path)
     return printable(os.fsencode(text).decode("utf-8", "backslashreplace"))
-
-
-def printable(text: str) -> str:
-    r"""The text with control characters and lone surrogates as escapes, such as \x1b."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def readable_name(path: Path) -> tuple[str, bool]:

@@ -17,6 +17,7 @@ from nas.data.dataset import DataSet
 from nas.data.findings import shown_path
 from nas.data.options import DataOptions
 from nas.support.errors import NasError, one_of
+from nas.support.files import at_home
 from nas.support.registry import Registry
 
 Read = Callable[..., DataSet]
@@ -97,7 +98,7 @@ def load_data(source: str | Path, seed: int = 0, options: DataOptions | None = N
     source is an absolute path, so that it is found from any working directory. Errors: `NasError`
     with the path and the rule, also where it has fewer than two classes.
     """
-    text = str(source)
+    text = at_home(str(source))
     entry = find_reader(text)
     where = text if text in entry.names else str(Path(text).resolve())
     if entry.options:

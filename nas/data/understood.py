@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from nas.data.dataset import DataSet, Images
-from nas.data.findings import printable, shown_path
+from nas.data.findings import shown_path
 from nas.data.layout import Layout
 from nas.data.options import PARTS, Part
+from nas.support.text import printable
 
 SHOWN_CLASSES = 8
 

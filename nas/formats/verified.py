@@ -16,12 +16,14 @@ from nas.architecture import Architecture
 from nas.formats.onnx_model import to_onnx
 from nas.support.errors import NasError
 from nas.support.files import write_whole
+from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
 
 TOLERANCE = 1e-4
 _IMAGES = 4
 
 
+@plain_torch()
 def initialised(arch: Architecture, seed: int = 0) -> Network:
     """An untrained module, ready for inference: its norms are scaled to a batch of noise.
 
@@ -69,6 +71,7 @@ def export_onnx(
     return difference
 
 
+@plain_torch()
 def checked(
     arch: Architecture, module: nn.Module, dynamic_batch: bool, metadata: Mapping[str, str] | None
 ) -> tuple[bytes, float]:

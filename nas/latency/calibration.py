@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -15,13 +16,14 @@ from nas.latency.metadata import Metadata
 from nas.latency.model.basis import KINDS, Vector
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.design import Design
-from nas.latency.model.error import error_of, widening_of
+from nas.latency.model.error import error_of, far_off, widening_of
 from nas.latency.model.posterior import Posterior, fit
 from nas.latency.model.prices import fit_prices
 from nas.latency.model.prior import Prior, shipped_prior
+from nas.latency.table import check_latency
 from nas.latency.target import Target
 from nas.references import reference, reference_names
-from nas.support.errors import NasError
+from nas.support.errors import NasError, NasWarning
 from nas.support.validation import validated
 
 GIVEN = "latencies given to calibrate"
@@ -59,13 +61,28 @@ def calibrate(
     What devices have in common is the prior; with a `base`, the new device is that one times a
     factor, as far as the latencies make it likely. The error is that of leaving each network out
     (of more than 20, a tenth of them at a time), and so is what the predicted uncertainty of every
-    prediction is multiplied by to give its interval. `runtime` and `precision` are labels, the
-    base's unless given; `throughput` says that the latencies are times per image of batches.
+    prediction is multiplied by to give its interval. A network that is far off is left out, with a
+    `NasWarning` that names it. `runtime` and `precision` are labels, the base's unless given;
+    `throughput` says that the latencies are times per image of batches.
 
     Errors: `NasError` for fewer than three networks, a latency that is not positive, a base that
     was calibrated itself but is not shipped.
     """
     networks, latency_ms = _checked(measured)
+    priors = usual_priors() if base is None else priors_around(base)
+    kernels = [network_kernels(arch) for arch in networks]
+    logs = judged(kernels, latency_ms, priors)[2].logs
+    if off := far_off(logs):
+        named = [
+            f"{networks[i].name or networks[i].hash[:12]} ({latency_ms[i]:g} ms is "
+            f"{np.exp(-logs[i]):.2g} times what the others make likely)"
+            for i in off
+        ]
+        warnings.warn(f"left out as far off: {', '.join(named)}", NasWarning, stacklevel=2)
+        networks, kernels = (
+            [each for i, each in enumerate(whole) if i not in off] for whole in (networks, kernels)
+        )
+        latency_ms = np.delete(latency_ms, off)
     known = base.metadata if base else None
     facts = {
         "name": name,
@@ -79,10 +96,7 @@ def calibrate(
             f"prior: {base.name if base else 'what devices have in common'}",
         ],
     }
-    priors = usual_priors() if base is None else priors_around(base)
-    return calibrated_target(
-        [network_kernels(arch) for arch in networks], latency_ms, priors, facts
-    )
+    return calibrated_target(kernels, latency_ms, priors, facts)
 
 
 def calibrated_target(
@@ -188,8 +202,10 @@ def _checked(measured: Iterable[tuple[Architecture, float]]) -> tuple[list[Archi
     """The networks and their latencies. Errors: see `calibrate`."""
     networks, latencies = [], []
     for arch, ms in measured:
-        if not 0 < ms < float("inf"):
-            raise NasError(f"calibrate: latency of {arch.name!r} must be above 0, not {ms}")
+        try:
+            check_latency(ms)
+        except NasError as error:
+            raise NasError(f"calibrate: {arch.name!r}: {error}") from None
         networks.append(arch)
         latencies.append(float(ms))
     if len(networks) < FEWEST:

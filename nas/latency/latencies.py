@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from nas.architecture import Architecture
 from nas.costs import cost
+from nas.latency.table import check_latency
 from nas.networks import find_network
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
@@ -133,6 +134,7 @@ def _row(cells: Sequence[str], columns: _Columns, folder: Path) -> tuple[Archite
         raise NasError(f"batch must be a whole number of at least 1, not {batch!r:.40}")
     factor = UNITS[columns.unit]
     ms = -factor / value if factor < 0 else factor * value / int(batch)
+    check_latency(ms)
     resolution = cells[columns.resolution] if columns.resolution is not None else ""
     return _network(cells[columns.network], resolution, folder), ms, int(batch)
 

@@ -26,6 +26,8 @@ from nas.support.files import read_text, write_whole
 
 COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
 KINDS = ("network", "block", "kernel")
+LEAST_MS, MOST_MS = 1e-6, 1e8  # a nanosecond and a day: beyond them a latency is none
+MOST_SPREAD, MOST_VISITS = 1e3, 1e9
 
 
 class Subject(NamedTuple):
@@ -136,13 +138,18 @@ def _row(cells: dict[str, str], count: int) -> TableRow:
     subject.architecture()
     latency_ms, spread = (_number(cells[name], name) for name in ("latency_ms", "spread"))
     visits = _number(cells["visits"], "visits")
-    if latency_ms <= 0:
-        raise NasError(f"latency_ms must be above 0, not {cells['latency_ms']}")
-    if spread < 0:
-        raise NasError(f"spread must not be below 0, not {cells['spread']}")
-    if visits < 1 or visits != int(visits):
-        raise NasError(f"visits must be a whole number of at least 1, not {cells['visits']}")
+    check_latency(latency_ms)
+    if not 0 <= spread <= MOST_SPREAD:
+        raise NasError(f"spread must be from 0 to {MOST_SPREAD:g}, not {cells['spread']:.40}")
+    if not 1 <= visits <= MOST_VISITS or visits != int(visits):
+        raise NasError(f"visits must be a whole number of at least 1, not {cells['visits']:.40}")
     return TableRow(subject, latency_ms, spread, int(visits))
+
+
+def check_latency(ms: float) -> None:
+    """Checks that a latency can be one. Errors: `NasError`, also for what is no number."""
+    if not LEAST_MS <= ms <= MOST_MS:
+        raise NasError(f"latency_ms must be from {LEAST_MS:g} to {MOST_MS:g}, above 0, not {ms:g}")
 
 
 def _number(text: str, name: str) -> float:

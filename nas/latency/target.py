@@ -20,7 +20,7 @@ from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.calibrated import Calibrated, Trace
 from nas.latency.model.predictor import table_predictor
 from nas.support.errors import NasError, one_of
-from nas.support.files import read_text
+from nas.support.files import at_home, read_bytes, read_text
 from nas.support.resources import shipped
 
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
@@ -80,10 +80,7 @@ class Target:
         metadata = read_metadata(path)
         table = path.with_suffix(".csv")
         if metadata.provenance == "measured":
-            try:
-                data = table.read_bytes()
-            except OSError as error:
-                raise NasError(f"table {table}: {error.strerror}") from None
+            data = read_bytes(table, f"table {table}")
             return cls(metadata, table_predictor(metadata, table), data)
         try:
             return cls(metadata, Calibrated.from_json(metadata.fit, metadata.weights))
@@ -180,7 +177,7 @@ def target_names() -> list[str]:
 def target_path(name: str | Path) -> Path:
     """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest name."""
     if Path(name).suffix in (".yaml", ".yml"):
-        return Path(name)
+        return Path(at_home(str(name)))
     files = list(_files())
     for known, path in files:
         if known == str(name):

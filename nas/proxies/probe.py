@@ -46,6 +46,7 @@ class Probe:
         arch: Architecture | None = None,
     ) -> None:
         self.module, self.seed, self.arch = module, seed, arch
+        batch = batch.clone() if batch.is_inference() else batch  # autograd takes no such tensor
         self.batch = batch.detach().float()
 
     @classmethod
@@ -123,8 +124,7 @@ class Probe:
                     copy = copies.setdefault(id(b), b.detach().to(kind, copy=True))
                     tensors.append((m._buffers, key, copy))
         modules = [m for _, m in self._modules]
-        with _mode(modules, train), _replaced(tensors), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with _mode(modules, train), _replaced(tensors), _seeded(self.seed, x.device):
             return self.module(x)
 
     def watch(self, weights: Weights, x: Tensor) -> Trace:
@@ -252,6 +252,18 @@ def fresh_weights(
             value = p.detach().float().clone()
         weights[name] = value.to(p.device).requires_grad_(value.dim() > 1)
     return weights
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seeds the CPU's generator for a while, and that of the GPU that is used, but of no other."""
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 @contextmanager

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import isfinite, nan
 
-import torch
 from torch import Tensor, nn
 
 from nas.architecture import Architecture
 from nas.proxies.probe import Probe
 from nas.proxies.registry import PROXIES, UndefinedScore, checked
 from nas.support.errors import one_line
+from nas.support.plain_torch import plain_torch
 
 DEFAULT = ("meco_sampled", "patch_expressivity", "effective_params", "synflow")
 
@@ -26,6 +26,7 @@ class Scores(dict[str, float]):
         self.reasons: dict[str, str] = {}
 
 
+@plain_torch()
 def score(
     module: nn.Module, batch: Tensor, names: Sequence[str] | None = None, seed: int = 0
 ) -> Scores:
@@ -51,6 +52,7 @@ def evaluate(arch: Architecture, names: Sequence[str], seed: int = 0) -> dict[st
     return dict(values)
 
 
+@plain_torch()
 def scores(arch: Architecture, names: Sequence[str], seed: int = 0) -> Scores:
     """The scores that `evaluate` gives, but with NaN for a proxy that is undefined, and its reason
     in `reasons`."""
@@ -59,7 +61,7 @@ def scores(arch: Architecture, names: Sequence[str], seed: int = 0) -> Scores:
 
 def _scores(probe: Probe, names: Sequence[str]) -> Scores:
     values = Scores()
-    with _without_collector(), torch.inference_mode(False), torch.enable_grad():
+    with _without_collector():
         for name in names:
             try:
                 value = float(PROXIES[name].function(probe))

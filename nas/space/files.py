@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from nas.support.errors import one_of
+from nas.support.files import at_home
 from nas.support.resources import shipped
 from nas.support.validation import Settings, validated
 from nas.support.yaml import read_yaml
@@ -42,7 +43,7 @@ def locate(name: str | Path) -> tuple[Path, str | None]:
 
     Errors: `NasError` for an unknown name, with the nearest one.
     """
-    path, variant = str(name), None
+    path, variant = at_home(str(name)), None
     if Path(path).suffix not in SUFFIXES and ":" in path:
         path, variant = path.rsplit(":", 1)
     if Path(path).suffix in SUFFIXES:

@@ -103,16 +103,17 @@ class Driver:
     def _read_stored(self) -> None:
         """Takes the trials that were stored since the last time, by whichever driver."""
         distributions = self.study.space.distributions
-        for trial in stored_since(self.study.optuna, self._read):
-            self._read += 1
-            if not trial.state.is_finished():
-                continue
-            if trial.distributions.keys() == distributions.keys():
-                trial.distributions = distributions  # each has a copy: most of a study's memory
-            self._stored[trial.user_attrs.get("hash", "")] = trial.number
-            trial = self.study.predictions.current(trial)
-            self._history.add(trial)
-            self._tally.add(trial)
+        with self.study.undamaged():
+            for trial in stored_since(self.study.optuna, self._read):
+                self._read += 1
+                if not trial.state.is_finished():
+                    continue
+                if trial.distributions.keys() == distributions.keys():
+                    trial.distributions = distributions  # each has a copy: most of a study's memory
+                self._stored[trial.user_attrs.get("hash", "")] = trial.number
+                trial = self.study.predictions.current(trial)
+                self._history.add(trial)
+                self._tally.add(trial)
 
     def _reference(self) -> Scorer | None:
         """Scores a sample of random feasible networks: a combined score and the hypervolume are

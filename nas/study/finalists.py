@@ -7,7 +7,8 @@ each network's training in a folder of its own. Successive halving prunes those 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from nas.study.storage.locks import claim_file
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.support.errors import NasError
+from nas.support.files import file_name, inside
 from nas.training import TrainingProgress
 from nas.training.own_table import remember
 
@@ -65,7 +67,7 @@ def finalists_folder(study: Study) -> Path:
     """The folder of a study's finalists: beside its journal, or in ./studies where it has none."""
     storage: Storage = study.storage
     folder = Path(STUDIES_FOLDER) if storage.url else storage.folder
-    return folder / f"{study.name}.finalists"
+    return folder / f"{file_name(study.name)}.finalists"
 
 
 def read_finalists(study: Study) -> list[Finalist]:
@@ -74,18 +76,36 @@ def read_finalists(study: Study) -> list[Finalist]:
     if not (folder / "optuna.journal").exists():
         return []
     records = {record.trial: record for record in study.records()}
-    finalists = [
-        Finalist(
-            record=records[trial.user_attrs[NETWORK]],
-            accuracy=trial.user_attrs["accuracy"],
-            loss=trial.user_attrs["loss"],
-            epochs=trial.user_attrs["epochs"],
-            pruned=trial.state == TrialState.PRUNED,
-            folder=_folder(folder, trial.user_attrs[NETWORK]),
-        )
-        for trial in _open(folder).get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
-    ]
+    states = (TrialState.COMPLETE, TrialState.PRUNED)
+    with _damage(folder):
+        trials = _open(folder).get_trials(states=states)
+        finalists = [_finalist(trial, records, folder) for trial in trials]
     return sorted(finalists, key=lambda f: (f.pruned, -f.epochs, -f.accuracy, f.loss))
+
+
+def _finalist(trial: FrozenTrial, records: Mapping[int, Record], folder: Path) -> Finalist:
+    noted = {name: trial.user_attrs[name] for name in (NETWORK, "accuracy", "loss", "epochs")}
+    if not all(isinstance(value, int | float) for value in noted.values()):
+        raise ValueError(f"trial {trial.number} has notes that are no numbers")
+    return Finalist(
+        record=records[noted[NETWORK]],
+        accuracy=noted["accuracy"],
+        loss=noted["loss"],
+        epochs=noted["epochs"],
+        pruned=trial.state == TrialState.PRUNED,
+        folder=_folder(folder, noted[NETWORK]),
+    )
+
+
+@contextmanager
+def _damage(folder: Path) -> Iterator[None]:
+    """Errors: `NasError` where what is stored is not as it was written here."""
+    try:
+        yield
+    except NasError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        raise NasError(f"finalists {folder}: damaged journal: {error!r}") from None
 
 
 def study_data(study: Study, source: str | None = None) -> DataSet:
@@ -128,7 +148,9 @@ def run_finalists(
 def _train_all(
     study: Study, front: Sequence[Record], data: DataSet, folder: Path, report: FinalistReport
 ) -> None:
-    trained = _open(folder)
+    with _damage(folder):
+        trained = _open(folder)
+        trained.get_trials(deepcopy=False)
     if trained.user_attrs.get("data", data.checksum) != data.checksum:
         raise NasError(f"data set {data.source} has changed since its finalists were trained")
     trained.set_user_attr("data", data.checksum)
@@ -195,7 +217,7 @@ def _note(trial: Trial, accuracy: float, loss: float, epochs: int) -> None:
 
 
 def _folder(folder: Path, trial: int) -> Path:
-    return folder / f"trial-{trial}"
+    return inside(folder, f"trial-{trial}", f"finalists {folder}")
 
 
 def _open(folder: Path) -> optuna.Study:

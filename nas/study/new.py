@@ -180,7 +180,7 @@ def search(
     cascade: how many proposals are screened for a trial; unless given, what suits the sampler.
 
     Errors: `NasError` for an unknown name, a budget that cannot be met, or a storage that cannot be
-    written.
+    written; `KeyboardInterrupt` after Ctrl-C or SIGTERM, with every finished trial stored.
     """
     study = begin(
         target,
@@ -201,7 +201,8 @@ def search(
         start_from=start_from,
         cascade=cascade,
     )
-    learning.run(study, study.settings.trials, report=report)
+    if learning.run(study, study.settings.trials, report=report) == "interrupted":
+        raise KeyboardInterrupt  # not ours to swallow: the program around is to end too
     return study
 
 

@@ -13,8 +13,9 @@ import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.samplers import BaseGASampler, GPSampler
 from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import TrialParamModel
+from optuna.storages._rdb.models import StudyModel, TrialParamModel
 from optuna.trial import FrozenTrial, Trial
+from sqlalchemy import select
 
 
 def stored_since(study: optuna.Study, number: int) -> Iterator[FrozenTrial]:
@@ -30,6 +31,12 @@ def stored_since(study: optuna.Study, number: int) -> Iterator[FrozenTrial]:
             return
         yield storage.get_trial(trial_id)
         number += 1
+
+
+def study_names(storage: RDBStorage) -> list[str]:
+    """The names of the studies in a database, whatever may be wrong with the rest of one."""
+    with storage.engine.connect() as connection:
+        return sorted(map(str, connection.execute(select(StudyModel.study_name)).scalars()))
 
 
 def id_of(trial: FrozenTrial) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -40,7 +41,8 @@ class Study:
     def __init__(self, storage: Storage, stored: optuna.Study) -> None:
         self.storage, self.optuna = storage, stored
         self.name = stored.study_name
-        text = stored.user_attrs.get(SETTINGS)
+        with self.undamaged():
+            text = stored.user_attrs.get(SETTINGS)
         if not isinstance(text, str):
             raise NasError(f"study '{self.name}' in {storage} was not made by nas")
         self.settings = read_settings(text, f"study '{self.name}'")
@@ -230,8 +232,19 @@ class Study:
     def trials(self) -> list[FrozenTrial]:
         """Every finished trial, failed ones included."""
         finished = (TrialState.COMPLETE, TrialState.FAIL)
-        found = self.optuna.get_trials(deepcopy=False, states=finished)
-        return [self.predictions.current(trial) for trial in found]
+        with self.undamaged():
+            found = self.optuna.get_trials(deepcopy=False, states=finished)
+            return [self.predictions.current(trial) for trial in found]
+
+    @contextmanager
+    def undamaged(self) -> Iterator[None]:
+        """Errors: `NasError` where a database's rows are not as Optuna writes them."""
+        try:
+            yield
+        except NasError:
+            raise
+        except (*DAMAGE, AssertionError) as error:
+            raise NasError(f"study '{self.name}' in {self.storage} is damaged: {error!r}") from None
 
     def records(self) -> list[Record]:
         """The finished trials that gave a score, in order. All of them meet every budget."""

@@ -13,6 +13,10 @@ class NasError(ValueError):
     """A mistake of the user's. The command line prints it as one line and exits with 2."""
 
 
+class NasWarning(UserWarning):
+    """What a user should know though the work goes on. The command line prints it as one line."""
+
+
 class ShapeError(NasError):
     """An operation was given a shape that it cannot take."""
 

@@ -16,7 +16,8 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
 
     Without it Python raises the interrupt wherever it happens to be, and a callback of C code, for
     one, can lose it. Outside the main thread the context does nothing: only that thread gets
-    signals.
+    signals. A signal that a program's C code handles stays its own, for Python could not give it
+    back.
     """
     if current_thread() is not main_thread():
         yield
@@ -30,7 +31,8 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
         called = True
         stop()
 
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    ours = [s for s in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(s) is not None]
+    before = {number: signal.signal(number, handle) for number in ours}
     try:
         yield
     finally:

@@ -1,17 +1,18 @@
 """The files of a training, from which it goes on after being killed at any moment.
 
 `training.json` names the file of the last finished epoch's tensors. The tensors are written first
-and the older file is removed last, so the JSON always names a complete file.
+and the older file is removed last, so the JSON always names a complete file. A folder may be
+somebody else's: only names as they are written here are read and removed, in the folder itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from nas._version import __version__
 from nas.data.dataset import DataSet
 from nas.data.options import DataOptions
 from nas.support.errors import NasError, one_line
-from nas.support.files import read_text, write_whole
+from nas.support.files import inside, read_bytes, read_text, write_whole
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
 
@@ -77,11 +78,22 @@ class State(Settings):
     data: DataFacts
     device: str
     history: tuple[Epoch, ...] = ()
-    tensors: str | None = None
+    tensors: Annotated[str, Field(pattern=r"^epoch-[1-9][0-9]{0,8}\.safetensors$")] | None = None
     finished: bool = False
     test_accuracy: float | None = None
     test_loss: float | None = None
     version: str = Field(default=__version__)
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        done = len(self.history)
+        if [epoch.epoch for epoch in self.history] != [*range(1, done + 1)]:
+            raise ValueError("history: must have the epochs 1, 2, 3, …")
+        if done > self.recipe.epochs or (self.finished and done < self.recipe.epochs):
+            raise ValueError(f"history: has {done} of {self.recipe.epochs} epochs")
+        if bool(done and not self.finished) != (self.tensors is not None):
+            raise ValueError("tensors: must name a file between the first epoch and the last")
+        return self
 
 
 class Parts(NamedTuple):
@@ -94,7 +106,7 @@ class Parts(NamedTuple):
 
 def read_state(folder: Path) -> State:
     """The state of the training in a folder. Errors: `NasError` where it is missing or damaged."""
-    path = folder / STATE
+    path = inside(folder, STATE, f"training {folder}")
     return validated(State, read_text(path, str(path)), str(path))
 
 
@@ -124,7 +136,8 @@ def restore(folder: Path, state: State, parts: Parts) -> None:
     """Loads the checkpoint that the state names into the parts."""
     if state.tensors is None:
         return
-    tensors = read_tensors(folder / state.tensors)
+    path = inside(folder, state.tensors, f"training {folder}")
+    tensors = read_tensors(path)
     try:
         parts.module.load_state_dict(_part(tensors, "model"))
         if parts.average is not parts.module:
@@ -136,7 +149,7 @@ def restore(folder: Path, state: State, parts: Parts) -> None:
             packed["state"].setdefault(int(index), {})[name] = value
         parts.optimiser.load_state_dict(packed)
     except (RuntimeError, ValueError, KeyError) as error:
-        raise misfit(folder / state.tensors, error) from None
+        raise misfit(path, error) from None
 
 
 def misfit(path: Path, error: Exception) -> NasError:
@@ -152,9 +165,7 @@ def write_weights(folder: Path, module: nn.Module) -> None:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file. Errors: `NasError` with the path."""
     try:
-        return load(path.read_bytes())
-    except OSError as error:
-        raise NasError(f"{path}: {error.strerror}") from None
+        return load(read_bytes(path, str(path), most=None))
     except SafetensorError as error:
         raise NasError(f"{path}: damaged: {error}") from None
 

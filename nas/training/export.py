@@ -14,6 +14,7 @@ from nas.data import DataSet
 from nas.formats.verified import checked, output_file
 from nas.support.errors import NasError
 from nas.support.files import write_whole
+from nas.support.plain_torch import plain_torch
 from nas.training.accuracy import BATCH, logits, metrics
 from nas.training.batches import Normalise, Pixels
 from nas.training.trained import Trained
@@ -31,6 +32,7 @@ class Exported(NamedTuple):
     images: int
 
 
+@plain_torch()
 def export_trained(
     trained: Trained,
     data: DataSet,

@@ -18,6 +18,7 @@ from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
 from nas.support.errors import NasError
 from nas.support.files import check_folder
+from nas.support.plain_torch import plain_torch
 from nas.support.signals import stop_on_signal
 from nas.torch_module import Network, build
 from nas.training.accuracy import evaluate
@@ -62,6 +63,7 @@ class TrainingProgress(NamedTuple):
 TrainingReport = Callable[[TrainingProgress], None]
 
 
+@plain_torch()
 def train(
     arch: Architecture,
     data: DataSet,

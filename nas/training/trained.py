@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from nas.architecture import Architecture
 from nas.support.errors import NasError
+from nas.support.files import inside
+from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
 from nas.training.accuracy import Metrics
 from nas.training.checkpoint import (
@@ -56,6 +59,7 @@ class Trained:
         return cls(arch, module.cpu().eval(), state.recipe, state.data, state.history, test)
 
     @classmethod
+    @plain_torch()
     def load(cls, folder: Path) -> Trained:
         """The finished training in a folder. Errors: `NasError`, also where it is unfinished."""
         state = read_state(folder)
@@ -63,13 +67,14 @@ class Trained:
             done, epochs = len(state.history), state.recipe.epochs
             raise NasError(f"{folder}: {done} of {epochs} epochs are trained: go on with it")
         module = build(Architecture.from_dict(state.architecture), seed=0)
+        path = inside(folder, WEIGHTS, f"training {folder}")
         try:
-            module.load_state_dict(read_tensors(folder / WEIGHTS))
+            module.load_state_dict(read_tensors(path))
         except RuntimeError as error:
-            raise misfit(folder / WEIGHTS, error) from None
+            raise misfit(path, error) from None
         return cls.of(state, module)
 
 
 def is_training(folder: str | Path) -> bool:
     """Whether a folder is that of a training, finished or not."""
-    return (Path(folder) / STATE).is_file()
+    return os.path.isfile(Path(folder) / STATE)  # false too for what cannot be a path

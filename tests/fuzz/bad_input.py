@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from math import isfinite
 from pathlib import Path
@@ -23,13 +23,16 @@ import yaml
 from hypothesis import strategies as st
 from tiny import TINY
 
-from fuzz.mutations import NUMBERS, files
+from fuzz.mutations import NUMBERS, damaged, files, wrong_somewhere
 from fuzz.samples import (
+    APPROVALS,
     CONFIG,
     FACTS,
     LATENCIES,
+    MANIFEST,
     RECIPE,
     SPACES,
+    TRAINING,
     dump,
     shipped_yaml,
     table_rows,
@@ -40,9 +43,12 @@ from fuzz.words import command_lines
 from nas.__main__ import main
 from nas.architecture import Architecture
 from nas.budget import parse_budget
+from nas.latency.runner.main import _measure as time_bundle
+from nas.latency.runner.timing import Failure
 from nas.references import reference
 from nas.space import SearchSpace
 from nas.study import begin
+from nas.study.study import SETTINGS
 from nas.support.errors import NasError
 
 Files = dict[str, bytes]
@@ -101,18 +107,22 @@ def whole(name: str, content: bytes) -> None:
 
 @contextmanager
 def folder_of(given: Files) -> Iterator[Path]:
-    """An empty working directory with these files."""
-    before = os.getcwd()
+    """An empty working directory with these files; the user's configuration is in `config`."""
+    before, own = os.getcwd(), os.environ.get("NAS_CONFIG")
     with TemporaryDirectory() as name:
         for place, content in given.items():
             path = Path(name) / place
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         os.chdir(name)
+        os.environ["NAS_CONFIG"] = "config"
         try:
             yield Path(name)
         finally:
             os.chdir(before)
+            os.environ.pop("NAS_CONFIG")
+            if own is not None:
+                os.environ["NAS_CONFIG"] = own
 
 
 def keeps_its_word(words: Sequence[str], given: Files, *, done: bool = True) -> Outcome:
@@ -244,6 +254,73 @@ def check_config(content: bytes) -> None:
     keeps_its_word(("search", "--config", "c.yaml", *HERE), {"c.yaml": content})
 
 
+def check_approvals(content: bytes) -> None:
+    for words in (["plugins"], ["plugins", "allow", "a.py"], ["plugins", "forget", "a.py"]):
+        keeps_its_word(words, {"config/plugins.json": content, "a.py": b""})
+
+
+def check_fit(content: bytes) -> None:
+    target = {f"{OWN}.yaml": measured_metadata(), f"{OWN}.csv": to_csv(table_rows(12)).encode()}
+    outcome = keeps_its_word(DESCRIBE, {**target, f"{OWN}.fit.json": content})
+    if outcome.code == 0:
+        assert 0 < json.loads(outcome.out)["latency_ms"] < 1e6
+
+
+@cache
+def fit() -> Any:
+    """A right one."""
+    with folder_of({f"{OWN}.yaml": measured_metadata()}):
+        Path(f"{OWN}.csv").write_text(to_csv(table_rows(12)))
+        assert call(*DESCRIBE).code == 0
+        return json.loads(Path(f"{OWN}.fit.json").read_text())
+
+
+def check_training(content: bytes) -> None:
+    given = {"t/training.json": content, "t/epoch-1.safetensors": b"", "victim": b""}
+    for words in (
+        ["describe", "t", "--target", "jetson"],
+        ["export", "t"],
+        [*TRAIN[:-1], "r.yaml"],
+    ):
+        keeps_its_word(words, given)
+
+
+def check_settings(data: Any) -> None:
+    """Settings are JSON inside of a journal's JSON."""
+    lines = workplace()[JOURNAL].splitlines()
+    found = [json.loads(line) for line in lines]
+    for line in found:
+        if SETTINGS in line.get("user_attr", {}):
+            line["user_attr"][SETTINGS] = data if isinstance(data, str) else json.dumps(data)
+    journal = {JOURNAL: to_lines(found).encode()}
+    for words in (["show", "s", "--json"], ["show", "s", "--config"], ["studies"]):
+        keeps_its_word(words, journal)
+
+
+@cache
+def settings_of_a_study() -> Any:
+    for line in workplace()[JOURNAL].splitlines():
+        text = json.loads(line).get("user_attr", {}).get(SETTINGS)
+        if text:
+            return json.loads(text)
+    raise AssertionError("no settings in the journal")
+
+
+def check_manifest(content: bytes) -> None:
+    with folder_of({"manifest.json": content}) as folder:
+        with redirect_stdout(io.StringIO()), suppress(Failure):
+            time_bundle(folder)
+        assert {*contents(folder)} <= {"manifest.json", "results.json"}
+
+
+def check_onnx(architecture: Any) -> None:
+    model = onnx.ModelProto(ir_version=8)
+    text = json.dumps(architecture)
+    onnx.helper.set_model_props(model, {"architecture": text})
+    content = model.SerializeToString()
+    keeps_its_word(("describe", "a.onnx", "--target", "jetson", "--json"), {"a.onnx": content})
+
+
 @cache
 def measured_metadata() -> bytes:
     data = shipped_yaml("latency_tables", "x86-avx512-ort")
@@ -260,6 +337,7 @@ def workplace() -> Files:
         (folder / "my.yaml").write_text(dump(TINY))
         (folder / "m.csv").write_text(to_csv(LATENCIES))
         (folder / "bad.yaml").write_text("a: [")
+        (folder / "my.py").write_text("raise RuntimeError('it ran')")
         (folder / "taken").mkdir()
         (folder / "taken" / "x").write_text("x")
         return contents(folder)
@@ -267,6 +345,11 @@ def workplace() -> Files:
 
 def check_words(words: list[str]) -> None:
     keeps_its_word(words, workplace())
+
+
+def either(base: Any) -> st.SearchStrategy[Any]:
+    """Data that is damaged, for what writes it itself."""
+    return st.one_of(wrong_somewhere(base), damaged(base))
 
 
 @cache
@@ -292,5 +375,11 @@ def fuzzes() -> tuple[Fuzz, ...]:
         Fuzz("recipes", files(RECIPE, dump), check_recipe, 40),
         Fuzz("latencies", files(LATENCIES, to_csv), check_calibration, 25),
         Fuzz("configs", files(CONFIG, dump), check_config, 40),
+        Fuzz("approvals", files(APPROVALS, json.dumps), check_approvals, 25),
+        Fuzz("fits", files(fit(), json.dumps), check_fit, 8),
+        Fuzz("trainings", files(TRAINING, json.dumps), check_training, 25),
+        Fuzz("settings", either(settings_of_a_study()), check_settings, 25),
+        Fuzz("manifests", files(MANIFEST, json.dumps), check_manifest, 40),
+        Fuzz("onnx", st.one_of([either(net) for net in nets]), check_onnx, 25),
         Fuzz("words", command_lines(), check_words, 60),
     )

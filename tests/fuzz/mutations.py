@@ -23,6 +23,13 @@ WORDS = (
         "\u202e",
         "\U0001f600",
         "\x1b[31m",
+        "\x00",
+        "a\x00b",
+        "\ud800",
+        "a\udcff",
+        "../x",
+        "/dev/zero",
+        "[red]",
         "a\nb",
         "%s",
         "{}",
@@ -95,10 +102,17 @@ JUNK = st.one_of(
     st.sampled_from(WORDS),
     st.integers(),
     st.floats(),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
-    st.sampled_from([[], {}, [[]], {"": ""}, [1, 1], ["a", None], {"kind": "conv"}]),
+    st.text(st.characters(), max_size=8),
+    st.sampled_from([[], {}, [[]], [{}], [None], {"": ""}, [1, 1], ["a", None], {"kind": "conv"}]),
     st.integers(1, 40).map(_nested),
     st.just(HUGE),
+)
+
+
+# One of each kind that is wrong almost anywhere; see `wrong_somewhere`.
+WRONG: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1.5, 10**30, 1e308, 1e-308, float("nan"), float("inf")),
+    *("", "\x00", "\ud800", "../x", "x" * 3000, [], [None], [[]], {}, {"": None}),
 )
 
 
@@ -134,13 +148,23 @@ def damaged(draw: st.DrawFn, base: Any, most: int = 3) -> Any:
 
 
 @st.composite
+def wrong_somewhere(draw: st.DrawFn, base: Any) -> Any:
+    """The plain data with one value, at any place, of any wrong kind."""
+    root = [deepcopy(base)]
+    places = list(_places(root))
+    holder, key = places[draw(st.integers(0, len(places) - 1))]
+    holder[key] = deepcopy(draw(st.sampled_from(WRONG)))
+    return root[0]
+
+
+@st.composite
 def scrambled(draw: st.DrawFn, text: str, most: int = 3) -> bytes:
     """The text with up to `most` changes to it as text, sometimes cut off or not UTF-8."""
     for _ in range(draw(st.integers(0, most))):
         start = draw(st.integers(0, len(text)))
         end = min(len(text), start + draw(st.sampled_from([0, 0, 1, 5, 100])))
         text = text[:start] + draw(st.sampled_from(["", *NASTY, *WORDS])) + text[end:]
-    content = text.encode("utf-8", "replace")
+    content = text.encode("utf-8", "surrogatepass")
     match draw(st.integers(0, 20)):
         case 0:
             return content[: draw(st.integers(0, len(content)))]
@@ -156,6 +180,7 @@ def files(base: Any, dump: Callable[[Any], str]) -> st.SearchStrategy[bytes]:
 
     def written(data: Any) -> bytes:
         text = re.sub(f"[\"']*{HUGE}[\"']*", "9" * 5000, dump(data))
-        return text.encode("utf-8", "replace")
+        return text.encode("utf-8", "surrogatepass")
 
-    return st.one_of(damaged(base).map(written), scrambled(dump(base)))
+    wrong = st.one_of(wrong_somewhere(base), damaged(base))
+    return st.one_of(wrong.map(written), scrambled(dump(base)))

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from tiny import TINY
 
+from nas.space import SearchSpace
 from nas.support.resources import shipped
 
 
@@ -70,6 +71,31 @@ FACTS = {
     "warnings": [],
 }
 RECIPE = {"epochs": 2, "batch_size": 8, "optimiser": "adamw", "lr": 0.1, "flip": None, "ema": 0.02}
+APPROVALS = {"plugins": {"0" * 64: "/home/a/b.py", "1" * 64: "c.py"}}
+_EPOCH = {"loss": 2.0, "accuracy": 0.1, "validation_loss": 2.0, "validation_accuracy": 0.2}
+TRAINING = {
+    "architecture": SearchSpace.from_dict(TINY).sample(0).to_dict(),
+    "recipe": {"epochs": 2},
+    "data": {
+        "source": "digits",
+        "seed": 0,
+        "checksum": "0" * 64,
+        "classes": ["a", "b"],
+        "mean": [0.5],
+        "deviation": [0.2],
+    },
+    "device": "cpu",
+    "history": [{"epoch": 1, "seconds": 1.0, **_EPOCH}],
+    "tensors": "epoch-1.safetensors",
+}
+MANIFEST = {
+    "format": 1,
+    "target": "mine",
+    "precision": "fp32",
+    "minutes": 0.01,
+    "settings": {"provider": "CPUExecutionProvider", "threads": 1, "visits": 2},
+    "models": [{"kind": "kernel", "spec": "{}", "file": "00000.onnx", "weights": {}}],
+}
 LATENCIES = [
     ["network", "latency_ms", "resolution"],
     *(["resnet18", "4.5", ""], ["vgg16", "12", "224"], ["squeezenet1_1", "1.1", "160"]),

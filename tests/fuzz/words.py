@@ -54,14 +54,28 @@ WRONG = (
 RIGHT = (
     *("1", "2", "7", "0.5", "300MFLOPs", "2ms", "15M", "jetson", "cpu", "small", "my.yaml", "tpe"),
     *("s", "net.json", "m.csv", "resnet18", "digits", "entropy", "entropy,macs", "macs", "latency"),
-    *("fp32", "fp16", "onnx", "out", "out.onnx", "studies", "studies/s.journal", "studies/s.yaml"),
+    *(
+        "fp32",
+        "fp16",
+        "onnx",
+        "out",
+        "out.onnx",
+        "studies",
+        "studies/s.journal",
+        "studies/s.yaml",
+        "my.py",
+    ),
     *("mobilenet_v2_100", "squeezenet1_1", "random", "sqlite:///s.db"),
 )
 
 
 def commands() -> dict[str, Any]:
-    """The commands by their names."""
-    return dict(get_command(app).commands)  # type: ignore[attr-defined]
+    """The commands by their names, those of a group by both."""
+    found: dict[str, Any] = dict(get_command(app).commands)  # type: ignore[attr-defined]
+    for name, group in [*found.items()]:
+        inner = getattr(group, "commands", {})
+        found |= {f"{name} {word}": command for word, command in inner.items()}
+    return found
 
 
 @st.composite
@@ -71,7 +85,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     if name not in commands():
         return [name, *draw(st.lists(st.sampled_from(WRONG + RIGHT), max_size=2))]
     value = st.one_of(st.sampled_from(RIGHT), st.sampled_from(RIGHT + WRONG))
-    line = [name]
+    line = name.split()
     for param in commands()[name].params:
         option = max(param.opts, key=len)
         if option in NEVER or draw(st.integers(0, 5)) > (4 if param.required else 1):

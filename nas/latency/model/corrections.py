@@ -74,6 +74,9 @@ def features(kernel: Kernel) -> tuple[float, ...]:
     )
 
 
+WIDTH = len(features(Kernel("add", ((1, 1, 1),), (1, 1, 1))))
+
+
 class Sample(NamedTuple):
     """Something measured: the kernels that ran, the latency of them all in ms, and whether it is a
     whole network."""

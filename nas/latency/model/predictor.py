@@ -3,35 +3,50 @@
     network ms = constant + sum over kernels of price of its work * correction(kernel)
 
 Whole networks and blocks of a table are fitted jointly, as sums of kernels. The result is positive
-and additive; it is plain numbers in TARGET.fit.json, stamped with the table's checksum.
+and additive; it is plain numbers in TARGET.fit.json, stamped with the table's checksum and with
+that of the numbers themselves.
 """
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
+from pydantic import ConfigDict, Field, model_validator
 
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import Lowering
 from nas.latency.metadata import Metadata
-from nas.latency.model.basis import Additive, Vector
-from nas.latency.model.corrections import VERSION, Corrections, Sample, fit_corrections
-from nas.latency.model.error import error_of
+from nas.latency.model.basis import KINDS, Additive, Vector
+from nas.latency.model.corrections import (
+    VERSION,
+    WAVES,
+    WIDTH,
+    Corrections,
+    Sample,
+    fit_corrections,
+)
+from nas.latency.model.error import error_of, far_off
 from nas.latency.model.prices import fit_prices
 from nas.latency.table import TableRow, read_table
-from nas.support.errors import NasError
-from nas.support.files import write_whole
+from nas.support.errors import NasError, NasWarning
+from nas.support.files import read_bytes, read_text, write_whole
+from nas.support.validation import Settings, validated
 
 FOLDS = 5
 FEWEST_NETWORKS = 10  # below that nothing can be said of the error
 PRICED = 300  # rows that are enough to price a dozen kinds of work
 DIGITS = 6  # of a number in a file
+OWN = "sha256"  # the key of the checksum of a fit's own numbers
+
+Price = Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)]
+Number = Annotated[float, Field(gt=-1e6, lt=1e6, allow_inf_nan=False)]
 
 
 class Predictor(NamedTuple):
@@ -67,6 +82,28 @@ class Predictor(NamedTuple):
         return cls(float(facts["constant_ms"]), Additive(facts["base"]), corrections)
 
 
+class _Facts(Settings):
+    """What `Predictor.facts` gives, as it is read from a file."""
+
+    model_config = ConfigDict(strict=True)
+
+    constant_ms: Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]
+    base: dict[str, Price]
+    operations: list[str]
+    linear: list[Annotated[list[Number], Field(min_length=WIDTH, max_length=WIDTH)]]
+    weights: Annotated[list[Number], Field(min_length=WAVES, max_length=WAVES)]
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if not set(self.base) <= set(KINDS):
+            raise ValueError("base: has kinds of work that are not known")
+        if len(set(self.operations)) != len(self.operations):
+            raise ValueError("operations: must be different ones")
+        if len(self.linear) != len(self.operations):
+            raise ValueError("linear: must have a row for each operation")
+        return self
+
+
 def table_predictor(metadata: Metadata, table: Path) -> Predictor:
     """The predictor of a measured target: as stored, or fitted anew where the table has changed.
 
@@ -91,7 +128,17 @@ def fitted(metadata: Metadata, table: Path) -> Metadata:
     error = None
     if len(networks) >= FEWEST_NETWORKS:
         logs = cross_validate(rows, networks, metadata.lowering)
-        error = error_of(logs, f"{FOLDS}-fold over networks", rows=len(rows))
+        off = far_off(logs)
+        for i in off:
+            row = rows[networks[i]]
+            warnings.warn(
+                f"table {table}: row {networks[i] + 2}: {row.latency_ms:g} ms is "
+                f"{np.exp(-logs[i]):.2g} times what the other rows make likely; the stated error "
+                "leaves it out",
+                NasWarning,
+                stacklevel=2,
+            )
+        error = error_of(np.delete(logs, off), f"{FOLDS}-fold over networks", rows=len(rows))
     return metadata.model_copy(update={"noise": noise, "error": error})
 
 
@@ -125,31 +172,55 @@ def _samples(rows: Sequence[TableRow], lowering: Lowering) -> list[Sample]:
 
 def _fit(samples: Sequence[Sample]) -> Predictor:
     some = samples[:PRICED]
-    base = Additive(fit_prices([s.kernels for s in some], [s.latency_ms for s in some]))
-    corrections, constant = fit_corrections(samples, base)
+    try:
+        base = Additive(fit_prices([s.kernels for s in some], [s.latency_ms for s in some]))
+        corrections, constant = fit_corrections(samples, base)
+    except (ArithmeticError, ValueError, RuntimeError) as error:  # of the linear algebra
+        raise NasError(f"the rows of the table cannot be fitted: {error}") from None
     exact = Predictor(constant, base, corrections)
     return Predictor.of_facts(exact.facts())  # as it will be when it is read again
 
 
 def _store(predictor: Predictor, metadata: Metadata, table: Path) -> None:
-    data = {**_stamp(metadata, table), **predictor.facts()}
+    facts = predictor.facts()
+    data = {**_stamp(metadata, table), OWN: _own(facts), **facts}
     write_whole(_place(table), json.dumps(data, indent=0))
 
 
 def _stored(metadata: Metadata, table: Path) -> Predictor | None:
-    """The predictor beside the table, if there is one and it is of this table."""
+    """The predictor beside the table, if there is one, it is of this table and as it was written.
+
+    Warns where it is not as it was written.
+    """
+    place, stamp = _place(table), _stamp(metadata, table)
+    if not place.exists():
+        return None
     try:
-        data = json.loads(_place(table).read_text(encoding="utf-8"))
-        fresh = _stamp(metadata, table).items() <= data.items()
-        return Predictor.of_facts(data) if fresh else None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        data = json.loads(read_text(place, f"fit {place}"))
+        if not isinstance(data, dict):
+            raise NasError(f"fit {place}: must be an object")
+        if OWN not in data or not stamp.items() <= data.items():
+            return None
+        numbers = {key: value for key, value in data.items() if key not in (*stamp, OWN)}
+        facts = validated(_Facts, numbers, f"fit {place}").model_dump()
+        if _own(facts) != data[OWN]:
+            raise NasError(f"fit {place}: its numbers are not those that were fitted")
+        return Predictor.of_facts(facts)
+    except (ValueError, RecursionError) as error:
+        said = error if isinstance(error, NasError) else f"fit {place}: damaged: {error}"
+        warnings.warn(f"{said}; fitting anew", NasWarning, stacklevel=2)
         return None
 
 
 def _stamp(metadata: Metadata, table: Path) -> dict[str, object]:
     """What a fit depends on."""
-    checksum = sha256(table.read_bytes()).hexdigest()
+    checksum = sha256(read_bytes(table, f"table {table}")).hexdigest()
     return {"version": VERSION, "lowering": metadata.lowering, "table_sha256": checksum}
+
+
+def _own(facts: Mapping[str, Any]) -> str:
+    """The checksum of a fit's own numbers."""
+    return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _place(table: Path) -> Path:

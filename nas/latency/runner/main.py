@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import threading
@@ -45,21 +46,23 @@ def _measure(folder: Path) -> None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         asked = TimingSettings(**manifest["settings"])
-        entries = [Entry(**entry) for entry in manifest["models"]]
-    except (KeyError, TypeError, ValueError):
+        entries = [_entry(facts) for facts in manifest["models"]]
+        target, precision, minutes = (manifest[key] for key in ("target", "precision", "minutes"))
+        _check(asked, target, precision, minutes)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise Failure(f"{MANIFEST} is damaged: copy the bundle again") from None
     settings = asked._replace(provider=full_provider(asked.provider))
     facts = {
         "format": FORMAT,
-        "target": manifest["target"],
-        "precision": manifest["precision"],
+        "target": target,
+        "precision": precision,
         **machine_facts(settings),
         "warnings": [],
     }
     write_whole(folder / FACTS, json.dumps(facts, indent=1))
     results = folder / RESULTS
     print(f"{facts['device']}: {len(entries)} models", flush=True)
-    total, minutes = len(entries), manifest["minutes"]
+    total = len(entries)
     outcome = run(folder / "models", entries, results, settings, minutes, _print, total)
     facts["warnings"] = outcome.warnings()
     write_whole(folder / FACTS, json.dumps(facts, indent=1))
@@ -67,6 +70,30 @@ def _measure(folder: Path) -> None:
         print(f"warning: {warning}", flush=True)
     rest = "" if outcome.complete else "; run again to add more"
     print(f"{len(outcome.rows)} rows in {RESULTS}{rest}", flush=True)
+
+
+def _check(asked: TimingSettings, target: str, precision: str, minutes: float) -> None:
+    """Errors: `TypeError`, `ValueError` for settings that no bundle is written with."""
+    if not all(isinstance(word, str) for word in (asked.provider, target, precision)):
+        raise TypeError
+    for number in (asked.threads, asked.visits):
+        if not 0 < number < 1 << 20 or number != int(number) or isinstance(number, (bool, float)):
+            raise ValueError(number)
+    if not 0 < minutes < 1e9:
+        raise ValueError(minutes)
+
+
+def _entry(facts: Any) -> Entry:
+    """A model of a manifest, whose files are in the bundle. Errors: `TypeError`, `ValueError`."""
+    entry = Entry(**facts)
+    if not (isinstance(entry.kind, str) and isinstance(entry.spec, str)):
+        raise TypeError
+    if not re.fullmatch(r"[0-9]+\.onnx", entry.file):
+        raise ValueError(entry.file)
+    for name, size in entry.weights.items():
+        if not re.fullmatch(r"i8|zero|f[0-9]+\.[0-9]+", name) or not 0 <= size < 1 << 40:
+            raise ValueError(name)
+    return entry
 
 
 def machine_facts(settings: TimingSettings) -> dict[str, Any]:

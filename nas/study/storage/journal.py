@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -12,6 +11,8 @@ from typing import Any
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+
+from nas.support.files import lock
 
 SYNC_SECONDS = 0.2
 
@@ -31,7 +32,7 @@ class _Journal(JournalFileBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         with self._path.open("a+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file.fileno())
             end = _whole_lines(file)
             file.truncate(end)
             data = memoryview(text.encode())
@@ -66,20 +67,25 @@ def check_last_line(path: Path) -> None:
 def ends_whole(path: Path) -> bool:
     """Whether there is no half line at the end, which the next append drops."""
     with path.open("rb", buffering=0) as file:
-        return _whole_lines(file) == file.seek(0, os.SEEK_END)
+        file.seek(_whole_lines(file))
+        return not file.read().strip()
 
 
 def _whole_lines(file: FileIO, position: int | None = None) -> int:
-    """The length up to the last newline before `position`, which is the end where it is not given.
+    """The length up to the last line's end before `position`, the end where it is not given.
 
-    A writer that was killed may have left half a line.
+    A writer that was killed may have left half a line; an editor leaves empty ones, which count as
+    little, for Optuna cannot read on after one.
     """
     position = file.seek(0, os.SEEK_END) if position is None else position
     while position > 0:
         start = max(0, position - 4096)
         file.seek(start)
         newline = file.read(position - start).rfind(b"\n")
+        position = start + newline + 1
         if newline >= 0:
-            return start + newline + 1
-        position = start
+            file.seek(max(0, position - 2))
+            if file.read(min(2, position)).strip():
+                return position
+            position -= 1
     return 0

@@ -6,7 +6,6 @@ gone, however it went.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,6 +15,8 @@ from typing import NamedTuple
 from zlib import crc32
 
 from sqlalchemy import Connection, Engine, text
+
+from nas.support.files import lock
 
 
 class Claim(NamedTuple):
@@ -46,7 +47,7 @@ def claim_file(folder: Path, name: str) -> Iterator[Claim]:
     def exclusive() -> Iterator[None]:
         descriptor = open_lock("lock")
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor)
             yield
         finally:
             os.close(descriptor)
@@ -54,7 +55,7 @@ def claim_file(folder: Path, name: str) -> Iterator[Claim]:
     for number in count():
         descriptor = open_lock(f"driver{number}")
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor, wait=False)
         except BlockingIOError:
             os.close(descriptor)
             continue

@@ -20,11 +20,13 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nas.defaults import STUDIES_FOLDER
-from nas.study.optuna_private import Database
+from nas.study.optuna_private import Database, study_names
 from nas.study.quiet import quiet
 from nas.study.storage.journal import check_last_line, journal
 from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
 from nas.support.errors import NasError, one_of
+from nas.support.files import at_home, file_name, rename_new
+from nas.support.text import masked
 
 SUFFIX = ".journal"
 
@@ -33,13 +35,18 @@ class Storage:
     """A folder of journals (the default) or a database, in which studies are kept."""
 
     def __init__(self, location: str | None = None) -> None:
-        self.location = location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
+        start, slashes, path = (
+            location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
+        ).rpartition(":///")
+        self.location = start + slashes + at_home(path)
         self.url = self.location if "://" in self.location else None
         if self.url:
             try:
                 make_url(self.url)
             except (ArgumentError, ValueError) as error:
-                raise NasError(f"storage {self.url!r} is no URL of a database: {error}") from None
+                raise NasError(
+                    masked(f"storage {self.url!r} is no URL of a database: {error}")
+                ) from None
         self.folder = Path(self.location)
         self._database: Database | None = None
 
@@ -47,8 +54,9 @@ class Storage:
         """The studies that are here."""
         if self.url:
             missing = self._database is None and _no_such_file(make_url(self.url))
-            return [] if missing else sorted(optuna.get_all_study_names(self._open_url()))
-        return sorted(path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}"))
+            return [] if missing else study_names(self._open_url())
+        files = (path for path in self.folder.glob(f"*{SUFFIX}") if path.is_file())
+        return sorted(path.name.removesuffix(SUFFIX) for path in files)
 
     def journal(self, name: str) -> Path | None:
         """A study's file; None in a database."""
@@ -79,8 +87,7 @@ class Storage:
             self.folder.mkdir(parents=True, exist_ok=True)
             part.unlink(missing_ok=True)
             self._fill(journal(part), name, attributes, directions)
-            # A link, unlike a rename, fails where another process has made the same study.
-            os.link(part, self.folder / f"{name}{SUFFIX}")
+            rename_new(part, self.folder / f"{name}{SUFFIX}")
         except OSError as error:
             raise NasError(f"studies cannot be kept in {self}: {error.strerror}") from None
         finally:
@@ -93,7 +100,10 @@ class Storage:
         if name not in self.names():
             raise one_of(f"study in {self}:", name, self.names())
         if self.url:
-            return optuna.load_study(study_name=name, storage=self._open_url())
+            try:
+                return optuna.load_study(study_name=name, storage=self._open_url())
+            except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
+                raise NasError(f"study '{name}' in {self}: damaged: {error!r}") from None
         path = self.folder / f"{name}{SUFFIX}"
         try:
             stored = journal(path)
@@ -149,7 +159,7 @@ class Storage:
             with engine.connect() as connection:  # the URL may name it as another URL
                 file = connection.exec_driver_sql("PRAGMA database_list").scalars(2).first()
             if file:
-                return claim_file(Path(file).parent, f"{Path(file).name}.{name}")
+                return claim_file(Path(file).parent, f"{Path(file).name}.{file_name(name)}")
         return claim_alone()
 
     def _fill(
@@ -177,7 +187,7 @@ class Storage:
         return self._database
 
     def __str__(self) -> str:
-        return repr(str(make_url(self.url)) if self.url else self.location)  # without a password
+        return repr(masked(self.location))
 
 
 def _no_such_file(url: URL) -> bool:
@@ -189,7 +199,7 @@ def _no_such_file(url: URL) -> bool:
 
 def _reason(error: BaseException) -> str:
     """The database's own words on one line, without those of the libraries between."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+    return masked(" ".join(str(getattr(error, "orig", None) or error).split()))[:300]
 
 
 def locate(study: str, storage: Storage | str | None) -> tuple[Storage, str]:

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from nas import _version
-from nas.plugins import PluginFile, restore
+from nas.plugins import PluginFile, load_sent
 from nas.study.workers.executors import TRIES, WorkersLost, one_thread, queue_of
 from nas.support.errors import NasError
 
@@ -30,16 +30,20 @@ class ClusterExecutor(Executor):
         if not re.fullmatch(r"(tcp|tls|ws|wss)://\S+:\d{1,5}", address):
             raise NasError(f"scheduler {address!r}: must be an address such as tcp://host:8786")
         try:
-            from distributed import Client, KilledWorker
+            from distributed import Client, KilledWorker, Security
         except ImportError:
             raise NasError("a scheduler needs Dask: pip install 'hw-nas[cluster]'") from None
         self.address, self._plugins, self._killed = address, tuple(plugins), KilledWorker
         client: Any = Client
         self._silence = ExitStack()
         self._silence.enter_context(_silent("distributed", "distributed.client"))
+        security: Any = Security
         try:
+            settings = security().get_connection_args("client")
+            if address[:3] in ("tls", "wss") and settings.get("ssl_context") is None:
+                raise ValueError("TLS needs a certificate, see docs/workers.md")
             self._client: Any = client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             self._silence.close()
             reason = " ".join(str(error).split())
             raise NasError(f"scheduler {address!r} cannot be reached: {reason}") from None
@@ -149,7 +153,7 @@ def _evaluate(
 
 
 def _prepare(plugins: Sequence[PluginFile]) -> str:
-    restore(plugins, "worker")
+    load_sent(plugins)
     return _version.__version__
 
 

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from threading import local
 from typing import Any
 
-from nas.plugins import PluginFile, restore
+from nas.plugins import PluginFile, load_sent
 from nas.support.errors import NasError
 
 TRIES = 3
@@ -154,7 +154,7 @@ def _serve(pipe: Connection, plugins: Sequence[PluginFile]) -> None:
         import torch
 
         torch.set_num_threads(1)
-        restore(plugins, "worker")
+        load_sent(plugins)
 
     def answer(fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
         try:

@@ -82,6 +82,19 @@ def test_half_a_line_at_the_end_is_said_and_dropped_and_nothing_else(tmp_path: P
         assert all(line.endswith(b"}\n") for line in path.read_bytes().splitlines(keepends=True))
 
 
+def test_an_empty_line_at_the_end_is_no_damage_and_does_not_stay(tmp_path: Path) -> None:
+    before = small(tmp_path, "edited", 4)
+    path = tmp_path / "edited.journal"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\n")
+    edited = Study.load("edited", str(tmp_path))
+    assert edited.records() == before.records()
+    assert notices(edited) == []
+    Driver(edited).run(6)
+    assert path.read_bytes().startswith(whole + b'{"op_code"')
+    assert len(Study.load("edited", str(tmp_path)).records()) == 6
+
+
 def test_a_disk_that_is_full_ends_the_search_and_keeps_all_trials(tmp_path: Path) -> None:
     study = small(tmp_path, "full", 3)
     path = tmp_path / "full.journal"

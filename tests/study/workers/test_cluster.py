@@ -81,6 +81,30 @@ def wait_for_workers(address: str, count: int) -> None:
         client.wait_for_workers(count, timeout=60)
 
 
+@pytest.mark.parametrize(
+    ("address", "variable", "value", "said"),
+    [
+        ("tls://127.0.0.1:9", "X", "", "TLS needs a certificate"),
+        ("tls://127.0.0.1:9", "CLIENT__CERT", "none.pem", "No such file"),
+        ("tcp://127.0.0.1:9", "REQUIRE", "", "encryption"),
+    ],
+)
+def test_what_is_wrong_with_the_encryption_is_one_line(
+    address: str, variable: str, value: str, said: str
+) -> None:
+    import dask
+
+    name = "distributed.comm.tls." + variable.lower().replace("__", ".")
+    settings = {
+        name: value or None,
+        "distributed.comm.tls.ca-file": value or None,
+        "distributed.comm.require-encryption": variable == "REQUIRE",
+    }
+    with dask.config.set(settings), pytest.raises(NasError, match=said) as raised:
+        module.ClusterExecutor(address)
+    assert "\n" not in str(raised.value)
+
+
 def test_workers_that_are_killed_in_mid_task_lose_and_double_nothing(
     cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -1,0 +1,55 @@
+"""Signals stop the work and then belong to the program around again; each in its own process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SEARCH = """
+import os, signal, sys
+import nas
+before = signal.getsignal(signal.{signal})
+def report(progress):
+    if progress.phase == "search":
+        os.kill(os.getpid(), signal.{signal})
+try:
+    nas.search("jetson", ["15M"], "small", report, storage="s", name="a", proxies=["params"])
+except KeyboardInterrupt:
+    print(len(nas.Study.load("a", "s").trials()) > 0)
+    print(signal.getsignal(signal.{signal}) == before)
+"""
+# A program that embeds Python has set its handlers before Python looks what they are.
+FOREIGN = """
+import ctypes, os, sys
+heard, called = [], []
+handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(heard.append)
+libc = ctypes.CDLL(None)
+libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+libc.signal(15, ctypes.cast(handler, ctypes.c_void_p))
+del sys.modules["_signal"]
+import signal
+assert signal.getsignal(15) is None
+from nas.support.signals import stop_on_signal
+with stop_on_signal(lambda: called.append(1)):
+    os.kill(os.getpid(), 15)
+os.kill(os.getpid(), 15)
+print(called, heard)
+"""
+
+
+def output(program: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+def test_a_search_hands_an_interrupt_on(signal: str, tmp_path: Path) -> None:
+    assert output(SEARCH.format(signal=signal), tmp_path).split() == ["True", "True"]
+
+
+def test_a_handler_of_c_code_stays(tmp_path: Path) -> None:
+    assert output(FOREIGN, tmp_path) == "[] [15, 15]"
