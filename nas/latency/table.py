@@ -139,8 +139,10 @@ def _row(cells: dict[str, str], count: int) -> TableRow:
     latency_ms, spread = (_number(cells[name], name) for name in ("latency_ms", "spread"))
     visits = _number(cells["visits"], "visits")
     check_latency(latency_ms)
-    if not 0 <= spread <= MOST_SPREAD:
-        raise NasError(f"spread must be from 0 to {MOST_SPREAD:g}, not {cells['spread']:.40}")
+    if spread < 0:
+        raise NasError(f"spread must not be below 0, not {cells['spread']:.40}")
+    if spread > MOST_SPREAD:
+        raise NasError(f"spread must be at most {MOST_SPREAD:g}, not {cells['spread']:.40}")
     if not 1 <= visits <= MOST_VISITS or visits != int(visits):
         raise NasError(f"visits must be a whole number of at least 1, not {cells['visits']:.40}")
     return TableRow(subject, latency_ms, spread, int(visits))
@@ -149,7 +151,7 @@ def _row(cells: dict[str, str], count: int) -> TableRow:
 def check_latency(ms: float) -> None:
     """Checks that a latency can be one. Errors: `NasError`, also for what is no number."""
     if not LEAST_MS <= ms <= MOST_MS:
-        raise NasError(f"latency_ms must be from {LEAST_MS:g} to {MOST_MS:g}, above 0, not {ms:g}")
+        raise NasError(f"latency_ms must be above 0, from {LEAST_MS:g} to {MOST_MS:g}, not {ms:g}")
 
 
 def _number(text: str, name: str) -> float:
