@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nas.cli.options import JsonOption
-from nas.cli.terminal import clean, echo, echo_json
+from nas.cli.terminal import echo, echo_json
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -73,7 +73,7 @@ def allowed_now(error: Exception) -> bool:
         return False
     echo(f"{error.owner} names a plugin, code that runs with all your rights:", err=True)
     echo(f"  {error.file.path}, SHA-256 {error.file.sha256}", err=True)
-    echo(clean("Run it, now and whenever it is named again? [y/N] "), err=True, nl=False)
+    typer.echo("Run it, now and whenever it is named again? [y/N] ", err=True, nl=False)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         return False
     allow_file(error.file)

@@ -79,9 +79,8 @@ def calibrate(
             for i in off
         ]
         warnings.warn(f"left out as far off: {', '.join(named)}", NasWarning, stacklevel=2)
-        networks, kernels = (
-            [each for i, each in enumerate(whole) if i not in off] for whole in (networks, kernels)
-        )
+        kept = [i for i in range(len(networks)) if i not in off]
+        networks, kernels = [networks[i] for i in kept], [kernels[i] for i in kept]
         latency_ms = np.delete(latency_ms, off)
     known = base.metadata if base else None
     facts = {
