@@ -210,7 +210,7 @@ def faults(kind: str, case: Case, base: Path, count: int, alone: Kept, rng: rand
             plain += ended.plain
             codes.update(ended.codes)
             if not ended.plain:
-                said.append(ended.said.strip()[-300:])
+                said.append("".join(ended.said.strip().splitlines()[-1:])[:200])
         facts = finished(case, watch, alone)
     ends: Facts = {"said in a line": plain, "exit codes": dict(codes), "otherwise": said}
     return {"times": count, **ends, **facts}
