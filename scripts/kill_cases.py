@@ -25,7 +25,13 @@ from nas.training.checkpoint import read_state
 from nas.training.trained import Trained, is_training
 
 SEARCH = ["--target", "jetson", "--space", "small", "--proxies", "entropy,params"]
-KNOWN = ("mobilenet_v2", "mobilenet_v2_075", "mobilenet_v3_small", "squeezenet1_1", "vgg11")
+KNOWN = (
+    "mobilenet_v1_100",
+    "mobilenet_v2_100",
+    "mobilenet_v3_small_100",
+    "squeezenet1_1",
+    "resnet18",
+)
 # What is stored, by a name that says what it is; what is there once is there for ever.
 Kept = dict[str, Any]
 

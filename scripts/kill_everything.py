@@ -210,7 +210,7 @@ def faults(kind: str, case: Case, base: Path, count: int, alone: Kept, rng: rand
             plain += ended.plain
             codes.update(ended.codes)
             if not ended.plain:
-                said.append(ended.said.strip()[-300:])
+                said.append("".join(ended.said.strip().splitlines()[-1:])[:200])
         facts = finished(case, watch, alone)
     ends: Facts = {"said in a line": plain, "exit codes": dict(codes), "otherwise": said}
     return {"times": count, **ends, **facts}
@@ -270,7 +270,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="a command")
     parser.add_argument("--faults", type=int, default=5, help="times each, a command")
-    parser.add_argument("--cases", default="", help="only those whose name holds this")
+    parser.add_argument("--case", default="", help="only the one of that name")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=RESULTS, help="rows of other cases stay")
     parser.add_argument("--doc", action="store_true", help="write docs/reliability.md's tables too")
@@ -279,7 +279,7 @@ def main() -> None:
     kinds = ["disk full", "disk read-only", *kinds] if os.geteuid() == 0 else kinds
     rows = json.loads(options.output.read_text())["rows"] if options.output.exists() else []
     for case in CASES:
-        if options.cases not in case.name:
+        if options.case not in (case.name, ""):
             continue
         for row in judged(case, options, kinds):
             print(json.dumps(row), flush=True)
