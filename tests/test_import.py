@@ -49,6 +49,13 @@ def test_search_shows_every_option_with_its_default_and_meaning() -> None:
     text = getdoc(nas.search) or ""
     assert all(f"\n{name}: " in text for name in parameters)
     defaults = {name: field.default for name, field in StudySettings.model_fields.items()}
-    open_defaults = {"proxies", "cascade", "budgets", "space", "target"}  # depend on the others
+    open_defaults = {
+        "proxies",
+        "cascade",
+        "trials",
+        "budgets",
+        "space",
+        "target",
+    }  # depend on others
     for name in parameters.keys() & defaults.keys() - open_defaults:
         assert parameters[name].default == defaults[name]

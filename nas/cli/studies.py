@@ -82,7 +82,6 @@ def show(
 
 
 def _as_dict(study: Study) -> dict[str, Any]:
-    from nas.cli.tables import score_source
     from nas.study.finalists import read_finalists
     from nas.study.learning import trained as learned
 
@@ -97,7 +96,7 @@ def _as_dict(study: Study) -> dict[str, Any]:
         "objectives": list(study.settings.objectives),
         "trials": len(study.trials()),
         "feasible": len(records),
-        "score": score_source(study),
+        "scored_by": ", ".join(study.settings.proxies) or "predicted accuracy",
         "trained": [each._asdict() for each in learned(study).values()],
         "best": study.record().to_dict() if records else None,
         "pareto": [record.to_dict() for record in study.pareto()],

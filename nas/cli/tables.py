@@ -193,7 +193,7 @@ def records_table(
         *("trial", *(("predicted accuracy", "from–to") if predicted else ("score",))),
         *("MMACs", "Mparams", "peak MB", "latency ms", "interval", "px"),
         *(["trained"] if measured else []),
-        *(["hand-scaled"] if any(r.like for r in records) else []),
+        *(["by hand"] if any(r.like for r in records) else []),
     )
     return table(
         columns,
@@ -213,6 +213,7 @@ def records_table(
             for r in records
         ),
         left=0,
+        minor=("by hand",),
     )
 
 
