@@ -7,6 +7,7 @@ DEFAULT_TARGET = "cpu"
 DEFAULT_SAMPLER = "evolution"
 DEFAULT_OBJECTIVES = ("latency",)
 DEFAULT_TRIALS = 1000
+DEFAULT_PROXIES = ("meco_sampled", "patch_expressivity", "effective_params", "synflow")
 DEFAULT_PRECISION = "fp32"
 MEASURE_MINUTES = 9.0
 VERIFY_MINUTES = 5.0

@@ -177,7 +177,7 @@ def resume(
     begun = Study.load(study, storage)
     for notice in notices(begun):
         typer.echo(notice, err=True)
-    done = len(begun.trials())
+    done = begun.tally().trials
     if trials is not None and trials < 1:
         raise NasError(f"--trials {trials}: must be at least 1")
     goal = begun.settings.trials if trials is None else done + trials
@@ -208,11 +208,12 @@ def _conclude(study: Study, ended: str, workers: str) -> None:
     from nas.cli.tables import print_best, print_finalists
     from nas.study.config import config_path
 
-    scored = study.records()
+    tally = study.tally()
+    scored = tally.scored
     if scored:
         print_best(study)
     if ended == "interrupted":
-        typer.echo(f"interrupted: all {len(study.trials())} finished trials are kept")
+        typer.echo(f"interrupted: all {tally.trials} finished trials are kept")
     elif ended == "exhausted":
         typer.echo("every proposal was a network seen before: the space seems to be exhausted")
     if scored and ended != "interrupted" and study.settings.finalists:

@@ -26,12 +26,12 @@ def list_studies(storage: StorageOption = None) -> None:
     for name in where.names():
         try:
             study = Study.open(where, name)
-            s, records = study.settings, study.records()
+            s, tally = study.settings, study.tally()
         except NasError as error:
             rows.append((name, str(error), "", "", "", ""))
             continue
-        best = f"{max(r.score for r in records):.3f}" if records else "–"
-        trials = f"{len(study.trials())}/{s.trials}"
+        best = f"{tally.best.score:.3f}" if tally.best else "–"
+        trials = f"{tally.trials}/{s.trials}"
         rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
     if not rows:
         typer.echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
@@ -76,7 +76,7 @@ def show(
 def _as_dict(study: Study) -> dict[str, Any]:
     from nas.study.finalists import read_finalists
 
-    records, finalists = study.records(), read_finalists(study)
+    tally, finalists = study.tally(), read_finalists(study)
     trained = {"finalists": [f.to_dict() for f in finalists]} if finalists else {}
     return trained | {
         "study": study.name,
@@ -85,11 +85,11 @@ def _as_dict(study: Study) -> dict[str, Any]:
         "budgets": list(study.settings.budgets),
         "sampler": study.settings.sampler,
         "objectives": list(study.settings.objectives),
-        "trials": len(study.trials()),
-        "feasible": len(records),
-        "best": study.record().to_dict() if records else None,
+        "trials": tally.trials,
+        "feasible": tally.scored,
+        "best": tally.best.to_dict() if tally.best else None,
         "pareto": [record.to_dict() for record in study.pareto()],
-        "hypervolume": _hypervolume(study) if records else [],
+        "hypervolume": _hypervolume(study) if tally.scored else [],
     }
 
 

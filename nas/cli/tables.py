@@ -125,7 +125,7 @@ def print_best(study: Study) -> None:
     objectives = study.settings.objectives
     axes = " and ".join([", ".join(["score", *objectives[:-1]]), objectives[-1]])
     show(
-        f"Best of {len(study.records())} scored networks ({budgets}); "
+        f"Best of {study.tally().scored} scored networks ({budgets}); "
         f"Pareto front of {axes}: {len(front)}, {len(shown)} shown",
         records_table(shown, known=target is None or target.interval_known),
         f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "

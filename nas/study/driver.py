@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import ChainMap, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from optuna.trial import TrialState, create_trial
 
-from nas.proxies import Combiner, evaluate
+from nas.proxies import evaluate
+from nas.proxies.combine import Combiner
 from nas.study.candidates import Candidate
-from nas.study.optuna_private import stored_since
 from nas.study.progress import SearchReport, Tally
 from nas.study.samplers.budget import BudgetSampler
 from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
-from nas.study.study import Study
+from nas.study.storage.log import Cursor
+from nas.study.stored import TRIAL
+from nas.study.study import Drawn, Study
 from nas.study.workers.executors import InlineExecutor, Slots, WorkersLost
 from nas.support.errors import NasError
 from nas.support.signals import stop_on_signal
@@ -57,39 +60,49 @@ class Driver:
         self.executor = executor or InlineExecutor()
         self.slots: Callable[[], int] = slots if callable(slots) else lambda: slots
         self.stopping = False
-        self._history = History(study.directions, SAMPLERS[study.settings.sampler])
+        sampler = SAMPLERS[study.settings.sampler]
+        self._history = History(study.directions, sampler, study.frozen)
         self._tally = Tally(study.settings.objectives)
-        self._stored: dict[str, int] = {}
+        self._stored: dict[str, None] = {}
         self._waiting: dict[str, Asked] = {}
         self._first = list(study.warm_start)
-        self._read = self._repeats = self._dropped = self._goal = 0
+        self._cursor = Cursor()
+        self._repeats = self._dropped = self._goal = 0
         self._clock = time.monotonic()
 
     def run(self, goal: int) -> str:
         """Runs until the study holds `goal` finished trials, whoever ran them; says why it ended.
 
-        The answer is "finished", "interrupted" (SIGINT or SIGTERM: what was running is finished
-        first) or "exhausted" (nothing but repeats is proposed any more). Errors: `NasError`, also
-        where there are no workers any more or the storage cannot be written any more.
+        The answer is "finished", "interrupted" (SIGINT or SIGTERM: what is running is finished
+        first, if that takes but seconds; see `stop_on_signal`) or "exhausted" (nothing but repeats
+        is proposed any more). Errors: `NasError`, also where there are no workers any more or the
+        storage cannot be written any more.
         """
         self._goal = goal
-        with self.study.storage.driven(self.study.name) as self._claim, stop_on_signal(self._stop):
-            with self._claim.exclusive():
-                self._read_stored()
-            combiner = self._reference()
-            if combiner is None:
-                return "interrupted"
-            self._tally.begin(len(self._history))
-            self._lap()
-            while True:
-                while self._may_ask:
-                    self._ask()
-                if not self._waiting:
-                    break
-                self._collect(combiner)
+        driven = self.study.storage.driven(self.study.name, lambda: self.stopping)
+        try:
+            with stop_on_signal(self._stop), driven as (self._claim, self._alone):
+                self._run()
+        except KeyboardInterrupt:
+            if not self.stopping:  # somebody else's
+                raise
         if self.stopping:
             return "interrupted"
         return "finished" if len(self._history) >= goal else "exhausted"
+
+    def _run(self) -> None:
+        self._alone(self._read_stored)
+        combiner = self._reference()
+        if combiner is None:
+            return
+        self._tally.begin(len(self._history))
+        self._lap()
+        while True:
+            while self._may_ask:
+                self._ask()
+            if not self._waiting:
+                return
+            self._collect(combiner)
 
     @property
     def _may_ask(self) -> bool:
@@ -99,48 +112,77 @@ class Driver:
 
     def _read_stored(self) -> None:
         """Takes the trials that were stored since the last time, by whichever driver."""
-        distributions = self.study.space.distributions
-        for trial in stored_since(self.study.optuna, self._read):
-            self._read += 1
-            if not trial.state.is_finished():
-                continue
-            if trial.distributions.keys() == distributions.keys():
-                trial.distributions = distributions  # each has a copy: most of a study's memory
-            self._stored[trial.user_attrs.get("hash", "")] = trial.number
+        for trial in self.study.stored(self._cursor):
+            self._stored[trial.facts.get("hash", "")] = None
             self._history.add(trial)
-            self._tally.add(trial)
+            self._tally.add(trial, self.study.record_of)
 
     def _reference(self) -> Combiner | None:
         """Scores a sample of random feasible networks, which the combined score is relative to.
 
         It is the study's first driver's to be ready, and the same whatever the number of workers.
+        Each network's scores are stored as they come, and not computed again by whoever goes on.
         None where the driver is to stop.
         """
-        candidates = self.study.candidates
-        rng = np.random.default_rng((self.study.settings.seed, 0))
-        drawn = (candidates.feasible({}, rng) for _ in range(4 * REFERENCE_SIZE))
-        networks = (candidate for candidate in drawn if candidate)
-        running: deque[tuple[Candidate, Future[dict[str, float]]]] = deque()
+        drawn, known = self._drawn(), self._alone(self.study.drawn)
+        running: deque[tuple[int, Candidate, Future[dict[str, float]]]] = deque()
         reference: list[dict[str, float]] = []
         assignments: list[dict[str, Any]] = []
-        while not self.stopping:
-            with self._claim.exclusive():
-                if combiner := self.study.combiner():
-                    return combiner
-                if len(reference) == REFERENCE_SIZE:
-                    return self.study.set_reference(reference, assignments)
+        while running or not self.stopping:
+            if len(reference) < REFERENCE_SIZE:
+                combiner = self._alone(self.study.combiner)
+            else:
+                combiner = self._alone(lambda: self._complete(reference, assignments))
+            if combiner is not None:
+                return combiner
             self._report("reference sample", len(reference), REFERENCE_SIZE)
             missing = REFERENCE_SIZE - len(reference)
-            while len(running) < min(self.slots(), missing) and (network := next(networks, None)):
-                running.append((network, self._submit(network)))
+            while not self.stopping and len(running) < min(self.slots(), missing):
+                following = next(drawn, None)
+                if following is None:
+                    break
+                number, network = following
+                running.append((number, network, self._scored(known, number, network)))
             if not running:
+                if self.stopping:
+                    break
                 raise NasError("the proxies are undefined for most networks of the space")
-            network, future = running.popleft()
+            number, network, future = running.popleft()
             outcome = _outcome(future)
+            if number not in known:
+                self._alone(partial(self.study.set_drawn, number, network.arch.hash, outcome))
             if isinstance(outcome, dict):
                 reference.append(outcome)
                 assignments.append(network.assignment)
         return None
+
+    def _drawn(self) -> Iterator[tuple[int, Candidate]]:
+        """The random feasible networks that the reference sample begins with, numbered."""
+        rng = np.random.default_rng((self.study.settings.seed, 0))
+        for number in range(4 * REFERENCE_SIZE):
+            if candidate := self.study.candidates.feasible({}, rng):
+                yield number, candidate
+
+    def _scored(
+        self, known: dict[int, Drawn], number: int, network: Candidate
+    ) -> Future[dict[str, float]]:
+        """The scores of a network of the reference sample, which may be stored already."""
+        if number in known and known[number].hash != network.arch.hash:
+            del known[number]
+        if number not in known:
+            return self._submit(network)
+        future: Future[dict[str, float]] = Future()
+        if (scores := known[number].scores) is not None:
+            future.set_result(scores)
+        else:
+            future.set_exception(NasError(known[number].reason))
+        return future
+
+    def _complete(
+        self, reference: list[dict[str, float]], assignments: list[dict[str, Any]]
+    ) -> Combiner:
+        """Stores the reference sample, unless another driver has."""
+        return self.study.combiner() or self.study.set_reference(reference, assignments)
 
     def _submit(self, candidate: Candidate) -> Future[dict[str, float]]:
         settings = self.study.settings
@@ -190,20 +232,42 @@ class Driver:
         trial = create_trial(
             state=state,
             values=values,
-            params=candidate.assignment,
-            distributions=self.study.space.distributions,
-            user_attrs=_attributes(candidate, outcome) | {"seconds": self._lap()},
+            user_attrs={TRIAL: self._facts(candidate, outcome, values)},
             system_attrs=asked.notes,
             constraints=limits,
         )
-        with self._claim.exclusive():
+
+        def store() -> bool:
             self._read_stored()
             if key in self._stored:  # another driver was faster
-                self._dropped += 1
-                return
-            self.study.optuna.add_trial(trial)
+                return False
+            self.study.log.add(trial)
             self._read_stored()
-        self._report("search", len(self._history), self._goal)
+            return True
+
+        if self._alone(store):
+            self._report("search", len(self._history), self._goal)
+        else:
+            self._dropped += 1
+
+    def _facts(
+        self, candidate: Candidate, outcome: Outcome, values: list[float] | None
+    ) -> dict[str, Any]:
+        """What is stored of a trial; the network once, as what its assignment decodes to."""
+        latency, cost = candidate.latency, candidate.cost
+        return {
+            "hash": candidate.arch.hash,
+            "assignment": self.study.indices(candidate.assignment),
+            "resolution": candidate.arch.resolution,
+            "macs": cost.macs,
+            "params": cost.params,
+            "peak_bytes": cost.peak_bytes,
+            "latency_ms": latency.ms,
+            "latency_interval_ms": [latency.low_ms, latency.high_ms],
+            "values": values,
+            **({"reason": outcome} if isinstance(outcome, str) else {"scores": outcome}),
+            "seconds": self._lap(),
+        }
 
     def _lap(self) -> float:
         """The seconds since it was called last; a study's are those that its drivers worked."""
@@ -225,17 +289,3 @@ def _outcome(future: Future[dict[str, float]]) -> Outcome:
     if isinstance(error, WorkersLost) or not isinstance(error, FAILURES):
         raise error
     return str(error) or repr(error)
-
-
-def _attributes(candidate: Candidate, outcome: Outcome) -> dict[str, object]:
-    latency, cost = candidate.latency, candidate.cost
-    return {
-        "hash": candidate.arch.hash,
-        "architecture": candidate.arch.to_dict(),
-        "macs": cost.macs,
-        "params": cost.params,
-        "peak_bytes": cost.peak_bytes,
-        "latency_ms": latency.ms,
-        "latency_interval_ms": [latency.low_ms, latency.high_ms],
-        **({"reason": outcome} if isinstance(outcome, str) else {"scores": outcome}),
-    }

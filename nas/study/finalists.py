@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import optuna
 from optuna.pruners import SuccessiveHalvingPruner
@@ -25,13 +25,15 @@ from nas.study.storage.locks import claim_file
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.support.errors import NasError
-from nas.training import TrainingProgress
+
+if TYPE_CHECKING:
+    from nas.training import TrainingProgress
 
 NAME, NETWORK = "finalists", "search_trial"
 REDUCTION = 3
 
 # Takes the finalist's record, its number, how many there are, and how far its training is.
-FinalistReport = Callable[[Record, int, int, TrainingProgress], None]
+FinalistReport: TypeAlias = "Callable[[Record, int, int, TrainingProgress], None]"
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from optuna.trial import FrozenTrial, TrialState
 
 from nas.study.objectives import losses
-from nas.study.record import Record, record_of
+from nas.study.record import Record
+from nas.study.stored import Stored
 
 
 class SearchProgress(NamedTuple):
@@ -35,8 +35,8 @@ class Tally:
 
     def __init__(self, objectives: Sequence[str]) -> None:
         self._objectives = objectives
-        self._feasible = self._failed = 0
-        self._front: list[Record] = []
+        self.scored = self.failed = 0
+        self.front: list[Record] = []
         self._losses = np.empty((0, 1 + len(objectives)))  # of the front
         self.begin(0)
 
@@ -45,18 +45,28 @@ class Tally:
         self._done = done
         self._first: tuple[float, int] | None = None  # when something was done first, and how much
 
-    def add(self, trial: FrozenTrial) -> None:
-        """Takes a finished trial."""
-        if trial.state != TrialState.COMPLETE:
-            self._failed += 1
+    @property
+    def trials(self) -> int:
+        """The number of finished trials, failed ones included."""
+        return self.scored + self.failed
+
+    @property
+    def best(self) -> Record | None:
+        """The first of the highest score; it is in the front."""
+        return max(self.front, key=lambda r: (r.score, -r.trial), default=None)
+
+    def add(self, trial: Stored, record_of: Callable[[Stored], Record]) -> None:
+        """Takes a finished trial, and the record of one that was scored."""
+        if not trial.complete:
+            self.failed += 1
             return
-        self._feasible += 1
+        self.scored += 1
         record = record_of(trial)
         point = losses([record], self._objectives)
         if (self._losses <= point).all(axis=1).any():
             return
         kept = np.flatnonzero((self._losses < point).any(axis=1))
-        self._front = [*(self._front[i] for i in kept), record]
+        self.front = [*(self.front[i] for i in kept), record]
         self._losses = np.vstack([self._losses[kept], point])
 
     def progress(self, phase: str, done: int, goal: int) -> SearchProgress:
@@ -74,10 +84,10 @@ class Tally:
             phase=phase,
             trials=done,
             goal=goal,
-            feasible=self._feasible,
-            failed=self._failed,
-            best=max(self._front, key=lambda r: r.score, default=None),
-            front=len(self._front),
+            feasible=self.scored,
+            failed=self.failed,
+            best=self.best,
+            front=len(self.front),
             per_second=rate,
             seconds_left=(goal - done) / rate if rate > 0 and phase == "search" else None,
         )

@@ -1,19 +1,22 @@
-"""`Record`: a finished trial of a search, as it is shown."""
+"""`Record`: a scored trial of a search, as it is shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from math import nan
 from typing import Any
 
-from optuna.trial import FrozenTrial
-
 from nas.architecture import Architecture
-from nas.support.errors import NasError
+from nas.study.stored import DAMAGE, Stored, damaged
+
+Decode = Callable[[Stored], Architecture]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """One finished trial: a network, its score and its costs."""
+    """One scored trial: a network, its score and its costs."""
 
     trial: int
     score: float
@@ -24,12 +27,14 @@ class Record:
     latency_interval_ms: tuple[float, float]
     resolution: int
     scores: dict[str, float]
-    architecture: dict[str, Any]
+    network: Callable[[], Architecture] = field(compare=False, repr=False)
+    hash: str = ""
+    seconds: float = nan
 
     @property
     def arch(self) -> Architecture:
-        """The network itself."""
-        return Architecture.from_dict(self.architecture)
+        """The network itself. Errors: `NasError` where it is damaged."""
+        return self.network()
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON types."""
@@ -42,29 +47,35 @@ class Record:
             "latency_ms": self.latency_ms,
             "latency_interval_ms": list(self.latency_interval_ms),
             "resolution": self.resolution,
-            "architecture": self.architecture,
+            "architecture": self.arch.to_dict(),
         }
 
 
-def record_of(trial: FrozenTrial) -> Record:
-    """The record that a completed trial of a study holds.
+def record_of(trial: Stored, decode: Decode) -> Record:
+    """The record of a completed trial, whose network `decode` gives.
 
     Errors: `NasError` where something is missing, as on a trial that another program added.
     """
-    attributes = trial.user_attrs
+    facts = trial.facts
     try:
-        low, high = attributes["latency_interval_ms"]
+        low, high = facts["latency_interval_ms"]
+        if "resolution" in facts:
+            resolution = facts["resolution"]
+        else:  # of an older hw-nas
+            resolution = facts["architecture"]["resolution"]
         return Record(
             trial=trial.number,
-            score=trial.values[0],
-            macs=attributes["macs"],
-            params=attributes["params"],
-            peak_bytes=attributes["peak_bytes"],
-            latency_ms=attributes["latency_ms"],
+            score=(trial.values or [])[0],
+            macs=facts["macs"],
+            params=facts["params"],
+            peak_bytes=facts["peak_bytes"],
+            latency_ms=facts["latency_ms"],
             latency_interval_ms=(low, high),
-            resolution=attributes["architecture"]["resolution"],
-            scores=attributes["scores"],
-            architecture=attributes["architecture"],
+            resolution=resolution,
+            scores=facts["scores"],
+            network=partial(decode, trial),
+            hash=facts["hash"],
+            seconds=facts.get("seconds", nan),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise NasError(f"trial {trial.number} is damaged: {error!r}") from None
+    except DAMAGE as error:
+        raise damaged(trial.number, error) from None

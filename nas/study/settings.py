@@ -10,9 +10,13 @@ from packaging.version import Version
 from pydantic import Field
 
 from nas._version import __version__
-from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TRIALS
+from nas.defaults import (
+    DEFAULT_OBJECTIVES,
+    DEFAULT_PROXIES,
+    DEFAULT_SAMPLER,
+    DEFAULT_TRIALS,
+)
 from nas.plugins import PluginFile
-from nas.proxies import DEFAULT
 from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
@@ -36,7 +40,7 @@ class StudySettings(Settings):
     budgets: tuple[str, ...]
     sampler: str = DEFAULT_SAMPLER
     objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
-    proxies: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT
+    proxies: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT_PROXIES
     start_from: tuple[dict[str, Any], ...] = ()
     cascade: Annotated[int, Field(ge=1, le=10_000)] = 1
     trials: Annotated[int, Field(ge=1, le=10**7)] = DEFAULT_TRIALS

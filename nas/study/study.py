@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
 
 from nas import plugins
 from nas.architecture import Architecture
 from nas.budget import Budget, parse_budgets
 from nas.latency import Target
 from nas.measures import OBJECTIVES
-from nas.proxies import Combiner
+from nas.proxies.combine import Combiner
 from nas.space import SearchSpace
 from nas.study.candidates import Candidate, Candidates
 from nas.study.objectives import directions, pareto
+from nas.study.progress import Tally
 from nas.study.record import Record, record_of
 from nas.study.samplers.cascade import Screen
 from nas.study.settings import StudySettings, read_settings
+from nas.study.storage.log import Cursor
 from nas.study.storage.storage import Storage, locate
+from nas.study.stored import DAMAGE, OptionTable, Stored, damaged
 from nas.support.errors import NasError
 
 SETTINGS, REFERENCE, NETWORKS = "nas:settings", "nas:reference", "nas:reference_networks"
-DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # of stored values
+OPTIONS, IDENTITY, DRAWN = "nas:options", "nas:identity", "nas:drawn"
+
+
+class Drawn(NamedTuple):
+    """A scored network of the reference sample: its hash, and its scores or why it has none."""
+
+    hash: str
+    scores: dict[str, float] | None = None
+    reason: str = ""
 
 
 class Study:
-    """A stored search. `optuna` is the underlying Optuna study, as any Optuna tool sees it."""
+    """A stored search. What is in it is read from its `log`, as a stream."""
 
-    def __init__(self, storage: Storage, stored: optuna.Study) -> None:
-        self.storage, self.optuna = storage, stored
-        self.name = stored.study_name
-        text = stored.user_attrs.get(SETTINGS)
+    def __init__(self, storage: Storage, name: str) -> None:
+        self.storage, self.name = storage, name
+        self.log = storage.log(name)
+        text = self.log.attributes().get(SETTINGS)
         if not isinstance(text, str):
             raise NasError(f"study '{self.name}' in {storage} was not made by nas")
         self.settings = read_settings(text, f"study '{self.name}'")
@@ -52,8 +65,13 @@ class Study:
 
         Errors: `NasError` where the name is taken or the storage not writable.
         """
-        attributes = {SETTINGS: settings.model_dump_json()}
-        study = cls(storage, storage.create(name, attributes, directions(settings.objectives)))
+        attributes: dict[str, Any] = {SETTINGS: settings.model_dump_json(), IDENTITY: uuid4().hex}
+        if candidates:
+            attributes[OPTIONS] = [
+                [name, values] for name, values in candidates.space.options.items()
+            ]
+        storage.create(name, attributes, directions(settings.objectives))
+        study = cls(storage, name)
         if candidates:
             study.space, study.target = candidates.space, candidates.target
             study.budgets, study.candidates = candidates.budgets, candidates
@@ -72,7 +90,7 @@ class Study:
     @classmethod
     def open(cls, storage: Storage, name: str) -> Study:
         """An existing study, whose plugins are not needed for what it holds but the networks."""
-        return cls(storage, storage.open(name))
+        return cls(storage, name)
 
     def load_plugins(self) -> None:
         """Registers the blocks and proxies of the study's plugins.
@@ -80,6 +98,19 @@ class Study:
         Errors: `NasError` where a plugin is missing or has changed since the study began.
         """
         plugins.restore(self.settings.plugins, f"study '{self.name}'")
+
+    @cached_property
+    def optuna(self) -> optuna.Study:
+        """The underlying Optuna study, as any Optuna tool sees it, read whole."""
+        return self.storage.optuna_study(self.name)
+
+    @cached_property
+    def identity(self) -> str:
+        """What tells the study from any other, of the same name or not: made when it began."""
+        made = self.log.attributes().get(IDENTITY)
+        if isinstance(made, str) and made:
+            return made
+        return sha256(f"{self.name} {self.settings.model_dump_json()}".encode()).hexdigest()[:32]
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -128,15 +159,32 @@ class Study:
         self, reference: list[dict[str, float]], assignments: Sequence[dict[str, Any]]
     ) -> Combiner:
         """Stores the proxies' scores of the reference sample and its assignments, once."""
-        self.optuna.set_user_attr(NETWORKS, list(assignments))
-        self.optuna.set_user_attr(REFERENCE, reference)
+        self.log.set_attribute(NETWORKS, list(assignments))
+        self.log.set_attribute(REFERENCE, reference)
         return self._combined(reference)
+
+    def drawn(self) -> dict[int, Drawn]:
+        """The networks of the reference sample that were scored so far, by number."""
+        try:
+            return {
+                int(key.removeprefix(f"{DRAWN}.")): Drawn(**stored)
+                for key, stored in self.log.attributes().items()
+                if key.startswith(f"{DRAWN}.")
+            }
+        except DAMAGE as error:
+            raise self._damaged(error) from None
+
+    def set_drawn(self, number: int, key: str, outcome: dict[str, float] | str) -> None:
+        """Stores the scores of a network of the reference sample, or why it has none."""
+        failed = isinstance(outcome, str)
+        result = {"reason": outcome} if failed else {"scores": outcome}
+        self.log.set_attribute(f"{DRAWN}.{number}", {"hash": key, **result})
 
     @property
     def reference(self) -> list[dict[str, float]]:
         """The proxies' scores of the reference sample; none before they are stored."""
         try:
-            stored = self.optuna.user_attrs.get(REFERENCE, [])
+            stored = self.log.attributes().get(REFERENCE, [])
             return [{name: float(v) for name, v in scores.items()} for scores in stored]
         except DAMAGE as error:
             raise self._damaged(error) from None
@@ -145,7 +193,7 @@ class Study:
     def reference_trials(self) -> list[FrozenTrial]:
         """The reference sample as if it had been searched; none before it is stored, or where an
         older hw-nas stored its scores alone."""
-        combiner, networks = self.combiner(), self.optuna.user_attrs.get(NETWORKS, [])
+        combiner, networks = self.combiner(), self.log.attributes().get(NETWORKS, [])
         if combiner is None or not networks:
             return []
         try:
@@ -174,28 +222,87 @@ class Study:
     def _combined(self, reference: list[dict[str, float]]) -> Combiner:
         return Combiner(self.settings.proxies).fit(reference)
 
+    @cached_property
+    def options(self) -> OptionTable:
+        """The options by which the assignments of its trials are stored."""
+        table = self.log.attributes().get(OPTIONS)
+        return list(self.space.options.items()) if table is None else table
+
+    def indices(self, assignment: Mapping[str, Any]) -> list[int | None] | dict[str, Any]:
+        """An assignment as it is stored: in a study of an older hw-nas, as it is."""
+        if OPTIONS not in self.log.attributes():
+            return dict(assignment)
+        return [
+            values.index(assignment[name]) if name in assignment else None
+            for name, values in self.options
+        ]
+
+    def stored(self, cursor: Cursor | None = None) -> Iterator[Stored]:
+        """Yields every finished trial, failed ones included, from a cursor on, which follows."""
+        with self.storage.explained_reading(self.name):
+            yield from self.log.trials(cursor or Cursor())
+
+    def frozen(self, trial: Stored) -> FrozenTrial:
+        """A trial as Optuna's samplers see it. Errors: `NasError` where it is damaged."""
+        return trial.frozen(self.options, self.space.distributions)
+
     def trials(self) -> list[FrozenTrial]:
-        """Every finished trial, failed ones included."""
-        finished = (TrialState.COMPLETE, TrialState.FAIL)
-        return self.optuna.get_trials(deepcopy=False, states=finished)
+        """Every finished trial, failed ones included, as Optuna's samplers see them."""
+        return [self.frozen(trial) for trial in self.stored()]
 
     def records(self) -> list[Record]:
         """The finished trials that gave a score, in order. All of them meet every budget."""
-        return [record_of(t) for t in self.trials() if t.state == TrialState.COMPLETE]
+        return [self.record_of(trial) for trial in self.stored() if trial.complete]
+
+    def record_of(self, trial: Stored) -> Record:
+        """The record of a completed trial. Errors: `NasError` where it is damaged."""
+        return record_of(trial, self._decoded)
+
+    def _decoded(self, trial: Stored) -> Architecture:
+        try:
+            if (whole := trial.facts.get("architecture")) is not None:  # of an older hw-nas
+                return Architecture.from_dict(whole)
+            arch = self.space.decode(trial.assignment(self.options))
+            same = arch.hash == trial.facts["hash"]
+        except NasError:
+            raise
+        except DAMAGE as error:
+            raise damaged(trial.number, error) from None
+        if not same:
+            raise NasError(
+                f"trial {trial.number} of study '{self.name}': its assignment gives another "
+                "network than the one that was scored"
+            )
+        return arch
+
+    def tally(self) -> Tally:
+        """The counts, the best and the Pareto front as they are now; only these are in memory."""
+        for trial in self.stored(self._cursor):
+            self._tally.add(trial, self.record_of)
+        return self._tally
+
+    @cached_property
+    def _cursor(self) -> Cursor:
+        return Cursor()
+
+    @cached_property
+    def _tally(self) -> Tally:
+        return Tally(self.settings.objectives)
 
     def record(self, number: int | None = None) -> Record:
         """One trial by its number, or the best. Errors: `NasError` where there is none."""
-        records = {r.trial: r for r in self.records()}
-        if not records:
+        tally = self.tally()
+        if tally.best is None:
             raise NasError(f"study '{self.name}' has no finished trial yet")
         if number is None:
-            return max(records.values(), key=lambda r: r.score)
-        if number not in records:
+            return tally.best
+        scored = [trial for trial in self.stored() if trial.complete]
+        if number not in (numbers := [trial.number for trial in scored]):
             raise NasError(
                 f"trial {number} of study '{self.name}' is none of its scored trials, "
-                f"{min(records)} to {max(records)}"
+                f"{min(numbers)} to {max(numbers)}"
             )
-        return records[number]
+        return self.record_of(scored[numbers.index(number)])
 
     def network(self, record: Record) -> Architecture:
         """A trial's network, under the name of study and trial."""
@@ -203,4 +310,4 @@ class Study:
 
     def pareto(self) -> list[Record]:
         """The trials that none beats in score and objectives, best score first."""
-        return pareto(self.records(), self.settings.objectives)
+        return pareto(self.tally().front, self.settings.objectives)
