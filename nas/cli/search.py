@@ -177,24 +177,25 @@ def resume(
     begun = Study.load(study, storage)
     for notice in notices(begun):
         typer.echo(notice, err=True)
-    done = begun.tally().trials
     if trials is not None and trials < 1:
         raise NasError(f"--trials {trials}: must be at least 1")
-    goal = begun.settings.trials if trials is None else done + trials
-    if goal <= done:
-        typer.echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
+    goal = begun.settings.trials if trials is None else None
     with open_executor(workers, scheduler, begun.settings.plugins) as (executor, slots):
-        ended = _run(begun, goal, executor, slots)
+        ended = _run(begun, goal, executor, slots, trials or 0)
     _conclude(begun, ended, _worker_options(workers, scheduler))
 
 
-def _run(study: Study, goal: int, executor: Executor, slots: Slots) -> str:
-    """Runs the study until it has so many trials; says why it ended."""
+def _run(study: Study, goal: int | None, executor: Executor, slots: Slots, more: int = 0) -> str:
+    """Runs the study until it has so many trials, or so many more; says why it ended."""
     from nas.cli.progress import progress_display
     from nas.study import Driver
 
     with progress_display(study) as report:
-        return Driver(study, executor, slots, report).run(goal)
+        driver = Driver(study, executor, slots, report)
+        ended = driver.run(goal, more=more)
+    if goal is not None and driver.before >= goal:
+        typer.echo(f"study '{study.name}' has its {driver.before} trials; add more with --trials N")
+    return ended
 
 
 def _worker_options(workers: int, scheduler: str | None) -> str:

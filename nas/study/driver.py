@@ -15,11 +15,10 @@ from optuna.trial import TrialState, create_trial
 from nas.proxies import evaluate
 from nas.proxies.combine import Combiner
 from nas.study.candidates import Candidate
-from nas.study.progress import SearchReport, Tally
+from nas.study.progress import SearchReport
 from nas.study.samplers.budget import BudgetSampler
 from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
-from nas.study.storage.log import Cursor
 from nas.study.stored import TRIAL
 from nas.study.study import Drawn, Study
 from nas.study.workers.executors import InlineExecutor, Slots, WorkersLost
@@ -60,38 +59,41 @@ class Driver:
         self.executor = executor or InlineExecutor()
         self.slots: Callable[[], int] = slots if callable(slots) else lambda: slots
         self.stopping = False
+        self.before = 0  # trials that were there when it began to run
         sampler = SAMPLERS[study.settings.sampler]
         self._history = History(study.directions, sampler, study.frozen)
-        self._tally = Tally(study.settings.objectives)
         self._stored: dict[str, None] = {}
         self._waiting: dict[str, Asked] = {}
         self._first = list(study.warm_start)
-        self._cursor = Cursor()
+        self._cursor, self._tally = study.followed()
         self._repeats = self._dropped = self._goal = 0
         self._clock = time.monotonic()
 
-    def run(self, goal: int) -> str:
+    def run(self, goal: int | None = None, *, more: int = 0) -> str:
         """Runs until the study holds `goal` finished trials, whoever ran them; says why it ended.
+
+        Without a goal it is those that are there and so many `more`.
 
         The answer is "finished", "interrupted" (SIGINT or SIGTERM: what is running is finished
         first, if that takes but seconds; see `stop_on_signal`) or "exhausted" (nothing but repeats
         is proposed any more). Errors: `NasError`, also where there are no workers any more or the
         storage cannot be written any more.
         """
-        self._goal = goal
         driven = self.study.storage.driven(self.study.name, lambda: self.stopping)
         try:
             with stop_on_signal(self._stop), driven as (self._claim, self._alone):
+                self._alone(self._read_stored)
+                self.before = len(self._history)
+                self._goal = self.before + more if goal is None else goal
                 self._run()
         except KeyboardInterrupt:
             if not self.stopping:  # somebody else's
                 raise
         if self.stopping:
             return "interrupted"
-        return "finished" if len(self._history) >= goal else "exhausted"
+        return "finished" if len(self._history) >= self._goal else "exhausted"
 
     def _run(self) -> None:
-        self._alone(self._read_stored)
         combiner = self._reference()
         if combiner is None:
             return
@@ -229,10 +231,11 @@ class Driver:
             state = TrialState.COMPLETE
             values = self.study.values(combiner.score(outcome), candidate)
         limits = {b.text: candidate.value(b.measure) - b.limit for b in self.study.budgets}
+        facts = facts_of(self.study, candidate, values, outcome) | {"seconds": self._lap()}
         trial = create_trial(
             state=state,
             values=values,
-            user_attrs={TRIAL: self._facts(candidate, outcome, values)},
+            user_attrs={TRIAL: facts},
             system_attrs=asked.notes,
             constraints=limits,
         )
@@ -249,25 +252,6 @@ class Driver:
             self._report("search", len(self._history), self._goal)
         else:
             self._dropped += 1
-
-    def _facts(
-        self, candidate: Candidate, outcome: Outcome, values: list[float] | None
-    ) -> dict[str, Any]:
-        """What is stored of a trial; the network once, as what its assignment decodes to."""
-        latency, cost = candidate.latency, candidate.cost
-        return {
-            "hash": candidate.arch.hash,
-            "assignment": self.study.indices(candidate.assignment),
-            "resolution": candidate.arch.resolution,
-            "macs": cost.macs,
-            "params": cost.params,
-            "peak_bytes": cost.peak_bytes,
-            "latency_ms": latency.ms,
-            "latency_interval_ms": [latency.low_ms, latency.high_ms],
-            "values": values,
-            **({"reason": outcome} if isinstance(outcome, str) else {"scores": outcome}),
-            "seconds": self._lap(),
-        }
 
     def _lap(self) -> float:
         """The seconds since it was called last; a study's are those that its drivers worked."""
@@ -289,3 +273,22 @@ def _outcome(future: Future[dict[str, float]]) -> Outcome:
     if isinstance(error, WorkersLost) or not isinstance(error, FAILURES):
         raise error
     return str(error) or repr(error)
+
+
+def facts_of(
+    study: Study, candidate: Candidate, values: list[float] | None, outcome: Outcome
+) -> dict[str, Any]:
+    """What is stored of a trial; its network once, as what the assignment decodes to."""
+    latency, cost = candidate.latency, candidate.cost
+    return {
+        "hash": candidate.arch.hash,
+        "assignment": study.indices(candidate.assignment),
+        "resolution": candidate.arch.resolution,
+        "macs": cost.macs,
+        "params": cost.params,
+        "peak_bytes": cost.peak_bytes,
+        "latency_ms": latency.ms,
+        "latency_interval_ms": [latency.low_ms, latency.high_ms],
+        "values": values,
+        **({"reason": outcome} if isinstance(outcome, str) else {"scores": outcome}),
+    }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
 
-from nas.study.objectives import losses
 from nas.study.record import Record
 from nas.study.stored import Stored
 
@@ -34,7 +34,6 @@ class Tally:
     """The counts, the best and the Pareto front of the trials that were added."""
 
     def __init__(self, objectives: Sequence[str]) -> None:
-        self._objectives = objectives
         self.scored = self.failed = 0
         self.front: list[Record] = []
         self._losses = np.empty((0, 1 + len(objectives)))  # of the front
@@ -56,17 +55,17 @@ class Tally:
         return max(self.front, key=lambda r: (r.score, -r.trial), default=None)
 
     def add(self, trial: Stored, record_of: Callable[[Stored], Record]) -> None:
-        """Takes a finished trial, and the record of one that was scored."""
+        """Takes a finished trial; where it is of the front, as its record."""
         if not trial.complete:
             self.failed += 1
             return
         self.scored += 1
-        record = record_of(trial)
-        point = losses([record], self._objectives)
+        score, *costs = trial.values or [nan]
+        point = np.array([-score, *costs])
         if (self._losses <= point).all(axis=1).any():
             return
         kept = np.flatnonzero((self._losses < point).any(axis=1))
-        self.front = [*(self.front[i] for i in kept), record]
+        self.front = [*(self.front[i] for i in kept), record_of(trial)]
         self._losses = np.vstack([self._losses[kept], point])
 
     def progress(self, phase: str, done: int, goal: int) -> SearchProgress:

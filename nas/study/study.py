@@ -189,11 +189,17 @@ class Study:
         except DAMAGE as error:
             raise self._damaged(error) from None
 
+    @property
+    def reference_assignments(self) -> list[dict[str, Any]]:
+        """The assignments of the reference sample; none where an older hw-nas stored none."""
+        assignments: list[dict[str, Any]] = self.log.attributes().get(NETWORKS, [])
+        return assignments
+
     @cached_property
     def reference_trials(self) -> list[FrozenTrial]:
         """The reference sample as if it had been searched; none before it is stored, or where an
         older hw-nas stored its scores alone."""
-        combiner, networks = self.combiner(), self.log.attributes().get(NETWORKS, [])
+        combiner, networks = self.combiner(), self.reference_assignments
         if combiner is None or not networks:
             return []
         try:
@@ -277,17 +283,21 @@ class Study:
 
     def tally(self) -> Tally:
         """The counts, the best and the Pareto front as they are now; only these are in memory."""
-        for trial in self.stored(self._cursor):
-            self._tally.add(trial, self.record_of)
-        return self._tally
+        cursor, tally = self._followed
+        for trial in self.stored(cursor):
+            tally.add(trial, self.record_of)
+        return tally
+
+    def followed(self) -> tuple[Cursor, Tally]:
+        """A cursor at the beginning, with the tally of what is read by it: the study's own, so that
+        nothing is read twice, unless that has been read before."""
+        if self._followed[0].position:
+            self._followed = Cursor(), Tally(self.settings.objectives)
+        return self._followed
 
     @cached_property
-    def _cursor(self) -> Cursor:
-        return Cursor()
-
-    @cached_property
-    def _tally(self) -> Tally:
-        return Tally(self.settings.objectives)
+    def _followed(self) -> tuple[Cursor, Tally]:
+        return Cursor(), Tally(self.settings.objectives)
 
     def record(self, number: int | None = None) -> Record:
         """One trial by its number, or the best. Errors: `NasError` where there is none."""

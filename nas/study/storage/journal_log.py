@@ -79,7 +79,7 @@ class JournalLog:
         study = self._id()
         for line, end in _lines(self._path, cursor.position):
             if line.startswith(_TRIAL_LINE) or not line.startswith(b'{"op_code":'):
-                log = json.loads(line)
+                log = json.loads(line.decode())  # quicker than from bytes
                 if log["op_code"] == CREATE_TRIAL and log["study_id"] == study:
                     number, cursor.number = cursor.number, cursor.number + 1
                     state = TrialState(log.get("state", TrialState.RUNNING.value))
