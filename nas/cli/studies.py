@@ -136,12 +136,12 @@ def export(
     if is_training(study):
         _export_training(Path(study), output, dynamic_batch)
         return
-    from nas.formats.verified import export_onnx, initialised, output_file
+    from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
 
     if output is not None:
         output_file(output)
     loaded = Study.load(study, storage)
-    output = output or Path(f"{loaded.name}.onnx")
+    output = output or unnamed_output(Path(f"{loaded.name}.onnx"))
     record = loaded.record(trial)
     arch = loaded.network(record)
     metadata = {
@@ -172,11 +172,13 @@ def export(
 
 def _export_training(folder: Path, output: Path | None, dynamic_batch: bool) -> None:
     from nas.data import load_data
+    from nas.formats.verified import unnamed_output
     from nas.training import Trained
+    from nas.training.checkpoint import MODEL
     from nas.training.export import export_trained
 
     trained = Trained.load(folder)
-    output = output or folder / "model.onnx"
+    output = output or unnamed_output(folder / MODEL)
     data = load_data(trained.data.source, trained.data.seed)
     metadata = {"versions": _versions(), "weights": f"trained on {data.source}"}
     done = export_trained(trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata)

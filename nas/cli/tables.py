@@ -158,9 +158,11 @@ def records_table(records: Iterable[Record], *, known: bool = True) -> Table:
 
 def print_finalists(study: Study) -> None:
     """The trained finalists by accuracy, apart from every score; nothing where there is none."""
-    from nas.study.finalists import read_finalists
+    from nas.study.finalists import failed_finalists, read_finalists
 
     finalists = read_finalists(study)
+    for record, reason in failed_finalists(study):
+        show(f"\nFinalist {record.trial} could not be trained: {reason}")
     if not finalists:
         return
     columns = ("trial", "accuracy", "loss", "epochs", "MMACs", "Mparams", "latency ms", "px", "")

@@ -9,6 +9,7 @@ each fact, and Optuna's parameters; such trials are read as well.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.support.errors import NasError
 
 TRIAL = "nas:trial"
+NO_TIME = datetime(1970, 1, 1)  # Optuna wants one, no sampler reads it
 DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # of stored values
 
 # The options of a study in the order of its assignments, each with its values.
@@ -66,8 +68,8 @@ class Stored(NamedTuple):
                 state=self.state,
                 value=None,
                 values=self.values,
-                datetime_start=None,
-                datetime_complete=None,
+                datetime_start=NO_TIME,
+                datetime_complete=NO_TIME,
                 params=params,
                 distributions=_shared(params, distributions),
                 user_attrs=dict(self.facts),

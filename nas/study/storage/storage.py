@@ -100,10 +100,11 @@ class Storage:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._fill(journal(part), name, attributes, directions)
-            # A link, unlike a rename, fails where another process has made the same study.
-            os.link(part, self.folder / f"{name}{SUFFIX}")
-        except FileExistsError:
-            raise self._taken(name) from None
+            try:
+                # A link, unlike a rename, fails where another process has made the same study.
+                os.link(part, self.folder / f"{name}{SUFFIX}")
+            except FileExistsError:
+                raise self._taken(name) from None
         except OSError as error:
             raise NasError(f"studies cannot be kept in {self}: {error.strerror}") from None
         finally:

@@ -1,0 +1,46 @@
+"""A folder that one process at a time writes: its lock is the system's, and says who has it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nas.support.errors import NasError
+
+LOCK = ".lock"
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """A context in which no other process owns the folder, which is made where there is none.
+
+    The system lets go of the lock however its process ends, so none is ever stale; on a file
+    system without locks nothing is kept apart. Errors: `NasError` with the owner's process and
+    host, and where the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        raise NasError(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 200).decode("utf-8", "replace")
+            who = "".join(c for c in owner if c.isprintable()) or "another process"
+            raise NasError(
+                f"{folder} is in use by {who}: wait for it to end, or choose another folder"
+            ) from None
+        except OSError:  # no locks here
+            pass
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        yield
+    finally:
+        os.close(descriptor)
