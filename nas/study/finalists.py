@@ -119,8 +119,9 @@ def run_finalists(
     """Trains the best `settings.finalists` of the front that are not trained yet.
 
     May be stopped at any moment: a network goes on after its last finished epoch, and all of them
-    end as they would have. One that cannot be trained is noted, with its reason, as failed. Where another process is at them it is waited for. Errors: `NasError`,
-    also where the data set has changed.
+    end as they would have. One that cannot be trained is noted, with its reason, as failed. Where
+    another process is at them it is waited for. Errors: `NasError`, also where the data set has
+    changed.
     """
     settings = study.settings
     front = study.pareto()[: settings.finalists]

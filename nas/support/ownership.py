@@ -24,23 +24,35 @@ def owned(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        descriptor = _opened(folder)
     except OSError as error:
         raise NasError(f"{folder} cannot be written: {error.strerror}") from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.read(descriptor, 200).decode("utf-8", "replace")
-            who = "".join(c for c in owner if c.isprintable()) or "another process"
-            raise NasError(
-                f"{folder} is in use by {who}: wait for it to end, or choose another folder"
-            ) from None
-        except OSError:  # no locks here
-            pass
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
     finally:
+        with suppress(OSError):
+            os.unlink(folder / LOCK)
         os.close(descriptor)
+
+
+def _opened(folder: Path) -> int:
+    """The lock's file, locked."""
+    while True:
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 200).decode("utf-8", "replace")
+            os.close(descriptor)
+            who = "".join(c for c in owner if c.isprintable()) or "another process"
+            raise NasError(
+                f"{folder} is in use by {who}: wait for it to end, or choose another folder"
+            ) from None
+        except OSError:  # no locks here
+            return descriptor
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # its owner removed it just now
