@@ -190,6 +190,8 @@ def _run(study: Study, goal: int | None, executor: Executor, slots: Slots, more:
     from nas.cli.progress import progress_display
     from nas.study import Driver
 
+    if notice := getattr(executor, "notice", None):
+        typer.echo(notice, err=True)
     with progress_display(study) as report:
         driver = Driver(study, executor, slots, report)
         ended = driver.run(goal, more=more)

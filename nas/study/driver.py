@@ -97,6 +97,7 @@ class Driver:
         combiner = self._reference()
         if combiner is None:
             return
+        self._alone(lambda: self.study.reference_trials)  # kept from here on
         self._tally.begin(len(self._history))
         self._lap()
         while True:
@@ -126,7 +127,8 @@ class Driver:
         Each network's scores are stored as they come, and not computed again by whoever goes on.
         None where the driver is to stop.
         """
-        drawn, known = self._drawn(), self._alone(self.study.drawn)
+        # Whatever is read of the storage is read where a lost connection is waited for.
+        drawn, known = self._drawn(), self._alone(lambda: self.study.options and self.study.drawn())
         running: deque[tuple[int, Candidate, Future[dict[str, float]]]] = deque()
         reference: list[dict[str, float]] = []
         assignments: list[dict[str, Any]] = []

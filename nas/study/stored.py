@@ -47,6 +47,8 @@ class Stored(NamedTuple):
         indices = self.facts.get("assignment")
         if indices is None:
             return dict(self.params)
+        if isinstance(indices, Mapping):  # of a study that an older hw-nas began
+            return dict(indices)
         try:
             return {
                 name: values[index]

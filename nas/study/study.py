@@ -229,18 +229,22 @@ class Study:
         return Combiner(self.settings.proxies).fit(reference)
 
     @cached_property
+    def _table(self) -> OptionTable | None:
+        table: OptionTable | None = self.log.attributes().get(OPTIONS)
+        return table
+
+    @property
     def options(self) -> OptionTable:
         """The options by which the assignments of its trials are stored."""
-        table = self.log.attributes().get(OPTIONS)
-        return list(self.space.options.items()) if table is None else table
+        return list(self.space.options.items()) if self._table is None else self._table
 
     def indices(self, assignment: Mapping[str, Any]) -> list[int | None] | dict[str, Any]:
         """An assignment as it is stored: in a study of an older hw-nas, as it is."""
-        if OPTIONS not in self.log.attributes():
+        if self._table is None:
             return dict(assignment)
         return [
             values.index(assignment[name]) if name in assignment else None
-            for name, values in self.options
+            for name, values in self._table
         ]
 
     def stored(self, cursor: Cursor | None = None) -> Iterator[Stored]:
