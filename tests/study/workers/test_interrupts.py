@@ -81,21 +81,3 @@ def test_while_the_workers_begin(tmp_path: Path) -> None:
     while not study(tmp_path):
         time.sleep(0.02)
     check_ended(child, 1)
-
-
-def test_a_cluster_without_workers_says_so_and_answers(tmp_path: Path) -> None:
-    pytest.importorskip("distributed", reason="needs the extra 'cluster'")
-    from test_cluster import Cluster
-
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    cluster = Cluster(folder)
-    try:
-        child = start(f"{SEARCH} --proxies entropy --scheduler {cluster.address}", tmp_path)
-        assert child.stderr is not None
-        assert "has no workers yet" in child.stderr.readline()
-        time.sleep(1)
-        check_ended(child, 1)
-    finally:
-        cluster.scheduler.kill()
-        cluster.scheduler.wait()
