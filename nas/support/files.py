@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from nas.support.errors import NasError
+
+PART, FRESH_SECONDS = ".part", 2.0
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -18,18 +23,36 @@ def write_whole(path: Path, content: bytes | str) -> None:
     part: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        _clean_up(path)
+        with NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", suffix=PART, delete=False
+        ) as file:
             part = Path(file.name)
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o666 & ~_umask())
-        part.replace(path)
+            part.chmod(0o666 & ~_umask())
+            part.replace(path)
     except OSError as error:
         raise NasError(f"{path} cannot be written: {error.strerror}") from None
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def _clean_up(path: Path) -> None:
+    """Removes what writers of this path left behind that were killed: a live one has a lock."""
+    for entry in os.scandir(path.parent):
+        name = entry.name
+        if not (name.startswith(f".{path.name}.") and name.endswith(PART)):
+            continue
+        with suppress(OSError), open(entry.path, "rb") as file:
+            # One that has just been made may not be locked yet.
+            if time.time() - os.fstat(file.fileno()).st_mtime > FRESH_SECONDS:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(entry.path)
 
 
 def check_folder(path: Path) -> None:

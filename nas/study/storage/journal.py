@@ -16,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 SYNC_SECONDS = 0.2
 
 
-class _Journal(JournalFileBackend):
+class Journal(JournalFileBackend):
     """Appends under flock, which the system lets go of however a process ends.
 
     An append is with the operating system when it returns, so no death of a process can lose it.
@@ -48,7 +48,7 @@ class _Journal(JournalFileBackend):
 
 def journal(path: Path) -> JournalStorage:
     """The journal of a path, made where there is none."""
-    return JournalStorage(_Journal(path))
+    return JournalStorage(Journal(path))
 
 
 def check_last_line(path: Path) -> None:
