@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
+from math import prod
 from typing import Any, TypeVar
 
 from nas.blocks import Block, block_graph
@@ -16,6 +17,8 @@ from nas.support.errors import NasError, one_of, shown
 
 FORMAT = 1
 MAX_SIZE = 65536
+# Of networks from outside, far beyond any that is of use: what is larger hangs or fills the memory.
+MAX_ROWS, MAX_STAGES, MAX_RESOLUTION, MAX_CHANNELS, MAX_MAP = 2000, 256, 4096, 65536, 2**30
 Rows = tuple[Block, ...]
 Value = TypeVar("Value")
 
@@ -136,6 +139,9 @@ class Architecture:
             raise NasError(f"'name' must be text, not {shown(name)}")
         if not isinstance(data["stages"], list):
             raise NasError("'stages' must be a list of lists of rows")
+        check_most("stages", len(data["stages"]), MAX_STAGES)
+        parts = [data["stem"], *data["stages"], data["head"]]
+        check_most("rows", sum(len(rows) for rows in parts if isinstance(rows, list)), MAX_ROWS)
         arch = cls(
             resolution=check_size(data["resolution"], "resolution"),
             stem=_rows(data["stem"], "stem"),
@@ -144,8 +150,11 @@ class Architecture:
             channels=check_size(data.get("channels", 3), "channels"),
             name=name,
         )
-        for _ in arch.row_graphs():  # shapes are checked here, at the edge
-            pass
+        check_most("resolution", arch.resolution, MAX_RESOLUTION)
+        for path, graph in arch.row_graphs():  # shapes are checked here, at the edge
+            for node in graph.nodes:
+                check_most(f"channels of {path}", node.shape[0], MAX_CHANNELS)
+                check_most(f"values of the map of {path}", prod(node.shape), MAX_MAP)
         return arch
 
     @classmethod
@@ -190,6 +199,12 @@ def _rows(data: object, where: str) -> Rows:
         except NasError as error:
             raise NasError(f"{where}.{i}: {error}") from None
     return tuple(rows)
+
+
+def check_most(what: str, count: int, most: int) -> None:
+    """Checks a bound on a network from outside. Errors: `NasError` with both numbers."""
+    if count > most:
+        raise NasError(f"{what}: {count} is more than the {most} that a network may have")
 
 
 def check_size(value: object, key: str) -> int:

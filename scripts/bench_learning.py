@@ -41,7 +41,7 @@ def studied(name: str, given: argparse.Namespace, recipe: Recipe, learn: int) ->
             TARGET, [given.budget], SPACE, name=name, storage=given.storage, data=given.data,
             trials=given.trials, learn=learn, recipe=recipe,
         )  # fmt: skip
-    if run(study, study.settings.trials) == "interrupted":
+    if run(study, study.settings.trials).how == "interrupted":
         raise SystemExit("interrupted: the same command goes on")
     return study
 

@@ -3,6 +3,7 @@
     python scripts/bench_study.py analytic --trials 20000   # of proxies that run no network
     python scripts/bench_study.py share --trials 100        # of its CPU time, inside proxies
     python scripts/bench_study.py workers --trials 60       # candidates/s of two against one
+    python scripts/bench_study.py commands --trials 50000   # CPU and memory of each on such a study
 
 Run them on a quiet machine. `workers` takes turns between one worker and two, and prints the ratio
 of their medians, and also which part of the time the workers were evaluating: where other programs
@@ -12,24 +13,34 @@ want the cores too, twice that part is the ratio to expect of free ones.
 from __future__ import annotations
 
 import argparse
+import os
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import wait
+from hashlib import sha256
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import optuna
+import numpy as np
+from optuna.trial import create_trial
 
-import nas.study.driver as driver_module
+import nas.proxies.scoring as scoring_module
+from nas._version import __version__
 from nas.proxies import evaluate
 from nas.study import Driver, SearchProgress, Study, begin
+from nas.study.driver import facts_of
 from nas.study.samplers.history import History
+from nas.study.storage.journal_log import JournalLog
+from nas.study.stored import TRIAL
 from nas.study.workers.open import open_executor
 
 TAIL = 200
 ROUNDS = 3
+SCORES = {"width": 4.0, "params": 1e6}
 
 
 def timed(owner: Any, name: str, seconds: list[float], clock: Callable[[], float]) -> None:
@@ -60,7 +71,7 @@ def analytic(trials: int, sampler: str) -> None:
     ask: list[float] = []
     persist: list[float] = []
     timed(History, "ask", ask, time.process_time)
-    timed(optuna.Study, "add_trial", persist, time.process_time)
+    timed(JournalLog, "add", persist, time.process_time)
     used: dict[int, float] = {}
 
     def report(progress: SearchProgress) -> None:
@@ -91,7 +102,7 @@ def analytic(trials: int, sampler: str) -> None:
 def share(trials: int) -> None:
     """The part of a search's CPU time that its proxies take."""
     inside: list[float] = []
-    timed(driver_module, "evaluate", inside, time.process_time)
+    timed(scoring_module, "evaluate", inside, time.process_time)
     with TemporaryDirectory() as folder:
         study = start(folder, trials)
         cpu = time.process_time()
@@ -109,7 +120,7 @@ def clocked(*args: Any) -> dict[str, float]:
 
 def workers(trials: int) -> None:
     """One worker and two, by turns."""
-    setattr(driver_module, "evaluate", clocked)  # noqa: B010
+    setattr(scoring_module, "evaluate", clocked)  # noqa: B010
     rates: dict[int, list[float]] = {1: [], 2: []}
     busy: dict[int, list[float]] = {1: [], 2: []}
     with TemporaryDirectory() as folder:
@@ -119,8 +130,7 @@ def workers(trials: int) -> None:
             for count in rates:
                 last: list[SearchProgress] = []
                 study = start(folder, trials, f"{count}-{turn}")
-                for key, value in first.optuna.user_attrs.items():  # the reference sample
-                    study.optuna.set_user_attr(key, value)
+                study.set_reference(first.reference, first.reference_assignments)
                 with open_executor(count) as (executor, slots):
                     arch, proxies = first.record().arch, study.settings.proxies
                     wait([executor.submit(clocked, arch, proxies) for _ in range(4 * count)])
@@ -137,16 +147,64 @@ def workers(trials: int) -> None:
     print(f"ratio {median(rates[2]) / median(rates[1]):.2f}")
 
 
+def fill(study: Study, trials: int) -> None:
+    """Stores trials as if they had been scored: of some networks, and then of none that exist,
+    each worse than one of those."""
+    rng, real = np.random.default_rng(0), 1000
+    distinct = [study.candidates.feasible({}, rng) for _ in range(real)]
+    networks = [network for network in distinct if network]
+    for number in range(trials):
+        network = networks[number % len(networks)]
+        score = -1.0 - (number % len(networks)) / 7 - number // len(networks)
+        facts = facts_of(study, network, [score, network.latency.ms], {"scores": dict(SCORES)})
+        if number >= len(networks):
+            facts["hash"] = sha256(str(number).encode()).hexdigest()
+        study.log.add(create_trial(values=facts["values"], user_attrs={TRIAL: facts}))
+
+
+def commands(trials: int, storage: str | None) -> None:
+    """The CPU time and the peak of memory of the commands that read a study of many trials."""
+    with TemporaryDirectory() as folder:
+        where = storage or folder
+        study = start(where, trials, proxies=list(SCORES))
+        Driver(study).run(1)
+        fill(study, trials - 1)
+        journal = study.storage.journal(study.name)
+        size = f", {journal.stat().st_size / trials / 1e3:.2f} kB a trial" if journal else ""
+        kind = "journal" if journal else "database"
+        print(f"hw-nas {__version__}: {trials} trials in a {kind}{size}")
+        for words in ("show bench", "studies", "compare bench", "resume bench --trials 1"):
+            command = [sys.executable, "-m", "nas", *words.split(), "--storage", where]
+            seconds, peak = measured(command)
+            print(f"  nas {words}: {seconds:.1f} s of CPU, {peak:.0f} MB")
+
+
+def measured(command: list[str]) -> tuple[float, float]:
+    """The seconds of CPU and the peak of memory (MB) of a command."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{command} failed: {said}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["analytic", "share", "workers"])
+    parser.add_argument("what", choices=["analytic", "share", "workers", "commands"])
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--sampler", default="nsga2")
+    parser.add_argument("--storage", help="of the commands' study, instead of a journal")
     options = parser.parse_args()
     if options.what == "analytic":
         analytic(options.trials, options.sampler)
     elif options.what == "share":
         share(options.trials)
+    elif options.what == "commands":
+        commands(options.trials, options.storage)
     else:
         workers(options.trials)
 

@@ -252,3 +252,28 @@ def test_a_walk_gives_every_row_the_shape_that_it_gets_in_torch() -> None:
     module(torch.zeros(1, 3, 64, 64))
     shapes = arch.walk(lambda row, shape: (shape, block_graph(row, shape).output_shape))
     assert list(shapes) == seen
+
+
+GAP: dict[str, Any] = {"kind": "gap"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"stages": [[]] * 300}, "stages: 300 is more than the 256"),
+        ({"stages": [[GAP] * 20_000]}, "rows: 20001 is more than the 2000"),
+        ({"resolution": 4097}, "resolution: 4097 is more than the 4096"),
+        (
+            {"stem": [{"kind": "conv", "out": 65_536 * 2}]},
+            "channels of stem.0: 131072 is more than the 65536",
+        ),
+        (
+            {"resolution": 4096, "stem": [{"kind": "conv", "out": 128}]},
+            "values of the map of stem.0: 2147483648 is more than the 1073741824",
+        ),
+    ],
+)
+def test_a_network_of_absurd_size_is_one_line(changed: dict[str, Any], message: str) -> None:
+    data = {"resolution": 32, "stem": [], "stages": [], "head": [GAP], **changed}
+    with pytest.raises(NasError, match=message):
+        Architecture.from_dict(data)

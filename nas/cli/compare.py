@@ -112,7 +112,7 @@ def _run(
         for sampler in samplers:
             study = study_of(target, budgets, space, sampler=sampler, seed=seed, **options)
             studies.append(study)
-            if len(study.trials()) >= options["trials"]:
+            if study.tally().trials >= options["trials"]:
                 continue
             with progress_display(study) as report:
                 ended = Driver(study, report=report).run(options["trials"])

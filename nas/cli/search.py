@@ -215,27 +215,38 @@ def resume(
         echo(notice, err=True)
     if begun.settings.finalists or data is not None:
         tell(study_data(begun, data))
-    done = len(begun.trials())
     if trials is not None and trials < 1:
         raise NasError(f"--trials {trials}: must be at least 1")
-    goal = begun.settings.trials if trials is None else done + trials
-    if goal <= done:
-        echo(f"study '{begun.name}' has its {done} trials; add more with --trials N")
+    goal = begun.settings.trials if trials is None else None
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
-        ended = _run(begun, goal, executor, slots, data)
+        ended = _run(begun, goal, executor, slots, trials or 0, data)
     _conclude(begun, ended, _worker_options(workers, scheduler), data)
 
 
-def _run(study: Study, goal: int, executor: Executor, slots: Slots, data: str | None = None) -> str:
-    """Runs the study until it has so many trials; says why it ended."""
+def _run(
+    study: Study,
+    goal: int | None,
+    executor: Executor,
+    slots: Slots,
+    more: int = 0,
+    data: str | None = None,
+) -> str:
+    """Runs the study until it has so many trials, or so many more; says why it ended."""
     from nas.cli.progress import log_learning, progress_display
     from nas.study import learning
 
+    if notice := getattr(executor, "notice", None):
+        echo(notice, err=True)
     try:
         with progress_display(study) as report:
-            return learning.run(study, goal, executor, slots, report, log_learning, data)
+            ended = learning.run(
+                study, goal, executor, slots, report, log_learning, data, more=more
+            )
     except KeyboardInterrupt:  # between two searches: they themselves finish what is running
         return "interrupted"
+    if goal is not None and ended.before >= goal:
+        echo(f"study '{study.name}' has its {ended.before} trials; add more with --trials N")
+    return ended.how
 
 
 def _worker_options(workers: int, scheduler: str | None) -> str:
@@ -252,11 +263,12 @@ def _conclude(study: Study, ended: str, workers: str, data: str | None = None) -
     from nas.cli.tables import print_best, print_finalists
     from nas.study.config import config_path
 
-    scored = study.records()
+    tally = study.tally()
+    scored = tally.scored
     if scored:
         print_best(study)
     if ended == "interrupted":
-        echo(f"interrupted: all {len(study.trials())} finished trials are kept")
+        echo(f"interrupted: all {tally.trials} finished trials are kept")
     elif ended == "exhausted":
         echo("every proposal was a network seen before: the space seems to be exhausted")
     if scored and ended != "interrupted" and study.settings.finalists:

@@ -13,7 +13,7 @@ from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgume
 from nas.cli.terminal import echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
-    from nas.study import Study
+    from nas.study import Record, Study
 
 
 def list_studies(storage: StorageOption = None) -> None:
@@ -28,12 +28,12 @@ def list_studies(storage: StorageOption = None) -> None:
     for name in where.names():
         try:
             study = Study.open(where, name)
-            s, records = study.settings, study.records()
-            best = _best(study) if records else "–"
+            s, tally = study.settings, study.tally()
+            best = _scored(study, tally.best) if tally.best else "–"
         except NasError as error:
             rows.append((name, str(error), "", "", "", ""))
             continue
-        trials = f"{len(study.trials())}/{s.trials}"
+        trials = f"{tally.trials}/{s.trials}"
         rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
     if not rows:
         echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
@@ -42,10 +42,9 @@ def list_studies(storage: StorageOption = None) -> None:
     show(table(columns, rows, left=4, fold=columns[:4]))
 
 
-def _best(study: Study) -> str:
+def _scored(study: Study, best: Record) -> str:
     """The best network's predicted accuracy, or its score."""
-    score = study.record().score
-    return f"{score:.1f}% predicted" if study.predicts else f"score {score:.3f}"
+    return f"{best.score:.1f}% predicted" if study.predicts else f"score {best.score:.3f}"
 
 
 def show(
@@ -83,9 +82,9 @@ def show(
 
 def _as_dict(study: Study) -> dict[str, Any]:
     from nas.study.finalists import read_finalists
-    from nas.study.learning import trained as learned
+    from nas.study.rounds import trained as learned
 
-    records, finalists = study.records(), read_finalists(study)
+    tally, finalists = study.tally(), read_finalists(study)
     trained = {"finalists": [f.to_dict() for f in finalists]} if finalists else {}
     return trained | {
         "study": study.name,
@@ -94,13 +93,13 @@ def _as_dict(study: Study) -> dict[str, Any]:
         "budgets": list(study.settings.budgets),
         "sampler": study.settings.sampler,
         "objectives": list(study.settings.objectives),
-        "trials": len(study.trials()),
-        "feasible": len(records),
+        "trials": tally.trials,
+        "feasible": tally.scored,
         "scored_by": ", ".join(study.settings.proxies) or "predicted accuracy",
         "trained": [each._asdict() for each in learned(study).values()],
-        "best": study.record().to_dict() if records else None,
+        "best": tally.best.to_dict() if tally.best else None,
         "pareto": [record.to_dict() for record in study.pareto()],
-        "hypervolume": _hypervolume(study) if records else [],
+        "hypervolume": _hypervolume(study) if tally.scored else [],
     }
 
 
@@ -149,14 +148,14 @@ def export(
     if is_training(study):
         _export_training(Path(study), output, dynamic_batch, data)
         return
-    from nas.formats.verified import export_onnx, initialised, output_file
+    from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
 
     if data is not None:
         raise NasError("--data is for the folder of a training: a study's networks are untrained")
     if output is not None:
         output_file(output)
     loaded = Study.load(study, storage)
-    output = output or Path(f"{file_name(loaded.name)}.onnx")
+    output = output or unnamed_output(Path(f"{file_name(loaded.name)}.onnx"))
     record = loaded.record(trial)
     arch = loaded.network(record)
     metadata = {
@@ -191,11 +190,13 @@ def _export_training(
     folder: Path, output: Path | None, dynamic_batch: bool, moved: str | None
 ) -> None:
     from nas.data import load_again
+    from nas.formats.verified import unnamed_output
     from nas.training import Trained
+    from nas.training.checkpoint import MODEL
     from nas.training.export import export_trained
 
     trained = Trained.load(folder)
-    output = output or folder / "model.onnx"
+    output = output or unnamed_output(folder / MODEL)
     facts = trained.data
     data = load_again(facts.source, facts.seed, facts.options, facts.checksum, moved)
     metadata = {"versions": _versions(), "weights": f"trained on {data.source}"}

@@ -121,7 +121,7 @@ def study_target(study: Study) -> tuple[Target | None, str]:
 
 def print_best(study: Study) -> None:
     """The best architectures: those of the Pareto front with the highest scores."""
-    from nas.study.learning import trained
+    from nas.study.rounds import trained
 
     front = study.pareto()
     shown = front[:MAX_ROWS]
@@ -130,17 +130,16 @@ def print_best(study: Study) -> None:
     objectives = study.settings.objectives
     score = "predicted accuracy" if study.predicts else "score"
     axes = " and ".join([", ".join([score, *objectives[:-1]]), objectives[-1]])
-    best = study.record()
-    hand_scaled = [record for record in study.records() if record.like]
+    tally, best = study.tally(), study.record()
     found = trained(study)
-    beside = [max(hand_scaled, key=lambda record: record.score)] if hand_scaled else []
+    beside = [tally.by_hand] if tally.by_hand else []
     beside += sorted(
-        (record for record in study.records() if record.trial in found),
+        study.records(found) if found else [],
         key=lambda record: -found[record.trial].accuracy,
     )[:TRAINED_ROWS]
     beside = [r for i, r in enumerate(beside) if r not in shown and r not in beside[:i]]
     show(
-        f"Best of {len(study.records())} scored networks ({budgets}); "
+        f"Best of {tally.scored} scored networks ({budgets}); "
         f"Pareto front of {axes}: {len(front)}, {len(shown)} shown"
         + ("; below them the best hand-scaled and trained ones" if beside else ""),
         records_table(
@@ -227,9 +226,11 @@ def _score(record: Record) -> tuple[str, ...]:
 
 def print_finalists(study: Study) -> None:
     """The trained finalists by accuracy, apart from every score; nothing where there is none."""
-    from nas.study.finalists import read_finalists
+    from nas.study.finalists import failed_finalists, read_finalists
 
     finalists = read_finalists(study)
+    for record, reason in failed_finalists(study):
+        show(f"\nFinalist {record.trial} could not be trained: {reason}")
     if not finalists:
         return
     columns = ("trial", "accuracy", "loss", "epochs", "MMACs", "Mparams", "latency ms", "px", "")

@@ -14,6 +14,7 @@ from torch import nn
 
 from nas.architecture import Architecture
 from nas.formats.onnx_model import to_onnx
+from nas.networks import read_network
 from nas.support.errors import NasError
 from nas.support.files import write_whole
 from nas.support.plain_torch import plain_torch
@@ -97,6 +98,19 @@ def output_file(path: Path) -> Path:
     if os.path.lexists(file) and not file.is_file():
         raise NasError(f"{path} cannot be written: it is no regular file")
     return file
+
+
+def unnamed_output(path: Path) -> Path:
+    """The path, as a default that nobody wrote. Errors: `NasError` where what is there is not of
+    nas' making, so that only who names it replaces it."""
+    if os.path.lexists(path):
+        try:
+            read_network(path)
+        except NasError:
+            raise NasError(
+                f"{path} is there and was not written by nas: name the file to write with --output"
+            ) from None
+    return path
 
 
 def _noise(arch: Architecture, images: int, seed: int) -> torch.Tensor:

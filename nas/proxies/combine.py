@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nas.defaults import DEFAULT_PROXIES
 from nas.support.errors import NasError
 
 Scores = Mapping[str, float]
@@ -76,9 +77,7 @@ class Combiner:
     @classmethod
     def default(cls) -> Combiner:
         """The combiner of the default proxies, which `nas search` uses; not fitted."""
-        from nas.proxies.scoring import DEFAULT
-
-        return cls(DEFAULT)
+        return cls(DEFAULT_PROXIES)
 
     def _fit(self, reference: Sequence[Scores]) -> Combiner:
         """Fits the combiner to the scores of a reference sample and returns it; NaN is left out.

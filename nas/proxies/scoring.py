@@ -10,12 +10,17 @@ from math import isfinite, nan
 from torch import Tensor, nn
 
 from nas.architecture import Architecture
+from nas.defaults import DEFAULT_PROXIES
+from nas.proxies import kinds
 from nas.proxies.probe import Probe
 from nas.proxies.registry import PROXIES, UndefinedScore, checked
 from nas.support.errors import one_line
 from nas.support.plain_torch import plain_torch
+from nas.support.registry import load_modules
 
-DEFAULT = ("meco_sampled", "patch_expressivity", "effective_params", "synflow")
+DEFAULT = DEFAULT_PROXIES
+
+load_modules(kinds.__name__, kinds.__path__)
 
 
 class Scores(dict[str, float]):

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from nas.architecture import MAX_RESOLUTION, MAX_ROWS, MAX_STAGES, check_most
 from nas.blocks import Block, BlockKind, Layer, Value, block_graph, kind
 from nas.support.errors import NasError, one_of, shown
 from nas.support.validation import Settings
@@ -161,6 +162,9 @@ class SpaceSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        check_most("stages", len(self.stages), MAX_STAGES)
+        check_most("rows", sum(max(stage.depth) for stage in self.stages), MAX_ROWS)
+        check_most("resolution", max(self.resolution), MAX_RESOLUTION)
         for i in range(len(self.stages)):
             self._check_stage(i)
         taken = {c for stage in self.stages for b in stage.block for c in kind(b).choices}

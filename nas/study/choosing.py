@@ -79,7 +79,7 @@ def _apart(a: Record, b: Record) -> float:
 
 def _rows(record: Record) -> Counter[str]:
     """How often each row, with its settings, is in the network."""
-    parts = record.architecture
+    parts = record.arch.to_dict()
     rows = (*parts["stem"], *(row for stage in parts["stages"] for row in stage), *parts["head"])
     return Counter(map(repr, rows))
 

@@ -7,21 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 from zlib import crc32
 
 import numpy as np
-from optuna.trial import FrozenTrial, TrialState
 
 from nas.defaults import DEFAULT_SAMPLER, DEFAULT_SPACE
-from nas.proxies import Combiner
+from nas.proxies.combine import Combiner
 from nas.space import SearchSpace
 from nas.study.hypervolume import hypervolumes
-from nas.study.new import Options, begin
-from nas.study.objectives import trial_losses
+from nas.study.objectives import values_losses
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.support.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.study.new import Options
 
 ALIKE = ("space", "target", "target_checksum", "budgets", "proxies", "objectives")
 MEASURES = ("best", "hypervolume")
@@ -68,6 +69,8 @@ def study_of(
     Its name is made of all that is given, so that whatever was begun is gone on with. Errors:
     `NasError` where a study of that name was begun with another space.
     """
+    from nas.study.new import begin  # needs torch
+
     storage = Storage(options.get("storage"))
     cascade, seed = options.get("cascade"), options.get("seed", 0)
     of = [*(options.get("objectives") or ()), *(options.get("proxies") or ())]
@@ -90,8 +93,8 @@ def curves(studies: Sequence[Study]) -> list[Curve]:
 
     A combined score is relative to a reference sample, which depends on the seed; so all are
     computed again, from the stored proxies, relative to the samples of all studies together.
-    Predicted accuracies are compared as they are. The hypervolume's
-    reference point is the worst that is in these samples, objective by objective.
+    Predicted accuracies are compared as they are. The hypervolume's reference point is the worst
+    that is in these samples, objective by objective.
     Errors: `NasError` for studies that differ in more than sampler, seed, cascade and warm start,
     or that have no trial yet.
     """
@@ -103,7 +106,10 @@ def curves(studies: Sequence[Study]) -> list[Curve]:
     reference = [scores for study in samples.values() for scores in study.reference]
     combiner = Combiner(proxies).fit(reference) if proxies else None
     points = np.vstack(
-        [_losses(s, s.reference_trials, s.reference, combiner) for s in samples.values()]
+        [
+            _losses(s, [t.values for t in s.reference_trials], s.reference, combiner)
+            for s in samples.values()
+        ]
     )
     return [_curve(study, combiner, points.max(axis=0)) for study in studies]
 
@@ -122,7 +128,7 @@ def _check(study: Study, first: Study) -> None:
             f"studies '{study.name}' and '{first.name}' cannot be compared, for their predictions "
             "are adapted to other trained networks"
         )
-    if not study.trials():
+    if not study.tally().trials:
         raise NasError(f"study '{study.name}' has no finished trial yet")
     if not study.reference_trials:
         raise NasError(f"study '{study.name}' is of an older hw-nas, which kept less to compare")
@@ -134,23 +140,29 @@ def _text(value: object) -> str:
 
 def _losses(
     study: Study,
-    trials: Sequence[FrozenTrial],
+    values: Sequence[Sequence[float]],
     scores: Sequence[dict[str, float]],
     combiner: Combiner | None,
 ) -> np.ndarray:
-    losses = trial_losses(trials, study.directions)
+    """(trials, objectives) of the values, but with the scores that a combiner gives."""
+    losses = values_losses(values, study.directions)
     if combiner:
         losses[:, 0] = [-combiner.score(each) for each in scores]
     return losses
 
 
 def _curve(study: Study, combiner: Combiner | None, reference: np.ndarray) -> Curve:
-    trials = study.trials()
-    scored = [i for i, t in enumerate(trials) if t.state == TrialState.COMPLETE]
-    complete = [trials[i] for i in scored]
-    points = np.full((len(trials), len(study.directions)), np.nan)
-    scores = [t.user_attrs.get("scores", {}) for t in complete]
-    points[scored] = _losses(study, complete, scores, combiner)
+    scored, seconds = [], []
+    values: list[list[float]] = []
+    scores: list[dict[str, float]] = []
+    for i, trial in enumerate(study.stored()):
+        seconds.append(trial.facts.get("seconds", np.nan))
+        if trial.complete:
+            scored.append(i)
+            values.append(trial.values or [])
+            scores.append(trial.facts.get("scores", {}))
+    points = np.full((len(seconds), len(study.directions)), np.nan)
+    points[scored] = _losses(study, values, scores, combiner)
     settings = study.settings
     cascade = f", cascade {settings.cascade}" if settings.cascade > 1 else ""
     warm = ", warm start" if settings.start_from else ""
@@ -159,7 +171,7 @@ def _curve(study: Study, combiner: Combiner | None, reference: np.ndarray) -> Cu
         seed=settings.seed,
         best=np.fmax.accumulate(-points[:, 0]),
         hypervolume=hypervolumes(points, reference),
-        seconds=np.cumsum([t.user_attrs.get("seconds", np.nan) for t in trials]),
+        seconds=np.cumsum(seconds),
     )
 
 

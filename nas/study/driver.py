@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import ChainMap, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from optuna.trial import TrialState, create_trial
 
 from nas.study.candidates import Candidate
-from nas.study.optuna_private import stored_since
 from nas.study.progress import SearchReport, Tally
 from nas.study.samplers.budget import BudgetSampler
 from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
 from nas.study.scoring import Outcome, Scorer
-from nas.study.study import Study
+from nas.study.storage.log import Cursor
+from nas.study.stored import TRIAL
+from nas.study.study import Drawn, Study
 from nas.study.workers.executors import InlineExecutor, Slots, WorkersLost
 from nas.support.errors import NasError
 from nas.support.signals import stop_on_signal
@@ -27,7 +29,7 @@ REFERENCE_SIZE = 64
 MAX_REPEATS = 20
 FAILURES = (NasError, RuntimeError, ArithmeticError, MemoryError)
 
-# What an evaluation found, or the reason why it failed.
+# What an evaluation gave, or the reason why it failed.
 Result = Outcome | str
 
 
@@ -59,40 +61,55 @@ class Driver:
         self.executor = executor or InlineExecutor()
         self.slots: Callable[[], int] = slots if callable(slots) else lambda: slots
         self.stopping = False
-        self._history = History(study.directions, SAMPLERS[study.settings.sampler])
-        self._tally = Tally(study.settings.objectives)
-        self._stored: dict[str, int] = {}
+        self.before = 0  # trials that were there when it began to run
+        sampler = SAMPLERS[study.settings.sampler]
+        self._history = History(study.directions, sampler, study.frozen)
+        self._stored: dict[str, None] = {}
         self._waiting: dict[str, Asked] = {}
         self._first = list(study.warm_start)
-        self._read = self._repeats = self._dropped = self._goal = 0
+        self._cursor, self._tally = Cursor(), Tally(study.settings.objectives)
+        self._repeats = self._dropped = self._goal = 0
         self._clock = time.monotonic()
 
-    def run(self, goal: int) -> str:
+    def run(self, goal: int | None = None, *, more: int = 0) -> str:
         """Runs until the study holds `goal` finished trials, whoever ran them; says why it ended.
 
-        The answer is "finished", "interrupted" (SIGINT or SIGTERM: what was running is finished
-        first) or "exhausted" (nothing but repeats is proposed any more). Errors: `NasError`, also
-        where there are no workers any more or the storage cannot be written any more.
+        Without a goal it is those that are there and so many `more`.
+
+        The answer is "finished", "interrupted" (SIGINT or SIGTERM: what is running is finished
+        first, if that takes but seconds; see `stop_on_signal`) or "exhausted" (nothing but repeats
+        is proposed any more). Errors: `NasError`, also where there are no workers any more or the
+        storage cannot be written any more.
         """
-        self._goal = goal
-        with self.study.storage.driven(self.study.name) as self._claim, stop_on_signal(self._stop):
-            with self._claim.exclusive():
-                self.study.refresh()
-                self._read_stored()
-            scorer = self._reference()
-            if scorer is None:
-                return "interrupted"
-            self._tally.begin(len(self._history))
-            self._lap()
-            while True:
-                while self._may_ask:
-                    self._ask(scorer)
-                if not self._waiting:
-                    break
-                self._collect(scorer)
+        driven = self.study.storage.driven(self.study.name, lambda: self.stopping)
+        try:
+            with stop_on_signal(self._stop), driven as (self._claim, self._alone):
+                self._alone(self.study.refresh)
+                self._cursor, self._tally = self.study.followed()
+                self._alone(self._read_stored)
+                self.before = len(self._history)
+                self._goal = self.before + more if goal is None else goal
+                self._run()
+        except KeyboardInterrupt:
+            if not self.stopping:  # somebody else's
+                raise
         if self.stopping:
             return "interrupted"
-        return "finished" if len(self._history) >= goal else "exhausted"
+        return "finished" if len(self._history) >= self._goal else "exhausted"
+
+    def _run(self) -> None:
+        scorer = self._reference()
+        if scorer is None:
+            return
+        self._alone(lambda: self.study.reference_trials)  # kept from here on
+        self._tally.begin(len(self._history))
+        self._lap()
+        while True:
+            while self._may_ask:
+                self._ask(scorer)
+            if not self._waiting:
+                return
+            self._collect(scorer)
 
     @property
     def _may_ask(self) -> bool:
@@ -102,52 +119,82 @@ class Driver:
 
     def _read_stored(self) -> None:
         """Takes the trials that were stored since the last time, by whichever driver."""
-        distributions = self.study.space.distributions
-        with self.study.undamaged():
-            for trial in stored_since(self.study.optuna, self._read):
-                self._read += 1
-                if not trial.state.is_finished():
-                    continue
-                if trial.distributions.keys() == distributions.keys():
-                    trial.distributions = distributions  # each has a copy: most of a study's memory
-                self._stored[trial.user_attrs.get("hash", "")] = trial.number
-                trial = self.study.predictions.current(trial)
-                self._history.add(trial)
-                self._tally.add(trial)
+        for trial in self.study.stored(self._cursor):
+            self._stored[trial.facts.get("hash", "")] = None
+            self._history.add(trial)
+            self._tally.add(trial, self.study.record_of)
 
     def _reference(self) -> Scorer | None:
         """Scores a sample of random feasible networks: a combined score and the hypervolume are
         relative to it, and evolution begins with it.
 
         It is the study's first driver's to be ready, and the same whatever the number of workers.
+        Each network's proxies are stored as they come, and not computed again by whoever goes on.
         None where the driver is to stop.
         """
-        candidates = self.study.candidates
-        rng = np.random.default_rng((self.study.settings.seed, 0))
-        drawn = (candidates.feasible({}, rng) for _ in range(4 * REFERENCE_SIZE))
-        networks = (candidate for candidate in drawn if candidate)
-        running: deque[tuple[Candidate, Future[Outcome]]] = deque()
+        # Whatever is read of the storage is read where a lost connection is waited for.
+        drawn, known = self._drawn(), self._alone(lambda: self.study.options and self.study.drawn())
+        sampler = self._alone(self.study.reference_scorer)
+        running: deque[tuple[int, Candidate, Future[Outcome]]] = deque()
         reference: list[Outcome] = []
-        scorer = self.study.reference_scorer()
         assignments: list[dict[str, Any]] = []
-        while not self.stopping:
-            with self._claim.exclusive():
-                if known := self.study.scorer():
-                    return known
-                if len(reference) == REFERENCE_SIZE:
-                    return self.study.set_reference(reference, assignments)
+        while running or not self.stopping:
+            if len(reference) < REFERENCE_SIZE:
+                scorer: Scorer | None = self._alone(self.study.scorer)
+            else:
+                scorer = self._alone(lambda: self._complete(reference, assignments))
+            if scorer is not None:
+                return scorer
             self._report("reference sample", len(reference), REFERENCE_SIZE)
             missing = REFERENCE_SIZE - len(reference)
-            while len(running) < min(self.slots(), missing) and (network := next(networks, None)):
-                running.append((network, scorer.submit(self.executor, network.arch)))
+            while not self.stopping and len(running) < min(self.slots(), missing):
+                following = next(drawn, None)
+                if following is None:
+                    break
+                number, network = following
+                future = self._known(known, number, network)
+                running.append((number, network, future or self._submit(sampler, network)))
             if not running:
+                if self.stopping:
+                    break
                 raise NasError("the score is undefined for most networks of the space")
-            network, future = running.popleft()
+            number, network, future = running.popleft()
             outcome = _outcome(future)
+            if number not in known and not self.study.predicts:
+                self._alone(partial(self.study.set_drawn, number, network.arch.hash, outcome))
             if isinstance(outcome, dict):
                 reference.append(outcome)
                 assignments.append(network.assignment)
         return None
+
+    def _drawn(self) -> Iterator[tuple[int, Candidate]]:
+        """The random feasible networks that the reference sample begins with, numbered."""
+        rng = np.random.default_rng((self.study.settings.seed, 0))
+        for number in range(4 * REFERENCE_SIZE):
+            if candidate := self.study.candidates.feasible({}, rng):
+                yield number, candidate
+
+    def _known(
+        self, known: dict[int, Drawn], number: int, network: Candidate
+    ) -> Future[Outcome] | None:
+        """The scores of a network of the reference sample where they are stored already."""
+        if number in known and known[number].hash != network.arch.hash:
+            del known[number]
+        if number not in known:
+            return None
+        future: Future[Outcome] = Future()
+        if (scores := known[number].scores) is not None:
+            future.set_result(scores)
+        else:
+            future.set_exception(NasError(known[number].reason))
+        return future
+
+    def _complete(self, reference: list[Outcome], assignments: list[dict[str, Any]]) -> Scorer:
+        """Stores the reference sample, unless another driver has."""
+        return self.study.scorer() or self.study.set_reference(reference, assignments)
+
+    def _submit(self, scorer: Scorer, candidate: Candidate) -> Future[Outcome]:
+        return scorer.submit(self.executor, candidate.arch)
 
     def _ask(self, scorer: Scorer) -> None:
         asked = len(self._history) + len(self._waiting) + self._repeats + self._dropped
@@ -162,7 +209,7 @@ class Driver:
             self._repeats += 1
             return
         self._repeats = 0
-        future = scorer.submit(self.executor, candidate.arch)
+        future = self._submit(scorer, candidate)
         self._waiting[key] = Asked(candidate, notes, like, future)
 
     def _warm_start(self, seen: ChainMap[str, object]) -> tuple[Candidate, str | None] | None:
@@ -188,28 +235,35 @@ class Driver:
 
     def _store(self, key: str, asked: Asked, outcome: Result, scorer: Scorer) -> None:
         candidate = asked.candidate
-        state, values, found = TrialState.FAIL, None, {"reason": outcome}
+        state, values = TrialState.FAIL, None
+        noted: dict[str, Any] = {"reason": outcome}
         if not isinstance(outcome, str):
-            state, found = TrialState.COMPLETE, scorer.attributes(outcome)
+            state, noted = TrialState.COMPLETE, scorer.attributes(outcome)
             values = self.study.values(scorer.score(outcome), candidate)
+        if asked.like:
+            noted["like"] = asked.like
         limits = {b.text: candidate.value(b.measure) - b.limit for b in self.study.budgets}
+        facts = facts_of(self.study, candidate, values, noted) | {"seconds": self._lap()}
         trial = create_trial(
             state=state,
             values=values,
-            params=candidate.assignment,
-            distributions=self.study.space.distributions,
-            user_attrs=_attributes(candidate, asked.like) | found | {"seconds": self._lap()},
+            user_attrs={TRIAL: facts},
             system_attrs=asked.notes,
             constraints=limits,
         )
-        with self._claim.exclusive():
+
+        def store() -> bool:
             self._read_stored()
             if key in self._stored:  # another driver was faster
-                self._dropped += 1
-                return
-            self.study.optuna.add_trial(trial)
+                return False
+            self.study.log.add(trial)
             self._read_stored()
-        self._report("search", len(self._history), self._goal)
+            return True
+
+        if self._alone(store):
+            self._report("search", len(self._history), self._goal)
+        else:
+            self._dropped += 1
 
     def _lap(self) -> float:
         """The seconds since it was called last; a study's are those that its drivers worked."""
@@ -233,15 +287,21 @@ def _outcome(future: Future[Outcome]) -> Result:
     return str(error) or repr(error)
 
 
-def _attributes(candidate: Candidate, like: str | None) -> dict[str, object]:
+def facts_of(
+    study: Study, candidate: Candidate, values: list[float] | None, noted: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What is stored of a trial, with what is `noted` of its evaluation; its network once, as what
+    the assignment decodes to."""
     latency, cost = candidate.latency, candidate.cost
     return {
         "hash": candidate.arch.hash,
-        "architecture": candidate.arch.to_dict(),
+        "assignment": study.indices(candidate.assignment),
+        "resolution": candidate.arch.resolution,
         "macs": cost.macs,
         "params": cost.params,
         "peak_bytes": cost.peak_bytes,
         "latency_ms": latency.ms,
         "latency_interval_ms": [latency.low_ms, latency.high_ms],
-        **({"like": like} if like else {}),
+        "values": values,
+        **noted,
     }

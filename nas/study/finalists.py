@@ -7,11 +7,10 @@ each network's training in a folder of its own. Successive halving prunes those 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import optuna
 from optuna.pruners import SuccessiveHalvingPruner
@@ -26,17 +25,20 @@ from nas.study.record import Record
 from nas.study.storage.journal import journal
 from nas.study.storage.locks import claim_file
 from nas.study.storage.storage import Storage
+from nas.study.stored import DAMAGE
 from nas.study.study import Study
-from nas.support.errors import NasError
+from nas.support.errors import NasError, one_line
 from nas.support.files import file_name, inside
-from nas.training import TrainingProgress
 from nas.training.own_table import remember
 
-NAME, NETWORK = "finalists", "search_trial"
+if TYPE_CHECKING:
+    from nas.training import TrainingProgress
+
+NAME, HASH, REASON = "finalists", "hash", "reason"
 REDUCTION = 3
 
 # Takes the finalist's record, its number, how many there are, and how far its training is.
-FinalistReport = Callable[[Record, int, int, TrainingProgress], None]
+FinalistReport: TypeAlias = "Callable[[Record, int, int, TrainingProgress], None]"
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,13 @@ class Finalist:
 
 
 def finalists_folder(study: Study) -> Path:
-    """The folder of a study's finalists: beside its journal, or in ./studies where it has none."""
+    """The folder of a study's finalists: beside its journal, or in ./studies where it has none.
+
+    It is the study's alone, also where another of the same name was there before.
+    """
     storage: Storage = study.storage
     folder = Path(STUDIES_FOLDER) if storage.url else storage.folder
-    return folder / f"{file_name(study.name)}.finalists"
+    return folder / f"{file_name(study.name)}.finalists" / study.identity[:12]
 
 
 def read_finalists(study: Study) -> list[Finalist]:
@@ -75,37 +80,41 @@ def read_finalists(study: Study) -> list[Finalist]:
     folder = finalists_folder(study)
     if not (folder / "optuna.journal").exists():
         return []
-    records = {record.trial: record for record in study.records()}
-    states = (TrialState.COMPLETE, TrialState.PRUNED)
-    with _damage(folder):
-        trials = _open(folder).get_trials(states=states)
-        finalists = [_finalist(trial, records, folder) for trial in trials]
+    try:
+        finalists = [
+            Finalist(
+                record=record,
+                accuracy=trial.user_attrs["accuracy"],
+                loss=trial.user_attrs["loss"],
+                epochs=trial.user_attrs["epochs"],
+                pruned=trial.state == TrialState.PRUNED,
+                folder=_folder(folder, record.trial),
+            )
+            for record, trial in _tried(study, (TrialState.COMPLETE, TrialState.PRUNED))
+        ]
+    except (*DAMAGE, AssertionError) as error:
+        raise NasError(f"finalists of study '{study.name}' are damaged: {error!r}") from None
     return sorted(finalists, key=lambda f: (f.pruned, -f.epochs, -f.accuracy, f.loss))
 
 
-def _finalist(trial: FrozenTrial, records: Mapping[int, Record], folder: Path) -> Finalist:
-    noted = {name: trial.user_attrs[name] for name in (NETWORK, "accuracy", "loss", "epochs")}
-    if not all(isinstance(value, int | float) for value in noted.values()):
-        raise ValueError(f"trial {trial.number} has notes that are no numbers")
-    return Finalist(
-        record=records[noted[NETWORK]],
-        accuracy=noted["accuracy"],
-        loss=noted["loss"],
-        epochs=noted["epochs"],
-        pruned=trial.state == TrialState.PRUNED,
-        folder=_folder(folder, noted[NETWORK]),
-    )
+def failed_finalists(study: Study) -> list[tuple[Record, str]]:
+    """The finalists that could not be trained, each with its reason."""
+    if not (finalists_folder(study) / "optuna.journal").exists():
+        return []
+    failed = _tried(study, (TrialState.FAIL,))
+    return [(record, str(trial.user_attrs.get(REASON))) for record, trial in failed]
 
 
-@contextmanager
-def _damage(folder: Path) -> Iterator[None]:
-    """Errors: `NasError` where what is stored is not as it was written here."""
-    try:
-        yield
-    except NasError:
-        raise
-    except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        raise NasError(f"finalists {folder}: damaged journal: {error!r}") from None
+def _tried(study: Study, states: tuple[TrialState, ...]) -> Iterator[tuple[Record, FrozenTrial]]:
+    """Yields the finalists in these states, as records of the search and trials of their own.
+
+    One that is none of the study's networks is left out.
+    """
+    stored = _open(finalists_folder(study)).get_trials(states=states)
+    keys = {trial.user_attrs.get(HASH): trial for trial in stored}
+    for trial in study.stored():
+        if trial.complete and (key := trial.facts.get("hash")) in keys:
+            yield study.record_of(trial), keys[key]
 
 
 def study_data(study: Study, source: str | None = None) -> DataSet:
@@ -124,11 +133,12 @@ def run_finalists(
     report: FinalistReport = lambda record, number, count, progress: None,
     source: str | None = None,
 ) -> list[Finalist]:
-    """Trains the best `settings.finalists` of the front that are not trained yet.
+    """Trains the `settings.finalists` that `nas.study.choosing` picks and are not trained yet.
 
     May be stopped at any moment: a network goes on after its last finished epoch, and all of them
-    end as they would have. Where another process is at them it is waited for. `source` is where
-    the data are now, if that is elsewhere. Errors: `NasError`, also where they have changed.
+    end as they would have. One that cannot be trained is noted, with its reason, as failed. Where
+    another process is at them it is waited for. `source` is where the data are now, if that is
+    elsewhere. Errors: `NasError`, also where they have changed.
     """
     settings = study.settings
     front = choosing.finalists(study.records(), settings.objectives, settings.finalists)
@@ -139,23 +149,25 @@ def run_finalists(
     folder.mkdir(parents=True, exist_ok=True)
     with claim_file(folder, NAME) as claim, claim.exclusive():
         _train_all(study, front, data, folder, report)
-    found = read_finalists(study)
-    complete = [(study.network(f.record), 100 * f.accuracy) for f in found if not f.pruned]
+    finalists = read_finalists(study)
+    complete = [(study.network(f.record), 100 * f.accuracy) for f in finalists if not f.pruned]
     remember(data, settings.recipe, complete)
-    return found
+    return finalists
 
 
 def _train_all(
     study: Study, front: Sequence[Record], data: DataSet, folder: Path, report: FinalistReport
 ) -> None:
-    with _damage(folder):
+    try:
         trained = _open(folder)
         trained.get_trials(deepcopy=False)
+    except (*DAMAGE, AssertionError) as error:
+        raise NasError(f"finalists of study '{study.name}' are damaged: {error!r}") from None
     if trained.user_attrs.get("data", data.checksum) != data.checksum:
         raise NasError(f"data set {data.source} has changed since its finalists were trained")
     trained.set_user_attr("data", data.checksum)
     for number, record in enumerate(front, 1):
-        known = [t for t in trained.trials if t.user_attrs.get(NETWORK) == record.trial]
+        known = [t for t in trained.trials if t.user_attrs.get(HASH) == record.hash]
         if any(t.state.is_finished() for t in known):
             continue
         trial = _going_on(trained, known, record)
@@ -171,7 +183,7 @@ def _going_on(trained: optuna.Study, known: list[FrozenTrial], record: Record) -
     if known:
         return reopened(trained, known[0])
     trial = trained.ask()
-    trial.set_user_attr(NETWORK, record.trial)
+    trial.set_user_attr(HASH, record.hash)
     return trial
 
 
@@ -185,6 +197,7 @@ def _train(
     tell: Callable[[TrainingProgress], None],
 ) -> None:
     from nas.training import train
+    from nas.training.run import Untrainable
 
     def progress(now: TrainingProgress) -> None:
         tell(now)
@@ -205,6 +218,10 @@ def _train(
         )
     except optuna.TrialPruned:
         trained.tell(trial, state=TrialState.PRUNED)
+        return
+    except (Untrainable, RuntimeError, MemoryError) as error:  # the others go on
+        trial.set_user_attr(REASON, one_line(error) or repr(error))
+        trained.tell(trial, state=TrialState.FAIL)
         return
     # A process killed between the last epoch and this point left these to be said now.
     _note(trial, done.accuracy, done.loss, recipe.epochs)

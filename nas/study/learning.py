@@ -7,7 +7,7 @@ have reached is inferred from those that went on. Then predictions are adapted, 
 predicted anew and the search goes on.
 
 What is kept is the choice of every round, in the study, and every network's training in a folder of
-its own, `STUDY.learning/trial-N`; so whatever is killed goes on where it was. Accuracies of
+its own, in `STUDY.learning`; so whatever is killed goes on where it was. Accuracies of
 networks that were trained to the end are added to the user's own table of the data set.
 """
 
@@ -26,6 +26,7 @@ from nas.study.driver import Driver
 from nas.study.finalists import study_data
 from nas.study.partial_training import inferred, outcomes
 from nas.study.progress import SearchReport
+from nas.study.rounds import ROUNDS, read_rounds
 from nas.study.settings import StudySettings
 from nas.study.storage.locks import claim_file
 from nas.study.study import Study
@@ -36,7 +37,6 @@ from nas.training.own_table import remember, remembered
 if TYPE_CHECKING:
     from nas.training.checkpoint import Epoch
 
-ROUNDS = "nas:rounds"
 MOST_ROUNDS = 3
 FIRST = 6  # networks of a round, at least
 FEWEST_HALVED = 8  # networks of a round that is halved
@@ -55,68 +55,67 @@ class LearningProgress(NamedTuple):
 LearningReport = Callable[[LearningProgress], None]
 
 
-class Measured(NamedTuple):
-    """A network that a round trained: its validation accuracy in percent after the last epoch, or
-    what is inferred of it where its training was stopped."""
+class Ended(NamedTuple):
+    """How a search ended, in the words of `Driver.run`, and how many trials there were `before`."""
 
-    trial: int
-    accuracy: float
-    complete: bool
+    how: str
+    before: int
 
 
 def run(
     study: Study,
-    goal: int,
+    goal: int | None = None,
     executor: Executor | None = None,
     slots: Slots = 1,
     report: SearchReport = lambda progress: None,
     learning: LearningReport = lambda progress: None,
     source: str | None = None,
-) -> str:
-    """Searches until the study has `goal` trials, with its rounds of training; says why it ended,
-    as `Driver.run` does. `source` is where the data are now, if that is elsewhere. Errors:
+    *,
+    more: int = 0,
+) -> Ended:
+    """Searches until the study has `goal` trials, or so many `more` where there is no goal, with
+    its rounds of training. `source` is where the data are now, if that is elsewhere. Errors:
     `NasError`, also where they have changed."""
-    if _planned(study.settings) and not study.predictions.measured and not _rounds(study):
+    if _planned(study.settings) and not study.predictions.measured and not read_rounds(study):
         known = remembered(study_data(study, source), study.settings.recipe)
         if len(known) >= FEWEST:
-            study.learn(known)
+            _stored(study, lambda: study.learn(known))
+    before = None
     while size := _next_size(study):
+        if goal is None:  # before a round's own search adds to it
+            goal = study.tally().trials + more
         number, planned = _finished(study), _planned(study.settings)
         share = study.settings.trials * (number + 1) // (planned + 1)
-        ended = Driver(study, executor, slots, report).run(max(1, share))
-        if ended == "interrupted":
-            return ended
+        driver = Driver(study, executor, slots, report)
+        how = driver.run(max(1, share))
+        before = driver.before if before is None else before
+        if how == "interrupted":
+            return Ended(how, before)
         training = _Training(executor or InlineExecutor(), learning, study_data(study, source))
         if not _train_round(study, number, size, training):
             break
-    return Driver(study, executor, slots, report).run(goal)
+    driver = Driver(study, executor, slots, report)
+    how = driver.run(goal, more=more)
+    return Ended(how, driver.before if before is None else before)
+
+
+def _stored(study: Study, action: Callable[[], None]) -> None:
+    """Stores something while no driver does, waiting for a connection that is lost."""
+    with study.storage.driven(study.name) as driven:
+        driven.alone(action)
 
 
 def learning_folder(study: Study) -> Path:
-    """The folder of a study's trainings: beside its journal, or in ./studies where it has none."""
+    """The folder of a study's trainings: beside its journal, or in ./studies where it has none.
+
+    It is the study's alone, also where another of the same name was there before.
+    """
     folder = Path(STUDIES_FOLDER) if study.storage.url else study.storage.folder
-    return folder / f"{study.name}.learning"
-
-
-def trained(study: Study) -> dict[int, Measured]:
-    """What the finished rounds have trained, by trial."""
-    rounds = [each for each in _rounds(study) if "accuracies" in each]
-    return {
-        int(trial): Measured(int(trial), accuracy, int(trial) in each["complete"])
-        for each in rounds
-        for trial, accuracy in each["accuracies"].items()
-    }
-
-
-def _rounds(study: Study) -> list[dict[str, Any]]:
-    """The rounds so far: the `trials` that each trains, and once it is finished the `accuracies`,
-    those that are `complete`, the `early` ones after a third of the epochs, and the `seconds`."""
-    rounds: list[dict[str, Any]] = study.optuna.user_attrs.get(ROUNDS, [])
-    return rounds
+    return folder / f"{study.name}.learning" / study.identity[:12]
 
 
 def _finished(study: Study) -> int:
-    return sum("accuracies" in each for each in _rounds(study))
+    return sum("accuracies" in each for each in read_rounds(study))
 
 
 def _planned(settings: StudySettings) -> int:
@@ -128,7 +127,7 @@ def _planned(settings: StudySettings) -> int:
 
 def _next_size(study: Study) -> int:
     """How many networks the next round trains, 0 where there is none."""
-    settings, rounds = study.settings, _rounds(study)
+    settings, rounds = study.settings, read_rounds(study)
     if rounds and "accuracies" not in rounds[-1]:
         return len(rounds[-1]["trials"])
     left = _planned(settings) - len(rounds)
@@ -157,7 +156,7 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
     folder.mkdir(parents=True, exist_ok=True)
     with claim_file(folder, "learning") as claim, claim.exclusive():
         study.refresh()
-        rounds = _rounds(study)
+        rounds = read_rounds(study)
         if _finished(study) > number:
             return True
         if len(rounds) == number:
@@ -165,22 +164,27 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
             if not trials:
                 return False
             rounds.append({"trials": trials, "data": data.checksum})
-            study.optuna.set_user_attr(ROUNDS, rounds)
+            _stored(study, lambda: study.log.set_attribute(ROUNDS, rounds))
         if rounds[number]["data"] != data.checksum:
             raise NasError(f"data set {data.source} has changed since its networks were trained")
         rounds[number] |= _trained(study, rounds, training)
-        archs = {record.trial: study.network(record) for record in study.records()}
         accuracies = {int(trial): v for trial, v in rounds[number]["accuracies"].items()}
+        archs = {r.trial: study.network(r) for r in study.records(accuracies)}
         complete = [(archs[trial], accuracies[trial]) for trial in rounds[number]["complete"]]
         remember(data, study.settings.recipe, complete)
         new = [(archs[trial], accuracy) for trial, accuracy in accuracies.items()]
-        study.optuna.set_user_attr(ROUNDS, rounds)
-        study.learn([*study.predictions.measured, *new])
+        measured = [*study.predictions.measured, *new]
+
+        def store() -> None:
+            study.log.set_attribute(ROUNDS, rounds)
+            study.learn(measured)
+
+        _stored(study, store)
     return True
 
 
 def _chosen(study: Study, number: int, size: int) -> list[int]:
-    known = {trial for each in _rounds(study) for trial in each["trials"]}
+    known = {trial for each in read_rounds(study) for trial in each["trials"]}
     reach = REACHES[min(number, len(REACHES) - 1)]
     objectives, records = study.settings.objectives, study.records()
     return [r.trial for r in spread(records, objectives, size, reach, known, uncertain=True)]
@@ -191,7 +195,7 @@ def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) ->
     trials, recipe = rounds[-1]["trials"], study.settings.recipe
     folder = learning_folder(study).absolute()
     third = recipe.epochs // 3
-    archs = {record.trial: record.arch for record in study.records() if record.trial in trials}
+    archs = {record.trial: record.arch for record in study.records(trials)}
     epochs: dict[int, list[Epoch]] = {}
 
     def train_to(some: Sequence[int], count: int, stage: str) -> None:

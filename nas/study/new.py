@@ -26,7 +26,7 @@ from nas.study.objectives import check_objectives
 from nas.study.progress import SearchReport
 from nas.study.samplers.registry import SAMPLERS, check_cascade, default_cascade
 from nas.study.settings import FINALIST_RECIPE, StudySettings
-from nas.study.storage.storage import Storage
+from nas.study.storage.storage import Storage, Taken
 from nas.study.study import Study
 from nas.study.warm_start import assignments
 from nas.support.errors import NasError
@@ -90,11 +90,19 @@ def begin(
     first_trials = {"start_from": first, "families": families}
     settings = settings.model_copy(update=first_trials | facts)
     name = options.get("name")
+    words = [loaded.name, device.name, *settings.budgets]
     if name is None:
-        name = _free_name(storage, [loaded.name, device.name, *settings.budgets])
-    study = Study.create(name, settings, storage, candidates)
-    write_config(study)
-    return study
+        name = _free_name(storage, words)
+    while True:
+        try:
+            study = Study.create(name, settings, storage, candidates)
+        except Taken:
+            if options.get("name") is not None:
+                raise
+            name = _free_name(storage, words)  # another process was faster
+        else:
+            write_config(study)
+            return study
 
 
 def _settings(
@@ -201,7 +209,7 @@ def search(
         start_from=start_from,
         cascade=cascade,
     )
-    if learning.run(study, study.settings.trials, report=report) == "interrupted":
+    if learning.run(study, study.settings.trials, report=report).how == "interrupted":
         raise KeyboardInterrupt  # not ours to swallow: the program around is to end too
     return study
 

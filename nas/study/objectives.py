@@ -65,8 +65,15 @@ def pareto(records: Sequence[Record], names: Sequence[str] = DEFAULT_OBJECTIVES)
 
 def trial_losses(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> np.ndarray:
     """(trials, objectives) of the values of completed trials; lower is better in each column."""
+    return values_losses([t.values for t in trials], directions)
+
+
+def values_losses(
+    values: Sequence[Sequence[float]], directions: Sequence[StudyDirection]
+) -> np.ndarray:
+    """(trials, objectives) of the values of trials; lower is better in each column."""
     signs = [-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions]
-    return np.array([t.values for t in trials], float).reshape(len(trials), len(signs)) * signs
+    return np.array(values, float).reshape(len(values), len(signs)) * signs
 
 
 class Aim(NamedTuple):

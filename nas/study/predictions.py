@@ -6,41 +6,40 @@ all trials are predicted anew and the values are stored in the study, beside the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import copy
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Any
-
-import optuna
-from optuna.trial import FrozenTrial, TrialState
 
 from nas.accuracy import AccuracyModel
 from nas.accuracy.model import FEWEST
 from nas.accuracy.prior import PRIOR, checksum
 from nas.architecture import Architecture
-from nas.study.record import record_of
 from nas.study.scoring import predicted
+from nas.study.storage.log import Log
+from nas.study.stored import DAMAGE, Stored
 from nas.support.errors import NasError
 
 MEASURED, PREDICTIONS = "nas:measured", "nas:predictions"
-DAMAGE = (LookupError, TypeError, ValueError, AttributeError)  # of stored values
+CHUNK = 1000  # networks that are in memory at a time
 
 
 class Predictions:
     """The model of a stored study, and its predictions of the trials."""
 
-    def __init__(self, stored: optuna.Study) -> None:
-        self._stored = stored
+    def __init__(self, log: Log, name: str) -> None:
+        self._log, self._name = log, name
 
     @cached_property
     def measured(self) -> list[tuple[Architecture, float]]:
         """The trained networks to which predictions are adapted, with accuracies in percent."""
         try:
-            stored = self._stored.user_attrs.get(MEASURED, [])
+            stored = self._log.attributes().get(MEASURED, [])
             return [(Architecture.from_dict(arch), float(accuracy)) for arch, accuracy in stored]
         except DAMAGE as error:
-            name = self._stored.study_name
-            raise NasError(f"study '{name}': what was trained is damaged: {error!r}") from None
+            raise NasError(
+                f"study '{self._name}': what was trained is damaged: {error!r}"
+            ) from None
 
     @property
     def adapted(self) -> bool:
@@ -57,39 +56,44 @@ class Predictions:
     def learn(self, measured: Sequence[tuple[Architecture, float]]) -> None:
         """Stores what predictions are to be adapted to."""
         stored = [[arch.renamed("").to_dict(), accuracy] for arch, accuracy in measured]
-        self._stored.set_user_attr(MEASURED, stored)
+        self._log.set_attribute(MEASURED, stored)
         self.refresh()
 
     def refresh(self) -> None:
         """Forgets what another process may have stored anew."""
-        for name in ("measured", "model", "_values"):
+        for name in ("measured", "model", "_values", "_current"):
             self.__dict__.pop(name, None)
 
-    def renew(self, trials: Sequence[FrozenTrial]) -> None:
-        """Predicts every trial anew where the model is not that of the stored predictions."""
+    def renew(self, trials: Iterable[Stored], decode: Callable[[Stored], Architecture]) -> None:
+        """Predicts every trial anew, by the network that `decode` gives, where the model is not
+        that of the stored predictions."""
         stamp = f"{checksum(PRIOR)[:16]}+{len(self.measured)}"
         if self._values.get("model") == stamp:
             return
-        scored = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-        found = predicted(self.model, (record_of(trial).arch for trial in scored))
-        count = max((trial.number for trial in trials), default=-1) + 1
-        values: list[list[float] | None] = [None] * count
-        for trial, prediction in zip(scored, found, strict=True):
-            values[trial.number] = [float(f"{value:.7g}") for value in prediction]
-        self._stored.set_user_attr(PREDICTIONS, {"model": stamp, "values": values})
+        scored = (trial for trial in trials if trial.complete)
+        values: list[list[float] | None] = []
+        while some := list(islice(scored, CHUNK)):
+            predictions = predicted(self.model, map(decode, some))
+            for trial, prediction in zip(some, predictions, strict=True):
+                values += [None] * (trial.number - len(values))
+                values.append([float(f"{value:.7g}") for value in prediction])
+        self._log.set_attribute(PREDICTIONS, {"model": stamp, "values": values})
         self.refresh()
 
-    def current(self, trial: FrozenTrial) -> FrozenTrial:
+    def current(self, trial: Stored) -> Stored:
         """The trial as it is predicted now."""
-        values = self._values.get("values", ())
-        if trial.number >= len(values) or values[trial.number] is None:
+        values = self._current
+        if trial.number >= len(values) or (now := values[trial.number]) is None:
             return trial
-        new = copy(trial)
-        new.values = [values[trial.number][0], *trial.values[1:]]
-        new.user_attrs = {**trial.user_attrs, "predicted_accuracy": values[trial.number]}
-        return new
+        facts = {**trial.facts, "predicted_accuracy": now}
+        return trial._replace(values=[now[0], *(trial.values or [])[1:]], facts=facts)
+
+    @cached_property
+    def _current(self) -> list[list[float] | None]:
+        values: list[list[float] | None] = self._values.get("values", [])
+        return values
 
     @cached_property
     def _values(self) -> dict[str, Any]:
-        stored: dict[str, Any] = self._stored.user_attrs.get(PREDICTIONS, {})
+        stored: dict[str, Any] = self._log.attributes().get(PREDICTIONS, {})
         return stored

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
-from optuna.trial import FrozenTrial, TrialState
 
 from nas.study.best import best
-from nas.study.objectives import losses
-from nas.study.record import Record, record_of
+from nas.study.record import Record
+from nas.study.stored import Stored
 
 
 class SearchProgress(NamedTuple):
@@ -32,12 +32,14 @@ SearchReport = Callable[[SearchProgress], None]
 
 
 class Tally:
-    """The counts, the best and the Pareto front of the trials that were added."""
+    """The counts, the best, the Pareto front and the best network that was scaled by hand
+    (`by_hand`) of the trials that were added."""
 
     def __init__(self, objectives: Sequence[str]) -> None:
         self._objectives = objectives
-        self._feasible = self._failed = 0
-        self._front: list[Record] = []
+        self.scored = self.failed = 0
+        self.by_hand: Record | None = None
+        self.front: list[Record] = []
         self._losses = np.empty((0, 1 + len(objectives)))  # of the front
         self.begin(0)
 
@@ -46,18 +48,30 @@ class Tally:
         self._done = done
         self._first: tuple[float, int] | None = None  # when something was done first, and how much
 
-    def add(self, trial: FrozenTrial) -> None:
-        """Takes a finished trial."""
-        if trial.state != TrialState.COMPLETE:
-            self._failed += 1
+    @property
+    def trials(self) -> int:
+        """The number of finished trials, failed ones included."""
+        return self.scored + self.failed
+
+    @property
+    def best(self) -> Record | None:
+        """The best by the rule of `nas.study.best`; it is in the front."""
+        return best(self.front, self._objectives) if self.front else None
+
+    def add(self, trial: Stored, record_of: Callable[[Stored], Record]) -> None:
+        """Takes a finished trial; where it is of the front, as its record."""
+        if not trial.complete:
+            self.failed += 1
             return
-        self._feasible += 1
-        record = record_of(trial)
-        point = losses([record], self._objectives)
+        self.scored += 1
+        score, *costs = trial.values or [nan]
+        if trial.facts.get("like") and (self.by_hand is None or score > self.by_hand.score):
+            self.by_hand = record_of(trial)
+        point = np.array([-score, *costs])
         if (self._losses <= point).all(axis=1).any():
             return
         kept = np.flatnonzero((self._losses < point).any(axis=1))
-        self._front = [*(self._front[i] for i in kept), record]
+        self.front = [*(self.front[i] for i in kept), record_of(trial)]
         self._losses = np.vstack([self._losses[kept], point])
 
     def progress(self, phase: str, done: int, goal: int) -> SearchProgress:
@@ -75,10 +89,10 @@ class Tally:
             phase=phase,
             trials=done,
             goal=goal,
-            feasible=self._feasible,
-            failed=self._failed,
-            best=best(self._front, self._objectives) if self._front else None,
-            front=len(self._front),
+            feasible=self.scored,
+            failed=self.failed,
+            best=self.best,
+            front=len(self.front),
             per_second=rate,
             seconds_left=(goal - done) / rate if rate > 0 and phase == "search" else None,
         )

@@ -1,19 +1,22 @@
-"""`Record`: a finished trial of a search, as it is shown."""
+"""`Record`: a scored trial of a search, as it is shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import nan
 from typing import Any
 
-from optuna.trial import FrozenTrial
-
 from nas.architecture import Architecture
-from nas.support.errors import NasError
+from nas.study.stored import DAMAGE, Stored, damaged
+
+Decode = Callable[[Stored], Architecture]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """One finished trial: a network, its score and its costs.
+    """One scored trial: a network, its score and its costs.
 
     With an `accuracy_interval` the score is the predicted accuracy, else it ranks alone. `like` is
     the name of a network that was scaled by hand.
@@ -28,14 +31,16 @@ class Record:
     latency_interval_ms: tuple[float, float]
     resolution: int
     scores: dict[str, float]
-    architecture: dict[str, Any]
+    network: Callable[[], Architecture] = field(compare=False, repr=False)
+    hash: str = ""
+    seconds: float = nan
     accuracy_interval: tuple[float, float] | None = None
     like: str | None = None
 
     @property
     def arch(self) -> Architecture:
-        """The network itself."""
-        return Architecture.from_dict(self.architecture)
+        """The network itself. Errors: `NasError` where it is damaged."""
+        return self.network()
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON types."""
@@ -49,7 +54,7 @@ class Record:
             "latency_interval_ms": list(self.latency_interval_ms),
             "resolution": self.resolution,
             **({"like": self.like} if self.like else {}),
-            "architecture": self.architecture,
+            "architecture": self.arch.to_dict(),
         }
 
     def _score(self) -> dict[str, Any]:
@@ -59,33 +64,39 @@ class Record:
         return {"predicted_accuracy": self.score, "predicted_accuracy_interval": interval}
 
 
-def record_of(trial: FrozenTrial) -> Record:
-    """The record that a completed trial of a study holds.
+def record_of(trial: Stored, decode: Decode) -> Record:
+    """The record of a completed trial, whose network `decode` gives.
 
     Errors: `NasError` where something is missing, as on a trial that another program added.
     """
-    attributes = trial.user_attrs
+    facts = trial.facts
     try:
-        low, high = attributes["latency_interval_ms"]
+        low, high = facts["latency_interval_ms"]
+        if "resolution" in facts:
+            resolution = facts["resolution"]
+        else:  # of an older hw-nas
+            resolution = facts["architecture"]["resolution"]
         return Record(
             trial=trial.number,
-            score=trial.values[0],
-            macs=attributes["macs"],
-            params=attributes["params"],
-            peak_bytes=attributes["peak_bytes"],
-            latency_ms=attributes["latency_ms"],
+            score=(trial.values or [])[0],
+            macs=facts["macs"],
+            params=facts["params"],
+            peak_bytes=facts["peak_bytes"],
+            latency_ms=facts["latency_ms"],
             latency_interval_ms=(low, high),
-            resolution=attributes["architecture"]["resolution"],
-            scores={} if "predicted_accuracy" in attributes else attributes["scores"],
-            architecture=attributes["architecture"],
-            like=attributes.get("like"),
-            accuracy_interval=_interval(attributes.get("predicted_accuracy")),
+            resolution=resolution,
+            scores={} if "predicted_accuracy" in facts else facts["scores"],
+            network=partial(decode, trial),
+            hash=facts["hash"],
+            seconds=facts.get("seconds", nan),
+            accuracy_interval=_interval(facts.get("predicted_accuracy")),
+            like=facts.get("like"),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise NasError(f"trial {trial.number} is damaged: {error!r}") from None
+    except DAMAGE as error:
+        raise damaged(trial.number, error) from None
 
 
-def _interval(predicted: list[float] | None) -> tuple[float, float] | None:
+def _interval(predicted: Sequence[float] | None) -> tuple[float, float] | None:
     if predicted is None:
         return None
     _, low, high = predicted

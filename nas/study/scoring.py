@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from nas.accuracy import AccuracyModel, Prediction
 from nas.architecture import Architecture
-from nas.proxies import Combiner, evaluate
+from nas.proxies.combine import Combiner
 from nas.support.errors import NasError
 
 Outcome = dict[str, float]
@@ -62,6 +62,8 @@ class Combined:
         self.proxies, self.seed, self.combiner = proxies, seed, combiner
 
     def submit(self, executor: Executor, arch: Architecture) -> Future[Outcome]:
+        from nas.proxies import evaluate  # needs torch
+
         return executor.submit(evaluate, arch, self.proxies, self.seed)
 
     def score(self, outcome: Outcome) -> float:

@@ -2,47 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
 
 from nas import plugins
 from nas.architecture import Architecture
 from nas.budget import Budget, parse_budgets
 from nas.latency import Target
 from nas.measures import OBJECTIVES
-from nas.proxies import Combiner
+from nas.proxies.combine import Combiner
 from nas.space import SearchSpace
-from nas.study.best import best
 from nas.study.candidates import Candidate, Candidates
 from nas.study.objectives import directions, pareto
 from nas.study.predictions import Predictions
+from nas.study.progress import Tally
 from nas.study.record import Record, record_of
 from nas.study.samplers.cascade import Screen
 from nas.study.scoring import Combined, Outcome, Predicted, Scorer, predicted
 from nas.study.settings import StudySettings, read_settings
+from nas.study.storage.log import Cursor
 from nas.study.storage.storage import Storage, locate
+from nas.study.stored import DAMAGE, OptionTable, Stored, damaged
 from nas.support.errors import NasError
 
 SETTINGS, REFERENCE, NETWORKS = "nas:settings", "nas:reference", "nas:reference_networks"
+OPTIONS, IDENTITY, DRAWN = "nas:options", "nas:identity", "nas:drawn"
 # What spaces that were stored before these settings did without.
 UNBOUND = {"narrowest": 1, "narrowest_share": 0.0}
-DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # of stored values
+
+
+class Drawn(NamedTuple):
+    """A scored network of the reference sample: its hash, and its scores or why it has none."""
+
+    hash: str
+    scores: dict[str, float] | None = None
+    reason: str = ""
 
 
 class Study:
-    """A stored search. `optuna` is the underlying Optuna study, as any Optuna tool sees it."""
+    """A stored search. What is in it is read from its `log`, as a stream."""
 
-    def __init__(self, storage: Storage, stored: optuna.Study) -> None:
-        self.storage, self.optuna = storage, stored
-        self.name = stored.study_name
-        with self.undamaged():
-            text = stored.user_attrs.get(SETTINGS)
+    def __init__(self, storage: Storage, name: str) -> None:
+        self.storage, self.name = storage, name
+        self.log = storage.log(name)
+        text = self.log.attributes().get(SETTINGS)
         if not isinstance(text, str):
             raise NasError(f"study '{self.name}' in {storage} was not made by nas")
         self.settings = read_settings(text, f"study '{self.name}'")
@@ -59,8 +69,13 @@ class Study:
 
         Errors: `NasError` where the name is taken or the storage not writable.
         """
-        attributes = {SETTINGS: settings.model_dump_json()}
-        study = cls(storage, storage.create(name, attributes, directions(settings.objectives)))
+        attributes: dict[str, Any] = {SETTINGS: settings.model_dump_json(), IDENTITY: uuid4().hex}
+        if candidates:
+            attributes[OPTIONS] = [
+                [name, values] for name, values in candidates.space.options.items()
+            ]
+        storage.create(name, attributes, directions(settings.objectives))
+        study = cls(storage, name)
         if candidates:
             study.space, study.target = candidates.space, candidates.target
             study.budgets, study.candidates = candidates.budgets, candidates
@@ -79,7 +94,7 @@ class Study:
     @classmethod
     def open(cls, storage: Storage, name: str) -> Study:
         """An existing study, whose plugins are not needed for what it holds but the networks."""
-        return cls(storage, storage.open(name))
+        return cls(storage, name)
 
     def load_plugins(self) -> None:
         """Registers the blocks and proxies of the study's plugins.
@@ -87,6 +102,19 @@ class Study:
         Errors: `NasError` where a plugin is missing or has changed since the study began.
         """
         plugins.restore(self.settings.plugins, f"study '{self.name}'")
+
+    @cached_property
+    def optuna(self) -> optuna.Study:
+        """The underlying Optuna study, as any Optuna tool sees it, read whole."""
+        return self.storage.optuna_study(self.name)
+
+    @cached_property
+    def identity(self) -> str:
+        """What tells the study from any other, of the same name or not: made when it began."""
+        made = self.log.attributes().get(IDENTITY)
+        if isinstance(made, str) and made:
+            return made
+        return sha256(f"{self.name} {self.settings.model_dump_json()}".encode()).hexdigest()[:32]
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -137,14 +165,16 @@ class Study:
     @cached_property
     def predictions(self) -> Predictions:
         """The accuracy model of the study, and what it says of the trials."""
-        return Predictions(self.optuna)
+        return Predictions(self.log, self.name)
 
     def refresh(self) -> None:
         """Takes what another process may have trained, and predicts anew by it."""
-        self.__dict__.pop("reference_trials", None)
+        if not self.predicts:
+            return
         self.predictions.refresh()
-        if self.predicts:
-            self.predictions.renew(self.trials())
+        self.predictions.renew(self.stored(), self._decoded)
+        for name in ("reference_trials", "_followed"):  # which hold what was predicted before
+            self.__dict__.pop(name, None)
 
     def learn(self, measured: Sequence[tuple[Architecture, float]]) -> None:
         """Adapts predictions to trained networks, with accuracies in percent, all there are."""
@@ -159,7 +189,7 @@ class Study:
     def scorer(self) -> Scorer | None:
         """What candidates are scored by, None before there is a reference sample."""
         if self.predicts:
-            return Predicted(self.predictions.model) if NETWORKS in self.optuna.user_attrs else None
+            return self.reference_scorer() if self.reference_assignments else None
         combiner = self.combiner()
         return self._scorer(combiner) if combiner else None
 
@@ -174,37 +204,57 @@ class Study:
         self, reference: list[Outcome], assignments: Sequence[dict[str, Any]]
     ) -> Scorer:
         """Stores the scores of the reference sample and its assignments, once."""
-        if not self.predicts:
-            self.optuna.set_user_attr(REFERENCE, reference)
-        self.optuna.set_user_attr(NETWORKS, list(assignments))
-        return (
-            Predicted(self.predictions.model)
-            if self.predicts
-            else self._scorer(self._combined(reference))
-        )
+        self.log.set_attribute(NETWORKS, list(assignments))
+        if self.predicts:
+            return self.reference_scorer()
+        self.log.set_attribute(REFERENCE, reference)
+        return self._scorer(self._combined(reference))
+
+    def drawn(self) -> dict[int, Drawn]:
+        """The networks of the reference sample that were scored so far, by number."""
+        try:
+            return {
+                int(key.removeprefix(f"{DRAWN}.")): Drawn(**stored)
+                for key, stored in self.log.attributes().items()
+                if key.startswith(f"{DRAWN}.")
+            }
+        except DAMAGE as error:
+            raise self._damaged(error) from None
+
+    def set_drawn(self, number: int, key: str, outcome: dict[str, float] | str) -> None:
+        """Stores the scores of a network of the reference sample, or why it has none."""
+        failed = isinstance(outcome, str)
+        result = {"reason": outcome} if failed else {"scores": outcome}
+        self.log.set_attribute(f"{DRAWN}.{number}", {"hash": key, **result})
 
     @property
     def reference(self) -> list[dict[str, float]]:
         """The proxies' scores of the reference sample; none before they are stored."""
         try:
-            stored = self.optuna.user_attrs.get(REFERENCE, [])
+            stored = self.log.attributes().get(REFERENCE, [])
             return [{name: float(v) for name, v in scores.items()} for scores in stored]
         except DAMAGE as error:
             raise self._damaged(error) from None
+
+    @property
+    def reference_assignments(self) -> list[dict[str, Any]]:
+        """The assignments of the reference sample; none where an older hw-nas stored none."""
+        assignments: list[dict[str, Any]] = self.log.attributes().get(NETWORKS, [])
+        return assignments
 
     @cached_property
     def reference_trials(self) -> list[FrozenTrial]:
         """The reference sample as if it had been searched; none before it is stored, or where an
         older hw-nas stored its scores alone."""
-        networks = self.optuna.user_attrs.get(NETWORKS, [])
+        networks = self.reference_assignments
         try:
             if self.predicts:
                 archs = [self.space.decode(assignment) for assignment in networks]
-                scores = [found.value for found in predicted(self.predictions.model, archs)]
+                scores = [each.value for each in predicted(self.predictions.model, archs)]
             else:
                 combiner = self.combiner()
                 scores = [combiner.score(each) for each in self.reference] if combiner else []
-            pairs = zip(networks, scores, strict=True) if networks else ()
+            pairs = zip(networks, scores, strict=True) if networks and scores else ()
             return [self._reference_trial(*pair) for pair in pairs]
         except DAMAGE as error:
             raise self._damaged(error) from None
@@ -229,40 +279,102 @@ class Study:
     def _combined(self, reference: list[dict[str, float]]) -> Combiner:
         return Combiner(self.settings.proxies).fit(reference)
 
-    def trials(self) -> list[FrozenTrial]:
-        """Every finished trial, failed ones included."""
-        finished = (TrialState.COMPLETE, TrialState.FAIL)
-        with self.undamaged():
-            found = self.optuna.get_trials(deepcopy=False, states=finished)
-            return [self.predictions.current(trial) for trial in found]
+    @cached_property
+    def _table(self) -> OptionTable | None:
+        table: OptionTable | None = self.log.attributes().get(OPTIONS)
+        return table
 
-    @contextmanager
-    def undamaged(self) -> Iterator[None]:
-        """Errors: `NasError` where a database's rows are not as Optuna writes them."""
+    @property
+    def options(self) -> OptionTable:
+        """The options by which the assignments of its trials are stored."""
+        return list(self.space.options.items()) if self._table is None else self._table
+
+    def indices(self, assignment: Mapping[str, Any]) -> list[int | None] | dict[str, Any]:
+        """An assignment as it is stored: in a study of an older hw-nas, as it is."""
+        if self._table is None:
+            return dict(assignment)
+        return [
+            values.index(assignment[name]) if name in assignment else None
+            for name, values in self._table
+        ]
+
+    def stored(self, cursor: Cursor | None = None) -> Iterator[Stored]:
+        """Yields every finished trial, failed ones included, from a cursor on, which follows; with
+        what is predicted of it now."""
+        with self.storage.explained_reading(self.name):
+            for trial in self.log.trials(cursor or Cursor()):
+                yield self.predictions.current(trial)
+
+    def frozen(self, trial: Stored) -> FrozenTrial:
+        """A trial as Optuna's samplers see it. Errors: `NasError` where it is damaged."""
+        return trial.frozen(self.options, self.space.distributions)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Every finished trial, failed ones included, as Optuna's samplers see them."""
+        return [self.frozen(trial) for trial in self.stored()]
+
+    def records(self, some: Container[int] | None = None) -> list[Record]:
+        """The finished trials that gave a score, in order; `some` of these numbers, or all of them.
+        Each meets every budget."""
+        return [
+            self.record_of(trial)
+            for trial in self.stored()
+            if trial.complete and (some is None or trial.number in some)
+        ]
+
+    def record_of(self, trial: Stored) -> Record:
+        """The record of a completed trial. Errors: `NasError` where it is damaged."""
+        return record_of(trial, self._decoded)
+
+    def _decoded(self, trial: Stored) -> Architecture:
         try:
-            yield
+            if (whole := trial.facts.get("architecture")) is not None:  # of an older hw-nas
+                return Architecture.from_dict(whole)
+            arch = self.space.decode(trial.assignment(self.options))
+            same = arch.hash == trial.facts["hash"]
         except NasError:
             raise
-        except (*DAMAGE, AssertionError) as error:
-            raise NasError(f"study '{self.name}' in {self.storage} is damaged: {error!r}") from None
+        except DAMAGE as error:
+            raise damaged(trial.number, error) from None
+        if not same:
+            raise NasError(
+                f"trial {trial.number} of study '{self.name}': its assignment gives another "
+                "network than the one that was scored"
+            )
+        return arch
 
-    def records(self) -> list[Record]:
-        """The finished trials that gave a score, in order. All of them meet every budget."""
-        return [record_of(t) for t in self.trials() if t.state == TrialState.COMPLETE]
+    def tally(self) -> Tally:
+        """The counts, the best and the Pareto front as they are now; only these are in memory."""
+        cursor, tally = self._followed
+        for trial in self.stored(cursor):
+            tally.add(trial, self.record_of)
+        return tally
+
+    def followed(self) -> tuple[Cursor, Tally]:
+        """A cursor at the beginning, with the tally of what is read by it: the study's own, so that
+        nothing is read twice, unless that has been read before."""
+        if self._followed[0].position:
+            self._followed = Cursor(), Tally(self.settings.objectives)
+        return self._followed
+
+    @cached_property
+    def _followed(self) -> tuple[Cursor, Tally]:
+        return Cursor(), Tally(self.settings.objectives)
 
     def record(self, number: int | None = None) -> Record:
         """One trial by its number, or the best. Errors: `NasError` where there is none."""
-        records = {r.trial: r for r in self.records()}
-        if not records:
+        tally = self.tally()
+        if tally.best is None:
             raise NasError(f"study '{self.name}' has no finished trial yet")
         if number is None:
-            return best(list(records.values()), self.settings.objectives)
-        if number not in records:
+            return tally.best
+        scored = [trial for trial in self.stored() if trial.complete]
+        if number not in (numbers := [trial.number for trial in scored]):
             raise NasError(
                 f"trial {number} of study '{self.name}' is none of its scored trials, "
-                f"{min(records)} to {max(records)}"
+                f"{min(numbers)} to {max(numbers)}"
             )
-        return records[number]
+        return self.record_of(scored[numbers.index(number)])
 
     def network(self, record: Record) -> Architecture:
         """A trial's network, under the name of study and trial."""
@@ -270,4 +382,4 @@ class Study:
 
     def pareto(self) -> list[Record]:
         """The trials that none beats in score and objectives, best score first."""
-        return pareto(self.records(), self.settings.objectives)
+        return pareto(self.tally().front, self.settings.objectives)

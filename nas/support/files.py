@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
@@ -26,6 +27,8 @@ CHUNK = 1 << 20
 _UNSUPPORTED = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EMLINK}
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
+PART, FRESH_SECONDS = ".part", 2.0
+
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Writes a temporary file beside `path`, syncs it to disk and renames it into place.
@@ -33,14 +36,16 @@ def write_whole(path: Path, content: bytes | str) -> None:
     Errors: `NasError` with the path and the system's reason.
     """
     data = content.encode() if isinstance(content, str) else content
-    part = path.parent / f".{path.name}.{uuid4().hex[:8]}"
+    part = path.parent / f".{path.name}.{uuid4().hex[:8]}{PART}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clean_up(path)
         with part.open("xb") as file:
+            lock(file.fileno())
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+            part.replace(path)
     except OSError as error:
         raise NasError(f"{path} cannot be written: {error.strerror}") from None
     finally:
@@ -86,6 +91,19 @@ def at_home(path: str) -> str:
     A shell leaves it as it is in `--output=~/x`, and nothing replaces it in a file of options.
     """
     return os.path.expanduser(path)
+
+
+def _clean_up(path: Path) -> None:
+    """Removes what writers of this path left behind that were killed: a live one has a lock."""
+    for entry in os.scandir(path.parent):
+        name = entry.name
+        if not (name.startswith(f".{path.name}.") and name.endswith(PART)):
+            continue
+        with suppress(OSError), open(entry.path, "rb") as file:
+            # One that has just been made may not be locked yet.
+            if time.time() - os.fstat(file.fileno()).st_mtime > FRESH_SECONDS:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(entry.path)
 
 
 def check_folder(path: Path) -> None:

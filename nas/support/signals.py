@@ -1,4 +1,4 @@
-"""Stopping on Ctrl-C or SIGTERM without cutting off the work at hand."""
+"""Stopping on Ctrl-C or SIGTERM: the work at hand may end, but it is not waited for long."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
 
+GRACE_SECONDS = 3.0
+
 
 @contextmanager
 def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """A context in which the first SIGINT or SIGTERM calls `stop`, and a second one raises
-    `KeyboardInterrupt`.
+    """A context in which the first SIGINT or SIGTERM calls `stop`.
 
-    Without it Python raises the interrupt wherever it happens to be, and a callback of C code, for
-    one, can lose it. Outside the main thread the context does nothing: only that thread gets
-    signals. A signal that a program's C code handles stays its own, for Python could not give it
-    back.
+    A second one raises `KeyboardInterrupt`, and so does the end of `GRACE_SECONDS` within the
+    context: whatever is at hand then is given up. Without the context Python raises the interrupt
+    wherever it happens to be, and a callback of C code, for one, can lose it. Outside the main
+    thread the context does nothing: only that thread gets signals. A signal that a program's C code
+    handles stays its own, for Python could not give it back.
     """
     if current_thread() is not main_thread():
         yield
@@ -29,12 +31,17 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
         if called:
             raise KeyboardInterrupt
         called = True
+        # A timer of the system's: a thread cannot be begun wherever a signal comes.
+        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, GRACE_SECONDS)
         stop()
 
-    ours = [s for s in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(s) is not None]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    ours = [number for number in numbers if signal.getsignal(number) is not None]
     before = {number: signal.signal(number, handle) for number in ours}
     try:
         yield
     finally:
+        if called:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -50,7 +50,9 @@ def check_sampler(name: str, trials: int = 24) -> None:
         if entry.generations:
             remembering = _begun(Path(folder), "remembering", name)
             driver = Driver(remembering)
-            driver._history = History(remembering.directions, entry._replace(generations=False))
+            driver._history = History(
+                remembering.directions, entry._replace(generations=False), remembering.frozen
+            )
             driver.run(trials)
             _check_equal(remembering, whole, f"sampler '{name}': a search that forgets")
 

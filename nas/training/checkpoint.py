@@ -25,7 +25,7 @@ from nas.support.files import inside, read_bytes, read_text, write_whole
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
 
-STATE, WEIGHTS = "training.json", "model.safetensors"
+STATE, WEIGHTS, MODEL = "training.json", "model.safetensors", "model.onnx"
 
 
 class Epoch(Settings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +18,15 @@ from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
 from nas.support.errors import NasError
 from nas.support.files import check_folder
+from nas.support.ownership import owned
 from nas.support.plain_torch import plain_torch
 from nas.support.signals import stop_on_signal
 from nas.torch_module import Network, build
-from nas.training.accuracy import evaluate
+from nas.training.accuracy import Metrics, evaluate
 from nas.training.batches import Normalise, Pixels, mixed_seed, steps_per_epoch, training_batches
 from nas.training.checkpoint import (
+    MODEL,
+    WEIGHTS,
     DataFacts,
     Epoch,
     Parts,
@@ -106,10 +109,16 @@ class _Run:
         self.state = State(
             architecture=arch.to_dict(), recipe=recipe, data=DataFacts.of(data), device=str(device)
         )
-        if output is not None and is_training(output):
-            self.state = _same(read_state(output), self.state, output)
 
     def run(self) -> Trained:
+        with nullcontext() if self.output is None else owned(self.output):
+            return self._run()
+
+    def _run(self) -> Trained:
+        if self.output is not None and is_training(self.output):
+            self.state = _same(read_state(self.output), self.state, self.output)
+        elif self.output is not None:
+            check_no_model(self.output)
         if self.state.finished and self.output is not None:
             return Trained.load(self.output)
         with deterministic(), stop_on_signal(self._stop):
@@ -138,7 +147,7 @@ class _Run:
     def _finish_epoch(self, epoch: int, images: Pixels, validation: Pixels) -> None:
         began = time.monotonic()
         loss, accuracy = self._epoch(epoch, images)
-        reached = evaluate(self.parts.average, validation, self.normalise)
+        reached = self._evaluated(validation, epoch + 1)
         done = Epoch(
             epoch=epoch + 1,
             loss=loss,
@@ -151,6 +160,12 @@ class _Run:
         if self.output is not None:
             self.state = write_checkpoint(self.output, self.state, self.parts)
         self._report(epoch, (epoch + 1) * self.per_epoch, loss, accuracy)
+
+    def _evaluated(self, images: Pixels, epoch: int) -> Metrics:
+        metrics = evaluate(self.parts.average, images, self.normalise)
+        if not np.isfinite(metrics.loss):
+            raise diverged(epoch)
+        return metrics
 
     def _epoch(self, epoch: int, images: Pixels) -> tuple[float, float]:
         """Trains one epoch; returns the mean loss and accuracy of its batches."""
@@ -169,7 +184,7 @@ class _Run:
             if (i + 1) % REPORT_EVERY == 0 or i + 1 == self.per_epoch:
                 loss, accuracy = (total / (i + 1)).tolist()
                 if not np.isfinite(loss):
-                    raise NasError(f"training diverged in epoch {epoch + 1}: lower the recipe's lr")
+                    raise diverged(epoch + 1)
                 if i + 1 < self.per_epoch:
                     self._report(epoch, step + 1, loss, accuracy)
         return loss, accuracy
@@ -204,7 +219,7 @@ class _Run:
     def _finish(self) -> Trained:
         update: dict[str, object] = {"finished": True, "tensors": None}
         if self.data.test is not None:
-            test = evaluate(self.parts.average, self._pixels(self.data.test), self.normalise)
+            test = self._evaluated(self._pixels(self.data.test), self.recipe.epochs)
             update |= {"test_accuracy": test.accuracy, "test_loss": test.loss}
         checkpoint = self.state.tensors
         self.state = self.state.model_copy(update=update)
@@ -216,6 +231,25 @@ class _Run:
             if checkpoint:
                 (self.output / checkpoint).unlink(missing_ok=True)
         return Trained.of(self.state, average.to(memory_format=torch.contiguous_format))  # type: ignore[call-overload]
+
+
+class Untrainable(NasError):
+    """The network cannot be trained by this recipe on these data."""
+
+
+def diverged(epoch: int) -> Untrainable:
+    """The error for a loss that is no number."""
+    return Untrainable(f"training diverged in epoch {epoch}: lower the recipe's lr")
+
+
+def check_no_model(folder: Path) -> None:
+    """Checks that a folder without a training holds no model of somebody's, which the training
+    would replace. Errors: `NasError` naming the file."""
+    for name in (WEIGHTS, MODEL):
+        if os.path.lexists(folder / name):
+            raise NasError(
+                f"{folder} holds a {name} that is of no training there: choose another folder"
+            )
 
 
 def check_fit(arch: Architecture, data: DataSet) -> None:

@@ -7,10 +7,12 @@ import io
 import pytest
 from rich.console import Console
 
+from nas.architecture import Architecture
 from nas.cli.progress import _Log, _panel
 from nas.study import Record, SearchProgress
 
-BEST = Record(7, -0.538, 14_700_000, 970_000, 290_000, 1.76, (1.48, 2.08), 32, {}, {})
+ARCH = Architecture(32, (), (), ())
+BEST = Record(7, -0.538, 14_700_000, 970_000, 290_000, 1.76, (1.48, 2.08), 32, {}, lambda: ARCH)
 
 
 def progress(*, trials: int = 58, seconds_left: float | None = 58.0) -> SearchProgress:

@@ -110,8 +110,9 @@ def test_a_study_of_before_reference_networks_goes_on_but_does_not_compare(tmp_p
     for later in ("objectives", "start_from", "cascade", "space_file"):
         del kept[later]
     attributes = {SETTINGS: json.dumps(kept), REFERENCE: study.reference}
-    study.storage.create("old", attributes, study.directions).add_trials(study.trials())
+    study.storage.create("old", attributes, study.directions)
     old = Study.load("old", str(tmp_path))
+    old.optuna.add_trials(study.trials())
     assert Driver(old).run(4) == "finished"
     with pytest.raises(NasError, match="is of an older hw-nas"):
         curves([old])

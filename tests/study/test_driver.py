@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from optuna.trial import TrialState
+from studies import take_reference
 
 import nas
 from nas.proxies import evaluate, registry
@@ -21,6 +22,7 @@ from nas.proxies.probe import Probe
 from nas.study import Driver, Study, begin, search
 from nas.study.driver import REFERENCE_SIZE
 from nas.study.samplers import SAMPLERS
+from nas.study.workers.executors import InlineExecutor
 
 OPTIONS: dict[str, Any] = {"proxies": ["entropy"]}
 
@@ -164,3 +166,50 @@ def test_another_table_than_the_study_began_with_is_refused(tmp_path: Path) -> N
     other = Study.load("other", str(tmp_path))
     with pytest.raises(nas.NasError, match="has changed since the study began"):
         _ = other.target
+
+
+def test_the_reference_sample_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    submitted: list[str] = []
+
+    class Counting(InlineExecutor):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            submitted.append(args[0].hash)
+            return super().submit(fn, *args, **kwargs)
+
+    study = begin("jetson", ["20M"], "small", name="s", storage=str(tmp_path), **OPTIONS)
+    driver = Driver(study, Counting())
+
+    def interrupt(progress: Any) -> None:
+        if progress.trials == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    driver.report = interrupt
+    assert driver.run(2) == "interrupted"
+    kept = len(Study.load("s", str(tmp_path)).drawn())
+    assert 20 <= kept == len(submitted) < REFERENCE_SIZE
+    again = Study.load("s", str(tmp_path))
+    assert Driver(again, Counting()).run(2) == "finished"
+    assert len(submitted) == len(set(submitted)) == REFERENCE_SIZE + 2
+    alone = begin("jetson", ["20M"], "small", name="alone", storage=str(tmp_path), **OPTIONS)
+    Driver(alone).run(2)
+    assert again.reference == alone.reference
+    assert rows(again) == rows(alone)
+
+
+def test_what_takes_too_long_after_a_signal_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.support.signals.GRACE_SECONDS", 0.2)
+    study = begin("jetson", ["20M"], "small", storage=str(tmp_path), **OPTIONS)
+    take_reference(study)
+
+    class Endless(InlineExecutor):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGTERM)
+            while True:
+                time.sleep(0.01)
+
+    before = signal.getsignal(signal.SIGALRM)
+    assert Driver(study, Endless()).run(2) == "interrupted"
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) is before

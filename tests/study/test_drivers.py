@@ -117,8 +117,8 @@ def test_one_driver_goes_on_from_two_as_if_uninterrupted(storage: str) -> None:
 
     Driver(study, report=second).run(10)
     copy = start(storage, "copy")
-    for key, value in study.optuna.user_attrs.items():
-        copy.optuna.set_user_attr(key, value)
+    for key, value in study.log.attributes().items():
+        copy.log.set_attribute(key, value)
     copy.optuna.add_trials(study.trials())
     Driver(Study.load("s", storage)).run(70)
     for goal in (11, 52, 70):
@@ -132,12 +132,12 @@ def test_a_driver_that_was_killed_leaves_its_number_to_the_next(storage: str) ->
     assert driver.stdout is not None
     driver.stdout.readline()
     place = Storage(storage)
-    with place.driven("s") as claim:
+    with place.driven("s") as (claim, _):
         assert claim.number == 1
     driver.kill()
     driver.communicate()
     for _ in range(100):  # a database server notices it a moment later
-        with place.driven("s") as claim:
+        with place.driven("s") as (claim, _):
             if claim.number == 0:
                 break
         time.sleep(0.1)

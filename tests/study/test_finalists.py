@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import fcntl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import TINY
 
+from nas.space import SearchSpace
 from nas.study import Study, search
-from nas.study.finalists import read_finalists, run_finalists
+from nas.study.finalists import (
+    failed_finalists,
+    finalists_folder,
+    read_finalists,
+    run_finalists,
+)
 from nas.support.errors import NasError
+from nas.torch_module import Network
 from nas.training import Recipe, Trained, TrainingProgress
 
 
@@ -62,7 +70,7 @@ def test_stopped_finalists_end_as_they_would_have(study: Study) -> None:
 
 def test_a_second_process_waits_for_the_first(study: Study) -> None:
     def locked(*_: object) -> None:
-        with Path("studies/s.finalists/.finalists.lock").open() as lock:
+        with (finalists_folder(study) / ".finalists.lock").open() as lock:
             with pytest.raises(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             held.append(lock)
@@ -75,3 +83,49 @@ def test_a_second_process_waits_for_the_first(study: Study) -> None:
 def test_finalists_need_data() -> None:
     with pytest.raises(NasError, match="finalists are trained on data"):
         search("jetson", finalists=2)
+
+
+def test_a_new_study_of_the_same_name_has_finalists_of_its_own(study: Study) -> None:
+    """Also one of fewer trials, whose networks are others."""
+    before = run_finalists(study)
+    kept = study.settings
+    Path("studies/s.journal").unlink()
+    again = search(
+        "jetson", space=SearchSpace.from_dict(kept.space), trials=2, name="s", proxies=["entropy"],
+        data="digits", finalists=1, recipe=kept.recipe, seed=5,
+    )  # fmt: skip
+    assert before
+    assert read_finalists(again) == []
+    (found,) = run_finalists(again)
+    assert found.record.arch == again.pareto()[0].arch
+    assert Trained.load(found.folder).arch.hash == found.record.hash
+
+
+def test_a_finalist_that_cannot_be_trained_is_noted_and_the_others_go_on(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nas.training import run
+    from nas.training.accuracy import Metrics, evaluate
+
+    worst = study.pareto()[2]
+
+    def unlucky(module: Network, *rest: Any) -> Metrics:
+        metrics = evaluate(module, *rest)
+        params = sum(p.numel() for p in module.parameters())
+        return metrics._replace(loss=float("nan")) if params == worst.params else metrics
+
+    monkeypatch.setattr(run, "evaluate", unlucky)
+    found = run_finalists(study)
+    assert len(found) == 2
+    ((record, reason),) = failed_finalists(study)
+    assert record == worst
+    assert reason == "training diverged in epoch 1: lower the recipe's lr"
+    assert run_finalists(study) == found  # it is not tried again
+
+
+def test_a_damaged_journal_of_finalists_is_one_line(study: Study) -> None:
+    run_finalists(study)
+    path = finalists_folder(study) / "optuna.journal"
+    path.write_text(path.read_text().replace('"epochs"', '"epoch"'))
+    with pytest.raises(NasError, match="finalists of study 's' are damaged"):
+        read_finalists(study)

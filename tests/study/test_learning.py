@@ -16,8 +16,9 @@ import nas
 from nas.accuracy.regression import share_of
 from nas.accuracy.table import read_accuracy_table
 from nas.study import Study, begin
-from nas.study.learning import LearningProgress, learning_folder, run, trained
+from nas.study.learning import LearningProgress, learning_folder, run
 from nas.study.partial_training import inferred
+from nas.study.rounds import read_rounds, trained
 from nas.training import Recipe, Trained
 
 OPTIONS: dict[str, Any] = {
@@ -51,7 +52,10 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Learni
     before, said = Path.cwd(), list[LearningProgress]()
     os.chdir(folder)
     try:
-        assert run(begin(**OPTIONS, name="whole", learn=8), 32, learning=said.append) == "finished"
+        assert run(begin(**OPTIONS, name="whole", learn=8), 32, learning=said.append) == (
+            "finished",
+            0,
+        )
     finally:
         os.chdir(before)
     return folder, said
@@ -90,7 +94,7 @@ def test_the_worse_half_stops_after_a_third(
         *(("to the end", i, 4) for i in range(1, 5)),
     ]
     study = _open(folder, monkeypatch)
-    early = study.optuna.user_attrs["nas:rounds"][0]["early"]
+    early = read_rounds(study)[0]["early"]
     complete = {str(t) for t, each in trained(study).items() if each.complete}
     assert min(early[t] for t in complete) >= max(early[t] for t in early if t not in complete)
 
@@ -126,7 +130,7 @@ def test_a_killed_study_learns_what_an_uninterrupted_one_does(
                     break
             child.send_signal(signal.SIGKILL)
     killed = Study.load("killed")
-    assert run(killed, 32) == "finished"
+    assert run(killed, 32).how == "finished"
     mine = [(t.params, t.values) for t in killed.trials()], trained(killed)
     whole = _open(learned[0], monkeypatch)
     assert mine == ([(t.params, t.values) for t in whole.trials()], trained(whole))

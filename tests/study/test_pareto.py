@@ -3,18 +3,22 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.trial import create_trial
+from optuna.trial import TrialState
 
+from nas.architecture import Architecture
 from nas.measures import OBJECTIVES
 from nas.study.objectives import check_objectives, pareto
 from nas.study.progress import Tally
 from nas.study.record import Record
+from nas.study.stored import Stored
 from nas.support.errors import NasError
+
+ARCH = Architecture(32, (), (), ())
 
 
 def record(trial: int, score: float, macs: int, latency_ms: float, peak_bytes: int) -> Record:
     interval = (latency_ms, latency_ms)
-    return Record(trial, score, macs, 1, peak_bytes, latency_ms, interval, 32, {}, {})
+    return Record(trial, score, macs, 1, peak_bytes, latency_ms, interval, 32, {}, lambda: ARCH)
 
 
 VALUES = st.integers(0, 4)
@@ -51,8 +55,9 @@ def test_the_tally_s_front_is_that_of_all_trials(points: list[tuple[int, int, in
     tally = Tally(NAMES)
     records = [record(i, s, macs, 1, memory) for i, (s, macs, memory) in enumerate(points)]
     for one in records:
-        facts = one.to_dict() | {"scores": {}, "architecture": {"resolution": 32}}
-        tally.add(create_trial(values=[one.score, one.macs, one.peak_bytes], user_attrs=facts))
+        values = [one.score, one.macs, one.peak_bytes]
+        trial = Stored(one.trial, TrialState.COMPLETE, values, {}, {}, {})
+        tally.add(trial, lambda stored: records[stored.number])
         now, front = tally.progress("search", 0, 1), pareto(records[: one.trial + 1], NAMES)
         assert now.front == len(front)
         assert now.best is not None

@@ -13,6 +13,7 @@ import pytest
 from commands import Run
 
 import nas
+from nas.architecture import Architecture
 from nas.study import Driver, Record, Study, begin, search
 from nas.study.best import TIE, best, lost
 from nas.study.choosing import finalists, spread
@@ -30,10 +31,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def _record(trial: int, accuracy: float, latency: float, out: int = 8) -> Record:
     row = {"kind": "conv", "out": out}
+    arch = Architecture.from_dict(
+        {"resolution": 32, "stem": [row], "stages": [[row]], "head": [row]}
+    )
     return Record(
         trial=trial, score=accuracy, macs=1, params=1, peak_bytes=1, latency_ms=latency,
         latency_interval_ms=(latency, latency), resolution=32, scores={},
-        architecture={"stem": [row], "stages": [[row]], "head": [row]},
+        network=lambda: arch,
         accuracy_interval=(accuracy - 1, accuracy + 1),
     )  # fmt: skip
 

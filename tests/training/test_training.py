@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -18,8 +19,10 @@ from tiny import TINY
 import nas
 from nas.architecture import Architecture
 from nas.data import DataSet, load_data
+from nas.formats.verified import export_onnx, initialised, unnamed_output
+from nas.references import reference
 from nas.support.errors import NasError
-from nas.training import Recipe, Trained, train
+from nas.training import Recipe, Trained, TrainingProgress, train
 from nas.training.batches import resized, shifted
 from nas.training.export import export_trained
 from nas.training.optimise import rate
@@ -177,5 +180,46 @@ def test_a_search_on_data_trains_its_finalists(tmp_path: Path) -> None:
     scores, accuracies = done.stdout.split("Finalists, trained on digits, by accuracy")
     assert "it is no accuracy" in scores
     assert "%" in accuracies
-    (folder,) = (tmp_path / "studies").glob("*.finalists/trial-*")
+    (folder,) = (tmp_path / "studies").glob("*.finalists/*/trial-*")
     assert Trained.load(folder).arch.input_shape == (1, 8, 8)
+
+
+def test_a_second_training_in_a_folder_is_refused_with_the_owner(
+    arch: Architecture, data: DataSet, tmp_path: Path
+) -> None:
+    def second(progress: TrainingProgress) -> None:
+        with pytest.raises(NasError, match=f"in use by process {os.getpid()} on .*: wait for it"):
+            train(arch, data, Recipe(epochs=1), output=tmp_path)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(arch, data, Recipe(epochs=1), output=tmp_path, progress=second)
+    train(arch, data, Recipe(epochs=1), output=tmp_path)  # the lock went with its owner
+
+
+def test_a_stale_lock_is_taken_over(arch: Architecture, data: DataSet, tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("process 1 on elsewhere")
+    train(arch, data, Recipe(epochs=1), output=tmp_path)
+    assert not (tmp_path / ".lock").exists()
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors"])
+def test_somebody_s_own_model_is_not_overwritten(
+    name: str, arch: Architecture, data: DataSet, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(b"mine")
+    with pytest.raises(NasError, match=f"holds a {name} that is of no training there"):
+        train(arch, data, Recipe(epochs=1), output=tmp_path)
+    assert (tmp_path / name).read_bytes() == b"mine"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_an_export_that_nobody_named_overwrites_nothing_of_others(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours.onnx", tmp_path / "theirs.onnx"
+    small = reference("squeezenet1_1", resolution=32)
+    export_onnx(small, ours, initialised(small))
+    theirs.write_bytes(b"mine")
+    assert unnamed_output(ours) == ours
+    assert unnamed_output(tmp_path / "new.onnx") == tmp_path / "new.onnx"
+    with pytest.raises(NasError, match="was not written by nas: name the file"):
+        unnamed_output(theirs)

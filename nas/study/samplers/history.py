@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import optuna
@@ -14,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from nas.study.optuna_private import generation_of, id_of
 from nas.study.quiet import quiet
 from nas.study.samplers.registry import Sampler
+from nas.study.stored import Stored
 from nas.support.errors import NasError
 
 NAME = "history"
@@ -22,12 +24,20 @@ NAME = "history"
 class History:
     """The finished trials in the order in which they were stored, and the sampler's notes on them.
 
-    A `sampler` with generations notes the parents of each when it begins, and reads nothing older
+    A `sampler` that says how many of the latest completed ones it reads is given no more of them;
+    `frozen` makes Optuna's trial of a stored one, where it is read.
+
+    One with generations notes the parents of each when it begins, and reads nothing older
     from then on: neither does this.
     """
 
-    def __init__(self, directions: Sequence[StudyDirection], sampler: Sampler) -> None:
-        self._trials, self._count, self._generation = _Trials(), 0, 0
+    def __init__(
+        self,
+        directions: Sequence[StudyDirection],
+        sampler: Sampler,
+        frozen: Callable[[Stored], FrozenTrial],
+    ) -> None:
+        self._trials, self._count, self._generation = _Trials(sampler.memory, frozen), 0, 0
         self._genetic = _genetic(sampler) if sampler.generations else None
         with quiet():
             optuna.create_study(study_name=NAME, storage=self._trials, directions=directions)
@@ -35,11 +45,11 @@ class History:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, trial: FrozenTrial) -> None:
+    def add(self, trial: Stored) -> None:
         """Takes a finished trial as it is."""
         if self._genetic:
-            self._begin(generation_of(self._genetic, trial), self._genetic)
-        if trial.state == TrialState.COMPLETE:
+            self._begin(generation_of(self._genetic, trial.notes), self._genetic)
+        if trial.complete:
             self._trials.complete.append(trial)
         self._count += 1
 
@@ -49,7 +59,7 @@ class History:
             self._generation = generation
             parents = sampler.get_parent_population(self._study(sampler), generation)
             numbers = {parent.number for parent in parents}
-            self._trials.complete = [t for t in self._trials.complete if t.number in numbers]
+            self._trials.keep(numbers)
 
     def ask(self, sampler: BaseSampler) -> dict[str, Any]:
         """Lets the sampler propose. What it noted on the trial, which is to be stored with it."""
@@ -80,10 +90,16 @@ class _Trials(InMemoryStorage):
     """Of trials there are the completed ones, the only ones that the samplers look at, and the one
     that is being asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int | None, frozen: Callable[[Stored], FrozenTrial]) -> None:
         super().__init__()
-        self.complete: list[FrozenTrial] = []
+        self._frozen = frozen
+        self.complete: deque[FrozenTrial | Stored] = deque(maxlen=memory)
         self.asked: FrozenTrial | None = None
+
+    def keep(self, numbers: Container[int]) -> None:
+        """Forgets all but the trials of these numbers."""
+        kept = [trial for trial in self.complete if trial.number in numbers]
+        self.complete = deque(kept, self.complete.maxlen)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         assert self.asked is not None
@@ -94,4 +110,9 @@ class _Trials(InMemoryStorage):
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         wanted = states is None or TrialState.COMPLETE in states
-        return self.complete.copy() if wanted else []
+        if not wanted:
+            return []
+        for i, trial in enumerate(self.complete):
+            if isinstance(trial, Stored):
+                self.complete[i] = self._frozen(trial)
+        return [trial for trial in self.complete if isinstance(trial, FrozenTrial)]

@@ -16,7 +16,6 @@ from typing import NamedTuple, TypeVar
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from nas.proxies import PROXIES
 from nas.support.errors import NasError
 from nas.support.registry import Registry
 
@@ -30,25 +29,33 @@ class Sampler(NamedTuple):
     cascade: how many proposals a trial screens unless the user says (1: no screening); None where
     it cannot be screened. generations: it is a genetic sampler of Optuna's (`BaseGASampler`), which
     notes on each trial its generation and reads no trial older than its generation's parents.
+    memory: how many of the latest completed trials it reads, and its screen; None: all of them.
     """
 
     name: str
     make: Make
     cascade: int | None = 1
     generations: bool = False
+    memory: int | None = None
 
 
 SAMPLERS: Registry[Sampler] = Registry("sampler")
 
 
-def sampler(name: str, *, cascade: int | None = 1, generations: bool = False) -> Callable[[M], M]:
+def sampler(
+    name: str,
+    *,
+    cascade: int | None = 1,
+    generations: bool = False,
+    memory: int | None = None,
+) -> Callable[[M], M]:
     """Registers a function or class that makes a sampler under `name`; see `Sampler`.
 
     Errors: `NasError` where the name is taken.
     """
 
     def register(make: M) -> M:
-        entry = Sampler(name, make, cascade, generations)
+        entry = Sampler(name, make, cascade, generations, memory)
         SAMPLERS.register(name, entry, make.__module__)
         return make
 
@@ -69,5 +76,7 @@ def default_cascade(name: str, proxies: Sequence[str]) -> int:
 
     Where every proxy is analytic a screen would be no cheaper than the score.
     """
+    from nas.proxies import PROXIES  # needs torch
+
     run = any(PROXIES[proxy].needs for proxy in proxies)
     return (SAMPLERS[name].cascade or 1) if run else 1

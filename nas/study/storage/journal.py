@@ -17,7 +17,7 @@ from nas.support.files import lock
 SYNC_SECONDS = 0.2
 
 
-class _Journal(JournalFileBackend):
+class Journal(JournalFileBackend):
     """Appends under flock, which the system lets go of however a process ends.
 
     An append is with the operating system when it returns, so no death of a process can lose it.
@@ -49,7 +49,7 @@ class _Journal(JournalFileBackend):
 
 def journal(path: Path) -> JournalStorage:
     """The journal of a path, made where there is none."""
-    return JournalStorage(_Journal(path))
+    return JournalStorage(Journal(path))
 
 
 def check_last_line(path: Path) -> None:

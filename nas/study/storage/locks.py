@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import count
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
-from typing import NamedTuple
 from zlib import crc32
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from nas.support.files import lock
 
 
-class Claim(NamedTuple):
+@dataclass
+class Claim:
     """A driver's `number`, the lowest that none has who drives the study, and its way to be alone:
     within `exclusive()` no other stores anything."""
 
@@ -70,26 +72,59 @@ def claim_file(folder: Path, name: str) -> Iterator[Claim]:
 def claim_postgresql(engine: Engine, name: str) -> Iterator[Claim]:
     """A claim by the server's advisory locks, which one connection holds while the driver runs.
 
-    Source: PostgreSQL's manual, 13.3.5 and 9.28.10.
+    Where that connection is lost, the next `exclusive()` claims anew, with the same number unless
+    another driver has it by then. Source: PostgreSQL's manual, 13.3.5 and 9.28.10.
     """
-    key = crc32(f"hw-nas study {name}".encode()) - 2**31  # a signed integer of 32 bits
-
-    def call(function: str, lock: int) -> bool:
-        statement = text(f"SELECT {function}(:key, :lock)")
-        return bool(connection.execute(statement, {"key": key, "lock": lock}).scalar())
+    server = _Server(engine, crc32(f"hw-nas study {name}".encode()) - 2**31)  # signed, 32 bits
 
     @contextmanager
     def exclusive() -> Iterator[None]:
-        call("pg_advisory_lock", 0)
+        if server.connection is None:
+            claim.number = server.claim(claim.number)
         try:
+            server.call("pg_advisory_lock", 0)
             yield
-        finally:
-            call("pg_advisory_unlock", 0)
+            server.call("pg_advisory_unlock", 0)
+        except BaseException:
+            server.leave()  # whatever it was, this unlocks
+            raise
 
-    connection: Connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    claim = Claim(server.claim(0), exclusive)
     try:
-        number = next(n for n in count() if call("pg_try_advisory_lock", n + 1))
-        yield Claim(number, exclusive)
+        yield claim
     finally:
-        connection.invalidate()  # closes it, and so unlocks; the pool would keep it open
-        connection.close()
+        server.leave()
+
+
+class _Server:
+    """The connection that holds a driver's locks; None while there is none."""
+
+    def __init__(self, engine: Engine, key: int) -> None:
+        self._engine, self._key = engine, key
+        self.connection: Connection | None = None
+
+    def claim(self, wanted: int) -> int:
+        """Connects, and takes a number that no other driver has: the `wanted` one if it is free."""
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self.connection = connection
+        try:
+            numbers = chain([wanted], count())
+            return next(n for n in numbers if self.call("pg_try_advisory_lock", n + 1))
+        except BaseException:
+            self.leave()
+            raise
+
+    def call(self, function: str, lock: int) -> bool:
+        """Calls a function of advisory locks; whether it got the lock, of one that tries."""
+        assert self.connection is not None
+        statement = text(f"SELECT {function}(:key, :lock)")
+        bound = {"key": self._key, "lock": lock}
+        return bool(self.connection.execute(statement, bound).scalar())
+
+    def leave(self) -> None:
+        """Closes the connection, and so unlocks; the pool would keep it open."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.invalidate()
+                connection.close()

@@ -7,28 +7,50 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
+from uuid import uuid4
 
 import optuna
-from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from nas.defaults import STUDIES_FOLDER
-from nas.study.optuna_private import Database, study_names
+from nas.study.optuna_private import study_names
 from nas.study.quiet import quiet
+from nas.study.storage.database_log import DatabaseLog
 from nas.study.storage.journal import check_last_line, journal
+from nas.study.storage.journal_log import JournalLog
 from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
+from nas.study.storage.log import Log
+from nas.study.storage.lost import PATIENCE_SECONDS, Lost, is_lost, retried
+from nas.study.stored import DAMAGE
 from nas.support.errors import NasError, one_of
 from nas.support.files import at_home, file_name, rename_new
 from nas.support.text import masked
 
 SUFFIX = ".journal"
+_RACES = ("already exists", "unique constraint", "duplicate key", "locked")
+
+T = TypeVar("T")
+
+
+class Taken(NasError):
+    """A study of that name is there already."""
+
+
+class Driven(NamedTuple):
+    """A driver's claim on a study. `alone` does something while no other driver stores anything;
+    where the connection to the database is lost it does it again, as soon as there is one."""
+
+    claim: Claim
+    alone: Callable[[Callable[[], Any]], Any]
 
 
 class Storage:
@@ -48,7 +70,7 @@ class Storage:
                     masked(f"storage {self.url!r} is no URL of a database: {error}")
                 ) from None
         self.folder = Path(self.location)
-        self._database: Database | None = None
+        self._database: RDBStorage | None = None
 
     def names(self) -> list[str]:
         """The studies that are here."""
@@ -67,8 +89,8 @@ class Storage:
         name: str,
         attributes: dict[str, Any],
         directions: Sequence[StudyDirection],
-    ) -> optuna.Study:
-        """A new study with its attributes; a journal appears whole or not at all.
+    ) -> None:
+        """Makes a new study with its attributes; a journal appears whole or not at all.
 
         Errors: `NasError` where the name is taken or cannot be one, or the storage not be written.
         """
@@ -78,69 +100,95 @@ class Storage:
                 "and a letter or digit first"
             )
         if name in self.names():
-            raise NasError(f"study '{name}' exists in {self}; go on with it: nas resume {name}")
+            raise self._taken(name)
         if self.url:
             with self._explained(name):
-                return self._fill(self._open_url(), name, attributes, directions)
-        part = self.folder / f".{name}.{os.getpid()}.part"
+                self._fill(self._open_url(), name, attributes, directions)
+            return
+        part = self.folder / f".{name}.{uuid4().hex}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            part.unlink(missing_ok=True)
             self._fill(journal(part), name, attributes, directions)
-            rename_new(part, self.folder / f"{name}{SUFFIX}")
+            try:
+                rename_new(part, self.folder / f"{name}{SUFFIX}")
+            except FileExistsError:
+                raise self._taken(name) from None
         except OSError as error:
             raise NasError(f"studies cannot be kept in {self}: {error.strerror}") from None
         finally:
             with suppress(OSError):
                 part.unlink()
-        return self.open(name)
 
-    def open(self, name: str) -> optuna.Study:
-        """An existing study. Errors: `NasError`, with the nearest name, where there is none."""
+    def _taken(self, name: str) -> Taken:
+        return Taken(f"study '{name}' exists in {self}; go on with it: nas resume {name}")
+
+    def log(self, name: str) -> Log:
+        """The log of an existing study. Errors: `NasError`, with the nearest name, where there is
+        none, or where its journal is damaged."""
         if name not in self.names():
             raise one_of(f"study in {self}:", name, self.names())
-        if self.url:
-            try:
-                return optuna.load_study(study_name=name, storage=self._open_url())
-            except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
-                raise NasError(f"study '{name}' in {self}: damaged: {error!r}") from None
-        path = self.folder / f"{name}{SUFFIX}"
-        try:
-            stored = journal(path)
-            held = [study.study_name for study in stored.get_all_studies()]
+        with self.explained_reading(name):
+            if self.url:
+                return DatabaseLog(self._open_url(), name)
+            path = self.folder / f"{name}{SUFFIX}"
+            log = JournalLog(path, name)
+            held = log.names()
             check_last_line(path)
-        except OSError as error:
-            raise NasError(f"study '{name}' in {self}: {error.strerror}") from None
-        except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
-            raise NasError(f"study '{name}' in {self}: damaged journal: {error!r}") from None
         if name not in held:
             holds = f"study '{held[0]}': rename it to {held[0]}{SUFFIX}" if held else "no study"
             raise NasError(f"{path} holds {holds}")
+        return log
+
+    def optuna_study(self, name: str) -> optuna.Study:
+        """An existing study as Optuna's own, which reads all of it."""
+        stored = self._open_url() if self.url else journal(self.folder / f"{name}{SUFFIX}")
         return optuna.load_study(study_name=name, storage=stored)
 
     @contextmanager
-    def driven(self, name: str) -> Iterator[Claim]:
-        """A driver's claim on a study, for as long as it drives it; see `Claim`.
+    def explained_reading(self, name: str) -> Iterator[None]:
+        """A context in which what is wrong with a stored study is a `NasError`."""
+        try:
+            yield
+            return
+        except NasError:
+            raise
+        except OSError as error:
+            reason = error.strerror or str(error)
+        except (SQLAlchemyError, StorageInternalError) as error:
+            reason = _reason(error.__cause__ or error)
+            if is_lost(error):
+                raise Lost(f"study '{name}' in {self}: {reason}") from None
+        except (*DAMAGE, AssertionError) as error:
+            reason = f"damaged {'study' if self.url else 'journal'}: {error!r}"
+        raise NasError(f"study '{name}' in {self}: {reason}")
 
-        Errors: `NasError` where the storage cannot be written; `exclusive()` too, when it no longer
-        can.
+    @contextmanager
+    def driven(self, name: str, stopped: Callable[[], bool] = lambda: False) -> Iterator[Driven]:
+        """A driver's claim on a study, for as long as it drives it; see `Driven`.
+
+        Errors: `NasError` where the storage cannot be written; `alone` too, when it no longer can.
         """
         with ExitStack() as stack:
             with self._explained(name):
                 claim = stack.enter_context(self._claim(name))
 
-            @contextmanager
-            def exclusive() -> Iterator[None]:
-                with self._explained(name), claim.exclusive():
-                    yield
+            def alone(action: Callable[[], T]) -> T:
+                def once() -> T:
+                    with claim.exclusive():
+                        return action()
 
-            yield Claim(claim.number, exclusive)
+                with self._explained(name):
+                    return retried(once, stopped)
+
+            yield Driven(claim, alone)
 
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
         try:
             yield
             return
+        except Lost:
+            reason = f"the server was away for {PATIENCE_SECONDS:.0f} s"
         except OSError as error:
             reason = error.strerror or str(error)
         except (SQLAlchemyError, StorageInternalError) as error:
@@ -168,17 +216,19 @@ class Storage:
         name: str,
         attributes: dict[str, Any],
         directions: Sequence[StudyDirection],
-    ) -> optuna.Study:
-        with quiet():
-            study = optuna.create_study(study_name=name, storage=storage, directions=directions)
+    ) -> None:
+        try:
+            with quiet():
+                study = optuna.create_study(study_name=name, storage=storage, directions=directions)
+        except DuplicatedStudyError:
+            raise self._taken(name) from None
         for key, value in attributes.items():
             study.set_user_attr(key, value)
-        return study
 
-    def _open_url(self) -> Database:
+    def _open_url(self) -> RDBStorage:
         if self._database is None:
             try:
-                self._database = Database(self.url or "")
+                self._database = _database(self.url or "")
             except Exception as error:  # each database driver has its own errors
                 reason = _reason(error)
                 if isinstance(error, ImportError) and self.location.startswith("postgresql"):
@@ -188,6 +238,19 @@ class Storage:
 
     def __str__(self) -> str:
         return repr(masked(self.location))
+
+
+def _database(url: str) -> RDBStorage:
+    """Optuna's storage at a URL; while others make its tables, it waits for them."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        except SQLAlchemyError as error:
+            race = any(words in str(error).lower() for words in _RACES)
+            if not (race or isinstance(error, IntegrityError)) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _no_such_file(url: URL) -> bool:

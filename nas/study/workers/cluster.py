@@ -15,7 +15,7 @@ from nas.plugins import PluginFile, load_sent
 from nas.study.workers.executors import TRIES, WorkersLost, one_thread, queue_of
 from nas.support.errors import NasError
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS, CLOSE_SECONDS = 10, 1
 _ONE_AT_A_TIME = Lock()
 
 
@@ -74,6 +74,16 @@ class ClusterExecutor(Executor):
         except OSError:
             raise WorkersLost(self._stopped) from None
 
+    @property
+    def notice(self) -> str | None:
+        """The sentence to show where nothing is evaluated for want of workers."""
+        if self._client.nthreads():
+            return None
+        return (
+            f"scheduler {self.address!r} has no workers yet: it is waited for one; "
+            f"start it: dask worker {self.address}"
+        )
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
@@ -118,7 +128,7 @@ class ClusterExecutor(Executor):
 
     def __exit__(self, *error: object) -> None:
         with self._silence:
-            self._client.close(timeout=CONNECT_SECONDS)
+            self._client.close(timeout=CLOSE_SECONDS)
 
 
 @contextmanager

@@ -5,15 +5,17 @@ Both have the interface of `concurrent.futures`. A worker that dies costs a repe
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from threading import local
-from typing import Any
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Any, NamedTuple
 
 from nas.plugins import PluginFile, load_sent
 from nas.support.errors import NasError
@@ -64,56 +66,95 @@ class InlineExecutor(Executor):
         return future
 
 
-class ProcessExecutor(ThreadPoolExecutor):
+class ProcessExecutor(Executor):
     """Local processes, each looked after by a thread that hands it one call after another.
 
     So it is known whose call a dead process was running: that one is repeated in a new process,
-    and fails as `NasError` when it has killed `TRIES` of them.
+    and fails as `NasError` when it has killed `TRIES` of them. Neither a thread nor a process keeps
+    the interpreter from ending: they are killed then, if the executor is still open.
     """
 
     def __init__(self, workers: int, plugins: Sequence[PluginFile] = ()) -> None:
-        # Ctrl-C and a group's SIGTERM are the driver's: a process inherits its thread's mask, which
-        # the tracker that multiprocessing begins with its first process would clear.
+        # The tracker that multiprocessing begins with its first process would clear the mask that
+        # a thread of ours blocks signals with.
         resource_tracker.ensure_running()
-        blocked = (signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        super().__init__(workers, initializer=signal.pthread_sigmask, initargs=blocked)
-        self._plugins, self._mine, self._closed = tuple(plugins), local(), False
-        self._processes: list[_Process] = []
+        self._workers, self._plugins = workers, tuple(plugins)
+        self._calls: SimpleQueue[_Call] = SimpleQueue()
+        self._lock, self._closed = Lock(), False  # no process begins once it is closed
+        self._threads = 0
+        self._processes: set[_Process] = set()
+        atexit.register(self.__exit__)  # before that of multiprocessing, which waits for processes
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return super().submit(self._call, fn, args, kwargs)
+        future: Future[Any] = Future()
+        self._calls.put(_Call(future, fn, args, kwargs))
+        if self._threads < self._workers:
+            self._threads += 1
+            Thread(target=self._serve, daemon=True).start()
+        return future
 
-    def _call(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        for _ in range(TRIES):
-            process = getattr(self._mine, "process", None) or self._begin()
-            try:
-                process.ready()
-                value, error = process.call(fn, args, kwargs)
-            except (EOFError, OSError):
-                self._processes.remove(process)
-                self._mine.process = None
-                process.kill()
-                if self._closed:
-                    raise WorkersLost("the workers were stopped") from None
-                continue
-            if error is not None:
-                raise error
-            return value
-        if not process.began:
-            raise WorkersLost(f"a worker process died {TRIES} times as it began")
-        raise NasError(f"its worker process was killed {TRIES} times")
+    def _serve(self) -> None:
+        """The loop of a thread. Ctrl-C and a group's SIGTERM are the driver's: the processes
+        inherit the thread's mask."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        process: _Process | None = None
+        while True:
+            future, *call = self._calls.get()
+            for left in reversed(range(TRIES)):
+                try:
+                    process = process or self._begin()
+                    process.ready()
+                    value, error = process.call(*call)
+                except (EOFError, OSError):
+                    error = self._died(process, left)
+                    process = None
+                    if error is None:
+                        continue
+                except Exception as lost:  # it cannot begin, or the call not be sent
+                    error = lost
+                if error is None:
+                    future.set_result(value)
+                else:
+                    future.set_exception(error)
+                break
 
     def _begin(self) -> _Process:
-        process = self._mine.process = _Process(self._plugins)
-        self._processes.append(process)
-        return process
+        with self._lock:
+            if self._closed:
+                raise WorkersLost("the workers were stopped")
+            process = _Process(self._plugins)
+            self._processes.add(process)
+            return process
+
+    def _died(self, process: _Process | None, left: int) -> NasError | None:
+        """What became of the call of a process that died; None where it is to be repeated."""
+        if process is not None:
+            self._processes.discard(process)
+            process.kill()
+        if self._closed:
+            return WorkersLost("the workers were stopped")
+        if left:
+            return None
+        if process is None or not process.began:
+            return WorkersLost(f"a worker process died {TRIES} times as it began")
+        return NasError(f"its worker process was killed {TRIES} times")
 
     def __exit__(self, *error: object) -> None:
         """Stops at once: whoever wants a call's result has waited for it."""
-        self._closed = True
-        for process in list(self._processes):
-            process.kill()
-        self.shutdown(cancel_futures=True)
+        atexit.unregister(self.__exit__)
+        with self._lock:
+            self._closed = True
+            for process in list(self._processes):
+                process.kill()
+
+
+class _Call(NamedTuple):
+    """A call that waits for a process, and the future of its result."""
+
+    future: Future[Any]
+    fn: Callable[..., Any]
+    args: Any
+    kwargs: Any
 
 
 class _Process:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
-from nas.study.optuna_private import stored_since
 from nas.study.samplers import Sampler
 from nas.study.samplers.history import History
+from nas.study.stored import Stored
 
 SPACE: dict[str, BaseDistribution] = {f"x{n}": IntDistribution(0, 9) for n in range(6)}
 DIRECTIONS = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
@@ -39,21 +38,19 @@ class Recording(BaseSampler):
         raise AssertionError
 
 
-def finished(number: int, params: dict[str, Any], notes: dict[str, Any]) -> FrozenTrial:
+def finished(number: int, params: dict[str, Any], notes: dict[str, Any]) -> Stored:
     x = np.array(list(params.values()))
     failed = number % 7 == 3
-    trial = create_trial(
-        state=TrialState.FAIL if failed else TrialState.COMPLETE,
-        values=None if failed else [float(x.sum()), float((x**2).sum())],
-        params=params,
-        distributions=SPACE,
-        system_attrs=notes,
-    )
-    trial.number = trial._trial_id = number
-    return trial
+    state = TrialState.FAIL if failed else TrialState.COMPLETE
+    values = None if failed else [float(x.sum()), float((x**2).sum())]
+    return Stored(number, state, values, {}, notes, params)
 
 
-def grown(history: History, trials: list[FrozenTrial], count: int) -> list[FrozenTrial]:
+def frozen(trial: Stored) -> FrozenTrial:
+    return trial.frozen([], SPACE)
+
+
+def grown(history: History, trials: list[Stored], count: int) -> list[Stored]:
     """The trials of a search that goes on from those."""
     for number in range(len(trials), count):
         sampler = Recording(number)
@@ -69,10 +66,10 @@ def test_nsga2_needs_nothing_that_is_forgotten_also_when_replayed(stop: int) -> 
         def make(seed: int, ancestors: Any) -> BaseSampler:
             return NSGAIISampler(population_size=8, seed=seed)
 
-        return History(DIRECTIONS, Sampler("nsga2", make, generations=forgets))
+        return History(DIRECTIONS, Sampler("nsga2", make, generations=forgets), frozen)
 
     whole = grown(new(forgets=False), [], 150)
-    assert max(t.system_attrs["NSGAIISampler:generation"] for t in whole) > 10
+    assert max(t.notes["NSGAIISampler:generation"] for t in whole) > 10
     history = new(forgets=True)
     trials = grown(history, [], stop)
     again = new(forgets=True)
@@ -84,10 +81,17 @@ def test_nsga2_needs_nothing_that_is_forgotten_also_when_replayed(stop: int) -> 
     assert len(again._trials.complete) < 30
 
 
-def test_stored_trials_are_read_once_each_as_they_come() -> None:
-    study = optuna.create_study(directions=DIRECTIONS)
-    assert list(stored_since(study, 0)) == []
-    study.add_trials([finished(n, dict.fromkeys(SPACE, n), {}) for n in range(5)])
-    assert [t.number for t in stored_since(study, 0)] == [0, 1, 2, 3, 4]
-    assert [t.number for t in stored_since(study, 3)] == [3, 4]
-    assert list(stored_since(study, 5)) == []
+def test_a_sampler_is_given_the_latest_trials_that_it_reads() -> None:
+    seen: list[list[int]] = []
+
+    class Looking(Recording):
+        def sample_relative(self, study: Any, trial: FrozenTrial, space: Any) -> dict[str, Any]:
+            complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            seen.append([t.number for t in complete])
+            return self.chosen
+
+    history = History(DIRECTIONS, Sampler("last", lambda *_: Looking(0), memory=3), frozen)
+    for number in range(9):  # 3 has failed
+        history.add(finished(number, dict.fromkeys(SPACE, number), {}))
+    history.ask(Looking(0))
+    assert (seen, len(history)) == ([[6, 7, 8]], 9)

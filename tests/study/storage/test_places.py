@@ -9,6 +9,7 @@ import optuna
 import pytest
 from optuna.study import StudyDirection
 
+from nas.study.storage.log import Cursor
 from nas.study.storage.storage import Storage, locate
 from nas.support.errors import NasError
 
@@ -28,27 +29,26 @@ def test_a_study_is_found_again_with_all_that_it_was_made_with(kind: str, tmp_pa
     place = places(tmp_path)[kind]
     assert Storage(place).names() == []
     for name in ("two", "one"):
-        made = Storage(place).create(name, {"a": [1], "b": "x"}, DIRECTIONS)
-        assert isinstance(made, optuna.Study)
-        assert (made.study_name, made.user_attrs) == (name, {"a": [1], "b": "x"})
+        Storage(place).create(name, {"a": [1], "b": "x"}, DIRECTIONS)
     again = Storage(place)
     assert again.names() == ["one", "two"]
-    assert again.open("one").directions == DIRECTIONS
-    assert again.open("one").user_attrs == {"a": [1], "b": "x"}
-    again.open("one").add_trial(optuna.trial.create_trial(values=[1, 2]))
-    assert [len(Storage(place).open(name).trials) for name in ("one", "two")] == [1, 0]
+    assert again.optuna_study("one").directions == DIRECTIONS
+    assert again.log("one").attributes() == {"a": [1], "b": "x"}
+    again.log("one").add(optuna.trial.create_trial(values=[1, 2]))
+    assert [len(list(again.log(name).trials(Cursor()))) for name in ("one", "two")] == [1, 0]
+    assert [len(Storage(place).optuna_study(name).trials) for name in ("one", "two")] == [1, 0]
     with pytest.raises(NasError, match=r"study 'one' exists in .*; go on with it: nas resume one"):
         again.create("one", {}, DIRECTIONS)
     with pytest.raises(NasError, match="'thre' is unknown"):
-        again.open("thre")
+        again.log("thre")
 
 
 def test_a_database_in_memory_holds_studies_for_as_long_as_it_is_open() -> None:
     storage = Storage("sqlite://")
     storage.create("one", {}, DIRECTIONS)
     assert storage.names() == ["one"]
-    with storage.driven("one") as claim, claim.exclusive():
-        assert claim.number == 0
+    with storage.driven("one") as (claim, alone):
+        assert alone(lambda: claim.number) == 0
 
 
 def test_only_a_folder_has_journals(tmp_path: Path) -> None:
@@ -59,7 +59,8 @@ def test_only_a_folder_has_journals(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a", "Z9", "a.b_c+d-e", "a" * 100])
 def test_names_that_a_study_may_have(name: str, tmp_path: Path) -> None:
-    assert Storage(str(tmp_path)).create(name, {}, DIRECTIONS).study_name == name
+    Storage(str(tmp_path)).create(name, {}, DIRECTIONS)
+    assert Storage(str(tmp_path)).names() == [name]
     assert [p.name for p in tmp_path.iterdir()] == [f"{name}.journal"]
 
 
@@ -72,8 +73,8 @@ def test_names_that_a_study_may_not_have(name: str, tmp_path: Path) -> None:
 
 def test_what_a_dead_process_left_of_a_study_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / f".one.{os.getpid()}.part").write_text("garbage")
-    assert Storage(str(tmp_path)).create("one", {"a": 1}, DIRECTIONS).user_attrs == {"a": 1}
-    assert [p.name for p in tmp_path.iterdir()] == ["one.journal"]
+    Storage(str(tmp_path)).create("one", {"a": 1}, DIRECTIONS)
+    assert Storage(str(tmp_path)).log("one").attributes() == {"a": 1}
 
 
 def test_drivers_of_one_study_have_numbers_of_their_own(tmp_path: Path) -> None:
@@ -83,13 +84,10 @@ def test_drivers_of_one_study_have_numbers_of_their_own(tmp_path: Path) -> None:
         first, second = Storage(place), Storage(other)
         first.create("one", {}, DIRECTIONS)
         with first.driven("one") as a, second.driven("one") as b, first.driven("two") as c:
-            assert [a.number, b.number, c.number] == [0, 1, 0]
-            with a.exclusive():
-                pass
-            with b.exclusive():
-                pass
+            assert [each.claim.number for each in (a, b, c)] == [0, 1, 0]
+            assert [each.alone(lambda: "done") for each in (a, b)] == ["done", "done"]
         with second.driven("one") as again:
-            assert again.number == 0
+            assert again.claim.number == 0
     assert (tmp_path / ".a.db.one.lock").exists()
 
 
@@ -148,9 +146,9 @@ def test_a_study_that_cannot_be_driven_says_that_it_is_kept(tmp_path: Path) -> N
     ):
         pass
     storage.create("one", {}, DIRECTIONS)
-    with storage.driven("one") as claim:
+    with storage.driven("one") as (_, alone):
         for path in storage.folder.iterdir():
             path.unlink()
         storage.folder.rmdir()
-        with pytest.raises(NasError, match="every trial it has is kept"), claim.exclusive():
-            pass
+        with pytest.raises(NasError, match="every trial it has is kept"):
+            alone(list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -210,3 +211,21 @@ def test_calls_of_one_worker_take_turns(cluster: Cluster) -> None:
         with ThreadPoolExecutor(4) as threads:
             calls = threads.map(lambda n: executor.submit(divmod, n, 3).result(), range(12))
         assert list(calls) == [divmod(n, 3) for n in range(12)]
+
+
+def test_a_scheduler_without_workers_says_so_and_answers_ctrl_c(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    words = "search --target jetson --budget 20M --space small --proxies entropy --scheduler"
+    command = [sys.executable, "-m", "nas", *words.split(), cluster.address]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stderr is not None
+        assert "has no workers yet" in child.stderr.readline()
+        time.sleep(1)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "interrupted" in out
+    assert "Traceback" not in err

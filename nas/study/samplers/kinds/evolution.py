@@ -21,7 +21,7 @@ MUTATIONS = 4
 SCREENED = 32
 
 
-@sampler("evolution", cascade=SCREENED)
+@sampler("evolution", cascade=SCREENED, memory=POPULATION)
 class EvolutionSampler(BaseSampler):
     """A parent's parameters without a few of them, which are drawn anew by whoever asks.
 

@@ -34,7 +34,7 @@ def gp(seed: int, ancestors: Sequence[FrozenTrial]) -> BaseSampler:
     return with_local_searches(GPSampler(seed=seed), 1)
 
 
-@sampler("random", cascade=None)
+@sampler("random", cascade=None, memory=0)
 def random(seed: int, ancestors: Sequence[FrozenTrial]) -> BaseSampler:
     """Uniform: what the others are compared with, so nothing screens its proposals."""
     return RandomSampler(seed=seed)

@@ -1,0 +1,81 @@
+"""The log of a study in a database, in the tables of Optuna's `RDBStorage`."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Row, text
+
+from nas.study.storage.log import Cursor
+from nas.study.stored import TRIAL, Stored, stored
+
+CHUNK = 2000
+_BEHIND = "study_id = :study AND trials.trial_id > :behind"
+# One row a trial: its facts are one attribute.
+_TRIALS = text(
+    "SELECT trials.trial_id, number, state, value_json FROM trials LEFT JOIN trial_user_attributes "
+    "ON trial_user_attributes.trial_id = trials.trial_id AND trial_user_attributes.key = :key "
+    f"WHERE {_BEHIND} ORDER BY trials.trial_id LIMIT :chunk"
+)
+_NOTES = text(
+    "SELECT trials.trial_id, trial_system_attributes.key, value_json FROM trials "
+    "JOIN trial_system_attributes ON trial_system_attributes.trial_id = trials.trial_id "
+    f"WHERE {_BEHIND} AND trials.trial_id <= :last"
+)
+
+
+class DatabaseLog:
+    """The log of a study of that name in a database. Errors: SQLAlchemy's and Optuna's."""
+
+    def __init__(self, storage: RDBStorage, name: str) -> None:
+        self._storage = storage
+        self._study = storage.get_study_id_from_name(name)
+
+    def attributes(self) -> dict[str, Any]:
+        return self._storage.get_study_user_attrs(self._study)
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        self._storage.set_study_user_attr(self._study, key, value)
+
+    def trials(self, cursor: Cursor) -> Iterator[Stored]:
+        while rows := self._chunk(cursor):
+            notes = self._notes(cursor, rows[-1].trial_id)
+            for row in rows:
+                cursor.position, cursor.number = row.trial_id, row.number + 1
+                state = TrialState[row.state]
+                if not state.is_finished():
+                    continue
+                if row.value_json is None:  # of an older hw-nas
+                    old = self._storage.get_trial(row.trial_id)
+                    parts = (old.user_attrs, old.system_attrs, old.params)
+                    yield stored(row.number, state, old.values, *parts)
+                    continue
+                facts = json.loads(row.value_json)
+                noted = notes.get(row.trial_id, {})
+                yield stored(row.number, state, facts.get("values"), {TRIAL: facts}, noted, {})
+
+    def _chunk(self, cursor: Cursor) -> Sequence[Row[Any]]:
+        bound = {
+            "study": self._study,
+            "behind": cursor.position,
+            "key": TRIAL,
+            "chunk": CHUNK,
+        }
+        with self._storage.engine.connect() as connection:
+            return connection.execute(_TRIALS, bound).all()
+
+    def _notes(self, cursor: Cursor, last: int) -> dict[int, dict[str, Any]]:
+        bound = {"study": self._study, "behind": cursor.position, "last": last}
+        notes: dict[int, dict[str, Any]] = defaultdict(dict)
+        with self._storage.engine.connect() as connection:
+            for trial, key, value in connection.execute(_NOTES, bound):
+                notes[trial][key] = json.loads(value)
+        return notes
+
+    def add(self, trial: FrozenTrial) -> None:
+        self._storage.create_new_trial(self._study, trial)

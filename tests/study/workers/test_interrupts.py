@@ -1,0 +1,83 @@
+"""Ctrl-C as a terminal sends it: to every process of the command, once, and again and again.
+
+`scripts/interrupt.py` does the same at many random moments.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nas.study import Study
+from nas.study.storage.storage import Storage
+
+SEARCH = "search --target jetson --budget 20M --space small --study s --trials 100000"
+
+
+def start(words: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "nas", *words.split()],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def study(folder: Path) -> Study | None:
+    there = "s" in Storage(str(folder / "studies")).names()
+    return Study.load("s", str(folder / "studies")) if there else None
+
+
+def running(group: int) -> bool:
+    """Whether a process of the group runs; one that only waits to be reaped does not."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, its_group = stat.read_text().rsplit(")", 1)[1].split()[:3]
+        except OSError:
+            continue
+        if int(its_group) == group and state != "Z":
+            return True
+    return False
+
+
+def check_ended(child: subprocess.Popen[str], signals: int) -> None:
+    for _ in range(signals):
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGINT)
+            time.sleep(0.3)
+    _, err = child.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert child.returncode in (130, -signal.SIGINT)
+    deadline = time.monotonic() + 30
+    while running(child.pid):
+        assert time.monotonic() < deadline, "a process is left"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("signals", [1, 3])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_in_the_reference_sample(workers: int, signals: int, tmp_path: Path) -> None:
+    child = start(f"{SEARCH} --proxies synflow,zico --workers {workers}", tmp_path)
+    while not ((found := study(tmp_path)) and found.drawn()):
+        assert child.poll() is None
+        time.sleep(0.05)
+    check_ended(child, signals)
+    stopped = study(tmp_path)
+    assert stopped is not None
+    assert not stopped.trials()
+    assert len(stopped.drawn()) >= len(found.drawn())
+
+
+def test_while_the_workers_begin(tmp_path: Path) -> None:
+    child = start(f"{SEARCH} --proxies synflow --workers 3", tmp_path)
+    while not study(tmp_path):
+        time.sleep(0.02)
+    check_ended(child, 1)
