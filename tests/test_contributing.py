@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Run
 from test_import_order import ORDER
 
 from nas import plugins
@@ -65,11 +67,12 @@ def test_the_example_keeps_its_contract(section: str, tmp_path: Path) -> None:
     run_test(test, tmp_path)
 
 
-def test_the_target_keeps_its_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (text,), (test,) = fenced("A target", "yaml"), fenced("A target", "python")
-    (tmp_path / "latency_tables").mkdir()
-    (tmp_path / "latency_tables" / "my-board.yaml").write_text(text)
-    monkeypatch.chdir(tmp_path)
+def test_the_target_keeps_its_contract(tmp_path: Path, run: Run) -> None:
+    (table,), (command,), (test,) = (fenced("A target", kind) for kind in ("csv", "sh", "python"))
+    (tmp_path / "my-board.csv").write_text(table)
+    program, *words = shlex.split(command)
+    assert program == "nas"
+    assert run(*words)[0] == 0
     run_test(test, tmp_path)
 
 

@@ -29,6 +29,7 @@ SETTINGS = {
     "skip": {},
     "basic": {"hidden": 24, "kernel": 5},
     "bottleneck": {"hidden": 24, "kernel": 5},
+    "regnet": {"group_width": 8},
 }
 
 
@@ -48,7 +49,7 @@ def cost_of(name: str, i: int, o: int, stride: int) -> Cost:
 def test_formulas_give_what_the_graph_costs(name: str) -> None:
     settings = SETTINGS[name]
     known = {"m": settings.get("hidden", settings.get("squeeze", 0)), "g": settings.get("groups")}
-    known["k"] = settings.get("kernel", 3)
+    known |= {"k": settings.get("kernel", 3), "d": settings.get("group_width")}
     for quantity, field in (("parameters", "params"), ("MACs", "macs")):
         kept, added = formulas(name, quantity)
         same = known | {"i": 32, "o": 32, "Q": 96, "P": 96}

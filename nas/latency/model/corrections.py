@@ -19,7 +19,7 @@ import numpy as np
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.model.basis import Additive, Vector
 
-VERSION = 2  # of the features: a fit of another one is of no use
+VERSION = 2  # of the features and of the basis: a fit of another one is of no use
 WAVES = 1000
 SIZE_SCALE, FLAG_SCALE = 1.0, 4.0  # over which the correction changes, of sizes and of flags
 APART = 1.5  # how far operations are from one another
