@@ -45,8 +45,8 @@ class Predictor(NamedTuple):
         """The latency of each kernel in ms, rounded so that it does not depend, in its last digit,
         on the other kernels."""
         factors = self.corrections.factors(kernels).tolist()
-        found = (self.base.kernel_ms(k) * f for k, f in zip(kernels, factors, strict=True))
-        return [float(f"{ms:.{DIGITS}g}") for ms in found]
+        latencies = (self.base.kernel_ms(k) * f for k, f in zip(kernels, factors, strict=True))
+        return [float(f"{ms:.{DIGITS}g}") for ms in latencies]
 
     def facts(self) -> dict[str, Any]:
         """Its numbers, as plain data."""
@@ -75,10 +75,10 @@ def table_predictor(metadata: Metadata, table: Path) -> Predictor:
     stored = _stored(metadata, table)
     if stored is not None:
         return stored
-    found = fit_rows(read_table(table), metadata.lowering)
+    predictor = fit_rows(read_table(table), metadata.lowering)
     with suppress(NasError):  # in a folder that cannot be written it is fitted each time
-        _store(found, metadata, table)
-    return found
+        _store(predictor, metadata, table)
+    return predictor
 
 
 def fitted(metadata: Metadata, table: Path) -> Metadata:
@@ -133,13 +133,13 @@ def _fit(samples: Sequence[Sample]) -> Predictor:
 
 def _store(predictor: Predictor, metadata: Metadata, table: Path) -> None:
     data = {**_stamp(metadata, table), **predictor.facts()}
-    write_whole(_place(table), json.dumps(data, indent=0))
+    write_whole(_fit_file(table), json.dumps(data, indent=0))
 
 
 def _stored(metadata: Metadata, table: Path) -> Predictor | None:
     """The predictor beside the table, if there is one and it is of this table."""
     try:
-        data = json.loads(_place(table).read_text(encoding="utf-8"))
+        data = json.loads(_fit_file(table).read_text(encoding="utf-8"))
         fresh = _stamp(metadata, table).items() <= data.items()
         return Predictor.of_facts(data) if fresh else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -152,7 +152,7 @@ def _stamp(metadata: Metadata, table: Path) -> dict[str, object]:
     return {"version": VERSION, "lowering": metadata.lowering, "table_sha256": checksum}
 
 
-def _place(table: Path) -> Path:
+def _fit_file(table: Path) -> Path:
     return table.with_suffix(".fit.json")
 
 
