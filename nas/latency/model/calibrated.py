@@ -108,21 +108,20 @@ class Calibrated:
         variance += (1 - posterior.level_row @ row) ** 2 / posterior.level_precision
         curved = self._curved(common[: len(KINDS)])
         noise = exp(2 * float(posterior.log_scales[-1]))
-        return sqrt(DOUBT * max(float(variance), 0.0) + curved + noise)
+        return sqrt(max(DOUBT * float(variance), curved) + noise)
 
     def _curved(self, shares: Vector) -> float:
-        """The variance beyond the linear one, given the share of each kind of work in a latency.
+        """The variance of log latency that prices may have far away, by the share of each kind of
+        work in the latency.
 
         The log of a sum is not linear in the logs of prices: what is a small part, but may be many
         times as large, counts for more than its share. So the latency is also computed as far away
         as an interval reaches, both ways along each axis of the prices' uncertainty (an unscented
-        transform, Julier and Uhlmann 1997). What the fitted networks would change there as well
+        transform, Julier and Uhlmann 1997). What the fitted networks might change there as well
         does not count: their latencies are known.
         """
-        fitted = self.posterior.shares
         far = np.maximum(np.log(shares @ self._far) - self._fitted_far, 0.0) / CERTAIN
-        linear = np.maximum(np.abs(shares @ self._axes) - np.abs(fitted @ self._axes), 0.0)
-        return max(float(far @ far / 2 - linear @ linear), 0.0)
+        return float(far @ far / 2)
 
     def facts(self) -> dict[str, Any]:
         """Its numbers, as plain data."""

@@ -40,8 +40,8 @@ class Posterior(NamedTuple):
 
     The uncertainty: `reduction` is what the latencies took from the prior's variance, a row for
     each of their independent statements, of prices, strengths and corrections; `level` what they
-    say of the level, as the last row in `level_row`, worth `level_precision`. `shares` of each kind
-    in the latencies, on average.
+    say of the level, as the last row in `level_row`, worth `level_precision`. `shares` is the
+    largest share of each kind of work in a latency.
     """
 
     log_prices: Vector
@@ -237,7 +237,7 @@ def _result(
         reduction,
         reduction.T @ ones,
         float(ones @ ones),
-        state.by_price[:, : problem.of_prices].mean(axis=0),
+        state.by_price[:, : problem.of_prices].max(axis=0),
     )
 
 
