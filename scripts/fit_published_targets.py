@@ -85,9 +85,9 @@ def ncnn(folder: Path) -> Iterator[Target]:
         if names[name] > 1:
             name += f"-{names[name]}"
         aliases = [
-            match.expand(alias)
+            match.expand(alias) + "-vulkan" * on_gpu
             for pattern, alias in ALIASES
-            if not on_gpu and (match := re.search(pattern, device))
+            if (match := re.search(pattern, device))
         ]
         fresh = [alias for alias in aliases if alias not in taken]
         taken.update(fresh)

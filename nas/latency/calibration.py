@@ -111,7 +111,7 @@ def calibrated_target(
     predictor = Calibrated(posterior, prior, widening_of(*left_out))
     error = error_of(left_out.logs, method, rows=len(networks))
     usual = round(float(np.exp(predictor.widening * np.median(left_out.deviations))), 4)
-    found = {
+    entries = {
         "provenance": "calibrated",
         "date": datetime.now(UTC).date().isoformat(),
         **facts,
@@ -120,7 +120,7 @@ def calibrated_target(
         "weights": predictor.weights,
         "fit": predictor.to_json(),
     }
-    metadata = validated(Metadata, found, "calibrate")
+    metadata = validated(Metadata, entries, "calibrate")
     return Target(metadata, Calibrated.from_json(metadata.fit, metadata.weights))
 
 
@@ -137,19 +137,19 @@ def judged(
     for fold in range(folds):
         out = order[fold::folds]
         kept = np.setdiff1d(order, out)
-        found = Calibrated(*_likeliest(design.of_networks(kept), latency_ms[kept], priors), 1.0)
+        without = Calibrated(*_likeliest(design.of_networks(kept), latency_ms[kept], priors), 1.0)
         for i in out:
-            ms = found.constant_ms + sum(found.kernels_ms(networks[i]))
+            ms = without.constant_ms + sum(without.kernels_ms(networks[i]))
             logs[i] = np.log(ms / latency_ms[i])
-            deviations[i] = found.deviation([found.trace(networks[i])])
+            deviations[i] = without.deviation([without.trace(networks[i])])
     return *_likeliest(design, latency_ms, priors), LeftOut(logs, deviations)
 
 
 def _likeliest(
     design: Design, latency_ms: Vector, priors: Sequence[Prior]
 ) -> tuple[Posterior, Prior]:
-    found = [(fit(design, latency_ms, prior), prior) for prior in priors]
-    return max(found, key=lambda pair: pair[0].evidence)
+    fits = [(fit(design, latency_ms, prior), prior) for prior in priors]
+    return max(fits, key=lambda pair: pair[0].evidence)
 
 
 def undetermined(posterior: Posterior, prior: Prior) -> str:

@@ -110,15 +110,15 @@ def _columns(header: Sequence[str]) -> tuple[_Columns, list[str]]:
         raise one_of("column for the networks, 'network',", ", ".join(header), NAMES)
     if not values:
         raise one_of("column for the latencies", ", ".join(header), UNITS)
-    found = _Columns(
+    columns = _Columns(
         header.index(network),
         header.index(values[0]),
         values[0],
         header.index("resolution") if "resolution" in header else None,
         header.index("batch") if "batch" in header else None,
     )
-    ignored = [name for i, name in enumerate(header) if i not in found]
-    return found, [f"ignored columns: {', '.join(ignored)}"] if ignored else []
+    ignored = [name for i, name in enumerate(header) if i not in columns]
+    return columns, [f"ignored columns: {', '.join(ignored)}"] if ignored else []
 
 
 def _row(cells: Sequence[str], columns: _Columns, folder: Path) -> tuple[Architecture, float, int]:

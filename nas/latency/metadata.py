@@ -101,7 +101,7 @@ def read_metadata(path: Path) -> Metadata:
     data = read_yaml(path, f"target {path}")
     if not isinstance(data, dict):
         raise NasError(f"target {path}: must be a mapping, not {type(data).__name__}")
-    found = validated(Metadata, data, f"target {path}")
-    if found.name.split("/")[-1] != path.stem:
-        raise NasError(f"target {path}: name: must be that of the file, not {found.name!r}")
-    return found
+    metadata = validated(Metadata, data, f"target {path}")
+    if metadata.name.split("/")[-1] != path.stem:
+        raise NasError(f"target {path}: name: must be that of the file, not {metadata.name!r}")
+    return metadata

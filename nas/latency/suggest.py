@@ -80,6 +80,6 @@ def _covariance(design: Design, prior: Prior) -> Vector:
     common = np.hstack([state.by_price, state.by_correction @ direction])
     variances = np.exp(2 * prior.log_scales)
     own = np.array([variances[GROUPS.index(name.split(" ", 1)[0])] for name in design.names])
-    found: Vector = common @ prior.covariance @ common.T + LEVEL
-    found += (state.by_correction * own) @ state.by_correction.T
-    return found
+    covariance: Vector = common @ prior.covariance @ common.T + LEVEL
+    covariance += (state.by_correction * own) @ state.by_correction.T
+    return covariance

@@ -110,17 +110,17 @@ class Target:
     def rows_ms(self, arch: Architecture) -> list[float]:
         """The latency of each row in ms; with `constant_ms` they add up to the prediction."""
         while True:
-            found, shape, blocked = [], arch.input_shape, False
+            latencies, shape, blocked = [], arch.input_shape, False
             for row in arch.rows():
                 known = self._rows.get((row, shape, blocked))
                 if known is None:
                     break
                 ms, blocked, shape = known
-                found.append(ms)
+                latencies.append(ms)
             else:
                 output = lowered_output(self.metadata.lowering, shape, blocked)
-                found[-1] += sum(map(self.kernel_ms, output))
-                return found
+                latencies[-1] += sum(map(self.kernel_ms, output))
+                return latencies
             self._learn_rows(arch.rows(), arch.input_shape, False)
 
     def predict(self, arch: Architecture) -> Prediction:
@@ -139,7 +139,7 @@ class Target:
 
     def _traces_of(self, predictor: Calibrated, arch: Architecture) -> list[Trace]:
         """Where the milliseconds of each row come from, memoised."""
-        found, shape = [], arch.input_shape
+        traces, shape = [], arch.input_shape
         for row in arch.rows():
             known = self._traces.get((row, shape))
             if known is None:
@@ -149,8 +149,8 @@ class Target:
                     lowered.output,
                 )
             trace, shape = known
-            found.append(trace)
-        return found
+            traces.append(trace)
+        return traces
 
     def _learn_rows(self, successive: Iterable[Block], shape: Shape, blocked: bool) -> None:
         """Predicts what is new in rows all at once: one by one is many times slower."""
@@ -202,7 +202,7 @@ def _files() -> Iterator[tuple[str, Path]]:
 
 def _aliases(files: list[Path], name: str = "") -> dict[str, Path]:
     """The files by alias; with a `name` only of those that have it in their text, which is fast."""
-    found: dict[str, Path] = {}
+    by_alias: dict[str, Path] = {}
     for path in files:
         try:
             if name not in read_text(path, f"target {path}"):
@@ -211,5 +211,5 @@ def _aliases(files: list[Path], name: str = "") -> dict[str, Path]:
         except NasError:
             continue  # a bad file has no alias; it is an error only to whoever loads it
         for alias in metadata.aliases:
-            found.setdefault(alias, path)
-    return found
+            by_alias.setdefault(alias, path)
+    return by_alias

@@ -86,21 +86,21 @@ def kernels(graph: Graph) -> tuple[Kernel, ...]:
     for i, node in enumerate(nodes):
         for j in node.inputs:
             readers[j].append(i)
-    found: list[Kernel] = []
+    executed: list[Kernel] = []
     owner: dict[int, int] = {}  # the convolution nodes that may still absorb: their kernels' index
     for i, node in enumerate(nodes[1:], 1):
         absorber = _absorber(node, nodes, readers, owner, graph.output)
         if absorber is None:
-            owner[i] = len(found)
-            found.append(_kernel(node, nodes))
+            owner[i] = len(executed)
+            executed.append(_kernel(node, nodes))
         else:
             owner[i] = at = owner[absorber]
-            found[at] = found[at]._replace(residual=found[at].residual or node.op == "add")
+            executed[at] = executed[at]._replace(residual=executed[at].residual or node.op == "add")
         if node.act in EPILOGUES:
-            found[owner[i]] = found[owner[i]]._replace(act=node.act)
+            executed[owner[i]] = executed[owner[i]]._replace(act=node.act)
         else:
-            found.append(Kernel("activate", (node.shape,), node.shape, act=node.act))
-    return tuple(k for k in found if k.op != "activate" or k.act is not None)
+            executed.append(Kernel("activate", (node.shape,), node.shape, act=node.act))
+    return tuple(k for k in executed if k.op != "activate" or k.act is not None)
 
 
 @lru_cache(maxsize=1 << 15)

@@ -44,7 +44,7 @@ def lower(graph: Graph, blocked: bool, block: int) -> Lowered:
     writer = _Lowering(graph, blocked, block)
     for i in range(1, len(graph.nodes)):
         writer.node(i)
-    return Lowered(tuple(writer.found), graph.output in writer.blocked, graph.output_shape)
+    return Lowered(tuple(writer.executed), graph.output in writer.blocked, graph.output_shape)
 
 
 def to_planar(shape: Shape, block: int) -> Kernel:
@@ -64,7 +64,7 @@ class _Lowering:
 
     def __init__(self, graph: Graph, blocked: bool, block: int) -> None:
         self.nodes, self.block = graph.nodes, block
-        self.found: list[Kernel] = []
+        self.executed: list[Kernel] = []
         self.blocked = {0} if blocked else set()
         self.copies: set[int] = set()
         self.planar = set() if blocked else {0}
@@ -124,21 +124,21 @@ class _Lowering:
         shape = self._shape(j, layout)
         if layout == BLOCKED and j not in self.blocked and j not in self.copies:
             self.copies.add(j)
-            self.found.append(Kernel("reorder_input", (self._shape(j, PLANAR),), shape))
+            self.executed.append(Kernel("reorder_input", (self._shape(j, PLANAR),), shape))
         elif layout == PLANAR and j not in self.planar:
             self.planar.add(j)
-            self.found.append(to_planar(shape, self.block))
+            self.executed.append(to_planar(shape, self.block))
         return shape
 
     def _emit(self, i: int, node: Node, op: KernelOp, layout: Layout, **settings: Any) -> None:
         inputs = tuple(self._read(j, layout) for j in node.inputs)
-        self._place(i, Kernel(op, inputs, self._shape(i, layout), layout=layout, **settings))
+        self._append(i, Kernel(op, inputs, self._shape(i, layout), layout=layout, **settings))
 
-    def _place(self, i: int, kernel: Kernel) -> int:
-        self.found.append(kernel)
+    def _append(self, i: int, kernel: Kernel) -> int:
+        self.executed.append(kernel)
         blocked = kernel.layout in (BLOCKED, ENTRY)
         (self.blocked if blocked else self.planar).add(i)
-        return len(self.found) - 1
+        return len(self.executed) - 1
 
     def _conv(self, i: int, node: Node) -> None:
         x = node.inputs[0]
@@ -167,7 +167,7 @@ class _Lowering:
             node.act if fused else None,
             layout=layout,
         )
-        at = self._place(i, made)
+        at = self._append(i, made)
         if node.act is None:
             self.home[i] = at
         elif not fused:
@@ -186,7 +186,7 @@ class _Lowering:
                 at = self.home.get(j)
                 if at is None or self.uses[j] > 1:
                     continue
-                if blocked == (self.found[at].layout == PLANAR):
+                if blocked == (self.executed[at].layout == PLANAR):
                     continue
                 if not blocked:
                     self._read(node.inputs[1 - n], PLANAR)
@@ -197,16 +197,16 @@ class _Lowering:
         for j in node.inputs:
             self._read(j, layout)
         for _ in node.inputs[1:]:
-            self._place(i, Kernel("add", (shape, shape), shape, layout=layout))
+            self._append(i, Kernel("add", (shape, shape), shape, layout=layout))
         if node.act:
             self._plain_act(i, node.act, layout)
 
     def _join(self, i: int, at: int, act: Act | None) -> None:
         """A convolution that adds its other term itself; it runs where the addition stood."""
-        kernel = self.found[at]._replace(residual=True)
+        kernel = self.executed[at]._replace(residual=True)
         planar = kernel.layout == PLANAR
         fused = act == "relu" or (act in FUSED and not planar)
-        self.found[at] = kernel._replace(act=act if fused else None)
+        self.executed[at] = kernel._replace(act=act if fused else None)
         (self.planar if planar else self.blocked).add(i)
         if act is not None and not fused:
             self._plain_act(i, act, PLANAR if planar else BLOCKED)
@@ -217,10 +217,10 @@ class _Lowering:
             shape = self._read(x, BLOCKED)
             scale = Kernel("depthwise", (shape,), shape, groups=shape[0], layout=BLOCKED)
             shift = Kernel("add", (node.shape,), node.shape, layout=PLANAR)
-            self.found += [scale, to_planar(node.shape, self.block), shift]
+            self.executed += [scale, to_planar(node.shape, self.block), shift]
         elif node.norm:
-            self.found.append(Kernel("multiply", (node.shape,), node.shape, layout=PLANAR))
-            self.found.append(Kernel("add", (node.shape,), node.shape, layout=PLANAR))
+            self.executed.append(Kernel("multiply", (node.shape,), node.shape, layout=PLANAR))
+            self.executed.append(Kernel("add", (node.shape,), node.shape, layout=PLANAR))
         layout: Layout = BLOCKED if x in self.blocked and not node.norm else PLANAR
         (self.blocked if layout == BLOCKED else self.planar).add(i)
         if node.act:
@@ -229,7 +229,7 @@ class _Lowering:
     def _plain_act(self, i: int, act: Act, layout: Layout) -> None:
         """An activation of its own."""
         shape = self._shape(i, layout)
-        self.found.append(Kernel("activate", (shape,), shape, act=act, layout=layout))
+        self.executed.append(Kernel("activate", (shape,), shape, act=act, layout=layout))
 
     def _slice(self, i: int, node: Node) -> None:
         """Slices that are all of a tensor together are one split of it."""
@@ -243,7 +243,7 @@ class _Lowering:
         whole = sum(n.shape[axis] for n in parts) == shape[axis] and len(parts) > 1
         if whole:
             self.split.add(x)
-        self.found.append(
+        self.executed.append(
             Kernel("split", (shape,), shape, layout=PLANAR)
             if whole
             else Kernel("slice", (shape,), node.shape, layout=PLANAR)

@@ -40,9 +40,9 @@ def typical_layout(lowering: Lowering, shape: Shape) -> bool:
 
 def network_kernels(arch: Architecture, lowering: Lowering = NEUTRAL) -> tuple[Kernel, ...]:
     """The kernels of a network, row by row as they are predicted."""
-    found: list[Kernel] = []
+    executed: list[Kernel] = []
     shape, blocked = arch.input_shape, False
     for row in arch.rows():
         kernels, blocked, shape = lowered_row(lowering, row, shape, blocked)
-        found += kernels
-    return (*found, *lowered_output(lowering, shape, blocked))
+        executed += kernels
+    return (*executed, *lowered_output(lowering, shape, blocked))

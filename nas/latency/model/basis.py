@@ -69,7 +69,7 @@ def work(kernel: Kernel) -> dict[str, float]:
     convolves = op in CONVOLUTIONS
     fused = (convolves or op == "linear") and kernel.act is not None
     times = max(len(kernel.inputs) - 1, 1) if op in ("add", "concat") else 1
-    found = {
+    amount_of = {
         "launch": 1.0,
         "traffic": UNIT * (moved + kernel.weights),
         # Executed operation by operation, a convolution is followed by its norm, activation, sum.
@@ -79,24 +79,24 @@ def work(kernel: Kernel) -> dict[str, float]:
         "weights": UNIT * kernel.weights,
     }
     if (convolves and op != "depthwise") or op == "linear":
-        found["macs"] = UNIT * kernel.macs
+        amount_of["macs"] = UNIT * kernel.macs
     if operation(kernel) == "gate":
-        found |= {"gate_launch": 1.0, "gate_weights": UNIT * kernel.weights}
+        amount_of |= {"gate_launch": 1.0, "gate_weights": UNIT * kernel.weights}
     elif convolves:
-        found |= _convolution(kernel, read, written)
+        amount_of |= _convolution(kernel, read, written)
     elif op == "linear":
-        found |= {"linear_launch": 1.0, "linear_macs": UNIT * kernel.macs}
+        amount_of |= {"linear_launch": 1.0, "linear_macs": UNIT * kernel.macs}
     else:
-        found |= {"other_launch": 1.0, "other_traffic": UNIT * moved}
-        found |= _other(kernel, UNIT * moved, UNIT * read, times)
-    return {name: amount for name, amount in found.items() if amount}
+        amount_of |= {"other_launch": 1.0, "other_traffic": UNIT * moved}
+        amount_of |= _other(kernel, UNIT * moved, UNIT * read, times)
+    return {name: amount for name, amount in amount_of.items() if amount}
 
 
 def _convolution(kernel: Kernel, read: int, written: int) -> dict[str, float]:
     op, macs = kernel.op, UNIT * kernel.macs
     height, width = kernel.output[1:]
     name = f"{op}{'3' if kernel.size == (3, 3) else 'k'}" if op in ("conv", "depthwise") else op
-    found = {
+    amount_of = {
         f"{name}_macs": macs,
         f"{op}_root": sqrt(macs),
         "conv_read": UNIT * read,
@@ -105,19 +105,19 @@ def _convolution(kernel: Kernel, read: int, written: int) -> dict[str, float]:
     }
     positions = UNIT * height * width * prod(kernel.size)
     if op == "depthwise":
-        found |= {"depthwise_launch": 1.0, "depthwise_traffic": UNIT * (read + written)}
-        found["depthwise_strided_macs"] = macs * (kernel.stride > 1)
+        amount_of |= {"depthwise_launch": 1.0, "depthwise_traffic": UNIT * (read + written)}
+        amount_of["depthwise_strided_macs"] = macs * (kernel.stride > 1)
         for lanes in VECTORS:
-            found[f"vector{lanes}_macs"] = positions * _padded(kernel.output[0], lanes)
-        return found
-    found["strided_macs"] = macs * (kernel.stride > 1)
-    found["small_macs"] = macs / sqrt(height * width)
-    found["grouped_launch"] = float(kernel.groups) * (op == "grouped")
+            amount_of[f"vector{lanes}_macs"] = positions * _padded(kernel.output[0], lanes)
+        return amount_of
+    amount_of["strided_macs"] = macs * (kernel.stride > 1)
+    amount_of["small_macs"] = macs / sqrt(height * width)
+    amount_of["grouped_launch"] = float(kernel.groups) * (op == "grouped")
     each_in, each_out = kernel.inputs[0][0] // kernel.groups, kernel.output[0] // kernel.groups
     for lanes in ARRAYS:
         padded = _padded(each_in, lanes) * _padded(each_out, lanes)
-        found[f"array{lanes}_macs"] = positions * padded * kernel.groups
-    return found
+        amount_of[f"array{lanes}_macs"] = positions * padded * kernel.groups
+    return amount_of
 
 
 def _other(kernel: Kernel, moved: float, read: float, times: int) -> dict[str, float]:
@@ -146,24 +146,24 @@ def _padded(channels: int, lanes: int) -> int:
 @lru_cache(maxsize=1 << 16)
 def amounts(kernel: Kernel) -> Vector:
     """The amount of each of `KINDS` in a kernel."""
-    found = np.zeros(len(KINDS))
+    vector = np.zeros(len(KINDS))
     for kind, amount in work(kernel).items():
-        found[_AT[kind]] = amount
-    return found
+        vector[_AT[kind]] = amount
+    return vector
 
 
 @lru_cache(maxsize=1 << 16)
 def corrected_by(kernel: Kernel) -> tuple[str, ...]:
     """The names of the corrections of a kernel; the first word is one of `GROUPS`."""
     op, channels, (made, height, _) = operation(kernel), kernel.inputs[0][0], kernel.output
-    found = [f"area {op} {height}", f"size {op} {channels} {height}"]
+    names = [f"area {op} {height}", f"size {op} {channels} {height}"]
     if kernel.op in CONVOLUTIONS:
-        found += [
+        names += [
             f"kernel {op} {kernel.size[0]} {kernel.stride}",
             f"in {op} {channels}",
             f"out {op} {made}",
         ]
-    return tuple(found)
+    return tuple(names)
 
 
 class Additive:

@@ -16,6 +16,7 @@ import numpy as np
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.model.basis import GROUPS, KINDS, Additive, Vector, amounts, corrected_by
 from nas.latency.model.design import CLIP
+from nas.latency.model.error import CERTAIN
 from nas.latency.model.posterior import Posterior
 from nas.latency.model.prior import Prior, shipped_prior
 from nas.support.errors import NasError
@@ -50,6 +51,9 @@ class Calibrated:
         self._corrections[: self._fitted] += posterior.own
         self._variance = [self._variance_of(name) for name in names]
         self._variances = np.array(self._variance)
+        self._axes = self._axes_of_prices()
+        self._far = np.exp(CERTAIN * np.hstack([self._axes, -self._axes]))
+        self._fitted_far = np.log(posterior.shares @ self._far)
 
     @property
     def constant_ms(self) -> float:
@@ -96,13 +100,28 @@ class Calibrated:
         )
         known = by_correction[: len(self._direction)]
         common = np.concatenate([by_price / total, known @ self._direction])
-        found = common @ self._prior.covariance @ common + by_correction**2 @ self._variances
+        variance = common @ self._prior.covariance @ common + by_correction**2 @ self._variances
         row = np.concatenate([common, by_correction[: self._fitted]])
         posterior = self.posterior
         reduced = posterior.reduction @ row
-        found -= reduced @ reduced
-        found += (1 - posterior.level_row @ row) ** 2 / posterior.level_precision
-        return sqrt(DOUBT * max(float(found), 0.0) + exp(2 * float(posterior.log_scales[-1])))
+        variance -= reduced @ reduced
+        variance += (1 - posterior.level_row @ row) ** 2 / posterior.level_precision
+        curved = self._curved(common[: len(KINDS)])
+        noise = exp(2 * float(posterior.log_scales[-1]))
+        return sqrt(max(DOUBT * float(variance), curved) + noise)
+
+    def _curved(self, shares: Vector) -> float:
+        """The variance of log latency that prices may have far away, by the share of each kind of
+        work in the latency.
+
+        The log of a sum is not linear in the logs of prices: what is a small part, but may be many
+        times as large, counts for more than its share. So the latency is also computed as far away
+        as an interval reaches, both ways along each axis of the prices' uncertainty (an unscented
+        transform, Julier and Uhlmann 1997). What the fitted networks might change there as well
+        does not count: their latencies are known.
+        """
+        far = np.maximum(np.log(shares @ self._far) - self._fitted_far, 0.0) / CERTAIN
+        return float(far @ far / 2)
 
     def facts(self) -> dict[str, Any]:
         """Its numbers, as plain data."""
@@ -122,6 +141,7 @@ class Calibrated:
             "reduction": [_shorts(row, DIGITS - 1) for row in _strongest(posterior.reduction)],
             "level_row": _shorts(posterior.level_row),
             "level_precision": _short(posterior.level_precision),
+            "shares": _shorts(posterior.shares, DIGITS - 1),
         }
 
     @property
@@ -150,6 +170,7 @@ class Calibrated:
                 np.array(facts["reduction"]),
                 np.array(facts["level_row"]),
                 facts["level_precision"],
+                np.array(facts["shares"]),
             )
             widening, spread = float(facts["widening"]), float(facts["spread"])
         except (ValueError, LookupError, TypeError):
@@ -158,15 +179,25 @@ class Calibrated:
             raise NasError("fit: made with the prior of another version; calibrate it anew")
         return cls(posterior, prior.narrowed(spread), widening)
 
+    def _axes_of_prices(self) -> Vector:
+        """A column for each axis of the uncertainty of log prices, one standard deviation long."""
+        posterior, size = self.posterior, len(KINDS)
+        seen, unseen = posterior.reduction[:, :size], 1 - posterior.level_row[:size]
+        covariance = self._prior.covariance[:size, :size] - seen.T @ seen
+        covariance += np.outer(unseen, unseen) / posterior.level_precision
+        values, columns = np.linalg.eigh(DOUBT * covariance)
+        axes: Vector = columns * np.sqrt(np.maximum(values, 0.0))
+        return axes
+
     def _known(self, kernel: Kernel) -> list[int]:
         """The indices of a kernel's corrections; new ones are added, without effect."""
-        found = []
+        indices = []
         for name in corrected_by(kernel):
             if name not in self._index:
                 self._index[name] = len(self._index)
                 self._variance.append(self._variance_of(name))
-            found.append(self._index[name])
-        return found
+            indices.append(self._index[name])
+        return indices
 
     def _factor(self, known: Sequence[int]) -> float:
         log = sum(float(self._corrections[i]) for i in known if i < len(self._corrections))
@@ -182,8 +213,8 @@ def _strongest(reduction: Vector) -> Vector:
     if len(reduction) <= RANK:
         return reduction
     _, values, rows = np.linalg.svd(reduction, full_matrices=False)
-    found: Vector = values[:RANK, None] * rows[:RANK]
-    return found
+    kept: Vector = values[:RANK, None] * rows[:RANK]
+    return kept
 
 
 def _short(value: float, digits: int = DIGITS) -> float:

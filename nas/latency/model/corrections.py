@@ -98,14 +98,14 @@ class Corrections(NamedTuple):
         """The correction of each kernel."""
         at = {name: i for i, name in enumerate(self.operations)}
         known = np.array([at.get(operation(k), -1) for k in kernels])
-        found = np.ones(len(kernels))
+        factors = np.ones(len(kernels))
         mine = np.flatnonzero(known >= 0)
         if len(mine):
             x, which = np.array([features(kernels[i]) for i in mine.tolist()]), known[mine]
             log = (x * self.linear[which]).sum(1)
             log += _waves(x, which, len(self.operations)) @ self.weights
-            found[mine] = np.exp(np.clip(log, -CLIP, CLIP))
-        return found
+            factors[mine] = np.exp(np.clip(log, -CLIP, CLIP))
+        return factors
 
 
 @lru_cache(maxsize=8)
@@ -165,5 +165,5 @@ def fit_corrections(samples: Sequence[Sample], base: Additive) -> tuple[Correcti
         log_constant -= np.clip(step[-1], -1, 1)
     table = np.zeros(len(operations) * width)
     table[used] = weights[: len(used)]
-    found = Corrections(operations, table.reshape(-1, width), weights[len(used) :])
-    return found, float(np.exp(log_constant))
+    corrections = Corrections(operations, table.reshape(-1, width), weights[len(used) :])
+    return corrections, float(np.exp(log_constant))

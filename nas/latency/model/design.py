@@ -66,8 +66,8 @@ class Design(NamedTuple):
     def log_ms(self, prices: Vector, corrections: Vector) -> Vector:
         """The log latency of each network."""
         factors = np.exp(np.clip(self.corrected @ corrections, -CLIP, CLIP))
-        found: Vector = np.log(self.counts @ (self.work @ prices * factors) + prices[0])
-        return found
+        logs: Vector = np.log(self.counts @ (self.work @ prices * factors) + prices[0])
+        return logs
 
     def state(self, prices: Vector, corrections: Vector) -> State:
         """The log latencies with their derivatives: the share of each kind in a network's latency,

@@ -40,7 +40,8 @@ class Posterior(NamedTuple):
 
     The uncertainty: `reduction` is what the latencies took from the prior's variance, a row for
     each of their independent statements, of prices, strengths and corrections; `level` what they
-    say of the level, as the last row in `level_row`, worth `level_precision`.
+    say of the level, as the last row in `level_row`, worth `level_precision`. `shares` is the
+    largest share of each kind of work in a latency.
     """
 
     log_prices: Vector
@@ -52,6 +53,7 @@ class Posterior(NamedTuple):
     reduction: Vector
     level_row: Vector
     level_precision: float
+    shares: Vector
 
 
 class _Problem:
@@ -82,16 +84,16 @@ class _Problem:
     def state(self, common: Vector, own: Vector) -> State:
         """`by_price` are also the derivatives by the strengths."""
         prices = np.exp(common[: self.of_prices])
-        found = self.design.state(prices, self.corrections(common, own))
-        by_common = np.hstack([found.by_price, found.by_correction @ self.direction])
-        return State(found.log_ms, by_common, found.by_correction)
+        state = self.design.state(prices, self.corrections(common, own))
+        by_common = np.hstack([state.by_price, state.by_correction @ self.direction])
+        return State(state.log_ms, by_common, state.by_correction)
 
     def variances(self, log_scales: Vector) -> Vector:
         """The prior's variance of each own correction."""
-        found: Vector = np.zeros(len(self.design.names))
+        variances: Vector = np.zeros(len(self.design.names))
         for which, scale in zip(self.groups, log_scales, strict=False):
-            found[which] = np.exp(2 * scale)
-        return found
+            variances[which] = np.exp(2 * scale)
+        return variances
 
     def loss(self, common: Vector, own: Vector, log_scales: Vector, trust: Vector) -> float:
         """Minus the log posterior, but for a constant."""
@@ -143,10 +145,10 @@ def fit(design: Design, latency_ms: Vector, prior: Prior) -> Posterior:
 
 def _covariance(problem: _Problem, state: State, trust: Vector, log_scales: Vector) -> Vector:
     """Of the log latencies, before they are known."""
-    found: Vector = state.by_price @ problem.covariance @ state.by_price.T
-    found += (state.by_correction * problem.variances(log_scales)) @ state.by_correction.T
-    found[np.diag_indices(len(found))] += np.exp(2 * log_scales[-1]) / trust
-    return found
+    covariance: Vector = state.by_price @ problem.covariance @ state.by_price.T
+    covariance += (state.by_correction * problem.variances(log_scales)) @ state.by_correction.T
+    covariance[np.diag_indices(len(covariance))] += np.exp(2 * log_scales[-1]) / trust
+    return covariance
 
 
 def _solved(
@@ -164,8 +166,8 @@ def _trusted(alpha: Vector, factor: Any) -> Vector:
 
     off = np.abs(alpha) / np.diag(cho_solve(factor, np.eye(len(alpha))))
     usual = max(1.4826 * float(np.median(off)), NOISES[0])
-    found: Vector = np.minimum(1.0, OUTLIER * usual / np.maximum(off, 1e-9))
-    return found
+    trust: Vector = np.minimum(1.0, OUTLIER * usual / np.maximum(off, 1e-9))
+    return trust
 
 
 def _choose(
@@ -196,10 +198,10 @@ def _choose(
         return value + 0.5 * float(apart @ apart), np.array(slopes) + apart / SPREAD
 
     bounds = [tuple(np.log(SCALES))] * len(GROUPS) + [tuple(np.log(NOISES))]
-    found = minimize(
+    best = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}
     )
-    return np.asarray(found.x, np.float64)
+    return np.asarray(best.x, np.float64)
 
 
 def _result(
@@ -235,6 +237,7 @@ def _result(
         reduction,
         reduction.T @ ones,
         float(ones @ ones),
+        state.by_price[:, : problem.of_prices].max(axis=0),
     )
 
 

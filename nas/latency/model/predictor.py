@@ -60,8 +60,8 @@ class Predictor(NamedTuple):
         """The latency of each kernel in ms, rounded so that it does not depend, in its last digit,
         on the other kernels."""
         factors = self.corrections.factors(kernels).tolist()
-        found = (self.base.kernel_ms(k) * f for k, f in zip(kernels, factors, strict=True))
-        return [float(f"{ms:.{DIGITS}g}") for ms in found]
+        latencies = (self.base.kernel_ms(k) * f for k, f in zip(kernels, factors, strict=True))
+        return [float(f"{ms:.{DIGITS}g}") for ms in latencies]
 
     def facts(self) -> dict[str, Any]:
         """Its numbers, as plain data."""
@@ -112,10 +112,10 @@ def table_predictor(metadata: Metadata, table: Path) -> Predictor:
     stored = _stored(metadata, table)
     if stored is not None:
         return stored
-    found = fit_rows(read_table(table), metadata.lowering)
+    predictor = fit_rows(read_table(table), metadata.lowering)
     with suppress(NasError):  # in a folder that cannot be written it is fitted each time
-        _store(found, metadata, table)
-    return found
+        _store(predictor, metadata, table)
+    return predictor
 
 
 def fitted(metadata: Metadata, table: Path) -> Metadata:
@@ -184,7 +184,7 @@ def _fit(samples: Sequence[Sample]) -> Predictor:
 def _store(predictor: Predictor, metadata: Metadata, table: Path) -> None:
     facts = predictor.facts()
     data = {**_stamp(metadata, table), OWN: _own(facts), **facts}
-    write_whole(_place(table), json.dumps(data, indent=0))
+    write_whole(_fit_file(table), json.dumps(data, indent=0))
 
 
 def _stored(metadata: Metadata, table: Path) -> Predictor | None:
@@ -192,22 +192,22 @@ def _stored(metadata: Metadata, table: Path) -> Predictor | None:
 
     Warns where it is not as it was written.
     """
-    place, stamp = _place(table), _stamp(metadata, table)
-    if not place.exists():
+    path, stamp = _fit_file(table), _stamp(metadata, table)
+    if not path.exists():
         return None
     try:
-        data = json.loads(read_text(place, f"fit {place}"))
+        data = json.loads(read_text(path, f"fit {path}"))
         if not isinstance(data, dict):
-            raise NasError(f"fit {place}: must be an object")
+            raise NasError(f"fit {path}: must be an object")
         if OWN not in data or not stamp.items() <= data.items():
             return None
         numbers = {key: value for key, value in data.items() if key not in (*stamp, OWN)}
-        facts = validated(_Facts, numbers, f"fit {place}").model_dump()
+        facts = validated(_Facts, numbers, f"fit {path}").model_dump()
         if _own(facts) != data[OWN]:
-            raise NasError(f"fit {place}: its numbers are not those that were fitted")
+            raise NasError(f"fit {path}: its numbers are not those that were fitted")
         return Predictor.of_facts(facts)
     except (ValueError, RecursionError) as error:
-        said = error if isinstance(error, NasError) else f"fit {place}: damaged: {error}"
+        said = error if isinstance(error, NasError) else f"fit {path}: damaged: {error}"
         warnings.warn(f"{said}; fitting anew", NasWarning, stacklevel=2)
         return None
 
@@ -223,7 +223,7 @@ def _own(facts: Mapping[str, Any]) -> str:
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _place(table: Path) -> Path:
+def _fit_file(table: Path) -> Path:
     return table.with_suffix(".fit.json")
 
 

@@ -24,6 +24,6 @@ def fit_prices(
         covariance=prior.covariance[: len(KINDS), : len(KINDS)],
         directions={},
     )
-    found = posterior_of(networks, np.array(latency_ms), plain)
-    prices = np.exp(found.log_prices).tolist()
+    posterior = posterior_of(networks, np.array(latency_ms), plain)
+    prices = np.exp(posterior.log_prices).tolist()
     return {k: float(f"{p:.{DIGITS}g}") for k, p in zip(KINDS, prices, strict=True)}

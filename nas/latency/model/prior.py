@@ -48,8 +48,8 @@ class Prior(NamedTuple):
     def direction(self, names: tuple[str, ...]) -> Vector:
         """The part of each correction in each direction: 0 of those never seen."""
         nothing = np.zeros(self.strengths)
-        found = np.array([self.directions.get(name, nothing) for name in names])
-        return found.reshape(len(names), self.strengths)
+        rows = np.array([self.directions.get(name, nothing) for name in names])
+        return rows.reshape(len(names), self.strengths)
 
     def to_json(self) -> str:
         """The text of the file."""
