@@ -113,8 +113,8 @@ def screened(studies: list[Study]) -> tuple[float, float]:
             )
             found.append(spearmanr(fitted(x, -np.log(-known))(new), real)[0])
     study = next(s for s in studies if s.settings.cascade > 1)
-    history = History(study.directions, SAMPLERS[DEFAULT_SAMPLER])
-    for trial in study.trials():
+    history = History(study.directions, SAMPLERS[DEFAULT_SAMPLER], study.frozen)
+    for trial in study.stored():
         history.add(trial)
     history.ask(BudgetSampler(study, 0, ()))  # features are read once
     begun = process_time()

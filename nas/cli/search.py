@@ -194,7 +194,7 @@ def _run(study: Study, goal: int | None, executor: Executor, slots: Slots, more:
         typer.echo(notice, err=True)
     with progress_display(study) as report:
         driver = Driver(study, executor, slots, report)
-        ended = driver.run(goal, more=more)
+        ended = driver.run(more=more) if goal is None else driver.run(goal)
     if goal is not None and driver.before >= goal:
         typer.echo(f"study '{study.name}' has its {driver.before} trials; add more with --trials N")
     return ended

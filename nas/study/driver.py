@@ -133,6 +133,7 @@ class Driver:
         reference: list[dict[str, float]] = []
         assignments: list[dict[str, Any]] = []
         while running or not self.stopping:
+            combiner: Combiner | None
             if len(reference) < REFERENCE_SIZE:
                 combiner = self._alone(self.study.combiner)
             else:

@@ -222,7 +222,9 @@ def test_ctrl_c_keeps_every_trial_and_says_how_to_resume(number: int, tmp_path: 
         words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     journal = tmp_path / "studies" / "c.journal"
-    while child.poll() is None and not (journal.exists() and b'"scores"' in journal.read_bytes()):
+    while child.poll() is None and not (
+        journal.exists() and b'"nas:trial"' in journal.read_bytes()
+    ):
         pass
     child.send_signal(number)
     out, err = child.communicate(timeout=60)

@@ -105,10 +105,10 @@ def test_a_finalist_that_cannot_be_trained_is_noted_and_the_others_go_on(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nas.training import run
-    from nas.training.accuracy import Metrics
+    from nas.training.accuracy import Metrics, evaluate
 
     worst = study.pareto()[2]
-    measured = run.evaluate
+    measured = evaluate
 
     def unlucky(module: Network, *rest: Any) -> Metrics:
         metrics = measured(module, *rest)
