@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, help="one kind alone")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it for its jobs
     rng = random.Random(options.seed)
     print(f"hw-nas {__version__}: Ctrl-C at {options.times} random moments each")
     for kind in [options.kind] if options.kind else KINDS:

@@ -226,7 +226,9 @@ def test_ctrl_c_keeps_every_trial_and_says_how_to_resume(number: int, tmp_path: 
         words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     journal = tmp_path / "studies" / "c.journal"
-    while child.poll() is None and not (journal.exists() and b'"scores"' in journal.read_bytes()):
+    while child.poll() is None and not (
+        journal.exists() and b'"nas:trial"' in journal.read_bytes()
+    ):
         time.sleep(0.01)
     child.send_signal(number)
     out, err = child.communicate(timeout=60)
@@ -381,7 +383,7 @@ def test_show_works_when_the_target_has_changed(run: Run, tmp_path: Path) -> Non
 
 
 def test_an_exhausted_space_is_not_searched_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Driver, "run", lambda *_: "exhausted")
+    monkeypatch.setattr(Driver, "run", lambda *_, **__: "exhausted")
     out = run(*SEARCH)[1]
     assert "exhausted" in out
     assert "nas resume" not in out
