@@ -126,7 +126,7 @@ def list_targets(
             rows,
             left=7,
             fold=("provenance", "device", "runtime"),
-            minor=("device", "runtime", "date"),
+            minor=("alias", "device", "runtime", "date", "mobile", "noise"),
         ),
         "error: mean absolute error of predictions for networks that were left out of the fit, "
         "and that of the mobile ones among them; noise: that of the measurement itself",
