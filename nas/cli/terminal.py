@@ -7,6 +7,7 @@ terminal would obey nor the password of a URL.
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import os
 import sys
@@ -33,7 +34,8 @@ def open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", closefd=False))
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors=FALLBACK)  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):  # others, put there by a program, stay as they are
+            stream.reconfigure(errors=FALLBACK)
 
 
 def close_streams() -> None:

@@ -17,10 +17,12 @@ from nas.testing.numerics import images, randomise, run_onnx, run_torch
 from nas.torch_module import build
 
 RESOLUTION = 64
+TOO_SMALL_FOR = {"alexnet_caffe"}  # its last pooling has nothing to pool
 SMALL = [
     name
     for name in reference_names()
-    if cost(reference(name, classes=10, resolution=RESOLUTION)).params < 12e6
+    if name not in TOO_SMALL_FOR
+    and cost(reference(name, classes=10, resolution=RESOLUTION)).params < 12e6
 ]
 
 

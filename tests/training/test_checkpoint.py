@@ -28,6 +28,7 @@ from nas.training.checkpoint import (
 EPOCH = Epoch(
     epoch=1, loss=1.5, accuracy=0.25, validation_loss=1.0, validation_accuracy=0.5, seconds=2.0
 )
+EPOCHS = (EPOCH, EPOCH.model_copy(update={"epoch": 2}))
 
 
 def parts(seed: int, *, averaged: bool = True, width: int = 4) -> Parts:
@@ -60,8 +61,14 @@ def facts() -> DataFacts:
 
 
 @pytest.fixture
-def state(facts: DataFacts) -> State:
-    return State(architecture={}, recipe=Recipe(), data=facts, device="cpu", history=(EPOCH,))
+def begun(facts: DataFacts) -> State:
+    return State(architecture={}, recipe=Recipe(epochs=2), data=facts, device="cpu")
+
+
+@pytest.fixture
+def state(begun: State) -> State:
+    """After the first epoch, before its checkpoint."""
+    return begun.model_copy(update={"history": (EPOCH,)})
 
 
 def test_the_facts_are_those_of_the_data(facts: DataFacts) -> None:
@@ -88,10 +95,10 @@ def test_a_checkpoint_restores_every_number(averaged: bool, state: State, tmp_pa
     assert any(key.startswith("ema.") for key in kept) == averaged
 
 
-def test_a_state_without_tensors_restores_nothing(state: State, tmp_path: Path) -> None:
+def test_a_state_without_tensors_restores_nothing(begun: State, tmp_path: Path) -> None:
     held = parts(1)
     before = numbers(held)
-    restore(tmp_path, state, held)
+    restore(tmp_path, begun, held)
     assert same(numbers(held), before)
 
 
@@ -103,7 +110,7 @@ def test_only_the_last_epoch_is_kept_and_what_is_not_ours_is_left_alone(
     again = write_checkpoint(tmp_path, first, parts(2))  # a training that went on repeats an epoch
     assert again.tensors == "epoch-1.safetensors"
     assert (tmp_path / "epoch-1.safetensors").exists()
-    second = again.model_copy(update={"history": (EPOCH, EPOCH)})
+    second = again.model_copy(update={"history": EPOCHS})
     held = parts(3)
     assert write_checkpoint(tmp_path, second, held).tensors == "epoch-2.safetensors"
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -117,15 +124,18 @@ def test_only_the_last_epoch_is_kept_and_what_is_not_ours_is_left_alone(
 def test_an_older_file_that_is_gone_is_no_hindrance(state: State, tmp_path: Path) -> None:
     first = write_checkpoint(tmp_path, state, parts(1))
     (tmp_path / "epoch-1.safetensors").unlink()
-    second = first.model_copy(update={"history": (EPOCH, EPOCH)})
+    second = first.model_copy(update={"history": EPOCHS})
     assert write_checkpoint(tmp_path, second, parts(1)).tensors == "epoch-2.safetensors"
 
 
-def test_a_state_reads_as_it_was_written(state: State, tmp_path: Path) -> None:
-    assert (state.finished, state.tensors, state.test_accuracy, state.test_loss) == (
+def test_a_state_reads_as_it_was_written(begun: State, tmp_path: Path) -> None:
+    assert (begun.finished, begun.tensors, begun.test_accuracy, begun.test_loss) == (
         False, None, None, None,
     )  # fmt: skip
-    done = state.model_copy(update={"finished": True, "test_accuracy": 0.5, "test_loss": 1.25})
+    write_state(tmp_path, begun)
+    assert read_state(tmp_path) == begun
+    end = {"history": EPOCHS, "finished": True, "test_accuracy": 0.5, "test_loss": 1.25}
+    done = begun.model_copy(update=end)
     write_state(tmp_path, done)
     assert read_state(tmp_path) == done
     assert len((tmp_path / "training.json").read_text().splitlines()) > 10  # for people too
