@@ -1,0 +1,96 @@
+"""Judges the shipped prior on the longer truth, unseen: `scripts/results/long.csv`.
+
+    python scripts/judge_long.py
+
+twice: what twice the passes change. prior: ranks over all and within bands of multiply-adds, beside
+those of simple counts. means: accuracy in percent of each source by band.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+from ground_truth import PLANS
+from ground_truth_long_plan import BANDS, SPACES
+from ground_truth_table import load, networks
+from judge_accuracy import Table, predicted
+from rank_statistics import spearman
+
+from nas import AccuracyModel
+from nas.support.files import write_whole
+
+OUTPUT = Path(__file__).parent / "results" / "long.csv"
+Row = tuple[str, str, str, float]
+
+
+def twice(path: Path) -> list[Row]:
+    """The networks of the check, by seed 0, against themselves after twice the passes."""
+    before = {run.hash: run for run in load(path) if run.seed == 0}
+    longer = [run for run in load(path.with_stem(f"{path.stem}_x2")) if run.hash in before]
+    first = np.array([100 * before[run.hash].accuracy for run in longer])
+    second = np.array([100 * run.accuracy for run in longer])
+    i, j = np.triu_indices(len(first), 1)
+    score = predicted(AccuracyModel.load(), [run.arch for run in longer])
+    kendall = np.mean(np.sign(first[i] - first[j]) * np.sign(second[i] - second[j]))
+    figures = {
+        "networks": len(longer),
+        "spearman": spearman(first, second),
+        "kendall": float(kendall),
+        "predictor before": spearman(score, first),
+        "predictor after": spearman(score, second),
+        "mean gain": float(np.mean(second - first)),
+        "least gain": float(np.min(second - first)),
+        "most gain": float(np.max(second - first)),
+    }
+    return [("twice", "accuracy", measure, value) for measure, value in figures.items()]
+
+
+def main() -> None:
+    """Judges and writes the figures."""
+    path = PLANS["long"].table
+    truth = networks(load(path))
+    accuracy = np.array([100 * n.accuracy for n in truth])
+    table = Table("long", "", [n.first.arch for n in truth], accuracy)
+    scores = {"predictor": predicted(AccuracyModel.load(), table.archs), **table.counts()}
+    mmacs = np.array([n.first.macs / 1e6 for n in truth])
+    bands = np.abs(np.log(mmacs[:, None] / np.array(BANDS))).argmin(axis=1)
+    sources = np.array([n.first.group.split()[0] for n in truth])
+    groups = {
+        "all": np.full(len(truth), True),
+        "best fifth": accuracy >= np.quantile(accuracy, 0.8),
+    }
+    groups |= {f"{band:g} MMACs": bands == at for at, band in enumerate(BANDS)}
+    groups |= {source: sources == source for source in (*SPACES, "scaled")}
+    rows = twice(path)
+    for group, inside in groups.items():
+        rows.append(("networks", "-", group, int(inside.sum())))
+        for name, score in scores.items():
+            rows.append(("prior", name, group, spearman(score[inside], accuracy[inside])))
+    for source in (*SPACES, "scaled"):
+        for at, band in enumerate(BANDS):
+            mine = accuracy[(sources == source) & (bands == at)]
+            rows.append(("networks", source, f"{band:g} MMACs", len(mine)))
+            rows.append(("means", source, f"{band:g} MMACs", float(mine.mean())))
+    seeds = [runs for runs in _by_hash(path).values() if len(runs) == 2]
+    noise = float(np.sqrt(np.mean([np.var(runs, ddof=1) for runs in seeds])))
+    rows.append(("noise", "accuracy", f"{len(seeds)} networks, two seeds", noise))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("part", "score", "measure", "value"))
+    writer.writerows([*row[:3], f"{row[3]:.3f}"] for row in rows)
+    write_whole(OUTPUT, text.getvalue())
+    print(text.getvalue(), end="")
+
+
+def _by_hash(path: Path) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for run in load(path):
+        found.setdefault(run.hash, []).append(100 * run.accuracy)
+    return found
+
+
+if __name__ == "__main__":
+    main()
