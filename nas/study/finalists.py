@@ -8,6 +8,7 @@ each network's training in a folder of its own. Successive halving prunes those 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -80,29 +81,38 @@ def read_finalists(study: Study) -> list[Finalist]:
     folder = finalists_folder(study)
     if not (folder / "optuna.journal").exists():
         return []
+    with _damage(study):
+        tried = _tried(study, (TrialState.COMPLETE, TrialState.PRUNED))
+        finalists = [_finalist(record, trial, folder) for record, trial in tried]
+    return sorted(finalists, key=lambda f: (f.pruned, -f.epochs, -f.accuracy, f.loss))
+
+
+def _finalist(record: Record, trial: FrozenTrial, folder: Path) -> Finalist:
+    noted = {name: trial.user_attrs[name] for name in ("accuracy", "loss", "epochs")}
+    if not all(isinstance(value, int | float) for value in noted.values()):
+        raise ValueError(f"trial {trial.number} has notes that are no numbers")
+    pruned = trial.state == TrialState.PRUNED
+    return Finalist(record, **noted, pruned=pruned, folder=_folder(folder, record.trial))
+
+
+@contextmanager
+def _damage(study: Study) -> Iterator[None]:
+    """Errors: `NasError` where what is stored is not as it was written here."""
     try:
-        finalists = [
-            Finalist(
-                record=record,
-                accuracy=trial.user_attrs["accuracy"],
-                loss=trial.user_attrs["loss"],
-                epochs=trial.user_attrs["epochs"],
-                pruned=trial.state == TrialState.PRUNED,
-                folder=_folder(folder, record.trial),
-            )
-            for record, trial in _tried(study, (TrialState.COMPLETE, TrialState.PRUNED))
-        ]
+        yield
+    except NasError:
+        raise
     except (*DAMAGE, AssertionError) as error:
         raise NasError(f"finalists of study '{study.name}' are damaged: {error!r}") from None
-    return sorted(finalists, key=lambda f: (f.pruned, -f.epochs, -f.accuracy, f.loss))
 
 
 def failed_finalists(study: Study) -> list[tuple[Record, str]]:
     """The finalists that could not be trained, each with its reason."""
     if not (finalists_folder(study) / "optuna.journal").exists():
         return []
-    failed = _tried(study, (TrialState.FAIL,))
-    return [(record, str(trial.user_attrs.get(REASON))) for record, trial in failed]
+    with _damage(study):
+        failed = _tried(study, (TrialState.FAIL,))
+        return [(record, str(trial.user_attrs.get(REASON))) for record, trial in failed]
 
 
 def _tried(study: Study, states: tuple[TrialState, ...]) -> Iterator[tuple[Record, FrozenTrial]]:
@@ -111,7 +121,9 @@ def _tried(study: Study, states: tuple[TrialState, ...]) -> Iterator[tuple[Recor
     One that is none of the study's networks is left out.
     """
     stored = _open(finalists_folder(study)).get_trials(states=states)
-    keys = {trial.user_attrs.get(HASH): trial for trial in stored}
+    keys = {trial.user_attrs[HASH]: trial for trial in stored}
+    if not all(isinstance(key, str) for key in keys):
+        raise ValueError("a hash that is no text")
     for trial in study.stored():
         if trial.complete and (key := trial.facts.get("hash")) in keys:
             yield study.record_of(trial), keys[key]
@@ -158,11 +170,9 @@ def run_finalists(
 def _train_all(
     study: Study, front: Sequence[Record], data: DataSet, folder: Path, report: FinalistReport
 ) -> None:
-    try:
+    with _damage(study):
         trained = _open(folder)
         trained.get_trials(deepcopy=False)
-    except (*DAMAGE, AssertionError) as error:
-        raise NasError(f"finalists of study '{study.name}' are damaged: {error!r}") from None
     if trained.user_attrs.get("data", data.checksum) != data.checksum:
         raise NasError(f"data set {data.source} has changed since its finalists were trained")
     trained.set_user_attr("data", data.checksum)

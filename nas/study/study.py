@@ -52,7 +52,8 @@ class Study:
     def __init__(self, storage: Storage, name: str) -> None:
         self.storage, self.name = storage, name
         self.log = storage.log(name)
-        text = self.log.attributes().get(SETTINGS)
+        with storage.explained_reading(name):
+            text = self.log.attributes().get(SETTINGS)
         if not isinstance(text, str):
             raise NasError(f"study '{self.name}' in {storage} was not made by nas")
         self.settings = read_settings(text, f"study '{self.name}'")

@@ -48,7 +48,8 @@ def test_a_name_from_a_database_is_no_path(
     assert all(line.isprintable() for line in out.split("\n"))
     code, out, err = run("resume", "--trials", "1", *words, name)
     assert code == 0, err
-    assert finalists_folder(Study.load(name, URL)).parent == Path("studies")
+    folder = finalists_folder(Study.load(name, URL))
+    assert folder.parent == Path("studies") / f"{file_name(name)}.finalists"
     assert {*tmp_path.parent.iterdir()} == outside
     files = {path.name for path in tmp_path.rglob("*")}
     assert all(file.isprintable() for file in files)
@@ -108,7 +109,7 @@ def test_a_damaged_journal_of_finalists_is_one_line(study: Study) -> None:
     lines = [json.loads(line) for line in text.splitlines()]
     changes = [
         [attribute(line, name, value) for line in lines]
-        for name in ("search_trial", "accuracy", "loss", "epochs")
+        for name in ("hash", "accuracy", "loss", "epochs")
         for value in WRONG
     ]
     changes += [[line for line in lines if name not in str(line)] for name in ("loss", "values")]
@@ -122,7 +123,8 @@ def test_a_damaged_journal_of_finalists_is_one_line(study: Study) -> None:
         except NasError as error:
             refused += 1
             assert "\n" not in str(error)
-    assert refused >= len(changes) - 2
+    harmless = 3 + 2  # a number for a number; a hash of none of the networks, which is left out
+    assert refused >= len(changes) - harmless
 
 
 def test_the_folder_of_a_finalist_is_no_link_out(study: Study, tmp_path: Path) -> None:
