@@ -128,7 +128,7 @@ def fitted(metadata: Metadata, table: Path) -> Metadata:
     error = None
     if len(networks) >= FEWEST_NETWORKS:
         logs = cross_validate(rows, networks, metadata.lowering)
-        off = far_off(logs)
+        off = _wrong(rows, networks, logs, metadata.lowering)
         for i in off:
             row = rows[networks[i]]
             warnings.warn(
@@ -157,6 +157,24 @@ def cross_validate(rows: Sequence[TableRow], networks: Sequence[int], lowering: 
             ms = predictor.constant_ms + sum(predictor.kernels_ms(sample.kernels))
             logs[i] = np.log(ms / sample.latency_ms)
     return logs
+
+
+def _wrong(
+    rows: Sequence[TableRow], networks: Sequence[int], logs: Vector, lowering: Lowering
+) -> list[int]:
+    """Which of the networks are far off by themselves, given `logs` by `cross_validate`: without
+    the farthest, which fits of the others may have followed, the others are judged anew."""
+    off: list[int] = []
+    here = list(range(len(networks)))
+    while far := far_off(logs):
+        farthest = max(far, key=lambda i: abs(logs[i] - np.median(logs)))
+        off.append(here.pop(farthest))
+        if len(far) == 1:
+            break
+        left = [i for i in range(len(rows)) if not any(i == networks[j] for j in off)]
+        place = {row: i for i, row in enumerate(left)}
+        logs = cross_validate([rows[i] for i in left], [place[networks[j]] for j in here], lowering)
+    return sorted(off)
 
 
 def fit_rows(rows: Sequence[TableRow], lowering: Lowering) -> Predictor:

@@ -169,7 +169,9 @@ def executed(graph: Graph, folder: Path) -> Counter[Work]:
         name = event["name"].removesuffix("_kernel_time")
         if op not in VALUED.values() or name == event["name"]:
             continue
-        set_ = {a.name: onnx.helper.get_attribute_value(a) for a in nodes[name].attribute}
+        set_: dict[str, Any] = {}
+        if name in nodes or op != "Mul":  # that of h-swish that follows no convolution has no name
+            set_ = {a.name: onnx.helper.get_attribute_value(a) for a in nodes[name].attribute}
         inputs, outputs = (
             [tuple(shape) for one in event["args"][f"{side}_type_shape"] for shape in one.values()]
             for side in ("input", "output")
@@ -179,7 +181,10 @@ def executed(graph: Graph, folder: Path) -> Counter[Work]:
         inputs = [shape[1:] for shape in inputs if shape[0] == 1 and len(shape) in (2, 4)]
         window = tuple(set_.get("kernel_shape", (1, 1))), set_.get("strides", (1,))[0]
         groups = set_["group"] if op == "Conv" else 1
-        found[op, tuple(inputs), outputs[0][1:], *window, groups] += 1
+        output = outputs[0][1:]
+        if op == "Mul":  # of what a linear layer makes, which is flat
+            inputs, output = [(*s, 1, 1)[:3] for s in inputs], (*output, 1, 1)[:3]
+        found[op, tuple(inputs), output, *window, groups] += 1
     return found
 
 
