@@ -78,7 +78,7 @@ def device() -> Target:
     return Target.load("jetson")
 
 
-@pytest.mark.parametrize("factor", [1e3, 1e-3, 20.0])
+@pytest.mark.parametrize("factor", [1e3, 0.1, 20.0])
 def test_one_row_in_another_unit_is_named_and_left_out(
     run: Run, tmp_path: Path, device: Target, factor: float
 ) -> None:
@@ -88,7 +88,7 @@ def test_one_row_in_another_unit_is_named_and_left_out(
     rows = [(name, value * (factor if i == 4 else 1)) for i, (name, value) in enumerate(ms.items())]
     csv.writer(text).writerows([("network", "latency_ms"), *rows])
     (tmp_path / "m.csv").write_text(text.getvalue())
-    code, out, err = run("calibrate", "--target", "mine", "--from", "m.csv")
+    code, out, err = run("calibrate", "--target", "mine", "--from", "m.csv", "--runtime", "any")
     assert code == 0
     assert err.count("\n") == 1
     assert f"{NAMES[4]} (" in err
@@ -100,6 +100,19 @@ def test_one_row_in_another_unit_is_named_and_left_out(
     measured, predicted = ms[NAMES[4]], made.predict(reference(NAMES[4])).ms
     assert 0.5 < predicted / measured < 2
     assert json.loads(run("describe", NAMES[4], "--target", "mine", "--json")[1])["latency_ms"] > 0
+
+
+def test_a_row_that_no_device_is_fast_enough_for_is_refused(
+    run: Run, tmp_path: Path, device: Target
+) -> None:
+    ms = [device.predict(reference(name)).ms for name in NAMES]
+    ms[4] /= 1000
+    rows = [f"{name},{value}\n" for name, value in zip(NAMES, ms, strict=True)]
+    (tmp_path / "m.csv").write_text("".join(["network,latency_ms\n", *rows]))
+    code, out, err = run("calibrate", "--target", "mine", "--from", "m.csv", "--runtime", "any")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert NAMES[4] in err
+    assert "more than any device" in err
 
 
 def test_networks_as_they_should_be_are_all_kept(device: Target) -> None:
