@@ -10,9 +10,10 @@ from functools import cache
 
 import numpy as np
 from ground_truth_plan import RESOLUTIONS, Planned, depth, features, least_alike, pool, with_seeds
-from scaled_networks import NAMES, scaled
+from scaled_networks import scaled
 
 from nas import Architecture, SearchSpace
+from nas.references.adapted import FAMILIES
 
 BANDS = (2.0, 4.0, 8.0)  # MMACs
 TOLERANCE = 0.05  # of the band's multiply-adds
@@ -83,8 +84,8 @@ def plan() -> tuple[Planned, ...]:
         for place, source in enumerate((*SPACES, PUBLISHED)):
             band = (turn + place) % len(BANDS)
             if source == PUBLISHED:
-                name = NAMES[turn % len(NAMES)]
-                half = (turn + turn // len(NAMES)) % 2 == 1
+                name = FAMILIES[turn % len(FAMILIES)]
+                half = (turn + turn // len(FAMILIES)) % 2 == 1
                 group, arch = f"{source} {name}", scaled(name, BANDS[band], half)
             else:
                 family = "mixed" if (turn + place) % 2 else _family(source, band, turn)

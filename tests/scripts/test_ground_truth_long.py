@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nas import cost, reference
+from nas.references.adapted import FAMILIES
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -17,7 +18,7 @@ sys.path.insert(0, str(SCRIPTS))
 import ground_truth_long_plan as planning  # noqa: E402
 from ground_truth import PLANS  # noqa: E402
 from ground_truth_plan import Planned, depth  # noqa: E402
-from scaled_networks import NAMES, scaled  # noqa: E402
+from scaled_networks import scaled  # noqa: E402
 
 TURNS = 18
 SOURCES = ("small", "deep", "scaled")
@@ -51,7 +52,7 @@ def test_any_beginning_is_balanced_over_bands_sources_families_and_depths(
         assert counts == {(s, b): end // 9 for s in SOURCES for b in planning.BANDS}
     for end in (30, 3 * TURNS):
         groups = Counter(planned.group for planned in plan[:end])
-        published = [groups[f"scaled {name}"] for name in NAMES]
+        published = [groups[f"scaled {name}"] for name in FAMILIES]
         assert max(published) - min(published) <= 1
         assert groups["small mixed"] + groups["deep mixed"] == end // 3
         for source in ("small", "deep"):
@@ -83,7 +84,7 @@ def test_some_networks_have_two_seeds_soon_after_each_other(
 
 
 def test_every_family_is_there_in_every_band_at_two_depths() -> None:
-    for name in NAMES:
+    for name in FAMILIES:
         for mmacs in planning.BANDS:
             whole, half = (scaled(name, mmacs, half) for half in (False, True))
             for arch in (whole, half):
