@@ -35,6 +35,7 @@ class Family(NamedTuple):
     fixed_ends: depth scales neither the first nor the last row.
     rounds: a row's repeats are rounded, not rounded up.
     expands: there is a 1x1 expand at expansion 1 too.
+    se_act, se_gate: activations of a squeeze-and-excitation.
     """
 
     rows: tuple[Row, ...]
@@ -46,6 +47,8 @@ class Family(NamedTuple):
     fixed_ends: bool = False
     rounds: bool = False
     expands: bool = False
+    se_act: str = "relu"
+    se_gate: str = "hsigmoid"
 
 
 def _plain(*rows: tuple[int, int, int, int]) -> tuple[Row, ...]:
@@ -184,7 +187,7 @@ def mbconv(family: Family, width: float, depth: float, classes: int) -> Layout:
         if not (family.fixed_ends and i in (0, last)):
             repeats = round(repeats * depth) if family.rounds else ceil(repeats * depth)
         for j in range(max(1, repeats)):
-            stage.append(inverted(row, c, out, j == 0, family.act, family.expands))
+            stage.append(_inverted(family, row, c, out, j == 0))
             c = out
         stages.append(tuple(stage))
     scale = {"always": width, "up": max(1.0, width), "never": 1.0}[family.head_scales]
@@ -192,14 +195,16 @@ def mbconv(family: Family, width: float, depth: float, classes: int) -> Layout:
     return Layout((stem,), tuple(stages), (head, *classifier(classes)))
 
 
-def inverted(row: Row, c: int, out: int, first: bool, act: str, expands: bool = False) -> Block:
+def _inverted(family: Family, row: Row, c: int, out: int, first: bool) -> Block:
     """One layer of a row on `c` channels."""
     return Block(
         "inverted",
         out=out,
-        hidden=row.expansion * c if row.expansion > 1 or expands else 0,
+        hidden=row.expansion * c if row.expansion > 1 or family.expands else 0,
         kernel=row.kernel,
         stride=row.stride if first else 1,
         se=c // 4 if row.se else 0,
-        act=act,
+        act=family.act,
+        se_act=family.se_act,
+        se_gate=family.se_gate,
     )
