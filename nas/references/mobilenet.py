@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from nas.blocks import Block, make_divisible
+from nas.references.mbconv import FAMILIES, mbconv
 from nas.references.table import Layout, Published, Reference, by_stride, classifier
 
 V1_PAPER = "Howard et al. 2017, MobileNets"
@@ -27,17 +28,6 @@ V1_ROWS = (
     *[(512, 1)] * 5,
     (1024, 2),
     (1024, 1),
-)
-
-# Expansion, output channels, repeats, stride of the first.
-V2_ROWS = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
 )
 
 
@@ -92,19 +82,7 @@ def v1(width: float, classes: int) -> Layout:
 
 
 def v2(width: float, classes: int) -> Layout:
-    c = make_divisible(32 * width)
-    stem = Block("conv", out=c, stride=2, act="relu6")
-    stages = []
-    for expansion, channels, repeats, stride in V2_ROWS:
-        out, stage = make_divisible(channels * width), []
-        for i in range(repeats):
-            s = stride if i == 0 else 1
-            hidden = expansion * c if expansion > 1 else 0
-            stage.append(Block("inverted", out=out, hidden=hidden, stride=s))
-            c = out
-        stages.append(tuple(stage))
-    last = Block("conv", out=make_divisible(1280 * max(1, width)), kernel=1, act="relu6")
-    return Layout((stem,), tuple(stages), (last, *classifier(classes)))
+    return mbconv(FAMILIES["mobilenet_v2"], width, 1, classes)
 
 
 def v3(
