@@ -53,7 +53,7 @@ def layers() -> list[tuple[str, str, dict[str, Value]]]:
     named = {name for _, name, _ in NAMED}
     others = [k.name for k in KINDS.shipped.values() if k.searchable and k.name not in named]
     shape = SHAPES[0]
-    multiply = [n for n in others if block_cost(row_of(n, {}, shape[0]), shape)[0].macs]
+    multiply = [n for n in others if block_cost(row_of(n, {}, shape[0]), shape)[0][1]]
     return [*NAMED, *((name, name, {}) for name in multiply)]
 
 

@@ -151,7 +151,7 @@ def list_spaces(
     from nas.space.files import space_names
 
     def macs_of(row: Block, shape: Shape) -> int:
-        return block_cost(row, shape)[0].macs
+        return block_cost(row, shape)[0][1]
 
     plugins.load_all(plugin)
     rows = []

@@ -63,7 +63,7 @@ class Candidates:
             return self.target.row_ms
 
         def value(row: Block, shape: Shape) -> float:
-            return _of_cost(block_cost(row, shape)[0], measure)
+            return _of_cost(Cost(*block_cost(row, shape)[0]), measure)
 
         return value
 
