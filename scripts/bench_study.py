@@ -130,7 +130,7 @@ def workers(trials: int) -> None:
             for count in rates:
                 last: list[SearchProgress] = []
                 study = start(folder, trials, f"{count}-{turn}")
-                study.set_reference(first.reference, first.reference_assignments)
+                study.set_reference(first.sample.scores, first.sample.assignments)
                 with open_executor(count) as (executor, slots):
                     arch, proxies = first.record().arch, study.settings.proxies
                     wait([executor.submit(clocked, arch, proxies) for _ in range(4 * count)])

@@ -103,11 +103,11 @@ def curves(studies: Sequence[Study]) -> list[Curve]:
         _check(study, studies[0])
         samples.setdefault(repr([t.params for t in study.reference_trials]), study)
     proxies = studies[0].settings.proxies
-    reference = [scores for study in samples.values() for scores in study.reference]
+    reference = [scores for study in samples.values() for scores in study.sample.scores]
     combiner = Combiner(proxies).fit(reference) if proxies else None
     points = np.vstack(
         [
-            _losses(s, [t.values for t in s.reference_trials], s.reference, combiner)
+            _losses(s, [t.values for t in s.reference_trials], s.sample.scores, combiner)
             for s in samples.values()
         ]
     )

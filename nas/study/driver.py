@@ -14,13 +14,14 @@ from optuna.trial import TrialState, create_trial
 
 from nas.study.candidates import Candidate
 from nas.study.progress import SearchReport, Tally
+from nas.study.reference import Drawn
 from nas.study.samplers.budget import BudgetSampler
 from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
 from nas.study.scoring import Outcome, Scorer
 from nas.study.storage.log import Cursor
 from nas.study.stored import TRIAL
-from nas.study.study import Drawn, Study
+from nas.study.study import Study
 from nas.study.workers.executors import InlineExecutor, Slots, WorkersLost
 from nas.support.errors import NasError
 from nas.support.signals import stop_on_signal
@@ -133,7 +134,8 @@ class Driver:
         None where the driver is to stop.
         """
         # Whatever is read of the storage is read where a lost connection is waited for.
-        drawn, known = self._drawn(), self._alone(lambda: self.study.options and self.study.drawn())
+        drawn, sample = self._drawn(), self.study.sample
+        known = self._alone(lambda: self.study.options and sample.drawn())
         sampler = self._alone(self.study.reference_scorer)
         running: deque[tuple[int, Candidate, Future[Outcome]]] = deque()
         reference: list[Outcome] = []
@@ -161,7 +163,7 @@ class Driver:
             number, network, future = running.popleft()
             outcome = _outcome(future)
             if number not in known and not self.study.predicts:
-                self._alone(partial(self.study.set_drawn, number, network.arch.hash, outcome))
+                self._alone(partial(sample.add, number, network.arch.hash, outcome))
             if isinstance(outcome, dict):
                 reference.append(outcome)
                 assignments.append(network.assignment)

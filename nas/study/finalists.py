@@ -18,18 +18,16 @@ from optuna.pruners import SuccessiveHalvingPruner
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.data import DataSet, load_again, load_data
-from nas.defaults import STUDIES_FOLDER
 from nas.study import choosing
 from nas.study.optuna_private import reopened
 from nas.study.quiet import quiet
 from nas.study.record import Record
 from nas.study.storage.journal import journal
 from nas.study.storage.locks import claim_file
-from nas.study.storage.storage import Storage
 from nas.study.stored import DAMAGE
 from nas.study.study import Study
 from nas.support.errors import NasError, one_line
-from nas.support.files import file_name, inside
+from nas.support.files import inside
 from nas.training.own_table import remember
 
 if TYPE_CHECKING:
@@ -67,13 +65,8 @@ class Finalist:
 
 
 def finalists_folder(study: Study) -> Path:
-    """The folder of a study's finalists: beside its journal, or in ./studies where it has none.
-
-    It is the study's alone, also where another of the same name was there before.
-    """
-    storage: Storage = study.storage
-    folder = Path(STUDIES_FOLDER) if storage.url else storage.folder
-    return folder / f"{file_name(study.name)}.finalists" / study.identity[:12]
+    """The folder of a study's finalists."""
+    return study.folder("finalists")
 
 
 def read_finalists(study: Study) -> list[Finalist]:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.accuracy.model import FEWEST
 from nas.data import DataSet
-from nas.defaults import STUDIES_FOLDER
 from nas.study.choosing import spread
 from nas.study.driver import Driver
 from nas.study.finalists import study_data
@@ -106,12 +105,8 @@ def _stored(study: Study, action: Callable[[], None]) -> None:
 
 
 def learning_folder(study: Study) -> Path:
-    """The folder of a study's trainings: beside its journal, or in ./studies where it has none.
-
-    It is the study's alone, also where another of the same name was there before.
-    """
-    folder = Path(STUDIES_FOLDER) if study.storage.url else study.storage.folder
-    return folder / f"{study.name}.learning" / study.identity[:12]
+    """The folder of a study's trainings."""
+    return study.folder("learning")
 
 
 def _finished(study: Study) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import optuna
@@ -15,6 +16,7 @@ from optuna.trial import FrozenTrial, create_trial
 from nas import plugins
 from nas.architecture import Architecture
 from nas.budget import Budget, parse_budgets
+from nas.defaults import STUDIES_FOLDER
 from nas.latency import Target
 from nas.measures import OBJECTIVES
 from nas.proxies.combine import Combiner
@@ -24,6 +26,7 @@ from nas.study.objectives import directions, pareto
 from nas.study.predictions import Predictions
 from nas.study.progress import Tally
 from nas.study.record import Record, record_of
+from nas.study.reference import ReferenceSample
 from nas.study.samplers.cascade import Screen
 from nas.study.scoring import Combined, Outcome, Predicted, Scorer, predicted
 from nas.study.settings import StudySettings, read_settings
@@ -31,19 +34,11 @@ from nas.study.storage.log import Cursor
 from nas.study.storage.storage import Storage, locate
 from nas.study.stored import DAMAGE, OptionTable, Stored, damaged
 from nas.support.errors import NasError
+from nas.support.files import file_name
 
-SETTINGS, REFERENCE, NETWORKS = "nas:settings", "nas:reference", "nas:reference_networks"
-OPTIONS, IDENTITY, DRAWN = "nas:options", "nas:identity", "nas:drawn"
+SETTINGS, OPTIONS, IDENTITY = "nas:settings", "nas:options", "nas:identity"
 # What spaces that were stored before these settings did without.
 UNBOUND = {"narrowest": 1, "narrowest_share": 0.0}
-
-
-class Drawn(NamedTuple):
-    """A scored network of the reference sample: its hash, and its scores or why it has none."""
-
-    hash: str
-    scores: dict[str, float] | None = None
-    reason: str = ""
 
 
 class Study:
@@ -182,15 +177,20 @@ class Study:
         self.predictions.learn(measured)
         self.refresh()
 
+    @cached_property
+    def sample(self) -> ReferenceSample:
+        """The random networks that the study begins with, as they are stored."""
+        return ReferenceSample(self.log, self.name)
+
     def combiner(self) -> Combiner | None:
         """The score's combination of proxies, None before its reference sample was scored."""
-        reference = self.reference
+        reference = self.sample.scores
         return self._combined(reference) if reference else None
 
     def scorer(self) -> Scorer | None:
         """What candidates are scored by, None before there is a reference sample."""
         if self.predicts:
-            return self.reference_scorer() if self.reference_assignments else None
+            return self.reference_scorer() if self.sample.assignments else None
         combiner = self.combiner()
         return self._scorer(combiner) if combiner else None
 
@@ -205,63 +205,25 @@ class Study:
         self, reference: list[Outcome], assignments: Sequence[dict[str, Any]]
     ) -> Scorer:
         """Stores the scores of the reference sample and its assignments, once."""
-        self.log.set_attribute(NETWORKS, list(assignments))
-        if self.predicts:
-            return self.reference_scorer()
-        self.log.set_attribute(REFERENCE, reference)
-        return self._scorer(self._combined(reference))
-
-    def drawn(self) -> dict[int, Drawn]:
-        """The networks of the reference sample that were scored so far, by number."""
-        try:
-            return {
-                int(key.removeprefix(f"{DRAWN}.")): Drawn(**stored)
-                for key, stored in self.log.attributes().items()
-                if key.startswith(f"{DRAWN}.")
-            }
-        except DAMAGE as error:
-            raise self._damaged(error) from None
-
-    def set_drawn(self, number: int, key: str, outcome: dict[str, float] | str) -> None:
-        """Stores the scores of a network of the reference sample, or why it has none."""
-        failed = isinstance(outcome, str)
-        result = {"reason": outcome} if failed else {"scores": outcome}
-        self.log.set_attribute(f"{DRAWN}.{number}", {"hash": key, **result})
-
-    @property
-    def reference(self) -> list[dict[str, float]]:
-        """The proxies' scores of the reference sample; none before they are stored."""
-        try:
-            stored = self.log.attributes().get(REFERENCE, [])
-            return [{name: float(v) for name, v in scores.items()} for scores in stored]
-        except DAMAGE as error:
-            raise self._damaged(error) from None
-
-    @property
-    def reference_assignments(self) -> list[dict[str, Any]]:
-        """The assignments of the reference sample; none where an older hw-nas stored none."""
-        assignments: list[dict[str, Any]] = self.log.attributes().get(NETWORKS, [])
-        return assignments
+        self.sample.store(assignments, None if self.predicts else reference)
+        return self.reference_scorer() if self.predicts else self._scorer(self._combined(reference))
 
     @cached_property
     def reference_trials(self) -> list[FrozenTrial]:
         """The reference sample as if it had been searched; none before it is stored, or where an
         older hw-nas stored its scores alone."""
-        networks = self.reference_assignments
+        networks = self.sample.assignments
         try:
             if self.predicts:
                 archs = [self.space.decode(assignment) for assignment in networks]
                 scores = [each.value for each in predicted(self.predictions.model, archs)]
             else:
                 combiner = self.combiner()
-                scores = [combiner.score(each) for each in self.reference] if combiner else []
+                scores = [combiner.score(each) for each in self.sample.scores] if combiner else []
             pairs = zip(networks, scores, strict=True) if networks and scores else ()
             return [self._reference_trial(*pair) for pair in pairs]
         except DAMAGE as error:
-            raise self._damaged(error) from None
-
-    def _damaged(self, error: Exception) -> NasError:
-        return NasError(f"study '{self.name}': its reference sample is damaged: {error!r}")
+            raise self.sample.damaged(error) from None
 
     def _reference_trial(self, assignment: dict[str, Any], score: float) -> FrozenTrial:
         candidate = self.candidates.make(assignment)
@@ -376,6 +338,13 @@ class Study:
                 f"{min(numbers)} to {max(numbers)}"
             )
         return self.record_of(scored[numbers.index(number)])
+
+    def folder(self, kind: str) -> Path:
+        """The folder of the study's files of a kind: beside its journal, or in ./studies where it
+        has none. It is the study's alone, also where another of the same name was there before."""
+        storage = self.storage
+        beside = Path(STUDIES_FOLDER) if storage.url else storage.folder
+        return beside / f"{file_name(self.name)}.{kind}" / self.identity[:12]
 
     def network(self, record: Record) -> Architecture:
         """A trial's network, under the name of study and trial."""

@@ -23,7 +23,8 @@ from nas.study.compare import (
     trials_to_reach,
 )
 from nas.study.hypervolume import hypervolume
-from nas.study.study import REFERENCE, SETTINGS
+from nas.study.reference import SCORES
+from nas.study.study import SETTINGS
 from nas.support.errors import NasError
 
 TRIALS = 12
@@ -49,12 +50,12 @@ def made(folder: str, budget: str = "15M", **options: Any) -> Study:
 
 def test_a_seed_has_one_reference_sample(studies: list[Study]) -> None:
     first, second, third, _ = studies
-    assert first.reference == second.reference != third.reference
+    assert first.sample.scores == second.sample.scores != third.sample.scores
     assert [t.params for t in first.reference_trials] == [t.params for t in second.reference_trials]
 
 
 def test_curves_are_the_best_and_the_hypervolume_so_far(studies: list[Study]) -> None:
-    samples = studies[0].reference + studies[2].reference
+    samples = studies[0].sample.scores + studies[2].sample.scores
     combiner = Combiner(["entropy", "channels"]).fit(samples)
     networks = [*studies[0].reference_trials, *studies[2].reference_trials]
     worst = np.array([-min(combiner.score(s) for s in samples), max(t.values[1] for t in networks)])
@@ -109,7 +110,7 @@ def test_a_study_of_before_reference_networks_goes_on_but_does_not_compare(tmp_p
     kept = json.loads(study.settings.model_dump_json())
     for later in ("objectives", "start_from", "cascade", "space_file"):
         del kept[later]
-    attributes = {SETTINGS: json.dumps(kept), REFERENCE: study.reference}
+    attributes = {SETTINGS: json.dumps(kept), SCORES: study.sample.scores}
     study.storage.create("old", attributes, study.directions)
     old = Study.load("old", str(tmp_path))
     old.optuna.add_trials(study.trials())

@@ -185,14 +185,14 @@ def test_the_reference_sample_goes_on_where_it_was_stopped(tmp_path: Path) -> No
 
     driver.report = interrupt
     assert driver.run(2) == "interrupted"
-    kept = len(Study.load("s", str(tmp_path)).drawn())
+    kept = len(Study.load("s", str(tmp_path)).sample.drawn())
     assert 20 <= kept == len(submitted) < REFERENCE_SIZE
     again = Study.load("s", str(tmp_path))
     assert Driver(again, Counting()).run(2) == "finished"
     assert len(submitted) == len(set(submitted)) == REFERENCE_SIZE + 2
     alone = begin("jetson", ["20M"], "small", name="alone", storage=str(tmp_path), **OPTIONS)
     Driver(alone).run(2)
-    assert again.reference == alone.reference
+    assert again.sample.scores == alone.sample.scores
     assert rows(again) == rows(alone)
 
 

@@ -66,14 +66,14 @@ def check_ended(child: subprocess.Popen[str], signals: int) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_in_the_reference_sample(workers: int, signals: int, tmp_path: Path) -> None:
     child = start(f"{SEARCH} --proxies synflow,zico --workers {workers}", tmp_path)
-    while not ((found := study(tmp_path)) and found.drawn()):
+    while not ((found := study(tmp_path)) and found.sample.drawn()):
         assert child.poll() is None
         time.sleep(0.05)
     check_ended(child, signals)
     stopped = study(tmp_path)
     assert stopped is not None
     assert not stopped.trials()
-    assert len(stopped.drawn()) >= len(found.drawn())
+    assert len(stopped.sample.drawn()) >= len(found.sample.drawn())
 
 
 def test_while_the_workers_begin(tmp_path: Path) -> None:
