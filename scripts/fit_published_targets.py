@@ -21,7 +21,7 @@ import numpy as np
 from latency_data import Known, read_fbnet, read_jetsons, read_ncnn
 
 from nas.latency import Target
-from nas.latency.calibration import calibrated_target, usual_priors
+from nas.latency.calibration import calibrated_target, judged, usual_priors
 from nas.support.files import write_whole
 
 ACCEPTED = 0.15  # mean error of networks left out
@@ -113,7 +113,7 @@ def accepted(target: Target) -> bool:
 def calibrated(known: Known, name: str, device: str, source: str, facts: dict[str, Any]) -> Target:
     """The target of a published device."""
     labels = {"name": name, "device": device, "sources": [source], "precision": "fp32", **facts}
-    return calibrated_target(known.networks, known.latency_ms, usual_priors(), labels)
+    return calibrated_target(judged(known.networks, known.latency_ms, usual_priors()), labels)
 
 
 def slug(device: str) -> str:

@@ -46,6 +46,15 @@ class LeftOut(NamedTuple):
     deviations: Vector
 
 
+class Judgement(NamedTuple):
+    """The posterior of all networks under the likeliest of several priors, and what fits without
+    some networks say of those, all chosen anew."""
+
+    posterior: Posterior
+    prior: Prior
+    left_out: LeftOut
+
+
 def calibrate(
     measured: Iterable[tuple[Architecture, float]],
     base: Target | None = None,
@@ -71,8 +80,8 @@ def calibrate(
     networks, latency_ms = _checked(measured)
     priors = usual_priors() if base is None else priors_around(base)
     kernels = [network_kernels(arch) for arch in networks]
-    logs = judged(kernels, latency_ms, priors)[2].logs
-    if off := far_off(logs):
+    judgement = judged(kernels, latency_ms, priors)
+    if off := far_off(logs := judgement.left_out.logs):
         named = [
             f"{networks[i].name or networks[i].hash[:12]} ({latency_ms[i]:g} ms is "
             f"{np.exp(-logs[i]):.2g} times what the others make likely)"
@@ -81,7 +90,7 @@ def calibrate(
         warnings.warn(f"left out as far off: {', '.join(named)}", NasWarning, stacklevel=2)
         kept = [i for i in range(len(networks)) if i not in off]
         networks, kernels = [networks[i] for i in kept], [kernels[i] for i in kept]
-        latency_ms = np.delete(latency_ms, off)
+        judgement = judged(kernels, np.delete(latency_ms, off), priors)
     known = base.metadata if base else None
     facts = {
         "name": name,
@@ -95,21 +104,19 @@ def calibrate(
             f"prior: {base.name if base else 'what devices have in common'}",
         ],
     }
-    return calibrated_target(kernels, latency_ms, priors, facts)
+    return calibrated_target(judgement, facts)
 
 
-def calibrated_target(
-    networks: Sequence[Sequence[Kernel]],
-    latency_ms: Vector,
-    priors: Sequence[Prior],
-    facts: Mapping[str, object],
-) -> Target:
-    """The target of a device with these metadata from the latencies of networks, each as its
-    kernels; of several priors the likeliest. Errors: `NasError` for bad metadata."""
-    posterior, prior, left_out = judged(networks, latency_ms, priors)
-    method = "leave one network out" if len(networks) <= EACH else f"{FOLDS}-fold over networks"
+def calibrated_target(judgement: Judgement, facts: Mapping[str, object]) -> Target:
+    """The target of a device that was `judged`, with these metadata.
+
+    Errors: `NasError` for bad metadata.
+    """
+    posterior, prior, left_out = judgement
+    count = len(left_out.logs)
+    method = "leave one network out" if count <= EACH else f"{FOLDS}-fold over networks"
     predictor = Calibrated(posterior, prior, widening_of(*left_out))
-    error = error_of(left_out.logs, method, rows=len(networks))
+    error = error_of(left_out.logs, method, rows=count)
     usual = round(float(np.exp(predictor.widening * np.median(left_out.deviations))), 4)
     entries = {
         "provenance": "calibrated",
@@ -126,9 +133,8 @@ def calibrated_target(
 
 def judged(
     networks: Sequence[Sequence[Kernel]], latency_ms: Vector, priors: Sequence[Prior]
-) -> tuple[Posterior, Prior, LeftOut]:
-    """The posterior of all networks under the likeliest prior, and what fits without some networks
-    say of those, all chosen anew."""
+) -> Judgement:
+    """What the latencies of networks, each as its kernels, say of their device."""
     design = Design.of(networks)
     count = len(networks)
     folds = count if count <= EACH else FOLDS
@@ -142,7 +148,7 @@ def judged(
             ms = without.constant_ms + sum(without.kernels_ms(networks[i]))
             logs[i] = np.log(ms / latency_ms[i])
             deviations[i] = without.deviation([without.trace(networks[i])])
-    return *_likeliest(design, latency_ms, priors), LeftOut(logs, deviations)
+    return Judgement(*_likeliest(design, latency_ms, priors), LeftOut(logs, deviations))
 
 
 def _likeliest(
