@@ -56,9 +56,10 @@ class NoChild(NasError):
 class Parent:
     """A network whose weights children inherit.
 
-    arch, module: the network with its weights; without a module only `channels` is of use. scores: the importance of each output channel of
-    conv and linear nodes by name, higher is kept; a node without scores has no say. A class's score
-    is the mean over its channels, after each node's scores are divided by their mean size.
+    arch, module: the network with its weights; without a module only `channels` is of use.
+    scores: the importance of each output channel of conv and linear nodes by name, higher is kept;
+    a node without scores has no say. A class's score is the mean over its channels, after each
+    node's scores are divided by their mean size.
     """
 
     def __init__(

@@ -125,7 +125,7 @@ def explicit(row: Block, setting: str, shape: Shape) -> int | None:
     """A whole-number setting's value; where 0 or None stands for one, that which it stands for."""
     parameter = KINDS[row.kind].parameters[setting]
     value = row.get(setting)
-    if int not in parameter.types or isinstance(value, bool) or isinstance(value, float | str):
+    if int not in parameter.types or isinstance(value, bool | float | str):
         return None
     if value:
         return value
@@ -137,7 +137,7 @@ def explicit(row: Block, setting: str, shape: Shape) -> int | None:
 
 
 def reduces(row: Block, setting: str, value: int, shape: Shape) -> bool:
-    """Whether a smaller value than this alone gives the same operations, none with more channels."""
+    """Whether a smaller value alone gives the same operations, none of them with more channels."""
     ours = _graph(row, {setting: value}, shape)
     fewer = (_graph(row, {setting: value // share}, shape) for share in SHARES if value >= share)
     return ours is not None and any(
