@@ -19,9 +19,9 @@ BATCH = 64  # images: what bounds the memory of activations and gradients
 
 
 class Layer(NamedTuple):
-    """A conv or linear node: its index in the graph, the shape of its input and its modules."""
+    """A conv or linear node: its index `position` in the graph, the shape of its input and its modules."""
 
-    index: int
+    position: int
     node: Node
     inputs: Shape
     chain: nn.Module
