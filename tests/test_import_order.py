@@ -26,7 +26,7 @@ ORDER = [
     {"latency", "proxies", "data"},
     {"accuracy"},
     {"describe"},
-    {"training"},
+    {"training", "pruning"},
     {"study"},
     {"testing"},
     {"cli"},

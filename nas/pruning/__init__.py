@@ -1,0 +1,1 @@
+"""Pruning: what a trained network can do without, and the child that inherits the rest."""
