@@ -124,7 +124,9 @@ class Bench:
         rng = np.random.default_rng((self.inheritance.seed, stream))
         return images.take(np.sort(rng.permutation(len(images.labels))[:count]))
 
-    def _shown(self, part: Images, count: int, stream: int, resolution: int) -> tuple[Tensor, Tensor]:
+    def _shown(
+        self, part: Images, count: int, stream: int, resolution: int
+    ) -> tuple[Tensor, Tensor]:
         key = stream, resolution
         if key not in self._prepared:
             pixels = Pixels(self._some(part, count, stream), resolution, CPU)
@@ -148,9 +150,7 @@ class Bench:
     def evaluated(self, arch: Architecture) -> dict[str, float]:
         """See `inherited_accuracy`."""
         count = self.inheritance.images
-        images, labels = self._shown(
-            self.data.validation, count, HELD_OUT_STREAM, arch.resolution
-        )
+        images, labels = self._shown(self.data.validation, count, HELD_OUT_STREAM, arch.resolution)
         module = folded(self.child(arch))
         with torch.inference_mode():
             right = torch.cat([module(part).argmax(1) for part in images.split(BATCH)]) == labels

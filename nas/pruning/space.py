@@ -20,7 +20,7 @@ from nas.blocks import KINDS, Block, Value, block_graph
 from nas.graph import Shape
 from nas.pruning.inherit import NoChild, Parent, check_rows, different, residual, with_rows
 from nas.pruning.widths import Width, explicit, reduces, widths
-from nas.space.options import OptionSpace, Options, Params
+from nas.space.options import Options, OptionSpace, Params
 from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
 
