@@ -18,8 +18,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from nas.graph import Graph, Node, Shape
 
@@ -45,6 +43,11 @@ class Coupling(NamedTuple):
 
     sites: dict[str, Site]
     classes: int
+
+    def of(self, name: str) -> Labels:
+        """The classes of a node's output channels."""
+        site = self.sites[name]
+        return site.inputs if site.out is None else site.out
 
     def signatures(self) -> NDArray[np.uint64]:
         """A number for the signature of each class."""
@@ -81,6 +84,9 @@ class _Walk:
 
     def coupling(self) -> Coupling:
         """The result, with the numbers of classes for labels."""
+        from scipy.sparse import coo_array  # slow to import
+        from scipy.sparse.csgraph import connected_components
+
         n = self._count
         pairs = np.hstack([np.zeros((2, 0), np.int64), *map(np.stack, self._pairs)])
         joined = coo_array((np.ones(pairs.shape[1], np.int8), pairs), shape=(n, n))

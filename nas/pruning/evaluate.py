@@ -7,6 +7,7 @@ training, so a search can look at thousands of children. The test images are nev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -155,6 +156,11 @@ class Bench:
         with torch.inference_mode():
             right = torch.cat([module(part).argmax(1) for part in images.split(BATCH)]) == labels
         return {"inherited_accuracy": right.double().mean().item(), "images": float(len(labels))}
+
+
+    def accuracies(self, archs: Sequence[Architecture]) -> list[float]:
+        """The inherited accuracy of each child, a share."""
+        return [self.evaluated(arch)["inherited_accuracy"] for arch in archs]
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,14 @@ from pydantic import Field
 from nas.architecture import Architecture
 from nas.blocks import KINDS, Block, Value, block_graph
 from nas.graph import Shape
-from nas.pruning.inherit import NoChild, Parent, check_rows, different, residual, with_rows
+from nas.pruning.children import (
+    Ancestry,
+    NoChild,
+    check_rows,
+    different,
+    residual,
+    with_rows,
+)
 from nas.pruning.widths import Width, explicit, reduces, widths
 from nas.space.options import Options, OptionSpace, Params
 from nas.support.errors import NasError
@@ -117,7 +124,7 @@ class PruningSpace(OptionSpace):
             node.op in REARRANGING or (node.op == "conv" and 1 < node.groups < node.shape[0])
             for node in graph.nodes
         )
-        parent = Parent(self.parent)
+        parent = Ancestry(self.parent)
         found = []
         for width in widths(self.parent):
             divisor, largest = self.settings.divisor, width.largest
@@ -127,7 +134,7 @@ class PruningSpace(OptionSpace):
             found.append((width, tuple(fit)))
         return found
 
-    def _fits(self, width: Width, value: int, parent: Parent, delicate: bool) -> bool:
+    def _fits(self, width: Width, value: int, parent: Ancestry, delicate: bool) -> bool:
         try:
             child = self._built({}, {width.name: (width, value)}, self.parent.resolution)
             check_rows(self.parent, child)

@@ -14,19 +14,21 @@ from nas.architecture import Architecture
 from nas.blocks import KINDS, Block, block_graph, make_divisible
 from nas.graph import Graph, Node, Shape
 from nas.pruning.channels import OUTPUT, coupling
-from nas.pruning.inherit import different
+from nas.pruning.children import different
 from nas.support.errors import NasError
 
 SHARES = (2, 4, 3, 8, 6, 5)  # a tried value is a setting's value over one of these
 
 
 class Member(NamedTuple):
-    """A setting that counts channels: of which `row` (its number and path), and its value."""
+    """A setting that counts channels: of which `row` (its number and path), its value, and the
+    nodes of the network whose channels it counts."""
 
     row: int
     path: str
     setting: str
     value: int
+    nodes: tuple[str, ...]
 
 
 class Width(NamedTuple):
@@ -53,7 +55,7 @@ class Width(NamedTuple):
 
 def widths(arch: Architecture) -> list[Width]:
     """The widths of a network in the order of its rows, but for those of its outputs."""
-    found: dict[Member, set[str]] = {}
+    found: list[Member] = []
     whole: set[str] = set()
     shape = arch.input_shape
     for number, (path, row) in enumerate(arch.named_rows()):
@@ -61,15 +63,15 @@ def widths(arch: Architecture) -> list[Width]:
             tried = _tried(row, setting, shape)
             if tried:
                 value, nodes, regrouped = tried
-                member = Member(number, path, setting, value)
-                found[member] = {f"{path}.{name}" for name in nodes}
+                counted = tuple(f"{path}.{name}" for name in nodes)
+                found.append(Member(number, path, setting, value, counted))
                 whole |= {f"{path}.{name}" for name in regrouped}
         shape = block_graph(row, shape).output_shape
     coupled = coupling(arch.graph(), frozenset(whole))
     fixed = set(coupled.sites[OUTPUT].inputs.tolist())
     groups: list[tuple[list[Member], set[int]]] = []
-    for member, names in found.items():
-        classes = {c for name in names for c in _classes(coupled.sites[name].out)}
+    for member in found:
+        classes = {c for name in member.nodes for c in coupled.of(name).tolist()}
         if classes & fixed:
             fixed |= classes
             continue
@@ -80,10 +82,6 @@ def widths(arch: Architecture) -> list[Width]:
     kept = [members for members, classes in groups if not classes & fixed]
     ordered = [Width(tuple(sorted(members, key=lambda m: (-m.value, m.row)))) for members in kept]
     return sorted(ordered, key=lambda width: min((m.row, m.setting) for m in width.members))
-
-
-def _classes(labels: object) -> set[int]:
-    return set() if labels is None else set(labels.tolist())  # type: ignore[attr-defined]
 
 
 def _tried(row: Block, setting: str, shape: Shape) -> tuple[int, list[str], list[str]] | None:
