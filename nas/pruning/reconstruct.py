@@ -46,4 +46,5 @@ def _fitted(inputs: Tensor, filters: Tensor, kept: list[int]) -> Tensor:
     squares = reads.T @ reads
     squares.diagonal().add_(RIDGE * squares.diagonal().mean().clamp(min=1e-30))
     change = torch.linalg.solve(squares, reads.T @ missing)
-    return filters[:, kept] + change.T.view(len(filters), len(kept), -1)
+    fitted: Tensor = filters[:, kept] + change.T.reshape(len(filters), len(kept), -1)
+    return fitted
