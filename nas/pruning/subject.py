@@ -17,7 +17,7 @@ from nas.pruning.flow import is_depthwise, is_layer, sources
 from nas.torch_module import Network
 
 BATCH = 64  # images: what bounds the memory of activations and gradients
-SAMPLES, FILTERS = 2048, 4
+SAMPLES, FILTERS = 2048, 2
 
 
 class Layer(NamedTuple):
@@ -194,6 +194,9 @@ class Subject:
         out, per = len(layer.weight), layer.channels
         for _ in range(FILTERS):
             filters = torch.randint(out, (len(patches),), generator=generator)
+            if layer.node.groups == 1:
+                rows.append((patches * layer.weight[filters]).sum(2))
+                continue
             group = filters // (out // layer.node.groups)
             columns = group[:, None] * per + torch.arange(per)
             sample = torch.arange(len(patches))[:, None]

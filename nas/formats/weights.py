@@ -1,0 +1,239 @@
+"""Weights from elsewhere: a PyTorch, safetensors or ONNX file's tensors into a network.
+
+Tensors are matched by execution order and shape, not by a table of names: a file's modules of one
+shape are taken in the file's order as the network's nodes of that shape come.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from nas.architecture import Architecture
+from nas.formats.weight_files import Module, WeightFile, read_weight_file, squeezed
+from nas.graph import Node
+from nas.support.errors import NasError, one_line
+from nas.support.plain_torch import plain_torch
+from nas.torch_module import Network, build
+
+EPS = 1e-5  # of the norms of `build`
+TOLERANCE = 1e-4
+# What implementations call a residual unit's other branch, wherever they register it.
+_SHORTCUT = re.compile(r"down|short|skip|identity", re.IGNORECASE)
+
+
+@plain_torch()
+def load_weights(
+    arch: Architecture,
+    path: Path,
+    *,
+    norm_eps: float = EPS,
+    new_classifier: bool = False,
+    seed: int = 0,
+) -> Network:
+    """A network with the weights of a file: `.onnx`, `.safetensors`, or else PyTorch's.
+
+    `norm_eps` is the epsilon of the norms that the weights were trained with, which only an ONNX
+    file says itself (networks of TensorFlow and torchvision's MobileNetV3 have 1e-3). With
+    `new_classifier` the last layer is fresh, drawn by `seed`, where the file has another number of
+    classes, and the first convolution of a network of one input channel sums those of the file.
+
+    Errors: `NasError` for a file that is damaged or holds more than tensors; at the first tensor
+    that fits nowhere, or in a file sorted by names in more than one place; and where an ONNX file
+    computes something else than the network does with its weights.
+    """
+    module, file = build(arch, seed=seed), read_weight_file(path)
+    own = module.state_dict()
+    if {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in file.state.items()}:
+        module.load_state_dict(file.state)
+        return module.eval()
+    matching = _Matching(file, norm_eps, new_classifier)
+    with torch.no_grad():
+        matching.fill(arch, module)
+    if path.suffix == ".onnx" and not matching.adapted:
+        _check_outputs(arch, module.eval(), path)
+    return module.eval()
+
+
+class _Matching:
+    """Takes a file's modules as the nodes of a network come; `adapted` if one was not copied."""
+
+    def __init__(self, file: WeightFile, norm_eps: float, new_classifier: bool) -> None:
+        self.file, self.norm_eps, self.new_classifier = file, norm_eps, new_classifier
+        self.unused, self.adapted = list(file.modules), False
+
+    def fill(self, arch: Architecture, network: Network) -> None:
+        """Writes the weights into the network. Errors: `NasError`."""
+        nodes = [n for n in arch.graph().nodes if n.op in ("conv", "linear") or n.norm]
+        first, last = nodes[0], nodes[-1]
+        for node in nodes:
+            bias = near = None
+            if node.op in ("conv", "linear"):
+                core = network.get_submodule(f"{node.name}.{node.op}")
+                assert isinstance(core, nn.Conv2d | nn.Linear)
+                if self.new_classifier and self._adapt(core, node is first, node is last):
+                    continue
+                near = self._take("layer", squeezed(core.weight.shape), node)
+                core.weight.copy_(near.tensors["weight"].view_as(core.weight))
+                bias = self._bias(core, near)
+            if node.norm:
+                norm = network.get_submodule(f"{node.name}.norm")
+                assert isinstance(norm, nn.BatchNorm2d)
+                self._fill_norm(node, norm, near, bias)
+            elif bias is not None and bias.any():
+                assert near is not None
+                raise self._misfit(f"{near.name}'s bias", tuple(bias.shape), node.name, ())
+        if self.unused:
+            left = self.unused[0]
+            raise self._misfit(left.name, left.shape, "", ())
+
+    def _bias(self, core: nn.Conv2d | nn.Linear, found: Module) -> Tensor | None:
+        """Writes the bias, which may be missing; returns one that the network has no place for."""
+        bias = found.tensors.get("bias")
+        if core.bias is None:
+            return bias
+        core.bias.zero_()
+        if bias is not None:
+            core.bias.copy_(bias)
+        return None
+
+    def _adapt(self, core: nn.Conv2d | nn.Linear, first: bool, last: bool) -> bool:
+        """Whether this is a classifier of other classes, which is left as it is. The file's first
+        convolution is summed over its inputs where the network's has one."""
+        shape = squeezed(core.weight.shape)
+        layers = [m for m in self.unused if m.kind == "layer"]
+        if any(m.shape == shape for m in layers):
+            return False
+        for module in reversed(layers):
+            if last and module.shape[1:] == shape[1:]:
+                self.unused.remove(module)
+                self.adapted = True
+                return True
+            if first and shape[1:2] == (1,) and module.shape[::2] == shape[::2]:
+                module.tensors["weight"] = module.tensors["weight"].sum(1, keepdim=True)
+                self.adapted = True
+        return False
+
+    def _fill_norm(
+        self, node: Node, norm: nn.BatchNorm2d, near: Module | None, bias: Tensor | None
+    ) -> None:
+        """Writes a norm; behind a layer whose bias has taken it in, one that adds the bias."""
+        channels = (node.shape[0],)
+        beside = [m for m in self._fitting("norm", channels) if near and _beside(m, near)]
+        exact = self.file.path.suffix == ".onnx"
+        folded = bias is not None and not (beside if exact else self._fitting("norm", channels))
+        tensors = {"weight": torch.ones(channels), "bias": torch.zeros(channels)}
+        if folded:
+            assert bias is not None
+            tensors |= {"bias": bias, "running_mean": torch.zeros(channels)}
+            tensors["running_var"] = torch.full(channels, 1.0 - norm.eps)
+        else:
+            found = self._take("norm", channels, node, near)
+            eps = self.norm_eps if found.eps is None else found.eps
+            tensors |= found.tensors
+            tensors["running_var"] = tensors["running_var"] + (eps - norm.eps)
+            if bias is not None:
+                tensors["running_mean"] = tensors["running_mean"] - bias
+        norm.load_state_dict(tensors, strict=False)
+
+    def _fitting(self, kind: str, shape: tuple[int, ...]) -> list[Module]:
+        return [m for m in self.unused if m.kind == kind and m.shape == shape]
+
+    def _take(
+        self, kind: str, shape: tuple[int, ...], node: Node, near: Module | None = None
+    ) -> Module:
+        """The next module of that shape; of norms, one as near as can be to the layer `near`.
+
+        Errors: `NasError` naming the file's next module where none fits, or two that might.
+        """
+        fitting = self._fitting(kind, shape)
+        if not fitting:
+            other = next((m for m in self.unused if m.kind == kind), None)
+            raise self._misfit(
+                other.name if other else "", other.shape if other else (), node.name, shape
+            )
+        if near is not None:
+            closest = max(_common(m, near) for m in fitting)
+            fitting = [m for m in fitting if _common(m, near) == closest]
+        is_shortcut = "shortcut" in node.name
+        alike = [m for m in fitting if bool(_SHORTCUT.search(m.name)) == is_shortcut] or fitting
+        chosen = alike[0]
+        if not self.file.ordered:
+            self._check_only_one(chosen, alike, node)
+        self.unused.remove(chosen)
+        return chosen
+
+    def _check_only_one(self, chosen: Module, alike: list[Module], node: Node) -> None:
+        for other in alike[1:]:
+            if _unit(other) == _unit(chosen) and _template(other) != _template(chosen):
+                raise NasError(
+                    f"{self.file.path}: {node.name} may be {chosen.name} or {other.name}, both "
+                    f"{chosen.shape}, and this format keeps no order: give a file of PyTorch"
+                )
+
+    def _misfit(
+        self, name: str, shape: tuple[int, ...], node: str, wanted: tuple[int, ...]
+    ) -> NasError:
+        theirs = f"{name} {shape}" if name else "nothing left"
+        ours = f"{node} {wanted or ''}".strip() if node else "nothing left"
+        return NasError(
+            f"{self.file.path}: not this network's: the file has {theirs} where the network has "
+            f"{ours}"
+        )
+
+
+def _common(one: Module, other: Module) -> int:
+    """The number of parts that two paths begin with in common."""
+    pairs = zip(one.path, other.path, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _beside(one: Module, other: Module) -> bool:
+    return one.path[:-1] == other.path[:-1]
+
+
+def _unit(module: Module) -> tuple[str, ...]:
+    """The path of the numbered unit that a module belongs to."""
+    parts = list(module.path[:-1])
+    while parts and not parts[-1][-1:].isdigit():
+        parts.pop()
+    return tuple(parts)
+
+
+def _template(module: Module) -> str:
+    return re.sub(r"\d+", "#", module.name)
+
+
+def _check_outputs(arch: Architecture, module: Network, path: Path) -> None:
+    """Errors: `NasError` where the file's model computes something else than the module."""
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise NasError(f"{path}: onnxruntime cannot run it: {one_line(error)[:200]}") from None
+    images = torch.randn(1, *arch.input_shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = module(images)
+    try:
+        output = session.run(None, {session.get_inputs()[0].name: images.numpy()})[0]
+    except Exception as error:
+        raise NasError(
+            f"{path}: does not take images of {arch.input_shape}: {one_line(error)[:200]}"
+        ) from None
+    theirs = output.reshape(len(output), -1)
+    differences = [
+        np.abs(theirs - ours.numpy()).max() / max(1.0, np.abs(theirs).max())
+        for ours in (expected, expected.softmax(1))
+        if ours.shape == theirs.shape
+    ]
+    if not differences or not min(differences) <= TOLERANCE:
+        found = f"by {min(differences):.2g}" if differences else f"in shape {theirs.shape}"
+        raise NasError(
+            f"{path}: its model's outputs differ from the network's with its weights {found}: "
+            "another layout, or padding that this network does not have"
+        )

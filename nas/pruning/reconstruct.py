@@ -1,0 +1,50 @@
+"""Least-squares reconstruction: a layer that lost inputs is refitted to its parent's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nas.pruning.subject import Subject
+from nas.support.errors import NasError
+
+RIDGE = 1e-3  # of the inputs' mean square
+
+
+def reconstructed(subject: Subject, name: str, kept: Sequence[int]) -> Tensor:
+    """New weights of a layer of the parent for its `kept` input channels, in the child's order.
+
+    They are those that give the parent's outputs on the parent's inputs with the least squared
+    error (He et al. 2017, arXiv 1707.06168, equation 2), drawn towards the parent's own weights so
+    that few images do no harm. The shape is that of the layer's weight with fewer input channels;
+    a depthwise layer, which has no sums to mend, keeps its filters. Errors: `NasError` where a
+    grouped layer's groups keep different numbers of channels.
+    """
+    layer = subject.layers[name]
+    weight = layer.core.weight.detach()
+    if layer.is_depthwise:
+        return weight[list(kept)].clone()
+    groups, per = layer.node.groups, layer.channels
+    chosen = [[i - g * per for i in kept if i // per == g] for g in range(groups)]
+    if len({len(inputs) for inputs in chosen}) > 1:
+        raise NasError(f"{name}: its {groups} groups keep different numbers of input channels")
+    inputs = subject.patches[name].unflatten(1, (groups, per))
+    filters = layer.weight.unflatten(0, (groups, -1))
+    parts = [_fitted(inputs[:, g].double(), filters[g].double(), chosen[g]) for g in range(groups)]
+    return torch.cat(parts).to(weight.dtype).reshape(len(weight), -1, *weight.shape[2:])
+
+
+def _fitted(inputs: Tensor, filters: Tensor, kept: list[int]) -> Tensor:
+    """The weights (out, kept, K) of inputs (S, C, K) for filters (out, C, K)."""
+    lost = sorted(set(range(inputs.shape[1])) - set(kept))
+    if not lost:
+        return filters[:, kept]
+    reads = inputs[:, kept].flatten(1)
+    missing = inputs[:, lost].flatten(1) @ filters[:, lost].flatten(1).T
+    squares = reads.T @ reads
+    squares.diagonal().add_(RIDGE * squares.diagonal().mean().clamp(min=1e-30))
+    change = torch.linalg.solve(squares, reads.T @ missing)
+    fitted: Tensor = filters[:, kept] + change.T.reshape(len(filters), len(kept), -1)
+    return fitted
