@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.budget import EXAMPLES
 from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
 from nas.cli.options import PluginOption, SchedulerOption, StorageOption, WorkersOption
-from nas.cli.search import _conclude, _run, _worker_options
+from nas.cli.search import conclude, run_study, worker_options
 from nas.defaults import DEFAULT_SAMPLER, DEFAULT_TARGET
+
+if TYPE_CHECKING:
+    from nas.architecture import Architecture
+    from nas.data import DataSet
 
 
 def prune(
@@ -115,5 +119,29 @@ def prune(
             seed=seed,
             output=output,
         )
-        ended = _run(begun, begun.settings.trials, executor, slots)
-    _conclude(begun, ended, _worker_options(workers, scheduler))
+        ended = run_study(begun, begun.settings.trials, executor, slots)
+    conclude(begun, ended, worker_options(workers, scheduler))
+
+
+def _parent(
+    name: str, weights: Path | None, resolution: int | None, storage: str | None, data: DataSet
+) -> tuple[Architecture, Path]:
+    """The network to prune and the file of its weights. Errors: `NasError`, also where it is not
+    trained, or was for other classes than those of the data."""
+    from nas.data.fit import fit_architecture
+    from nas.study.networks import find_network
+    from nas.support.errors import NasError
+    from nas.training import Trained
+    from nas.training.checkpoint import WEIGHTS
+    from nas.training.trained import check_classes, is_training
+
+    if weights is not None:
+        network, _ = find_network(name, resolution, storage)
+        return fit_architecture(network, data).renamed(network.name), weights
+    if not is_training(name):
+        raise NasError(
+            f"{name!r:.200} is not trained: give the folder of a training, or --weights FILE"
+        )
+    trained = Trained.load(Path(name))
+    check_classes(f"training {name}", trained.data.classes, data)
+    return trained.arch.renamed(Path(name).resolve().name), Path(name) / WEIGHTS

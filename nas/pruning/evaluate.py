@@ -8,7 +8,7 @@ training, so a search can look at thousands of children. The test images are nev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from nas.architecture import Architecture
 from nas.data import DataOptions, DataSet, load_again
 from nas.data.dataset import Images
+from nas.formats.weights import load_weights
 from nas.pruning.criteria import importances
 from nas.pruning.inherit import Parent
 from nas.pruning.subject import Subject
@@ -29,9 +30,8 @@ from nas.support.errors import NasError
 from nas.support.files import read_bytes
 from nas.support.plain_torch import plain_torch
 from nas.support.validation import Settings
-from nas.torch_module import Chain, Network, build
+from nas.torch_module import Chain, Network
 from nas.training.batches import Normalise, Pixels
-from nas.training.checkpoint import misfit, read_tensors
 
 BATCH = 256
 CPU = torch.device("cpu")
@@ -66,23 +66,18 @@ def load_parent(arch: Architecture, path: str) -> Network:
 
     Errors: `NasError` where they are another network's.
     """
-    module = build(arch, seed=0)
-    try:
-        module.load_state_dict(read_tensors(Path(path)))
-    except RuntimeError as error:
-        raise misfit(Path(path), error) from None
-    return module.eval()
+    return load_weights(arch, Path(path))
 
 
 def inherited_accuracy(arch: Architecture, inheritance: Inheritance) -> dict[str, float]:
     """The share of held-out images that a child classifies correctly, and how many they are: a pure
     function of its arguments. Errors: `NasError` where it is no child of the parent."""
-    return _bench(inheritance).evaluated(arch)
+    return bench_of(inheritance).evaluated(arch)
 
 
 def inherited(arch: Architecture, inheritance: Inheritance) -> Network:
     """The child with inherited weights and statistics, as it was judged."""
-    return _bench(inheritance).child(arch)
+    return bench_of(inheritance).child(arch)
 
 
 class Bench:
@@ -157,15 +152,20 @@ class Bench:
             right = torch.cat([module(part).argmax(1) for part in images.split(BATCH)]) == labels
         return {"inherited_accuracy": right.double().mean().item(), "images": float(len(labels))}
 
-
     def accuracies(self, archs: Sequence[Architecture]) -> list[float]:
         """The inherited accuracy of each child, a share."""
         return [self.evaluated(arch)["inherited_accuracy"] for arch in archs]
 
 
-@lru_cache(maxsize=1)
-def _bench(inheritance: Inheritance) -> Bench:
-    return Bench(inheritance)
+def bench_of(inheritance: Inheritance, data: DataSet | None = None) -> Bench:
+    """The bench of this process; one is kept. `data` is the data set where it is loaded already."""
+    if inheritance not in _kept:
+        _kept.clear()
+        _kept[inheritance] = Bench(inheritance, data)
+    return _kept[inheritance]
+
+
+_kept: dict[Inheritance, Bench] = {}
 
 
 def estimate(module: nn.Module, images: Tensor) -> None:

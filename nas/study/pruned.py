@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas import plugins
 from nas.architecture import Architecture
@@ -13,8 +13,9 @@ from nas.budget import parse_budgets
 from nas.data import READERS, DataSet, find_reader
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER
 from nas.latency import Target
+from nas.pruning.children import Ancestry
 from nas.pruning.space import PruningSpace
-from nas.study.config import write_config
+from nas.study.candidates import Candidate
 from nas.study.finalists import read_finalists
 from nas.study.new import named
 from nas.study.objectives import check_objectives
@@ -28,6 +29,9 @@ from nas.support.errors import NasError, one_of
 from nas.support.files import check_folder, read_bytes, write_whole
 from nas.support.validation import validated
 from nas.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from nas.pruning.evaluate import Bench
 
 TRIALS = 300
 
@@ -71,7 +75,7 @@ def begin_pruning(
     what pruning can reach, and those of `nas.search`.
     """
     from nas.pruning.criteria import CRITERIA  # needs torch
-    from nas.pruning.evaluate import Bench, weights_checksum
+    from nas.pruning.evaluate import bench_of, weights_checksum
     from nas.training.run import check_fit
 
     plugins.load_installed()
@@ -130,36 +134,30 @@ def begin_pruning(
         },
         "prune",
     )
-    check_reach(candidates)
-    bench = Bench(inheritance_of(settings), data)
-    first = _first(candidates, ratios, bench)
+    candidates.check()
+    bench = bench_of(inheritance_of(settings), data)
+    first = _first(candidates, ratios, bench, bench.parent)
     settings = settings.model_copy(update={"start_from": tuple(first)})
     words = ["pruned", parent.name or "network", device.name, *settings.budgets]
-    study = named(name, Storage(storage), words, settings, candidates)
-    write_config(study)
-    return study
+    return named(name, Storage(storage), words, settings, candidates)
 
 
-def check_reach(candidates: PruningCandidates) -> None:
-    """Checks that some child meets every budget. Errors: `NasError` with the least that is
-    reached."""
-    candidates.check()
-
-
-def _first(candidates: PruningCandidates, ratios: str, bench: Any) -> list[dict[str, Any]]:
+def _first(
+    candidates: PruningCandidates, ratios: str, bench: Bench, parent: Ancestry
+) -> list[dict[str, Any]]:
     """The assignments that a study begins with: one by a rule, or those that a search sets out
     from."""
     uniform = candidates.uniform()
-    found: list[Any]
+    found: list[Candidate | None]
     match ratios:
         case "uniform":
             found = uniform[:1]
         case "global":
-            found = [by_importance(candidates, bench.parent)]
+            found = [by_importance(candidates, parent)]
         case "sensitivity":
             found = [by_sensitivity(candidates, bench.accuracies)]
         case _:
-            found = [by_importance(candidates, bench.parent), *uniform]
+            found = [by_importance(candidates, parent), *uniform]
     children = [child.assignment for child in found if child is not None]
     if not children and ratios != "search":
         raise NasError(

@@ -41,9 +41,7 @@ def by_importance(candidates: PruningCandidates, parent: Ancestry) -> Candidate 
     return widest(keep, candidates.excess, 2 * STEPS)
 
 
-def _importance(
-    candidates: PruningCandidates, parent: Ancestry
-) -> dict[str, NDArray[np.float64]]:
+def _importance(candidates: PruningCandidates, parent: Ancestry) -> dict[str, NDArray[np.float64]]:
     """The importance of every channel that a width counts, by the width's name."""
     coupled, values = parent.whole_network()
     return {

@@ -20,7 +20,7 @@ from nas.support.plain_torch import plain_torch
 from nas.training.batches import resized
 from nas.training.checkpoint import WEIGHTS
 from nas.training.recipe import Recipe
-from nas.training.trained import Trained, is_training
+from nas.training.trained import Trained, check_classes, is_training
 
 Moments = tuple[Sequence[float], Sequence[float]]  # means and standard deviations of the channels
 
@@ -112,15 +112,7 @@ def distillation_loss(outputs: Tensor, targets: Tensor, labels: Tensor, recipe: 
 def _of_training(folder: Path, data: DataSet) -> Teacher:
     trained = Trained.load(folder)
     facts = trained.data
-    if facts.classes != data.classes:
-        differing = next(
-            (pair for pair in zip(facts.classes, data.classes, strict=False) if pair[0] != pair[1]),
-            (f"{len(facts.classes)} classes", f"{len(data.classes)}"),
-        )
-        raise NasError(
-            f"teacher {folder} was trained on other classes than those of {data.source}: "
-            f"{differing[0]!r:.60}, not {differing[1]!r:.60}"
-        )
+    check_classes(f"teacher {folder}", facts.classes, data)
     path = inside(folder, WEIGHTS, f"training {folder}")
     checksum = sha256(read_bytes(path, str(path), most=None)).hexdigest()
     moments = facts.mean, facts.deviation
@@ -143,9 +135,8 @@ def _of_onnx(path: Path, data: DataSet) -> Teacher:
     moments: Moments = data.moments
     if {"mean", "deviation"} <= about.keys():
         moments = json.loads(about["mean"]), json.loads(about["deviation"])
-    known = json.loads(about["classes"]) if "classes" in about else list(data.classes)
-    if known != list(data.classes):
-        raise NasError(f"teacher {path} was trained on other classes than those of {data.source}")
+    if "classes" in about:
+        check_classes(f"teacher {path}", json.loads(about["classes"]), data)
     each = shape[0] if isinstance(shape[0], int) else None
 
     def logits(images: Tensor) -> Tensor:
