@@ -129,11 +129,12 @@ class _Walk:
             case "maxpool" | "avgpool":
                 return self._windowed(inputs[0][0], inputs[0], node)
             case "add" | "multiply":
-                return self._elementwise(inputs)
+                a, b, c = (self._joined(inputs, axis, node.shape[axis]) for axis in range(3))
+                return a, b, c
             case "concat":
-                return self._concat(inputs, 0)
+                return self._concat(inputs, 0, node.shape)
             case "concat_rows":
-                return self._concat(inputs, 1)
+                return self._concat(inputs, 1, node.shape)
             case "slice":
                 c, h, w = inputs[0]
                 return _part(c, node.start, node.shape[0]), h, w
@@ -162,7 +163,7 @@ class _Walk:
         axes = self._channelled(axes, shape)
         came = axes[0]
         out, groups = self._fresh(node.shape[0]), node.groups
-        if groups > 1 and (groups == len(came) or node.name in self._whole):
+        if node.name in self._whole or groups == len(came) > 1:
             each = came.reshape(groups, -1)
             self._join(np.repeat(each[:, 0], each.shape[1]), came)
             self._join(np.repeat(each[:, 0], len(out) // groups), out)
@@ -179,23 +180,19 @@ class _Walk:
             w if w is not None and len(w) == node.shape[2] else None,
         )
 
-    def _elementwise(self, inputs: list[Axes]) -> Axes:
-        return self._joined(inputs, 0), self._joined(inputs, 1), self._joined(inputs, 2)
-
-    def _joined(self, inputs: list[Axes], axis: int) -> Labels | None:
-        """The labels along an axis of tensors that are combined; a single one is broadcast."""
-        known = [axes[axis] for axes in inputs]
-        labels = [each for each in known if each is not None]
-        longest = max(map(len, labels), default=0)
-        same = [each for each in labels if len(each) == longest]
+    def _joined(self, inputs: list[Axes], axis: int, size: int) -> Labels | None:
+        """The labels along an axis of tensors that are combined; those of one that is broadcast
+        along it do not count."""
+        labels = [axes[axis] for axes in inputs]
+        same = [each for each in labels if each is not None and len(each) == size]
         for other in same[1:]:
             self._join(same[0], other)
         return same[0] if same else None
 
-    def _concat(self, inputs: list[Axes], axis: int) -> Axes:
+    def _concat(self, inputs: list[Axes], axis: int, shape: Shape) -> Axes:
         parts = [axes[axis] for axes in inputs]
         known = [part for part in parts if part is not None]
-        joined = [self._joined(inputs, i) if i != axis else None for i in range(3)]
+        joined = [self._joined(inputs, i, shape[i]) if i != axis else None for i in range(3)]
         if len(known) == len(parts):  # beside positions in the image there is nothing to choose
             joined[axis] = np.concatenate(known)
         return joined[0], joined[1], joined[2]

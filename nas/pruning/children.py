@@ -73,7 +73,7 @@ class Ancestry:
         whole = frozenset(
             node.name
             for node in graph.nodes
-            if node.op == "conv" and node.groups > 1 and node.groups != self.groups[node.name]
+            if node.op == "conv" and node.groups != self.groups[node.name]
         )
         ours, signatures, order = self._classes(_skipped(self.arch, child), whole)
         theirs = coupling(graph, whole)

@@ -56,7 +56,7 @@ def check_block(
     """
     kind, rng, tried = KINDS[name], np.random.default_rng(seed), 0
     some = {**VALUES, **(values or {})}
-    for row, shape in _rows(kind, some, examples, rng):
+    for row, shape in tried_rows(kind, some, examples, rng):
         try:
             graph = block_graph(row, shape)
         except ShapeError:
@@ -72,7 +72,7 @@ def check_block(
             _check_layer(kind, layer, choices)
 
 
-def _rows(
+def tried_rows(
     kind: BlockKind, values: Values, examples: int, rng: np.random.Generator
 ) -> Iterator[tuple[Block, Shape]]:
     if kind.searchable:
