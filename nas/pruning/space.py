@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from nas.architecture import Architecture
-from nas.blocks import KINDS, Block, Value, block_graph
+from nas.blocks import KINDS, Block, Value, block_graph, make_divisible
 from nas.graph import Shape
 from nas.pruning.children import (
     Ancestry,
@@ -118,28 +118,32 @@ class PruningSpace(OptionSpace):
 
     @cached_property
     def _widths(self) -> list[tuple[Width, tuple[int, ...]]]:
-        """Each width with its values: those by which alone the parent becomes a child."""
+        """Each width with its values: those by which the parent becomes a child, alone or where all
+        the other widths keep the same share."""
         graph = self.parent.graph()
         delicate = any(
             node.op in REARRANGING or (node.op == "conv" and 1 < node.groups < node.shape[0])
             for node in graph.nodes
         )
-        parent = Ancestry(self.parent)
-        found = []
-        for width in widths(self.parent):
-            divisor, largest = self.settings.divisor, width.largest
-            least = max(1, ceil(largest / FLOOR / divisor)) * divisor
-            tried = (*range(least, largest, divisor), largest)
-            fit = [v for v in tried if v == largest or self._fits(width, v, parent, delicate)]
-            found.append((width, tuple(fit)))
+        ancestry = Ancestry(self.parent) if delicate else None
+        divisor, every, found = self.settings.divisor, widths(self.parent), []
+        for width in every:
+            fit = []
+            least = max(1, ceil(width.largest / FLOOR / divisor)) * divisor
+            for value in range(least, width.largest, divisor):
+                alike = {w.name: (w, _share(w, value / width.largest, divisor)) for w in every}
+                own = {width.name: (width, value)}
+                if self._fits(own, ancestry) or self._fits(alike | own, ancestry):
+                    fit.append(value)
+            found.append((width, (*fit, width.largest)))
         return found
 
-    def _fits(self, width: Width, value: int, parent: Ancestry, delicate: bool) -> bool:
+    def _fits(self, chosen: Mapping[str, tuple[Width, int]], ancestry: Ancestry | None) -> bool:
         try:
-            child = self._built({}, {width.name: (width, value)}, self.parent.resolution)
+            child = self._built({}, chosen, self.parent.resolution)
             check_rows(self.parent, child)
-            if delicate:
-                parent.channels(child)
+            if ancestry is not None:
+                ancestry.channels(child)
         except NasError:
             return False
         return True
@@ -237,6 +241,10 @@ class PruningSpace(OptionSpace):
             else:
                 drawn[name] = values[int(u * len(values))]
         return drawn
+
+
+def _share(width: Width, share: float, divisor: int) -> int:
+    return min(make_divisible(share * width.largest, divisor), width.largest)
 
 
 def with_explicit(arch: Architecture) -> Architecture:

@@ -14,4 +14,11 @@ from nas.testing.readers import check_reader
 from nas.testing.samplers import check_sampler
 from nas.testing.targets import check_target
 
-__all__ = ["check_block", "check_prunable", "check_proxy", "check_reader", "check_sampler", "check_target"]
+__all__ = [
+    "check_block",
+    "check_prunable",
+    "check_proxy",
+    "check_reader",
+    "check_sampler",
+    "check_target",
+]

@@ -76,7 +76,9 @@ def _check(arch: Architecture, rng: np.random.Generator, where: str) -> None:
         if node.op in ("conv", "linear")
     }
     parent, x = Parent(arch, module, scores), images(2, *arch.input_shape)
-    _same(run_torch(parent.child(arch).eval(), x), run_torch(module, x), f"{where}: the whole child")
+    _same(
+        run_torch(parent.child(arch).eval(), x), run_torch(module, x), f"{where}: the whole child"
+    )
     for _ in range(2):
         params = space.sample_params(rng)
         child = space.decode(params)
@@ -108,9 +110,7 @@ def _along_channels(graph: Graph) -> bool:
     return any(node.op == "swap" and node.start == 0 for node in graph.nodes)
 
 
-def _silenced(
-    arch: Architecture, module: nn.Module, graph: Graph, kept: ChannelMap
-) -> nn.Module:
+def _silenced(arch: Architecture, module: nn.Module, graph: Graph, kept: ChannelMap) -> nn.Module:
     """The parent with everything zero by which channels that the child lacks are made."""
     silent = build(arch, seed=0)
     silent.load_state_dict(module.state_dict())
