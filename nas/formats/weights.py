@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.architecture import Architecture
-from nas.formats.weight_files import Module, WeightFile, read_weight_file, squeezed
+from nas.formats.weight_files import Module, WeightFile, natural, read_weight_file, squeezed
 from nas.graph import Node
 from nas.support.errors import NasError, one_line
 from nas.support.plain_torch import plain_torch
@@ -79,7 +79,8 @@ class _Matching:
                 assert isinstance(core, nn.Conv2d | nn.Linear)
                 if self.new_classifier and self._adapt(core, node is first, node is last):
                     continue
-                near = self._take("layer", squeezed(core.weight.shape), node)
+                shape = squeezed(core.weight.shape)
+                near = self._take("layer", shape, node, biased=core.bias is not None)
                 core.weight.copy_(near.tensors["weight"].view_as(core.weight))
                 bias = self._bias(core, near)
             if node.norm:
@@ -146,9 +147,15 @@ class _Matching:
         return [m for m in self.unused if m.kind == kind and m.shape == shape]
 
     def _take(
-        self, kind: str, shape: tuple[int, ...], node: Node, near: Module | None = None
+        self,
+        kind: str,
+        shape: tuple[int, ...],
+        node: Node,
+        near: Module | None = None,
+        biased: bool | None = None,
     ) -> Module:
-        """The next module of that shape; of norms, one as near as can be to the layer `near`.
+        """The next module of that shape: of norms, of those nearest to the layer `near`; of layers,
+        of those with or without a bias as in the network, and on a shortcut or not as there.
 
         Errors: `NasError` naming the file's next module where none fits, or two that might.
         """
@@ -159,23 +166,23 @@ class _Matching:
                 other.name if other else "", other.shape if other else (), node.name, shape
             )
         if near is not None:
-            closest = max(_common(m, near) for m in fitting)
-            fitting = [m for m in fitting if _common(m, near) == closest]
-        is_shortcut = "shortcut" in node.name
-        alike = [m for m in fitting if bool(_SHORTCUT.search(m.name)) == is_shortcut] or fitting
-        chosen = alike[0]
+            nearest = max(_nearness(m, near) for m in fitting)
+            fitting = [m for m in fitting if _nearness(m, near) == nearest]
+        if biased is not None:
+            fitting = [m for m in fitting if ("bias" in m.tensors) == biased] or fitting
+        short = "shortcut" in node.name
+        fitting = [m for m in fitting if bool(_SHORTCUT.search(m.name)) == short] or fitting
+        chosen = fitting[0]
         if not self.file.ordered:
-            self._check_only_one(chosen, alike, node)
+            for other in fitting[1:]:
+                if not _comes_first(chosen, other):
+                    raise NasError(
+                        f"{self.file.path}: {node.name} {shape} may be {chosen.name} or "
+                        f"{other.name}, and a file sorted by names does not say which: give one "
+                        "that torch.save wrote"
+                    )
         self.unused.remove(chosen)
         return chosen
-
-    def _check_only_one(self, chosen: Module, alike: list[Module], node: Node) -> None:
-        for other in alike[1:]:
-            if _unit(other) == _unit(chosen) and _template(other) != _template(chosen):
-                raise NasError(
-                    f"{self.file.path}: {node.name} may be {chosen.name} or {other.name}, both "
-                    f"{chosen.shape}, and this format keeps no order: give a file of PyTorch"
-                )
 
     def _misfit(
         self, name: str, shape: tuple[int, ...], node: str, wanted: tuple[int, ...]
@@ -188,26 +195,23 @@ class _Matching:
         )
 
 
-def _common(one: Module, other: Module) -> int:
-    """The number of parts that two paths begin with in common."""
-    pairs = zip(one.path, other.path, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
 def _beside(one: Module, other: Module) -> bool:
     return one.path[:-1] == other.path[:-1]
 
 
-def _unit(module: Module) -> tuple[str, ...]:
-    """The path of the numbered unit that a module belongs to."""
-    parts = list(module.path[:-1])
-    while parts and not parts[-1][-1:].isdigit():
-        parts.pop()
-    return tuple(parts)
+def _nearness(one: Module, other: Module) -> tuple[bool, int]:
+    """Whether two modules have one parent, and the number of parts their paths begin with alike."""
+    pairs = zip(one.path, other.path, strict=False)
+    return _beside(one, other), sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _template(module: Module) -> str:
-    return re.sub(r"\d+", "#", module.name)
+def _comes_first(one: Module, other: Module) -> bool:
+    """Whether the numbers in two names tell that `one` comes first: those of the first part in
+    which the names differ, if that differs in nothing else."""
+    for a, b in zip(one.path, other.path, strict=False):
+        if a != b:
+            return re.sub(r"\d+", "#", a) == re.sub(r"\d+", "#", b) and natural(a) < natural(b)
+    return False
 
 
 def _check_outputs(arch: Architecture, module: Network, path: Path) -> None:
