@@ -109,16 +109,19 @@ class _Matching:
         convolution is summed over its inputs where the network's has one."""
         shape = squeezed(core.weight.shape)
         layers = [m for m in self.unused if m.kind == "layer"]
-        if any(m.shape == shape for m in layers):
-            return False
-        for module in reversed(layers):
-            if last and module.shape[1:] == shape[1:]:
+        if first and core.weight.shape[1] == 1:
+            coloured = (shape[0], 3, *shape[2:])
+            for module in (m for m in layers if m.shape == coloured):
+                module.tensors["weight"] = module.tensors["weight"].sum(1, keepdim=True)
+                self.unused.remove(module)
+                self.unused.insert(0, module)
+                self.adapted = True
+                return False
+        if last and not any(m.shape == shape for m in layers):
+            for module in reversed([m for m in layers if m.shape[1:] == shape[1:]]):
                 self.unused.remove(module)
                 self.adapted = True
                 return True
-            if first and shape[1:2] == (1,) and module.shape[::2] == shape[::2]:
-                module.tensors["weight"] = module.tensors["weight"].sum(1, keepdim=True)
-                self.adapted = True
         return False
 
     def _fill_norm(
