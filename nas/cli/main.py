@@ -21,6 +21,7 @@ from nas.cli import (
     measure,
     plugins,
     proxies,
+    prune,
     references,
     score,
     search,
@@ -70,6 +71,7 @@ app.command("studies")(studies.list_studies)
 app.command()(studies.show)
 app.command()(studies.export)
 app.command()(train.train)
+app.command()(prune.prune)
 app.command()(describe.describe)
 app.command("targets")(describe.list_targets)
 app.command("spaces")(describe.list_spaces)

@@ -87,7 +87,7 @@ def _facts(progress: SearchProgress) -> str:
 def _scored(best: Record) -> str:
     if best.accuracy_interval is None:
         return f"score {best.score:.3f}"
-    return f"predicted accuracy {best.score:.1f}%"
+    return f"{best.score_name} {best.score:.1f}%"
 
 
 def _left(seconds: float | None) -> list[str]:

@@ -169,8 +169,8 @@ def search(
             train_minutes=train_minutes,
             recipe=_recipe(recipe),
         )
-        ended = _run(begun, begun.settings.trials, executor, slots)
-    _conclude(begun, ended, _worker_options(workers, scheduler))
+        ended = run_study(begun, begun.settings.trials, executor, slots)
+    conclude(begun, ended, worker_options(workers, scheduler))
 
 
 def _space(given: Any) -> str | SearchSpace:
@@ -219,11 +219,11 @@ def resume(
         raise NasError(f"--trials {trials}: must be at least 1")
     goal = begun.settings.trials if trials is None else None
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
-        ended = _run(begun, goal, executor, slots, trials or 0, data)
-    _conclude(begun, ended, _worker_options(workers, scheduler), data)
+        ended = run_study(begun, goal, executor, slots, trials or 0, data)
+    conclude(begun, ended, worker_options(workers, scheduler), data)
 
 
-def _run(
+def run_study(
     study: Study,
     goal: int | None,
     executor: Executor,
@@ -249,18 +249,18 @@ def _run(
     return ended.how
 
 
-def _worker_options(workers: int, scheduler: str | None) -> str:
+def worker_options(workers: int, scheduler: str | None) -> str:
     """The options, as they are written, that say where candidates are scored."""
     chosen = f" --workers {workers}" if workers > 1 else ""
     return chosen + (f" --scheduler {quote(scheduler)}" if scheduler else "")
 
 
-def _conclude(study: Study, ended: str, workers: str, data: str | None = None) -> None:
+def conclude(study: Study, ended: str, workers: str, data: str | None = None) -> None:
     """Shows the best networks, trains the finalists and says how to go on, with which `workers`.
 
     `data` is where the study's data are now, if that is elsewhere.
     """
-    from nas.cli.tables import print_best, print_finalists
+    from nas.cli.tables import print_best, print_finalists, print_output
     from nas.study.config import config_path
 
     tally = study.tally()
@@ -275,7 +275,9 @@ def _conclude(study: Study, ended: str, workers: str, data: str | None = None) -
         ended = _train_finalists(study, ended, data)
         print_finalists(study)
     where = _named(study)
-    if scored:
+    if study.settings.pruning:
+        print_output(study)
+    elif scored:
         echo(f"export the best:  nas export {where} --output best.onnx")
     if ended != "exhausted":
         more = "" if ended == "interrupted" else f" --trials {study.settings.trials}"

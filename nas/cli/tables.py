@@ -128,7 +128,7 @@ def print_best(study: Study) -> None:
     budgets = ", ".join(study.settings.budgets) or "no budget"
     target, source = study_target(study)
     objectives = study.settings.objectives
-    score = "predicted accuracy" if study.predicts else "score"
+    score = shown[0].score_name if shown else "score"
     axes = " and ".join([", ".join([score, *objectives[:-1]]), objectives[-1]])
     tally, best = study.tally(), study.record()
     found = trained(study)
@@ -154,7 +154,7 @@ def print_best(study: Study) -> None:
             f"best: trial {best.trial}, the one of least {objectives[0]} among those that are tied "
             "with the most accurate"
         ]
-        * study.predicts,
+        * (best.accuracy_interval is not None),
         score_source(study),
         *["trained: validation accuracy; ~ is inferred, as the training was stopped"] * bool(found),
         source,
@@ -164,6 +164,11 @@ def print_best(study: Study) -> None:
 
 def score_source(study: Study) -> str:
     """A sentence on what a study's score says, and of what."""
+    if study.settings.pruning is not None:
+        return (
+            "inherited accuracy: percent of validation images that are classified correctly with "
+            "the parent's weights, before any training, with its 90% interval"
+        )
     if not study.predicts:
         return (
             f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
@@ -187,9 +192,9 @@ def records_table(
     `measured` accuracies of those that were trained."""
     measured = measured or {}
     records = list(records)
-    predicted = any(r.accuracy_interval for r in records)
+    name = next((r.score_name for r in records), "score")
     columns = (
-        *("trial", *(("predicted accuracy", "from–to") if predicted else ("score",))),
+        *("trial", *((name,) if name == "score" else (name, "from–to"))),
         *("MMACs", "Mparams", "peak MB", "latency ms", "interval", "px"),
         *(["trained"] if measured else []),
         *(["by hand"] if any(r.like for r in records) else []),
@@ -254,6 +259,23 @@ def print_finalists(study: Study) -> None:
         table(columns, rows, left=0),
         "pruned: fell behind and was stopped, so its accuracy is that of fewer epochs",
         f"export the best of them:  nas export {quote(str(finalists[0].folder))}",
+    )
+
+
+def print_output(study: Study) -> None:
+    """Writes the best child of a pruning study where it was asked for, and says what it reached."""
+    from nas.study.pruned import write_best
+    from nas.training import Trained
+
+    folder = write_best(study)
+    if folder is None:
+        return
+    trained = Trained.load(folder)
+    test = f", {trained.test.accuracy:.2%} on test images" if trained.test else ""
+    show(
+        "",
+        f"{folder}: the best child, {trained.accuracy:.2%} on validation images{test}",
+        f"export it:  nas export {quote(str(folder))}",
     )
 
 

@@ -37,6 +37,13 @@ def train(
     resolution: Annotated[
         int | None, typer.Option(help="Input size of a reference network.")
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="Trained network to learn from too: the folder of a training, or an ONNX file.",
+            show_default=False,
+        ),
+    ] = None,
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
@@ -65,15 +72,26 @@ def train(
     going_on = is_training(output)
     from nas.training import train as run
     from nas.training.own_table import remember
+    from nas.training.teacher import Teacher
 
+    learned_from = None if teacher is None else Teacher.load(teacher, loaded)
     try:
         with training_display() as report:
-            trained = run(fitted, loaded, settings, output=output, device=device, progress=report)
+            trained = run(
+                fitted,
+                loaded,
+                settings,
+                output=output,
+                device=device,
+                teacher=learned_from,
+                progress=report,
+            )
     except KeyboardInterrupt:
         kept = "every finished epoch is kept" if going_on or is_training(output) else "nothing yet"
         echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
         raise typer.Exit(130) from None
-    remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
+    if learned_from is None:  # predictions are of networks that are trained alone
+        remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
     count = len(loaded.validation.labels)
     echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
     if trained.test and loaded.test:

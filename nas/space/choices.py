@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 
 from nas.architecture import Architecture, Rows
 from nas.blocks import Block, Layer, Value, kind
+from nas.space.options import Options, Params
 from nas.space.settings import CLASSES, RowSettings, SpaceSettings
-
-Params = Mapping[str, Any]
-Options = dict[str, tuple[Any, ...]]
 
 
 class Part:

@@ -7,26 +7,20 @@ chooses a channel-pruning ratio.
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from nas.architecture import Architecture
-from nas.blocks import Value
-from nas.space.choices import Choices, Params
+from nas.space.choices import Choices
 from nas.space.encode import encode
 from nas.space.files import SHIPPED, locate, read
+from nas.space.options import OptionSpace
 from nas.space.settings import SpaceSettings
 from nas.support.errors import NasError
 from nas.support.validation import validated
 
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
 
-
-class SearchSpace(Choices):
+class SearchSpace(Choices, OptionSpace):
     """A space of architectures; immutable. `settings` are the validated contents of its file."""
 
     @classmethod
@@ -60,50 +54,7 @@ class SearchSpace(Choices):
         """The settings as plain data; `from_dict` reads them back."""
         return self.settings.model_dump(mode="json")
 
-    @cached_property
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """The options as Optuna's distributions: ordered where the values are evenly spaced
-        numbers, categorical elsewhere."""
-        return {name: _distribution(values) for name, values in self.options.items()}
-
-    def snap(self, params: Params) -> dict[str, Any]:
-        """The assignment with each value replaced by the nearest one of its option: a sampler's
-        steps may be off by rounding."""
-        return {
-            name: value
-            if value in self.options[name]
-            else min(self.options[name], key=lambda option: abs(option - value))
-            for name, value in params.items()
-        }
-
-    def sample_params(self, rng: np.random.Generator) -> dict[str, Value]:
-        """A random assignment: one value of each option, all equally likely."""
-        draws = rng.random(len(self.options))
-        return {
-            name: values[int(u * len(values))]
-            for (name, values), u in zip(self.options.items(), draws.tolist(), strict=True)
-        }
-
-    def sample(self, seed: int) -> Architecture:
-        """A random architecture: the values of an option are equally likely. The same seed gives
-        the same architecture."""
-        return self.decode(self.sample_params(np.random.default_rng(seed)))
-
     def encode(self, arch: Architecture) -> dict[str, Any]:
         """An assignment that decodes to `arch`. Errors: `NasError` naming the first part of the
         architecture that the space cannot express."""
         return encode(self, arch)
-
-
-def _distribution(values: tuple[Any, ...]) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if all(type(v) in (int, float) for v in values):
-        ordered = sorted(values)
-        steps = np.diff(ordered)
-        if np.allclose(steps, steps[0]):
-            low, high, step = ordered[0], ordered[-1], steps[0].item()
-            if all(type(v) is int for v in values):
-                return IntDistribution(low, high, step=step)
-            return FloatDistribution(low, high, step=step)
-    return CategoricalDistribution(values)

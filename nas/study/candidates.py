@@ -17,6 +17,7 @@ from nas.latency import Prediction, Target
 from nas.measures import MEASURES, Measure, format_measure
 from nas.space import Params, SearchSpace
 from nas.space.extremes import Extreme, RowValue, smallest
+from nas.space.options import OptionSpace
 from nas.support.errors import NasError
 
 REDRAWS = 32
@@ -39,7 +40,7 @@ class Candidate(NamedTuple):
 class Candidates:
     """Makes candidates of a space on a target, and bends any assignment into the budgets."""
 
-    def __init__(self, space: SearchSpace, target: Target, budgets: Sequence[Budget]) -> None:
+    def __init__(self, space: OptionSpace, target: Target, budgets: Sequence[Budget]) -> None:
         self.space, self.target, self.budgets = space, target, tuple(budgets)
 
     def make(self, assignment: Params) -> Candidate:
@@ -55,6 +56,7 @@ class Candidates:
     def smallest(self, measure: Measure) -> Extreme:
         """The least value of a measure that the space reaches on the target."""
         peak = MEASURES[measure].by_maximum
+        assert isinstance(self.space, SearchSpace)
         least = smallest(self.space, self._row_value(measure), peak=peak)
         return Extreme(self.make(least.params).value(measure), least.params)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from nas.study.study import Study
+from nas.support.errors import NasError
 from nas.support.files import write_whole
 
 OPTIONS = {"budgets": "budget", "objectives": "objective", "plugins": "plugin"}
@@ -24,6 +25,10 @@ HEADER = "# For `nas search --config`: "
 def config_text(study: Study) -> str:
     """The file: whole space and recipe included, so that it needs no other but plugins and data."""
     settings = study.settings
+    if settings.pruning is not None:
+        raise NasError(
+            f"study '{study.name}' was begun by nas prune, which takes no file of settings"
+        )
     data = settings.model_dump(mode="json", exclude=FACTS, exclude_none=True)
     data["plugins"] = [file.path for file in settings.plugins]
     if Path(settings.target).suffix in (".yaml", ".yml"):

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from nas.data import DataSet, load_again, load_data
 from nas.study import choosing
 from nas.study.optuna_private import reopened
+from nas.study.pruning import fine_tuning
 from nas.study.quiet import quiet
 from nas.study.record import Record
 from nas.study.storage.journal import journal
@@ -156,7 +157,8 @@ def run_finalists(
         _train_all(study, front, data, folder, report)
     finalists = read_finalists(study)
     complete = [(study.network(f.record), 100 * f.accuracy) for f in finalists if not f.pruned]
-    remember(data, settings.recipe, complete)
+    if settings.pruning is None:  # predictions are of networks that are trained alone
+        remember(data, settings.recipe, complete)
     return finalists
 
 
@@ -215,9 +217,16 @@ def _train(
             raise optuna.TrialPruned
 
     recipe = study.settings.recipe
+    teacher, start = fine_tuning(study.settings, record.arch, data)
     try:
         done = train(
-            record.arch, data, recipe, output=_folder(folder, record.trial), progress=progress
+            record.arch,
+            data,
+            recipe,
+            output=_folder(folder, record.trial),
+            teacher=teacher,
+            start=start,
+            progress=progress,
         )
     except optuna.TrialPruned:
         trained.tell(trial, state=TrialState.PRUNED)

@@ -89,20 +89,27 @@ def begin(
     families = hand_scaled(candidates) if begins else {}
     first_trials = {"start_from": first, "families": families}
     settings = settings.model_copy(update=first_trials | facts)
-    name = options.get("name")
     words = [loaded.name, device.name, *settings.budgets]
-    if name is None:
-        name = _free_name(storage, words)
+    study = named(options.get("name"), storage, words, settings, candidates)
+    write_config(study)
+    return study
+
+
+def named(
+    name: str | None,
+    storage: Storage,
+    words: Sequence[str],
+    settings: StudySettings,
+    candidates: Candidates,
+) -> Study:
+    """A new study of that name, or of a free one that is made of the words. Errors: `NasError`."""
     while True:
+        chosen = _free_name(storage, words) if name is None else name
         try:
-            study = Study.create(name, settings, storage, candidates)
+            return Study.create(chosen, settings, storage, candidates)
         except Taken:
-            if options.get("name") is not None:
-                raise
-            name = _free_name(storage, words)  # another process was faster
-        else:
-            write_config(study)
-            return study
+            if name is not None:
+                raise  # else another process was faster
 
 
 def _settings(

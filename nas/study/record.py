@@ -18,8 +18,8 @@ Decode = Callable[[Stored], Architecture]
 class Record:
     """One scored trial: a network, its score and its costs.
 
-    With an `accuracy_interval` the score is the predicted accuracy, else it ranks alone. `like` is
-    the name of a network that was scaled by hand.
+    With an `accuracy_interval` the score is an accuracy, predicted or `inherited`, else it ranks
+    alone. `like` is the name of a network that was scaled by hand.
     """
 
     trial: int
@@ -36,6 +36,14 @@ class Record:
     seconds: float = nan
     accuracy_interval: tuple[float, float] | None = None
     like: str | None = None
+    inherited: bool = False
+
+    @property
+    def score_name(self) -> str:
+        """What the score is."""
+        if self.accuracy_interval is None:
+            return "score"
+        return "inherited accuracy" if self.inherited else "predicted accuracy"
 
     @property
     def arch(self) -> Architecture:
@@ -60,8 +68,8 @@ class Record:
     def _score(self) -> dict[str, Any]:
         if self.accuracy_interval is None:
             return {"score": self.score}
-        interval = list(self.accuracy_interval)
-        return {"predicted_accuracy": self.score, "predicted_accuracy_interval": interval}
+        name = self.score_name.replace(" ", "_")
+        return {name: self.score, f"{name}_interval": list(self.accuracy_interval)}
 
 
 def record_of(trial: Stored, decode: Decode) -> Record:
@@ -70,6 +78,7 @@ def record_of(trial: Stored, decode: Decode) -> Record:
     Errors: `NasError` where something is missing, as on a trial that another program added.
     """
     facts = trial.facts
+    accuracy = facts.get("predicted_accuracy", facts.get("inherited_accuracy"))
     try:
         low, high = facts["latency_interval_ms"]
         if "resolution" in facts:
@@ -85,19 +94,20 @@ def record_of(trial: Stored, decode: Decode) -> Record:
             latency_ms=facts["latency_ms"],
             latency_interval_ms=(low, high),
             resolution=resolution,
-            scores={} if "predicted_accuracy" in facts else facts["scores"],
+            scores=facts["scores"] if accuracy is None else {},
             network=partial(decode, trial),
             hash=facts["hash"],
             seconds=facts.get("seconds", nan),
-            accuracy_interval=_interval(facts.get("predicted_accuracy")),
+            accuracy_interval=_interval(accuracy),
             like=facts.get("like"),
+            inherited="inherited_accuracy" in facts,
         )
     except DAMAGE as error:
         raise damaged(trial.number, error) from None
 
 
-def _interval(predicted: Sequence[float] | None) -> tuple[float, float] | None:
-    if predicted is None:
+def _interval(accuracy: Sequence[float] | None) -> tuple[float, float] | None:
+    if accuracy is None:
         return None
-    _, low, high = predicted
+    _, low, high = accuracy
     return low, high

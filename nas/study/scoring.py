@@ -1,17 +1,22 @@
-"""What a search raises: the predicted accuracy, or a combined score of the proxies it was given."""
+"""What a search raises: predicted accuracy, a combined score of proxies, or inherited accuracy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future
-from typing import Any, Protocol
+from math import sqrt
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nas.accuracy import AccuracyModel, Prediction
 from nas.architecture import Architecture
 from nas.proxies.combine import Combiner
 from nas.support.errors import NasError
 
+if TYPE_CHECKING:
+    from nas.pruning.evaluate import Inheritance
+
 Outcome = dict[str, float]
+Z90 = 1.6449  # standard deviations of a 90% interval
 
 
 def predicted(model: AccuracyModel, archs: Iterable[Architecture]) -> list[Prediction]:
@@ -52,6 +57,35 @@ class Predicted:
 
     def attributes(self, outcome: Outcome) -> dict[str, Any]:
         return {"predicted_accuracy": [outcome[name] for name in ("value", "low", "high")]}
+
+
+class Inherited:
+    """Scores by the accuracy in percent that a child of a trained network has with the weights that
+    it inherits, untrained."""
+
+    def __init__(self, inheritance: Inheritance) -> None:
+        self.inheritance = inheritance
+
+    def submit(self, executor: Executor, arch: Architecture) -> Future[Outcome]:
+        from nas.pruning.evaluate import inherited_accuracy  # needs torch
+
+        return executor.submit(inherited_accuracy, arch, self.inheritance)
+
+    def score(self, outcome: Outcome) -> float:
+        return 100 * outcome["inherited_accuracy"]
+
+    def attributes(self, outcome: Outcome) -> dict[str, Any]:
+        share, images = outcome["inherited_accuracy"], outcome["images"]
+        interval = share_interval(share, images)
+        return {"inherited_accuracy": [100 * value for value in (share, *interval)]}
+
+
+def share_interval(share: float, count: float) -> tuple[float, float]:
+    """The 90% interval of a share of so many (Wilson 1927)."""
+    z2 = Z90**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = Z90 * sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 class Combined:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from packaging.version import Version
 from pydantic import Field
@@ -19,6 +19,26 @@ from nas.training.recipe import Recipe
 
 # Nine epochs: successive halving looks after the first and the third.
 FINALIST_RECIPE = Recipe(epochs=9)
+FINE_TUNING = Recipe(epochs=9, lr=0.05, warmup=0.1)  # of pruned networks
+Ratios = Literal["search", "uniform", "global", "sensitivity"]
+RATIOS: tuple[Ratios, ...] = get_args(Ratios)
+
+
+class PruningStudy(Settings):
+    """What a study that prunes a trained network has beside the space that is made from it.
+
+    `weights` is the file of the parent's weights, with its checksum; `criterion` ranks channels,
+    and `ratios` says how widths are chosen. The best child's training is written to `output`.
+    """
+
+    weights: str
+    checksum: str
+    criterion: str = "l1"
+    ratios: Ratios = "search"
+    output: str | None = None
+    images: Annotated[int, Field(ge=1)] = 512
+    norm_images: Annotated[int, Field(ge=2)] = 128
+    criterion_images: Annotated[int, Field(ge=1)] = 512
 
 
 class StudySettings(Settings):
@@ -30,7 +50,8 @@ class StudySettings(Settings):
     predicted accuracy. The first of them are `start_from`, then the `families`, which are named
     hand-scaled networks. With `data` the space is already that
     of the data set; `learn` networks are trained by `recipe` to learn from, or as many as
-    `train_minutes` allow, and `finalists` in the end.
+    `train_minutes` allow, and `finalists` in the end. With `pruning` the space is that of a trained
+    network's children, and the score is their inherited accuracy.
     """
 
     space: dict[str, Any]
@@ -53,6 +74,7 @@ class StudySettings(Settings):
     learn: Annotated[int, Field(ge=0, le=100_000)] = 0
     train_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     recipe: Recipe = FINALIST_RECIPE
+    pruning: PruningStudy | None = None
     space_file: PluginFile | None = None
     version: str = __version__
 

@@ -20,15 +20,18 @@ from nas.defaults import STUDIES_FOLDER
 from nas.latency import Target
 from nas.measures import OBJECTIVES
 from nas.proxies.combine import Combiner
+from nas.pruning.space import PruningSpace
 from nas.space import SearchSpace
+from nas.space.options import OptionSpace
 from nas.study.candidates import Candidate, Candidates
 from nas.study.objectives import directions, pareto
 from nas.study.predictions import Predictions
 from nas.study.progress import Tally
+from nas.study.pruning import candidates_of, inheritance_of
 from nas.study.record import Record, record_of
 from nas.study.reference import ReferenceSample
 from nas.study.samplers.cascade import Screen
-from nas.study.scoring import Combined, Outcome, Predicted, Scorer, predicted
+from nas.study.scoring import Combined, Inherited, Outcome, Predicted, Scorer, predicted
 from nas.study.settings import StudySettings, read_settings
 from nas.study.storage.log import Cursor
 from nas.study.storage.storage import Storage, locate
@@ -113,7 +116,9 @@ class Study:
         return sha256(f"{self.name} {self.settings.model_dump_json()}".encode()).hexdigest()[:32]
 
     @cached_property
-    def space(self) -> SearchSpace:
+    def space(self) -> OptionSpace:
+        if self.settings.pruning is not None:
+            return PruningSpace.from_dict(self.settings.space, f"study '{self.name}'")
         return SearchSpace.from_dict(UNBOUND | self.settings.space, f"study '{self.name}'")
 
     @cached_property
@@ -133,7 +138,7 @@ class Study:
 
     @cached_property
     def candidates(self) -> Candidates:
-        return Candidates(self.space, self.target, self.budgets)
+        return candidates_of(self.space, self.target, self.budgets)
 
     @property
     def directions(self) -> list[StudyDirection]:
@@ -155,8 +160,9 @@ class Study:
 
     @property
     def predicts(self) -> bool:
-        """Whether the score is the predicted accuracy, and not a combination of proxies."""
-        return not self.settings.proxies
+        """Whether the score is the predicted accuracy, and neither a combination of proxies nor the
+        accuracy that is inherited."""
+        return not self.settings.proxies and self.settings.pruning is None
 
     @cached_property
     def predictions(self) -> Predictions:
@@ -188,7 +194,10 @@ class Study:
         return self._combined(reference) if reference else None
 
     def scorer(self) -> Scorer | None:
-        """What candidates are scored by, None before there is a reference sample."""
+        """What candidates are scored by, None before there is a reference sample, which inherited
+        accuracy does without."""
+        if self.settings.pruning is not None:
+            return self.reference_scorer()
         if self.predicts:
             return self.reference_scorer() if self.sample.assignments else None
         combiner = self.combiner()
@@ -196,6 +205,8 @@ class Study:
 
     def reference_scorer(self) -> Scorer:
         """What the reference sample is scored by."""
+        if self.settings.pruning is not None:
+            return Inherited(inheritance_of(self.settings))
         return Predicted(self.predictions.model) if self.predicts else self._scorer(None)
 
     def _scorer(self, combiner: Combiner | None) -> Scorer:

@@ -71,12 +71,16 @@ class DataFacts(Settings):
 
 class State(Settings):
     """The contents of `training.json`. `tensors` names the file of the last finished epoch; it is
-    None once the training is finished. The test metrics are measured once, at the end."""
+    None once the training is finished. `teacher` and `start` are the identities of the network that
+    is learned from and of the weights that it began with, None where it has none. The test metrics
+    are measured once, at the end."""
 
     architecture: dict[str, Any]
     recipe: Recipe
     data: DataFacts
     device: str
+    teacher: str | None = None
+    start: str | None = None
     history: tuple[Epoch, ...] = ()
     tensors: Annotated[str, Field(pattern=r"^epoch-[1-9][0-9]{0,8}\.safetensors$")] | None = None
     finished: bool = False

@@ -28,5 +28,6 @@ def remembered(data: DataSet, recipe: Recipe) -> list[tuple[Architecture, float]
 
 
 def recipe_name(recipe: Recipe) -> str:
-    """A name of a recipe by its contents."""
-    return f"{recipe.epochs} epochs {sha256(recipe.model_dump_json().encode()).hexdigest()[:8]}"
+    """A name of a recipe by its contents, but for what only a training with a teacher reads."""
+    text = recipe.model_dump_json(exclude={"distillation", "temperature"})
+    return f"{recipe.epochs} epochs {sha256(text.encode()).hexdigest()[:8]}"

@@ -30,6 +30,8 @@ class Recipe(Settings):
         weight's part falls to 1/e); 0 takes the last weights.
     crop: images are padded with zeros by this share of their side and cut back at random offsets.
     flip: whether images are mirrored at random; None leaves it to the data set's `mirrored`.
+    distillation, temperature: with a teacher, the weight of its outputs beside that of the labels,
+        and what both networks' outputs are divided by (Hinton et al. 2015).
     mixed_precision: bfloat16 on a GPU that has it; a CPU always computes in float32.
     seed: determines initial weights, order, augmentation and the choice of `images`.
     """
@@ -46,6 +48,8 @@ class Recipe(Settings):
     ema: Share = 0.02
     crop: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)] = 0.125
     flip: bool | None = None
+    distillation: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.7
+    temperature: Positive = 4.0
     mixed_precision: bool = True
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
 

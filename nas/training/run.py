@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.architecture import Architecture
@@ -39,6 +39,7 @@ from nas.training.checkpoint import (
 )
 from nas.training.optimise import averaging, optimiser_of, rate
 from nas.training.recipe import Recipe
+from nas.training.teacher import Teacher, distillation_loss
 from nas.training.trained import Trained, is_training
 
 REPORT_EVERY = 10  # steps
@@ -66,6 +67,14 @@ class TrainingProgress(NamedTuple):
 TrainingReport = Callable[[TrainingProgress], None]
 
 
+class Start(NamedTuple):
+    """Weights to begin with: what tells them from others, and the module that has them, which is
+    made only where a training begins."""
+
+    identity: str
+    module: Callable[[], nn.Module]
+
+
 @plain_torch()
 def train(
     arch: Architecture,
@@ -74,9 +83,14 @@ def train(
     *,
     output: Path | None = None,
     device: str | None = None,
+    teacher: Teacher | None = None,
+    start: Start | None = None,
     progress: TrainingReport = lambda progress: None,
 ) -> Trained:
     """Trains a network and returns it with its history.
+
+    With a `teacher` it learns from that one's outputs too (see `Recipe`); it begins with the
+    weights of `start` where those are given.
 
     An `output` folder keeps every finished epoch, and a training that was stopped goes on from it;
     on a CPU the result is the same to the bit. `progress` is called every few steps, and after
@@ -84,7 +98,8 @@ def train(
     name of a device; without one a GPU is used if there is one. Errors: `NasError` for a network
     that does not fit the data, a folder with another training, or a loss that is no number.
     """
-    return _Run(arch, data, recipe or Recipe(), output, device_of(device), progress).run()
+    where = device_of(device)
+    return _Run(arch, data, recipe or Recipe(), output, where, teacher, start, progress).run()
 
 
 class _Run:
@@ -97,17 +112,27 @@ class _Run:
         recipe: Recipe,
         output: Path | None,
         device: torch.device,
+        teacher: Teacher | None,
+        start: Start | None,
         progress: TrainingReport,
     ) -> None:
         check_fit(arch, data)
+        if teacher is not None:
+            teacher.check(data)
         recipe.check(len(data.train.labels))
         if output is not None:
             check_folder(output)
         self.arch, self.data, self.recipe = arch, data, recipe
         self.output, self.device, self.progress = output, device, progress
+        self.teacher, self.start = teacher, start
         self.stopping = False
         self.state = State(
-            architecture=arch.to_dict(), recipe=recipe, data=DataFacts.of(data), device=str(device)
+            architecture=arch.to_dict(),
+            recipe=recipe,
+            data=DataFacts.of(data),
+            device=str(device),
+            teacher=teacher and teacher.checksum,
+            start=start and start.identity,
         )
 
     def run(self) -> Trained:
@@ -128,6 +153,8 @@ class _Run:
             validation = self._pixels(self.data.validation)
             self.normalise = Normalise(self.data, self.device)
             module = build(self.arch, seed=self.recipe.seed)
+            if self.start is not None and not self.state.history:
+                module.load_state_dict(self.start.module().state_dict())
             module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             average, self.update = averaging(module, self.recipe, self.steps)
             self.parts = Parts(module, average, optimiser_of(module, self.recipe))
@@ -198,9 +225,12 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             outputs = module(self.normalise(pixels))
         outputs = outputs.float()
-        loss = functional.cross_entropy(
-            outputs, labels, label_smoothing=self.recipe.label_smoothing
-        )
+        if self.teacher is None:
+            smoothing = self.recipe.label_smoothing
+            loss = functional.cross_entropy(outputs, labels, label_smoothing=smoothing)
+        else:
+            targets = self.teacher.targets(pixels).clone()  # not of inference mode
+            loss = distillation_loss(outputs, targets, labels, self.recipe)
         loss.backward()
         optimiser.step()
         right = (outputs.detach().argmax(1) == labels).double().mean()
@@ -316,6 +346,8 @@ def _same(kept: State, wanted: State, output: Path) -> State:
         "recipe": kept.recipe == wanted.recipe,
         "data": kept.data.checksum == wanted.data.checksum,
         "architecture": kept.architecture == wanted.architecture,
+        "teacher": kept.teacher == wanted.teacher,
+        "start": kept.start == wanted.start,
     }
     for what, is_same in same.items():
         if not is_same:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nas.architecture import Architecture
+from nas.data.dataset import DataSet
 from nas.support.errors import NasError
 from nas.support.files import inside
 from nas.support.plain_torch import plain_torch
@@ -73,6 +75,18 @@ class Trained:
         except RuntimeError as error:
             raise misfit(path, error) from None
         return cls.of(state, module)
+
+
+def check_classes(what: str, classes: Sequence[str], data: DataSet) -> None:
+    """Checks that a trained network's classes are those of the data. Errors: `NasError`, naming
+    `what` it is and the first class that differs."""
+    if tuple(classes) == data.classes:
+        return
+    if len(classes) != len(data.classes):
+        counts = f"has {len(classes)} classes, data set {data.source} {len(data.classes)}"
+        raise NasError(f"{what} {counts}")
+    a, b = next(pair for pair in zip(classes, data.classes, strict=True) if pair[0] != pair[1])
+    raise NasError(f"{what} is of other classes than {data.source}: {a!r:.60}, not {b!r:.60}")
 
 
 def is_training(folder: str | Path) -> bool:

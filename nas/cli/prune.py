@@ -1,0 +1,147 @@
+"""`nas prune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.budget import EXAMPLES
+from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
+from nas.cli.options import PluginOption, SchedulerOption, StorageOption, WorkersOption
+from nas.cli.search import conclude, run_study, worker_options
+from nas.defaults import DEFAULT_SAMPLER, DEFAULT_TARGET
+
+if TYPE_CHECKING:
+    from nas.architecture import Architecture
+    from nas.data import DataSet
+
+
+def prune(
+    parent: Annotated[
+        str,
+        typer.Argument(
+            metavar="NET",
+            help="The folder of a training; with --weights any network that `nas train` takes.",
+        ),
+    ],
+    data: Annotated[
+        str, typer.Option(help="What children are judged and fine-tuned on; as for `nas train`.")
+    ],
+    budget: Annotated[
+        list[str],
+        typer.Option(help=f"Upper limit, repeatable: {EXAMPLES}. FLOPs are multiply-adds."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the best child's training.")
+    ],
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="File of the network's weights: PyTorch, safetensors or ONNX."),
+    ] = None,
+    target: Annotated[
+        str, typer.Option(help="Device whose latency counts; see `nas targets`.")
+    ] = DEFAULT_TARGET,
+    criterion: Annotated[
+        str, typer.Option(help="What ranks channels; see docs/pruning.md.")
+    ] = "l1",
+    ratios: Annotated[
+        str, typer.Option(help="How widths are chosen: search, uniform, global or sensitivity.")
+    ] = "search",
+    keep_depth: Annotated[bool, typer.Option("--keep-depth", help="Leave no block out.")] = False,
+    keep_resolution: Annotated[
+        bool, typer.Option("--keep-resolution", help="Keep the parent's input size.")
+    ] = False,
+    divisor: Annotated[int, typer.Option(help="Widths are multiples of it.")] = 8,
+    trials: Annotated[
+        int | None, typer.Option(help="Children to look at. Default: 300.", show_default=False)
+    ] = None,
+    sampler: Annotated[
+        str, typer.Option(help="evolution, nsga2, tpe, gp or random; see docs/search.md.")
+    ] = DEFAULT_SAMPLER,
+    finalists: Annotated[int, typer.Option(help="Children to fine-tune.")] = 3,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of fine-tuning. Default: the recipe's, 9.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="How children are fine-tuned: YAML, see docs/training.md.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Makes it reproducible.")] = 0,
+    resolution: Annotated[
+        int | None, typer.Option(help="Input size of a reference network.")
+    ] = None,
+    split: SplitOption = None,
+    classes: ClassesOption = None,
+    left_out: LeftOutOption = None,
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study. Default: of network, target and budgets.")
+    ] = None,
+    storage: StorageOption = None,
+    workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
+    plugin: PluginOption = None,
+) -> None:
+    """Make a trained network fit a budget. Ctrl-C is safe: `nas resume` goes on.
+
+    Children of the network, with fewer channels, blocks and pixels, inherit its weights and are
+    judged by their accuracy on validation images; the best are fine-tuned, and learn from it.
+    """
+    from nas import plugins
+    from nas.study.pruned import begin_pruning
+    from nas.study.settings import FINE_TUNING
+    from nas.study.workers.open import open_executor
+    from nas.training.recipe import Recipe
+
+    plugins.load_all(plugin)
+    loaded = open_data(data, split, classes, left_out)
+    assert loaded is not None
+    arch, file = _parent(parent, weights, resolution, storage, loaded)
+    settings = (Recipe.load(recipe) if recipe else FINE_TUNING).changed(epochs=epochs)
+    with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
+        begun = begin_pruning(
+            arch,
+            file,
+            target,
+            budget,
+            loaded,
+            name=study,
+            storage=storage,
+            criterion=criterion,
+            ratios=ratios,
+            keep_depth=keep_depth,
+            keep_resolution=keep_resolution,
+            divisor=divisor,
+            trials=trials,
+            sampler=sampler,
+            finalists=finalists,
+            recipe=settings,
+            seed=seed,
+            output=output,
+        )
+        ended = run_study(begun, begun.settings.trials, executor, slots)
+    conclude(begun, ended, worker_options(workers, scheduler))
+
+
+def _parent(
+    name: str, weights: Path | None, resolution: int | None, storage: str | None, data: DataSet
+) -> tuple[Architecture, Path]:
+    """The network to prune and the file of its weights. Errors: `NasError`, also where it is not
+    trained, or was for other classes than those of the data."""
+    from nas.data.fit import fit_architecture
+    from nas.study.networks import find_network
+    from nas.support.errors import NasError
+    from nas.training import Trained
+    from nas.training.checkpoint import WEIGHTS
+    from nas.training.trained import check_classes, is_training
+
+    if weights is not None:
+        network, _ = find_network(name, resolution, storage)
+        return fit_architecture(network, data).renamed(network.name), weights
+    if not is_training(name):
+        raise NasError(
+            f"{name!r:.200} is not trained: give the folder of a training, or --weights FILE"
+        )
+    trained = Trained.load(Path(name))
+    check_classes(f"training {name}", trained.data.classes, data)
+    return trained.arch.renamed(Path(name).resolve().name), Path(name) / WEIGHTS

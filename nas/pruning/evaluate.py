@@ -1,0 +1,198 @@
+"""Inherited accuracy: what a child is worth before it is trained.
+
+The child inherits weights, its norms' statistics are estimated again on some training images, and
+it classifies images that neither the parent nor the child was trained on: validation images. No
+training, so a search can look at thousands of children. The test images are never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from nas.architecture import Architecture
+from nas.data import DataOptions, DataSet, load_again
+from nas.data.dataset import Images
+from nas.formats.weights import load_weights
+from nas.pruning.criteria import importances
+from nas.pruning.inherit import Parent
+from nas.pruning.subject import Subject
+from nas.support.errors import NasError
+from nas.support.files import read_bytes
+from nas.support.plain_torch import plain_torch
+from nas.support.validation import Settings
+from nas.torch_module import Chain, Network
+from nas.training.batches import Normalise, Pixels
+
+BATCH = 256
+CPU = torch.device("cpu")
+NORM_STREAM, HELD_OUT_STREAM, CRITERION_STREAM = 1, 2, 3
+
+
+class Inheritance(Settings):
+    """What inherited accuracy depends on beside the child: the parent's weights, with a checksum of
+    their file, the data, the criterion and how many images are looked at."""
+
+    parent: str  # an architecture's JSON
+    weights: str
+    checksum: str
+    data: str
+    data_options: str
+    data_checksum: str
+    criterion: str
+    seed: int = 0
+    images: Annotated[int, Field(ge=1)] = 512
+    norm_images: Annotated[int, Field(ge=2)] = 128
+    criterion_images: Annotated[int, Field(ge=1)] = 512
+
+
+def weights_checksum(path: str) -> str:
+    """The SHA-256 of a file of weights."""
+    return sha256(read_bytes(Path(path), path, most=None)).hexdigest()
+
+
+@plain_torch()
+def load_parent(arch: Architecture, path: str) -> Network:
+    """The network with the weights of a file: a training's, or published ones.
+
+    Errors: `NasError` where they are another network's.
+    """
+    return load_weights(arch, Path(path))
+
+
+def inherited_accuracy(arch: Architecture, inheritance: Inheritance) -> dict[str, float]:
+    """The share of held-out images that a child classifies correctly, and how many they are: a pure
+    function of its arguments. Errors: `NasError` where it is no child of the parent."""
+    return bench_of(inheritance).evaluated(arch)
+
+
+def inherited(arch: Architecture, inheritance: Inheritance) -> Network:
+    """The child with inherited weights and statistics, as it was judged."""
+    return bench_of(inheritance).child(arch)
+
+
+class Bench:
+    """A parent and the images that its children are judged by, which are loaded once a process.
+
+    `data` is the data set, read again unless given.
+    """
+
+    def __init__(self, inheritance: Inheritance, data: DataSet | None = None) -> None:
+        self.inheritance, self._given = inheritance, data
+
+    @cached_property
+    def data(self) -> DataSet:
+        given = self.inheritance
+        if self._given is not None:
+            return self._given
+        options = DataOptions.model_validate_json(given.data_options)
+        return load_again(given.data, 0, options, given.data_checksum, None)
+
+    @cached_property
+    def parent(self) -> Parent:
+        """The parent with the criterion's scores. Errors: `NasError` where its weights changed."""
+        given = self.inheritance
+        if weights_checksum(given.weights) != given.checksum:
+            raise NasError(f"{given.weights} has changed since the pruning began")
+        arch = Architecture.from_json(given.parent)
+        module = load_parent(arch, given.weights)
+        images = self._some(self.data.train, given.criterion_images, CRITERION_STREAM)
+        pixels = Pixels(images, arch.resolution, CPU)
+        shown = self.normalise(pixels.pixels)
+        subject = Subject(arch, arch.graph(), module, shown, pixels.labels, given.seed)
+        return Parent(arch, module, importances(given.criterion, subject))
+
+    @cached_property
+    def normalise(self) -> Normalise:
+        return Normalise(self.data, CPU)
+
+    def _some(self, images: Images, count: int, stream: int) -> Images:
+        """So many images or all, drawn by the seed."""
+        rng = np.random.default_rng((self.inheritance.seed, stream))
+        return images.take(np.sort(rng.permutation(len(images.labels))[:count]))
+
+    def _shown(
+        self, part: Images, count: int, stream: int, resolution: int
+    ) -> tuple[Tensor, Tensor]:
+        key = stream, resolution
+        if key not in self._prepared:
+            pixels = Pixels(self._some(part, count, stream), resolution, CPU)
+            self._prepared[key] = self.normalise(pixels.pixels), pixels.labels
+        return self._prepared[key]
+
+    @cached_property
+    def _prepared(self) -> dict[tuple[int, int], tuple[Tensor, Tensor]]:
+        return {}
+
+    @plain_torch()
+    def child(self, arch: Architecture) -> Network:
+        """The child, its norms' statistics estimated on training images, in evaluation mode."""
+        count = self.inheritance.norm_images
+        images, _ = self._shown(self.data.train, count, NORM_STREAM, arch.resolution)
+        module = self.parent.child(arch)
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        estimate(module, images)
+        return module.eval()
+
+    def evaluated(self, arch: Architecture) -> dict[str, float]:
+        """See `inherited_accuracy`."""
+        count = self.inheritance.images
+        images, labels = self._shown(self.data.validation, count, HELD_OUT_STREAM, arch.resolution)
+        module = folded(self.child(arch))
+        with torch.inference_mode():
+            right = torch.cat([module(part).argmax(1) for part in images.split(BATCH)]) == labels
+        return {"inherited_accuracy": right.double().mean().item(), "images": float(len(labels))}
+
+    def accuracies(self, archs: Sequence[Architecture]) -> list[float]:
+        """The inherited accuracy of each child, a share."""
+        return [self.evaluated(arch)["inherited_accuracy"] for arch in archs]
+
+
+def bench_of(inheritance: Inheritance, data: DataSet | None = None) -> Bench:
+    """The bench of this process; one is kept. `data` is the data set where it is loaded already."""
+    if inheritance not in _kept:
+        _kept.clear()
+        _kept[inheritance] = Bench(inheritance, data)
+    return _kept[inheritance]
+
+
+_kept: dict[Inheritance, Bench] = {}
+
+
+def estimate(module: nn.Module, images: Tensor) -> None:
+    """Sets the statistics of every norm to those of the images, each behind the norms before it."""
+    norms = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over the batches
+    module.train()
+    with torch.no_grad():
+        for part in images.split(BATCH):
+            if len(part) > 1:
+                module(part)
+    for norm in norms:
+        norm.momentum = 0.1
+
+
+def folded(module: Network) -> Network:
+    """The module with its norms folded into convolutions and activations in place: the same
+    function, in two thirds of the time. The module itself is changed."""
+    for chain in module.modules():
+        if not isinstance(chain, Chain) or not isinstance(getattr(chain, "conv", None), nn.Conv2d):
+            continue
+        parts = dict(chain.named_children())
+        if "norm" in parts:
+            chain.conv = fuse_conv_bn_eval(parts["conv"], parts["norm"])  # type: ignore[type-var]
+            chain.norm = nn.Identity()
+        if hasattr(parts.get("act"), "inplace"):
+            parts["act"].inplace = True  # type: ignore[assignment]
+    return module

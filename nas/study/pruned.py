@@ -1,0 +1,197 @@
+"""Beginning a study that prunes a trained network, and writing what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas import plugins
+from nas.architecture import Architecture
+from nas.blocks import KINDS
+from nas.budget import parse_budgets
+from nas.data import READERS, DataSet, find_reader
+from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER
+from nas.latency import Target
+from nas.pruning.children import Ancestry
+from nas.pruning.space import PruningSpace
+from nas.study.candidates import Candidate
+from nas.study.finalists import read_finalists
+from nas.study.new import named
+from nas.study.objectives import check_objectives
+from nas.study.pruning import PruningCandidates, inheritance_of
+from nas.study.ratios import by_importance, by_sensitivity
+from nas.study.samplers.registry import SAMPLERS
+from nas.study.settings import FINE_TUNING, RATIOS, PruningStudy, StudySettings
+from nas.study.storage.storage import Storage
+from nas.study.study import Study
+from nas.support.errors import NasError, one_of
+from nas.support.files import check_folder, read_bytes, write_whole
+from nas.support.validation import validated
+from nas.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from nas.pruning.evaluate import Bench
+
+TRIALS = 300
+
+
+def begin_pruning(
+    parent: Architecture,
+    weights: str | Path,
+    target: str | Path,
+    budgets: Sequence[str],
+    data: DataSet,
+    *,
+    name: str | None = None,
+    storage: str | None = None,
+    criterion: str = "l1",
+    ratios: str = "search",
+    keep_depth: bool = False,
+    keep_resolution: bool = False,
+    divisor: int = 8,
+    trials: int | None = None,
+    sampler: str = DEFAULT_SAMPLER,
+    objectives: Sequence[str] = DEFAULT_OBJECTIVES,
+    finalists: int = 3,
+    recipe: Recipe = FINE_TUNING,
+    seed: int = 0,
+    output: str | Path | None = None,
+    images: int = 512,
+) -> Study:
+    """A new, stored study of a trained network's children, after what could be wrong was checked.
+
+    parent, weights: the network and the file of its weights. target, budgets, name, storage,
+        sampler, objectives, seed: as of `nas.search`; there is at least one budget.
+    data: what children are judged and fine-tuned on; its test images are measured once, at the end.
+    criterion: what ranks channels. ratios: how widths are chosen, a name of `RATIOS`; all but
+        "search" try a single child. keep_depth, keep_resolution: whether these stay the parent's.
+    divisor: widths are multiples of it. trials: children to look at, 300 unless given.
+    finalists: how many good, different children are fine-tuned by the `recipe`, with distillation
+        from the parent; the best one's training is written to the folder `output`.
+    images: how many validation images children are judged by.
+
+    Errors: `NasError`: weights of another network, other classes than the data's, a budget below
+    what pruning can reach, and those of `nas.search`.
+    """
+    from nas.pruning.criteria import CRITERIA  # needs torch
+    from nas.pruning.evaluate import bench_of, weights_checksum
+    from nas.training.run import check_fit
+
+    plugins.load_installed()
+    device, limits = Target.load(target), parse_budgets(budgets)
+    if ratios not in RATIOS:
+        raise one_of("ratio mode", ratios, RATIOS)
+    used_criterion = CRITERIA[criterion].name
+    if not limits:
+        raise NasError("a budget is needed: what is the network to be pruned to?")
+    if finalists < 1:
+        raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
+    check_fit(parent, data)
+    recipe.check(len(data.train.labels))
+    check_objectives(objectives)
+    if output is not None:
+        check_output(Path(output))
+    space = PruningSpace.of(
+        parent.renamed(""),
+        f"children of {parent.name}" if parent.name else "children",
+        divisor=divisor,
+        keep_depth=keep_depth,
+        keep_resolution=keep_resolution,
+    )
+    candidates = PruningCandidates(space, device, limits)
+    pruning = PruningStudy(
+        weights=str(Path(weights).resolve()),
+        checksum=weights_checksum(str(weights)),
+        criterion=used_criterion,
+        ratios=ratios,
+        output=None if output is None else str(Path(output).resolve()),
+        images=images,
+    )
+    settings = validated(
+        StudySettings,
+        {
+            "space": space.to_dict(),
+            "target": str(target) if Path(target).suffix in (".yaml", ".yml") else device.name,
+            "target_checksum": device.checksum,
+            "budgets": [budget.text for budget in limits],
+            "sampler": SAMPLERS[sampler].name,
+            "objectives": tuple(objectives),
+            "trials": 1 if ratios != "search" else trials or TRIALS,
+            "seed": seed,
+            "data": data.source,
+            "data_options": data.options,
+            "data_checksum": data.checksum,
+            "finalists": finalists,
+            "recipe": recipe,
+            "pruning": pruning,
+            "plugins": plugins.providers(
+                (KINDS, {row.kind for row in parent.rows()}),
+                (CRITERIA, [criterion]),
+                (SAMPLERS, [sampler]),
+                (READERS, [find_reader(data.source).name]),
+            ),
+        },
+        "prune",
+    )
+    candidates.check()
+    bench = bench_of(inheritance_of(settings), data)
+    first = _first(candidates, ratios, bench, bench.parent)
+    settings = settings.model_copy(update={"start_from": tuple(first)})
+    words = ["pruned", parent.name or "network", device.name, *settings.budgets]
+    return named(name, Storage(storage), words, settings, candidates)
+
+
+def _first(
+    candidates: PruningCandidates, ratios: str, bench: Bench, parent: Ancestry
+) -> list[dict[str, Any]]:
+    """The assignments that a study begins with: one by a rule, or those that a search sets out
+    from."""
+    uniform = candidates.uniform()
+    found: list[Candidate | None]
+    match ratios:
+        case "uniform":
+            found = uniform[:1]
+        case "global":
+            found = [by_importance(candidates, parent)]
+        case "sensitivity":
+            found = [by_sensitivity(candidates, bench.accuracies)]
+        case _:
+            found = [by_importance(candidates, parent), *uniform]
+    children = [child.assignment for child in found if child is not None]
+    if not children and ratios != "search":
+        raise NasError(
+            f"--ratios {ratios}: no such child meets the budgets, as depth and resolution stay: "
+            "use --ratios search"
+        )
+    return children
+
+
+def check_output(folder: Path) -> None:
+    """Errors: `NasError` where the folder holds something already that would be replaced."""
+    from nas.training.run import check_no_model
+    from nas.training.trained import is_training
+
+    check_folder(folder)
+    if is_training(folder):
+        raise NasError(f"{folder} holds a training already: choose another folder")
+    check_no_model(folder)
+
+
+def write_best(study: Study) -> Path | None:
+    """Writes the training of the best finalist to the study's output folder, and returns that; None
+    where no finalist is trained, or there is no output folder. Errors: `NasError`."""
+    from nas.training.checkpoint import STATE, WEIGHTS
+    from nas.training.trained import Trained
+
+    pruning = study.settings.pruning
+    best = next((f for f in read_finalists(study) if not f.pruned), None)
+    if pruning is None or pruning.output is None or best is None:
+        return None
+    folder = Path(pruning.output)
+    Trained.load(best.folder)  # whole and finished
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (WEIGHTS, STATE):  # what makes it a training comes last
+        path = best.folder / name
+        write_whole(folder / name, read_bytes(path, str(path), most=None))
+    return folder
