@@ -7,6 +7,7 @@ shape are taken in the file's order as the network's nodes of that shape come.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -15,9 +16,10 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, check_size, with_classes
 from nas.formats.weight_files import Module, WeightFile, natural, read_weight_file, squeezed
 from nas.graph import Node
+from nas.networks import find_network
 from nas.support.errors import NasError, one_line
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
@@ -59,6 +61,38 @@ def load_weights(
     if path.suffix == ".onnx" and not matching.adapted:
         _check_outputs(arch, module.eval(), path)
     return module.eval()
+
+
+def create_model(
+    name: str,
+    num_classes: int | None = None,
+    *,
+    weights: str | Path | None = None,
+    in_chans: int | None = None,
+    resolution: int | None = None,
+    norm_eps: float = EPS,
+    seed: int | None = None,
+) -> Network:
+    """The module of a network by its name (`nas references`), a usual synonym of it, or its file.
+
+    Without `weights`, a file for `load_weights`, it is freshly initialised; with them it is in
+    evaluation mode, with a fresh classifier where `num_classes` differs from the file's. Input
+    channels and resolution are the network's own unless given. Errors: `NasError`.
+    """
+    arch = find_network(name, resolution)
+    arch = with_classes(
+        arch if in_chans is None else replace(arch, channels=check_size(in_chans, "in_chans")),
+        arch.classes if num_classes is None else check_size(num_classes, "num_classes"),
+    )
+    if weights is None:
+        return build(arch, seed=seed)
+    return load_weights(
+        arch,
+        Path(weights),
+        norm_eps=norm_eps,
+        new_classifier=num_classes is not None or in_chans is not None,
+        seed=seed or 0,
+    )
 
 
 class _Matching:

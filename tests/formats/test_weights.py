@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+import nas
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.formats.onnx_model import to_onnx
@@ -405,3 +406,22 @@ def test_efficientnet_lite0_knows_photographs(lite0_file: Path, photo: str, labe
     x = torch.from_numpy((np.asarray(image, np.float32) - 127) / 128).permute(2, 0, 1)[None]
     with torch.no_grad():
         assert net(x).argmax().item() == label
+
+
+def test_create_model(tmp_path: Path) -> None:
+    plain = nas.create_model("mobilenetv3_small_100", num_classes=10, in_chans=1, resolution=32)
+    assert plain(torch.zeros(2, 1, 32, 32)).shape == (2, 10)
+    squeezed = nas.create_model("squeezenet1_1", num_classes=10, resolution=64)
+    assert squeezed(torch.zeros(1, 3, 64, 64)).shape == (1, 10)
+    source = initialised(reference("mobilenet_v3_small_100"))
+    torch.save(source.state_dict(), tmp_path / "w.pth")
+    net = nas.create_model("mobilenet_v3_small_100", weights=tmp_path / "w.pth", num_classes=3)
+    name = "stages.0.0.project.conv.weight"
+    torch.testing.assert_close(net.get_parameter(name), source.get_parameter(name))
+    assert not net.training
+    with pytest.raises(NasError, match=r"the file has .* \(1000, 1024\) where the network has"):
+        load_weights(reference("mobilenet_v3_small_100", 3), tmp_path / "w.pth")
+    with pytest.raises(NasError, match="'num_classes' must be a whole number"):
+        nas.create_model("mobilenet_v3_small_100", num_classes=0)
+    with pytest.raises(NasError, match="did you mean 'resnet18'"):
+        nas.create_model("resnet81")
