@@ -51,6 +51,15 @@ def train(
             show_default=False,
         ),
     ] = None,
+    norm_eps: Annotated[
+        float | None,
+        typer.Option(
+            help="Epsilon of the norms of --weights. Default: 1e-5, or what an ONNX file says.",
+            min=0,
+            max=1,
+            show_default=False,
+        ),
+    ] = None,
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
@@ -85,7 +94,7 @@ def train(
     from nas.training.teacher import Teacher
 
     learned_from = None if teacher is None else Teacher.load(teacher, loaded)
-    start = None if weights is None else start_from(weights, fitted, settings.seed)
+    start = None if weights is None else start_from(weights, fitted, settings.seed, norm_eps)
     try:
         with training_display() as report:
             trained = run(

@@ -12,11 +12,12 @@ from nas.support.files import read_bytes
 from nas.training.run import Start
 
 
-def start_from(path: Path, arch: Architecture, seed: int, norm_eps: float = EPS) -> Start:
+def start_from(path: Path, arch: Architecture, seed: int, norm_eps: float | None = None) -> Start:
     """The start from a file's weights; where its classes are others the classifier is fresh, drawn
     by `seed`. Errors: those of `load_weights`, when the training begins, and `NasError` at once for
     a file that cannot be read."""
     content = read_bytes(path, str(path), most=None)
-    identity = f"{sha256(content).hexdigest()} {norm_eps:g}"
-    load = partial(load_weights, norm_eps=norm_eps, new_classifier=True, seed=seed)
+    eps = EPS if norm_eps is None else norm_eps
+    identity = f"{sha256(content).hexdigest()} {eps:g}"
+    load = partial(load_weights, norm_eps=eps, new_classifier=True, seed=seed)
     return Start(identity, partial(load, arch, path))
