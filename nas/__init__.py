@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from nas.costs import Cost as Cost
     from nas.costs import cost as cost
     from nas.formats.onnx_model import to_onnx as to_onnx
+    from nas.formats.weights import create_model as create_model
     from nas.latency import Target as Target
     from nas.latency import calibrate as calibrate
     from nas.references import reference as reference
@@ -31,6 +32,7 @@ _HOME = {
     "build": "torch_module",
     "calibrate": "latency",
     "cost": "costs",
+    "create_model": "formats.weights",
     "fbnet": "references.fbnet",
     "nasbench201": "references.nasbench201",
     "reference": "references",

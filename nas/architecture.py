@@ -167,6 +167,23 @@ class Architecture:
         return cls.from_dict(data)
 
 
+def with_classes(arch: Architecture, classes: int) -> Architecture:
+    """The network with that number of outputs: of its last row, or of a convolution that a pooling
+    follows. Errors: `NasError` where the number must change and there is no such row."""
+    if arch.classes == classes:
+        return arch
+    rows = list(arch.head)
+    last = max((i for i, row in enumerate(rows) if row.kind != "gap"), default=-1)
+    if last < 0 or rows[last].kind not in ("linear", "conv"):
+        ending = rows[last].kind if rows else "nothing"
+        raise NasError(
+            f"the network has {arch.classes} outputs, not {classes}, and ends in '{ending}': only "
+            "a 'linear' row or a 'conv' is adapted"
+        )
+    rows[last] = Block(rows[last].kind, **{**dict(rows[last].settings), "out": classes})
+    return replace(arch, head=tuple(rows))
+
+
 def _row_graph(row: Block, shape: Shape) -> tuple[Graph, Shape]:
     graph = block_graph(row, shape)
     return graph, graph.output_shape

@@ -1,8 +1,9 @@
-"""Plugins: a user's own blocks, proxies, samplers and data readers, in a Python file or a package.
+"""Plugins: a user's own blocks, proxies, samplers, data readers and criteria, in a Python file or a
+package.
 
-A plugin registers them with `@block`, `@proxy`, `@sampler` and `@reader`, like a file of this
-package. It is code that runs with the rights of whoever loads it, so what is stored can only ask
-for it: it runs where the user names it, or has allowed its content before. What a plugin
+A plugin registers them with `@block`, `@proxy`, `@sampler`, `@reader` and `@criterion`, like a file
+of this package. It is code that runs with the rights of whoever loads it, so what is stored can
+only ask for it: it runs where the user names it, or has allowed its content before. What a plugin
 registers, it registers whole or not at all.
 """
 
@@ -27,7 +28,7 @@ from nas.support.files import read_bytes
 from nas.support.registry import Registry, transaction
 from nas.support.validation import Settings
 
-GROUPS = ("nas.blocks", "nas.proxies", "nas.samplers", "nas.readers")
+GROUPS = ("nas.blocks", "nas.proxies", "nas.samplers", "nas.readers", "nas.criteria")
 MOST_BYTES = 1 << 22  # of a file of code
 
 
@@ -71,7 +72,9 @@ def _load(file: PluginFile, content: bytes) -> PluginFile:
         with transaction(real) as made:
             _run(real, content)
             if not made:
-                raise NasError("registers nothing: it needs a @block, @proxy, @sampler or @reader")
+                raise NasError(
+                    "registers nothing: it needs a @block, @proxy, @sampler, @reader or @criterion"
+                )
             _FILES.register(real, file, __name__)
     except (Exception, SystemExit) as error:
         sys.modules.pop(real, None)

@@ -17,6 +17,7 @@ from nas._version import __version__
 from nas.cli import (
     calibrate,
     compare,
+    criteria,
     describe,
     measure,
     plugins,
@@ -77,6 +78,7 @@ app.command("targets")(describe.list_targets)
 app.command("spaces")(describe.list_spaces)
 app.command("references")(references.list_references)
 app.command("proxies")(proxies.list_proxies)
+app.command("criteria")(criteria.list_criteria)
 app.command()(score.score)
 app.command()(measure.measure)
 app.command()(calibrate.calibrate)

@@ -44,6 +44,22 @@ def train(
             show_default=False,
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the network's weights to begin with: PyTorch, safetensors or ONNX.",
+            show_default=False,
+        ),
+    ] = None,
+    norm_eps: Annotated[
+        float | None,
+        typer.Option(
+            help="Epsilon of the norms of --weights. Default: 1e-5, or what an ONNX file says.",
+            min=0,
+            max=1,
+            show_default=False,
+        ),
+    ] = None,
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
@@ -56,10 +72,12 @@ def train(
     from nas.data.fit import fit_architecture
     from nas.study.networks import find_network
     from nas.training import Recipe
+    from nas.training.recipe import TRANSFER
     from nas.training.trained import is_training
 
     plugins.load_all(plugin)
-    settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)
+    usual = Recipe() if weights is None else TRANSFER
+    settings = (Recipe.load(recipe) if recipe else usual).changed(epochs=epochs, seed=seed)
     network, _ = find_network(arch, resolution, storage)
     loaded = open_data(data, split, classes, left_out)
     assert loaded is not None
@@ -72,9 +90,11 @@ def train(
     going_on = is_training(output)
     from nas.training import train as run
     from nas.training.own_table import remember
+    from nas.training.start import start_from
     from nas.training.teacher import Teacher
 
     learned_from = None if teacher is None else Teacher.load(teacher, loaded)
+    start = None if weights is None else start_from(weights, fitted, settings.seed, norm_eps)
     try:
         with training_display() as report:
             trained = run(
@@ -84,13 +104,14 @@ def train(
                 output=output,
                 device=device,
                 teacher=learned_from,
+                start=start,
                 progress=report,
             )
     except KeyboardInterrupt:
         kept = "every finished epoch is kept" if going_on or is_training(output) else "nothing yet"
         echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
         raise typer.Exit(130) from None
-    if learned_from is None:  # predictions are of networks that are trained alone
+    if learned_from is None and start is None:  # predictions are of networks trained by themselves
         remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
     count = len(loaded.validation.labels)
     echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")

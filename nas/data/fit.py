@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nas.architecture import Architecture
-from nas.blocks import Block
+from nas.architecture import Architecture, with_classes
 from nas.data.dataset import DataSet
 from nas.space import SearchSpace
 from nas.support.errors import NasError
@@ -28,14 +27,7 @@ def fit_architecture(arch: Architecture, data: DataSet) -> Architecture:
 
     Errors: `NasError` where the number of outputs must change and the last row is not linear.
     """
-    fitted = replace(arch, channels=data.channels)
-    if fitted.classes == len(data.classes):
-        return fitted
-    *rest, last = arch.head
-    if last.kind != "linear":
-        raise NasError(
-            f"the network has {fitted.classes} outputs, {data.source} {len(data.classes)} classes, "
-            f"and its last row is '{last.kind}': only a 'linear' one is adapted"
-        )
-    linear = Block(last.kind, **{**dict(last.settings), "out": len(data.classes)})
-    return replace(fitted, head=(*rest, linear))
+    try:
+        return with_classes(replace(arch, channels=data.channels), len(data.classes))
+    except NasError as error:
+        raise NasError(f"{data.source}: {error}") from None

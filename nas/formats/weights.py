@@ -7,6 +7,7 @@ shape are taken in the file's order as the network's nodes of that shape come.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -15,9 +16,10 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
-from nas.formats.weight_files import Module, WeightFile, read_weight_file, squeezed
+from nas.architecture import Architecture, check_size, with_classes
+from nas.formats.weight_files import Module, WeightFile, natural, read_weight_file, squeezed
 from nas.graph import Node
+from nas.networks import find_network
 from nas.support.errors import NasError, one_line
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
@@ -61,6 +63,38 @@ def load_weights(
     return module.eval()
 
 
+def create_model(
+    name: str,
+    num_classes: int | None = None,
+    *,
+    weights: str | Path | None = None,
+    in_chans: int | None = None,
+    resolution: int | None = None,
+    norm_eps: float = EPS,
+    seed: int | None = None,
+) -> Network:
+    """The module of a network by its name (`nas references`), a usual synonym of it, or its file.
+
+    Without `weights`, a file for `load_weights`, it is freshly initialised; with them it is in
+    evaluation mode, with a fresh classifier where `num_classes` differs from the file's. Input
+    channels and resolution are the network's own unless given. Errors: `NasError`.
+    """
+    arch = find_network(name, resolution)
+    arch = with_classes(
+        arch if in_chans is None else replace(arch, channels=check_size(in_chans, "in_chans")),
+        arch.classes if num_classes is None else check_size(num_classes, "num_classes"),
+    )
+    if weights is None:
+        return build(arch, seed=seed)
+    return load_weights(
+        arch,
+        Path(weights),
+        norm_eps=norm_eps,
+        new_classifier=num_classes is not None or in_chans is not None,
+        seed=seed or 0,
+    )
+
+
 class _Matching:
     """Takes a file's modules as the nodes of a network come; `adapted` if one was not copied."""
 
@@ -79,7 +113,8 @@ class _Matching:
                 assert isinstance(core, nn.Conv2d | nn.Linear)
                 if self.new_classifier and self._adapt(core, node is first, node is last):
                     continue
-                near = self._take("layer", squeezed(core.weight.shape), node)
+                shape = squeezed(core.weight.shape)
+                near = self._take("layer", shape, node, biased=core.bias is not None)
                 core.weight.copy_(near.tensors["weight"].view_as(core.weight))
                 bias = self._bias(core, near)
             if node.norm:
@@ -108,16 +143,19 @@ class _Matching:
         convolution is summed over its inputs where the network's has one."""
         shape = squeezed(core.weight.shape)
         layers = [m for m in self.unused if m.kind == "layer"]
-        if any(m.shape == shape for m in layers):
-            return False
-        for module in reversed(layers):
-            if last and module.shape[1:] == shape[1:]:
+        if first and core.weight.shape[1] == 1:
+            coloured = (shape[0], 3, *shape[2:])
+            for module in (m for m in layers if m.shape == coloured):
+                module.tensors["weight"] = module.tensors["weight"].sum(1, keepdim=True)
+                self.unused.remove(module)
+                self.unused.insert(0, module)
+                self.adapted = True
+                return False
+        if last and not any(m.shape == shape for m in layers):
+            for module in reversed([m for m in layers if m.shape[1:] == shape[1:]]):
                 self.unused.remove(module)
                 self.adapted = True
                 return True
-            if first and shape[1:2] == (1,) and module.shape[::2] == shape[::2]:
-                module.tensors["weight"] = module.tensors["weight"].sum(1, keepdim=True)
-                self.adapted = True
         return False
 
     def _fill_norm(
@@ -146,9 +184,15 @@ class _Matching:
         return [m for m in self.unused if m.kind == kind and m.shape == shape]
 
     def _take(
-        self, kind: str, shape: tuple[int, ...], node: Node, near: Module | None = None
+        self,
+        kind: str,
+        shape: tuple[int, ...],
+        node: Node,
+        near: Module | None = None,
+        biased: bool | None = None,
     ) -> Module:
-        """The next module of that shape; of norms, one as near as can be to the layer `near`.
+        """The next module of that shape: of norms, of those nearest to the layer `near`; of layers,
+        of those with or without a bias as in the network, and on a shortcut or not as there.
 
         Errors: `NasError` naming the file's next module where none fits, or two that might.
         """
@@ -159,23 +203,23 @@ class _Matching:
                 other.name if other else "", other.shape if other else (), node.name, shape
             )
         if near is not None:
-            closest = max(_common(m, near) for m in fitting)
-            fitting = [m for m in fitting if _common(m, near) == closest]
-        is_shortcut = "shortcut" in node.name
-        alike = [m for m in fitting if bool(_SHORTCUT.search(m.name)) == is_shortcut] or fitting
-        chosen = alike[0]
+            nearest = max(_nearness(m, near) for m in fitting)
+            fitting = [m for m in fitting if _nearness(m, near) == nearest]
+        if biased is not None:
+            fitting = [m for m in fitting if ("bias" in m.tensors) == biased] or fitting
+        short = "shortcut" in node.name
+        fitting = [m for m in fitting if bool(_SHORTCUT.search(m.name)) == short] or fitting
+        chosen = fitting[0]
         if not self.file.ordered:
-            self._check_only_one(chosen, alike, node)
+            for other in fitting[1:]:
+                if not _comes_first(chosen, other):
+                    raise NasError(
+                        f"{self.file.path}: {node.name} {shape} may be {chosen.name} or "
+                        f"{other.name}, and a file sorted by names does not say which: give one "
+                        "that torch.save wrote"
+                    )
         self.unused.remove(chosen)
         return chosen
-
-    def _check_only_one(self, chosen: Module, alike: list[Module], node: Node) -> None:
-        for other in alike[1:]:
-            if _unit(other) == _unit(chosen) and _template(other) != _template(chosen):
-                raise NasError(
-                    f"{self.file.path}: {node.name} may be {chosen.name} or {other.name}, both "
-                    f"{chosen.shape}, and this format keeps no order: give a file of PyTorch"
-                )
 
     def _misfit(
         self, name: str, shape: tuple[int, ...], node: str, wanted: tuple[int, ...]
@@ -188,26 +232,23 @@ class _Matching:
         )
 
 
-def _common(one: Module, other: Module) -> int:
-    """The number of parts that two paths begin with in common."""
-    pairs = zip(one.path, other.path, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
 def _beside(one: Module, other: Module) -> bool:
     return one.path[:-1] == other.path[:-1]
 
 
-def _unit(module: Module) -> tuple[str, ...]:
-    """The path of the numbered unit that a module belongs to."""
-    parts = list(module.path[:-1])
-    while parts and not parts[-1][-1:].isdigit():
-        parts.pop()
-    return tuple(parts)
+def _nearness(one: Module, other: Module) -> tuple[bool, int]:
+    """Whether two modules have one parent, and the number of parts their paths begin with alike."""
+    pairs = zip(one.path, other.path, strict=False)
+    return _beside(one, other), sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _template(module: Module) -> str:
-    return re.sub(r"\d+", "#", module.name)
+def _comes_first(one: Module, other: Module) -> bool:
+    """Whether the numbers in two names tell that `one` comes first: those of the first part in
+    which the names differ, if that differs in nothing else."""
+    for a, b in zip(one.path, other.path, strict=False):
+        if a != b:
+            return re.sub(r"\d+", "#", a) == re.sub(r"\d+", "#", b) and natural(a) < natural(b)
+    return False
 
 
 def _check_outputs(arch: Architecture, module: Network, path: Path) -> None:

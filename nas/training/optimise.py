@@ -15,17 +15,43 @@ START = 0.04  # of the highest rate, at the first step of a warm-up
 
 
 def optimiser_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser of a module; vectors (norms and biases) have no weight decay."""
-    weights = [p for p in module.parameters() if p.ndim > 1]
-    vectors = [p for p in module.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": weights, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
+    """The recipe's optimiser of a module; vectors (norms and biases) have no weight decay.
+
+    What a group's rate is to be multiplied by is its `factor`.
+    """
+    groups = _groups(list(module.parameters()), recipe, 1.0)
+    if recipe.body_rate != 1:
+        body, last = _split(module)
+        groups = [*_groups(body, recipe, recipe.body_rate), *_groups(last, recipe, 1.0)]
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.lr)
     nesterov = recipe.momentum > 0
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
+
+
+def _groups(
+    parameters: list[nn.Parameter], recipe: Recipe, factor: float
+) -> list[dict[str, object]]:
+    weights = [p for p in parameters if p.ndim > 1]
+    vectors = [p for p in parameters if p.ndim <= 1]
+    return [
+        {"params": weights, "weight_decay": recipe.weight_decay, "factor": factor},
+        {"params": vectors, "weight_decay": 0.0, "factor": factor},
+    ]
+
+
+def _split(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The parameters of the body, and those of the last convolution or linear layer."""
+    layers = [m for m in module.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    last = list(layers[-1].parameters())
+    held = {id(p) for p in last}
+    return [p for p in module.parameters() if id(p) not in held], last
+
+
+def norm_penalty(module: nn.Module, recipe: Recipe) -> torch.Tensor:
+    """What the recipe's `norm_sparsity` adds to the loss."""
+    scales = [m.weight for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    return recipe.norm_sparsity * sum((s.abs().sum() for s in scales), torch.zeros(()))
 
 
 def rate(recipe: Recipe, step: int, steps: int) -> float:

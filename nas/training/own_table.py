@@ -28,6 +28,10 @@ def remembered(data: DataSet, recipe: Recipe) -> list[tuple[Architecture, float]
 
 
 def recipe_name(recipe: Recipe) -> str:
-    """A name of a recipe by its contents, but for what only a training with a teacher reads."""
-    text = recipe.model_dump_json(exclude={"distillation", "temperature"})
+    """A name of a recipe by its contents, but for what only a training with a teacher reads, and
+    for settings that a recipe of an older version, which has them not, leaves as they are."""
+    plain = Recipe()
+    newer = ("body_rate", "norm_sparsity")
+    defaults = {key for key in newer if getattr(recipe, key) == getattr(plain, key)}
+    text = recipe.model_dump_json(exclude={"distillation", "temperature"} | defaults)
     return f"{recipe.epochs} epochs {sha256(text.encode()).hexdigest()[:8]}"

@@ -23,6 +23,10 @@ class Recipe(Settings):
     images: the number of training images to use, drawn by `seed`; None uses all.
     optimiser, lr, momentum, weight_decay: SGD with Nesterov's momentum, or AdamW (which wants an
         `lr` of about 0.003 and a `weight_decay` of about 0.05); norms and biases do not decay.
+    body_rate: what `lr` is multiplied by for all but the last layer: below 1 where trained weights
+        are given a new classifier, 0 to train that alone.
+    norm_sparsity: the weight of the L1 norm of all norms' scales in the loss (network slimming, Liu
+        et al. 2017, who take 0.0001): scales that the loss can do without go to zero.
     warmup: share of the steps in which the rate rises linearly to `lr`; then it falls to zero along
         a cosine. 0.3 is the one-cycle policy (Smith and Topin 2017), 0 plain cosine annealing.
     label_smoothing: the share of a label that is spread over all classes (Szegedy et al. 2016).
@@ -42,7 +46,9 @@ class Recipe(Settings):
     optimiser: Literal["sgd", "adamw"] = "sgd"
     lr: Positive = 0.1
     momentum: Share = 0.9
+    body_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
     weight_decay: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 5e-4
+    norm_sparsity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
     warmup: Share = 0.3
     label_smoothing: Share = 0.1
     ema: Share = 0.02
@@ -74,3 +80,7 @@ class Recipe(Settings):
                 f"batch_size {self.batch_size}: there are {count} training images: give a recipe "
                 "with a smaller batch_size"
             )
+
+
+# Where a network begins with trained weights.
+TRANSFER = Recipe(body_rate=0.1)

@@ -37,7 +37,7 @@ from nas.training.checkpoint import (
     write_state,
     write_weights,
 )
-from nas.training.optimise import averaging, optimiser_of, rate
+from nas.training.optimise import averaging, norm_penalty, optimiser_of, rate
 from nas.training.recipe import Recipe
 from nas.training.teacher import Teacher, distillation_loss
 from nas.training.trained import Trained, is_training
@@ -203,7 +203,7 @@ class _Run:
         for i, (pixels, labels) in enumerate(batches):
             step = epoch * self.per_epoch + i
             for group in optimiser.param_groups:
-                group["lr"] = rate(self.recipe, step, self.steps)
+                group["lr"] = group["factor"] * rate(self.recipe, step, self.steps)
             total += self._step(pixels, labels)
             self.update(step)
             if self.stopping:
@@ -231,7 +231,8 @@ class _Run:
         else:
             targets = self.teacher.targets(pixels).clone()  # not of inference mode
             loss = distillation_loss(outputs, targets, labels, self.recipe)
-        loss.backward()
+        sparse = self.recipe.norm_sparsity > 0
+        (loss + norm_penalty(module, self.recipe) if sparse else loss).backward()
         optimiser.step()
         right = (outputs.detach().argmax(1) == labels).double().mean()
         return torch.stack([loss.detach().double(), right])

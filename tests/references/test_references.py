@@ -52,6 +52,7 @@ EXACT = {
     "mobilenet_v3_small_100": (2_542_856, 56_510_400),
     "proxylessnas_mobile": (4_080_512, 320_427_584),
     "efficientnet_b0": (5_288_548, 385_814_752),
+    "efficientnet_lite0": (4_652_008, 385_187_552),
     "googlenet_caffe": (6_998_552, 1_582_671_872),
     "alexnet_caffe": (60_965_224, 724_406_816),
 }

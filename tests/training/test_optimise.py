@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nas.training import Recipe
-from nas.training.optimise import averaging, optimiser_of
+from nas.training.optimise import averaging, norm_penalty, optimiser_of
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
@@ -79,3 +79,34 @@ def test_without_an_average_the_module_itself_counts() -> None:
     average, update = averaging(module, Recipe(ema=0), steps=10)
     update(0)
     assert average is module
+
+
+def body_and_head() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+
+
+def test_the_body_learns_at_its_own_rate() -> None:
+    module = body_and_head()
+    optimiser = optimiser_of(module, Recipe(body_rate=0.25))
+    factors = {id(p): group["factor"] for group in optimiser.param_groups for p in group["params"]}
+    found = {name: factors[id(p)] for name, p in module.named_parameters()}
+    assert found == {
+        "0.weight": 0.25,
+        "0.bias": 0.25,
+        "1.weight": 0.25,
+        "1.bias": 0.25,
+        "3.weight": 1.0,
+        "3.bias": 1.0,
+    }
+
+
+def test_sparsity_pulls_the_scales_of_norms_and_nothing_else() -> None:
+    module = body_and_head()
+    nn.init.constant_(module.get_parameter("1.weight"), -0.5)
+    penalty = norm_penalty(module, Recipe(norm_sparsity=0.01))
+    penalty.backward()
+    assert penalty.item() == pytest.approx(0.01)
+    gradients = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
+    assert list(gradients) == ["1.weight"]
+    assert gradients["1.weight"].tolist() == pytest.approx([-0.01, -0.01])
+    assert norm_penalty(nn.Linear(1, 1), Recipe(norm_sparsity=0.01)).item() == 0
