@@ -78,9 +78,11 @@ class MBConv(nn.Module):
         if hasattr(self, "conv_pw"):
             h = functional.relu6(self.bn1(self.conv_pw(x)))
             h = functional.relu6(self.bn2(self.conv_dw(h)))
-            return x + self.bn3(self.conv_pwl(self.se(h)))
-        h = functional.relu6(self.bn1(self.conv_dw(x)))
-        return x + self.bn2(self.conv_pwl(self.se(h)))
+            last = self.bn3
+        else:
+            h, last = functional.relu6(self.bn1(self.conv_dw(x))), self.bn2
+        result: Tensor = x + last(self.conv_pwl(self.se(h)))
+        return result
 
 
 class Basic(nn.Module):
@@ -94,7 +96,8 @@ class Basic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
-        return (h + self.downsample(x)).relu()
+        result: Tensor = (h + self.downsample(x)).relu()
+        return result
 
 
 class Foreign(nn.Module):
@@ -112,7 +115,8 @@ class Foreign(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu6(self.bn1(self.conv_stem(x)))
         x = self.layer1(self.blocks(x)).mean((2, 3), keepdim=True)
-        return self.classifier(x).flatten(1)
+        logits: Tensor = self.classifier(x).flatten(1)
+        return logits
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def test_obs_is_the_brute_force_where_one_weight_goes() -> None:
             best, *_ = np.linalg.lstsq(columns, target, rcond=None)
             errors[kept] = float(np.square(columns @ best - target).sum())
         kept = min(errors, key=lambda k: errors[k])
-        assert tuple(np.flatnonzero(mended.detach().numpy())) == kept
+        assert np.flatnonzero(mended.detach().numpy()).tolist() == list(kept)
         error = np.square(reads @ mended.detach().double().numpy() - target).sum()
         assert error == pytest.approx(errors[kept], rel=0.05)
 
