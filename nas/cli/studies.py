@@ -29,7 +29,7 @@ def list_studies(storage: StorageOption = None) -> None:
         try:
             study = Study.open(where, name)
             s, tally = study.settings, study.tally()
-            best = _scored(study, tally.best) if tally.best else "–"
+            best = _scored(tally.best) if tally.best else "–"
         except NasError as error:
             rows.append((name, str(error), "", "", "", ""))
             continue
@@ -42,9 +42,11 @@ def list_studies(storage: StorageOption = None) -> None:
     show(table(columns, rows, left=4, fold=columns[:4]))
 
 
-def _scored(study: Study, best: Record) -> str:
-    """The best network's predicted accuracy, or its score."""
-    return f"{best.score:.1f}% predicted" if study.predicts else f"score {best.score:.3f}"
+def _scored(best: Record) -> str:
+    """The best network's accuracy and of which kind it is, or its score."""
+    if best.accuracy_interval is None:
+        return f"score {best.score:.3f}"
+    return f"{best.score:.1f}% {best.score_name.split()[0]}"
 
 
 def show(
@@ -95,12 +97,18 @@ def _as_dict(study: Study) -> dict[str, Any]:
         "objectives": list(study.settings.objectives),
         "trials": tally.trials,
         "feasible": tally.scored,
-        "scored_by": ", ".join(study.settings.proxies) or "predicted accuracy",
+        "scored_by": _scored_by(study),
         "trained": [each._asdict() for each in learned(study).values()],
         "best": tally.best.to_dict() if tally.best else None,
         "pareto": [record.to_dict() for record in study.pareto()],
         "hypervolume": _hypervolume(study) if tally.scored else [],
     }
+
+
+def _scored_by(study: Study) -> str:
+    if study.settings.pruning is not None:
+        return "inherited accuracy"
+    return ", ".join(study.settings.proxies) or "predicted accuracy"
 
 
 def _hypervolume(study: Study) -> list[float] | None:
@@ -164,9 +172,14 @@ def export(
         "target": loaded.settings.target,
         "budgets": json.dumps(loaded.settings.budgets),
         "versions": _versions(),
-        "weights": "untrained",
+        "weights": "untrained" if loaded.settings.pruning is None else "inherited, untrained",
     }
-    module = initialised(arch, loaded.settings.seed)
+    if loaded.settings.pruning is None:
+        module = initialised(arch, loaded.settings.seed)
+    else:
+        from nas.study.pruning import inherited_module
+
+        module = inherited_module(loaded.settings, arch)
     difference = export_onnx(arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata)
     target, _ = study_target(loaded)
     known = target is None or target.interval_known
@@ -183,7 +196,10 @@ def export(
         "largest difference between onnxruntime and torch, relative to the largest output where "
         f"that is above 1: {difference:.2g}"
     )
-    echo("the weights are untrained: the file is the architecture, ready to be measured")
+    if loaded.settings.pruning is None:
+        echo("the weights are untrained: the file is the architecture, ready to be measured")
+    else:
+        echo("the weights are inherited and not fine-tuned: that is for the folder of a finalist")
 
 
 def _export_training(

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from nas.architecture import Architecture
-from nas.blocks import KINDS, Block, Value, block_graph, make_divisible
+from nas.blocks import KINDS, Block, Value, block_graph
 from nas.graph import Shape
 from nas.pruning.children import (
     Ancestry,
@@ -119,7 +119,7 @@ class PruningSpace(OptionSpace):
     @cached_property
     def _widths(self) -> list[tuple[Width, tuple[int, ...]]]:
         """Each width with its values: those by which the parent becomes a child, alone or where all
-        the other widths keep the same share."""
+        the other widths are their least."""
         graph = self.parent.graph()
         delicate = any(
             node.op in REARRANGING or (node.op == "conv" and 1 < node.groups < node.shape[0])
@@ -127,15 +127,17 @@ class PruningSpace(OptionSpace):
         )
         ancestry = Ancestry(self.parent) if delicate else None
         divisor, every, found = self.settings.divisor, widths(self.parent), []
+        least = {w.name: (w, ceil(w.largest / FLOOR / divisor) * divisor) for w in every}
+        least = {name: (w, min(value, w.largest)) for name, (w, value) in least.items()}
         for width in every:
-            fit = []
-            least = max(1, ceil(width.largest / FLOOR / divisor)) * divisor
-            for value in range(least, width.largest, divisor):
-                alike = {w.name: (w, _share(w, value / width.largest, divisor)) for w in every}
-                own = {width.name: (width, value)}
-                if self._fits(own, ancestry) or self._fits(alike | own, ancestry):
-                    fit.append(value)
-            found.append((width, (*fit, width.largest)))
+            name, largest = width.name, width.largest
+            own = [{name: (width, v)} for v in range(least[name][1], largest, divisor)]
+            fit = [
+                chosen[name][1]
+                for chosen in own
+                if self._fits(chosen, ancestry) or self._fits(least | chosen, ancestry)
+            ]
+            found.append((width, (*fit, largest)))
         return found
 
     def _fits(self, chosen: Mapping[str, tuple[Width, int]], ancestry: Ancestry | None) -> bool:
@@ -241,10 +243,6 @@ class PruningSpace(OptionSpace):
             else:
                 drawn[name] = values[int(u * len(values))]
         return drawn
-
-
-def _share(width: Width, share: float, divisor: int) -> int:
-    return min(make_divisible(share * width.largest, divisor), width.largest)
 
 
 def with_explicit(arch: Architecture) -> Architecture:

@@ -22,6 +22,7 @@ from nas.study.settings import StudySettings
 
 if TYPE_CHECKING:
     from nas.pruning.evaluate import Inheritance
+    from nas.torch_module import Network
     from nas.training.run import Start
     from nas.training.teacher import Teacher
 
@@ -137,6 +138,16 @@ def inheritance_of(settings: StudySettings, source: str | None = None) -> Inheri
         norm_images=pruning.norm_images,
         criterion_images=pruning.criterion_images,
     )
+
+
+def inherited_module(settings: StudySettings, arch: Architecture) -> Network:
+    """A child with the weights that it inherits, in evaluation mode, as it was judged."""
+    import torch
+
+    from nas.pruning.evaluate import inherited
+
+    module = inherited(arch, inheritance_of(settings))
+    return module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
 
 def fine_tuning(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -11,9 +10,9 @@ import torch
 from torch import nn
 
 from nas.architecture import Architecture
-from nas.blocks import KINDS, Block, block_graph
+from nas.blocks import KINDS, Block
 from nas.costs import cost
-from nas.graph import Graph, Shape
+from nas.graph import Graph
 from nas.pruning.children import ChannelMap
 from nas.pruning.inherit import Parent
 from nas.pruning.space import PruningSpace

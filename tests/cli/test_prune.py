@@ -1,0 +1,79 @@
+"""`nas prune` from a training's folder to an exported child, and its mistakes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from commands import Run
+from parents import trained_parent
+
+COMMON = ("--data", "digits", "--budget", "0.35MFLOPs", "-o", "small")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained_parent(tmp_path_factory.mktemp("parent") / "net")
+
+
+def test_from_a_training_to_an_exported_child(folder: Path, run: Run, tmp_path: Path) -> None:
+    words = ("--trials", "6", "--finalists", "1", "--epochs", "1", "--study", "p")
+    code, out, err = run("prune", str(folder), *COMMON, *words)
+    assert code == 0, err
+    assert "inherited accuracy" in out
+    assert "predicted accuracy" not in out
+    assert "the best child" in out
+    code, out, _ = run("show", "p")
+    assert code == 0
+    assert "inherited accuracy" in out
+    assert run("show", "p", "--json")[0] == 0
+    assert run("studies")[0] == 0
+    code, out, err = run("export", "small")
+    assert code == 0, err
+    assert (tmp_path / "small/model.onnx").exists()
+    code, out, err = run("resume", "p", "--trials", "2")
+    assert code == 0, err
+    code, out, err = run("export", "p", "-o", "child.onnx")
+    assert code == 0, err
+    assert "inherited" in out
+
+
+def test_mistakes_are_one_line(folder: Path, run: Run, tmp_path: Path) -> None:
+    state = json.loads((folder / "training.json").read_text())
+    classes = state["data"]["classes"]
+    for name, changed in (("other", ["nought", *classes[1:]]), ("fewer", classes[:9])):
+        shutil.copytree(folder, tmp_path / name)
+        state["data"]["classes"] = changed
+        (tmp_path / name / "training.json").write_text(json.dumps(state))
+    cases = [
+        (("prune", "mobilenet_v2_100", *COMMON), "is not trained"),
+        (("prune", str(folder), *COMMON, "--criterion", "l3"), "criterion 'l3' is unknown"),
+        (("prune", str(folder), *COMMON, "--ratios", "all"), "ratio mode 'all' is unknown"),
+        (("prune", str(folder), *COMMON, "--weights", "none.pt"), "none.pt"),
+        (("prune", "other", *COMMON), "training other is of other classes than digits: 'nought'"),
+        (("prune", "fewer", *COMMON), "training fewer has 9 classes, data set digits 10"),
+    ]
+    for words, message in cases:
+        code, _, err = run(*words)
+        assert code == 2, words
+        assert message in err.splitlines()[-1], err
+        assert "Traceback" not in err
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small/model.onnx").write_text("somebody's")
+    code, _, err = run("prune", str(folder), *COMMON)
+    assert code == 2
+    assert "choose another folder" in err
+
+
+def test_an_unfinished_parent_is_refused(folder: Path, run: Run, tmp_path: Path) -> None:
+    text = (folder / "training.json").read_text()
+    half = tmp_path / "half"
+    half.mkdir()
+    state = json.loads(text)
+    state |= {"finished": False, "history": [], "tensors": None}
+    (half / "training.json").write_text(json.dumps(state))
+    code, _, err = run("prune", str(half), *COMMON)
+    assert code == 2
+    assert "0 of 3 epochs are trained" in err

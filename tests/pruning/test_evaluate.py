@@ -1,0 +1,96 @@
+"""Inherited accuracy: an accuracy of the child as it is, on images nobody was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from parents import ARCH, trained_parent
+
+from nas.data import DataSet, load_data
+from nas.pruning.evaluate import Bench, Inheritance, estimate, folded, weights_checksum
+from nas.pruning.space import PruningSpace
+from nas.support.errors import NasError
+from nas.training import Trained, evaluate
+from nas.training.batches import Normalise, Pixels
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained_parent(tmp_path_factory.mktemp("parent") / "net")
+
+
+@pytest.fixture(scope="module")
+def data() -> DataSet:
+    return load_data("digits")
+
+
+@pytest.fixture(scope="module")
+def inheritance(folder: Path, data: DataSet) -> Inheritance:
+    weights = str(folder / "model.safetensors")
+    return Inheritance(
+        parent=ARCH.to_json(),
+        weights=weights,
+        checksum=weights_checksum(weights),
+        data="digits",
+        data_options=data.options.model_dump_json(),
+        data_checksum=data.checksum,
+        criterion="l1",
+    )
+
+
+def test_it_is_the_accuracy_of_the_child_on_the_validation_images(
+    inheritance: Inheritance, data: DataSet
+) -> None:
+    bench, space = Bench(inheritance, data), PruningSpace.of(ARCH, "x")
+    child = space.decode({"stages.0.0.hidden": 32, "resolution": 8})
+    got = bench.evaluated(child)
+    cpu = torch.device("cpu")
+    images, normalise = Pixels(data.validation, 8, cpu), Normalise(data, cpu)
+    expected = evaluate(bench.child(child), images, normalise)
+    assert got == {
+        "inherited_accuracy": pytest.approx(expected.accuracy, abs=1e-9),
+        "images": len(data.validation.labels),
+    }
+    assert got["inherited_accuracy"] > 0.3  # a tenth is chance
+    assert Bench(inheritance).evaluated(child) == got  # whichever process
+
+
+def test_more_pruning_loses_more(inheritance: Inheritance, data: DataSet, folder: Path) -> None:
+    bench, space = Bench(inheritance, data), PruningSpace.of(ARCH, "x")
+    whole, least = (
+        bench.evaluated(space.decode(p))["inherited_accuracy"] for p in (space.whole, space.least)
+    )
+    assert whole == pytest.approx(Trained.load(folder).accuracy, abs=0.03)
+    assert least < whole - 0.3
+
+
+def test_few_images_are_a_part_of_all(inheritance: Inheritance, data: DataSet) -> None:
+    few = inheritance.model_copy(update={"images": 50, "norm_images": 16})
+    assert Bench(few, data).evaluated(ARCH)["images"] == 50
+
+
+def test_statistics_are_those_of_the_images(inheritance: Inheritance, data: DataSet) -> None:
+    module = Bench(inheritance, data).parent.child(ARCH)
+    x = torch.randn(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    estimate(module, x)
+    with torch.no_grad():
+        before = module.stem[0].conv.conv(x)
+    norm = module.stem[0].conv.norm
+    assert torch.allclose(norm.running_mean, before.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(norm.running_var, before.var((0, 2, 3)), rtol=1e-3)
+
+
+def test_folding_changes_nothing(inheritance: Inheritance, data: DataSet) -> None:
+    bench = Bench(inheritance, data)
+    x = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = bench.child(ARCH)(x)
+        assert torch.allclose(folded(bench.child(ARCH))(x), expected, atol=1e-4)
+
+
+def test_weights_that_changed_are_refused(inheritance: Inheritance, data: DataSet) -> None:
+    other = inheritance.model_copy(update={"checksum": "0" * 64})
+    with pytest.raises(NasError, match="has changed since the pruning began"):
+        Bench(other, data).evaluated(ARCH)

@@ -1,0 +1,170 @@
+"""Studies that prune: children that just fit, rules for widths, finalists taught by the parent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from parents import ARCH, trained_parent
+
+from nas.data import DataSet, load_data
+from nas.pruning.children import Ancestry
+from nas.study import Study
+from nas.study.driver import Driver
+from nas.study.finalists import run_finalists
+from nas.study.pruned import begin_pruning, write_best
+from nas.study.pruning import PruningCandidates
+from nas.study.ratios import by_importance, by_sensitivity
+from nas.study.workers.open import open_executor
+from nas.support.errors import NasError
+from nas.training import Recipe, Trained
+
+BUDGET = "0.35MFLOPs"
+QUICK = Recipe(epochs=2, batch_size=32, images=320, lr=0.05)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained_parent(tmp_path_factory.mktemp("parent") / "net")
+
+
+@pytest.fixture(scope="module")
+def data() -> DataSet:
+    return load_data("digits")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def begun(folder: Path, data: DataSet, *budgets: str, **options: object) -> Study:
+    chosen = {"trials": 12, "recipe": QUICK, "finalists": 2, "output": "small", **options}
+    weights = folder / "model.safetensors"
+    return begin_pruning(ARCH, weights, "cpu", budgets or (BUDGET,), data, **chosen)  # type: ignore[arg-type]
+
+
+def test_a_search_of_children(folder: Path, data: DataSet, here: Path) -> None:
+    study = begun(folder, data, name="s")
+    Driver(study).run(12)
+    again = Study.load("s")  # from its storage alone
+    records = again.records()
+    assert len(records) == 12
+    assert len({record.hash for record in records}) == 12
+    for record in records:
+        assert record.macs <= 350_000
+        assert record.score_name == "inherited accuracy"
+        low, high = record.accuracy_interval or (0, 0)
+        assert 0 <= low <= record.score <= high <= 100
+        assert record.scores == {}
+    assert again.record().to_dict()["inherited_accuracy"] == again.record().score
+    # It is spent on what just fits.
+    assert sorted(record.macs for record in records)[6] > 0.85 * 350_000
+    assert max(r.score for r in records) > 25  # a tenth is chance
+
+
+def test_workers_find_the_same(folder: Path, data: DataSet, here: Path) -> None:
+    one, two = (begun(folder, data, name=name, trials=4) for name in ("one", "two"))
+    Driver(one).run(4)
+    with open_executor(2, None, ()) as (executor, slots):
+        Driver(two, executor, slots).run(4)
+    scores = [{r.hash: r.score for r in study.records()} for study in (one, two)]
+    same = scores[0].keys() & scores[1].keys()
+    assert len(same) >= 2  # those that it begins with
+    assert all(scores[0][key] == scores[1][key] for key in same)
+
+
+def test_finalists_begin_with_inherited_weights_and_learn_from_the_parent(
+    folder: Path, data: DataSet, here: Path
+) -> None:
+    study = begun(folder, data, ratios="uniform", finalists=1)
+    Driver(study).run(study.settings.trials)
+    (record,) = study.records()
+    (found,) = run_finalists(study)
+    state = json.loads((found.folder / "training.json").read_text())
+    assert state["teacher"] == study.settings.pruning.checksum  # type: ignore[union-attr]
+    assert state["start"]
+    assert 100 * found.accuracy > record.score
+    out = write_best(study)
+    assert out == here / "small"
+    trained = Trained.load(out)
+    assert trained.accuracy == found.accuracy
+    assert trained.arch.hash == record.hash
+    assert not list(here.glob("**/*.csv"))  # its accuracy is no example to predict by
+
+
+def test_rules_give_children_that_just_fit(folder: Path, data: DataSet, here: Path) -> None:
+    study = begun(folder, data)
+    candidates = study.candidates
+    assert isinstance(candidates, PruningCandidates)
+    importance = {"stages.0.0.expand": [0.0] * 40 + [1.0] * 8}
+    for layer in ("stages.0.1.expand", "stages.1.0.expand", "stages.1.1.conv1"):
+        importance[layer] = [1.0] * 8
+    scores = {
+        node.name: [importance.get(node.name, [1.0])[i % len(importance.get(node.name, [1.0]))]
+                    for i in range(node.shape[0])]
+        for node in ARCH.graph().nodes
+        if node.op == "conv"
+    }  # fmt: skip
+    import numpy as np
+
+    ancestry = Ancestry(ARCH, {name: np.array(values) for name, values in scores.items()})
+    wide = PruningCandidates(candidates.pruning, study.target, ())
+    assert by_importance(wide, ancestry).arch == ARCH  # type: ignore[union-attr]
+    pruned = by_importance(candidates, ancestry)
+    uniform = candidates.uniform()[0]
+    for child in (pruned, uniform):
+        assert child is not None
+        assert not candidates.excess(child)
+        assert child.assignment["resolution"] == 8
+        assert not any(child.assignment[name] for name in candidates.pruning.skips)
+    assert pruned is not None
+    assert pruned.assignment["stages.0.0.hidden"] < uniform.assignment["stages.0.0.hidden"]
+
+
+def test_sensitive_layers_keep_more(folder: Path, data: DataSet, here: Path) -> None:
+    study = begun(folder, data)
+    candidates = study.candidates
+    assert isinstance(candidates, PruningCandidates)
+
+    def accuracy(archs: object) -> list[float]:
+        """Only the first block's width matters."""
+        return [a.stages[0][0].get("hidden") / 48 for a in archs]  # type: ignore[attr-defined]
+
+    child = by_sensitivity(candidates, accuracy)
+    assert child is not None
+    assert not candidates.excess(child)
+    kept = child.assignment
+    assert kept["stages.0.0.hidden"] > kept["stages.0.1.hidden"]
+
+
+@pytest.mark.parametrize(
+    ("budgets", "options", "message"),
+    [
+        ((), {"criterion": "l3"}, "criterion 'l3' is unknown .one of .* l1, l2,"),
+        ((), {"ratios": "serch"}, "ratio mode 'serch' is unknown; did you mean 'search'"),
+        (("1kFLOPs",), {}, "cannot be met: the smallest network of space .* has 2.8 kMACs"),
+        ((), {"finalists": 0}, "at least one child must be fine-tuned"),
+    ],
+)
+def test_mistakes(
+    folder: Path,
+    data: DataSet,
+    here: Path,
+    budgets: tuple[str, ...],
+    options: dict[str, object],
+    message: str,
+) -> None:
+    with pytest.raises(NasError, match=message):
+        begun(folder, data, *budgets, **options)
+    assert not (here / "studies").exists() or not list((here / "studies").glob("*.journal"))
+
+
+def test_weights_of_another_network_are_refused(folder: Path, data: DataSet, here: Path) -> None:
+    from dataclasses import replace
+
+    other = replace(ARCH, stem=(ARCH.stem[0], ARCH.stem[0]))
+    with pytest.raises(NasError, match=r"model\.safetensors"):
+        begin_pruning(other, folder / "model.safetensors", "cpu", [BUDGET], data)
