@@ -17,6 +17,7 @@ from nas import plugins
 from nas.blocks import KINDS
 from nas.data import READERS
 from nas.proxies import PROXIES
+from nas.pruning.criteria import CRITERIA
 from nas.study.samplers import SAMPLERS
 from nas.support.registry import Registry, transaction
 
@@ -27,6 +28,7 @@ ADDED: dict[str, tuple[Registry[Any], str]] = {
     "A proxy": (PROXIES, "spread"),
     "A sampler": (SAMPLERS, "climber"),
     "A data reader": (READERS, "npz"),
+    "A criterion of pruning": (CRITERIA, "brightest"),
 }
 
 

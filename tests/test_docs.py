@@ -1,6 +1,7 @@
 """What the documents show is read and run."""
 
 import re
+import runpy
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -48,6 +49,12 @@ def test_the_space_of_the_document_is_one_and_every_shipped_space_is_listed() ->
     space = SearchSpace.from_dict(yaml.safe_load(example))
     assert space.sample(0).classes == 10
     assert set(space_names()) <= set(re.findall(r"`([\w:]+)`", text))
+
+
+def test_the_table_of_criteria_is_the_registrys() -> None:
+    text = (DOCS / "pruning.md").read_text()
+    script = runpy.run_path(str(ROOT / "scripts" / "make_criteria_doc.py"))
+    assert script["rewritten"](text) == text
 
 
 def test_every_proxy_is_in_the_table_of_the_document() -> None:

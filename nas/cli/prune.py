@@ -11,6 +11,7 @@ from nas.budget import EXAMPLES
 from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
 from nas.cli.options import PluginOption, SchedulerOption, StorageOption, WorkersOption
 from nas.cli.search import conclude, run_study, worker_options
+from nas.cli.unstructured import prune_unstructured
 from nas.defaults import DEFAULT_SAMPLER, DEFAULT_TARGET
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ def prune(
     data: Annotated[
         str, typer.Option(help="What children are judged and fine-tuned on; as for `nas train`.")
     ],
-    budget: Annotated[
-        list[str],
-        typer.Option(help=f"Upper limit, repeatable: {EXAMPLES}. FLOPs are multiply-adds."),
-    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the best child's training.")
     ],
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Upper limit, repeatable: {EXAMPLES}. FLOPs are multiply-adds."),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(help="File of the network's weights: PyTorch, safetensors or ONNX."),
@@ -74,6 +75,18 @@ def prune(
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
+    unstructured: Annotated[
+        str | None,
+        typer.Option(
+            help="Set single weights to zero instead: magnitude, obd, obs or variance.",
+            show_default=False,
+        ),
+    ] = None,
+    sparsity: Annotated[float, typer.Option(help="Share of zeros, with --unstructured.")] = 0.5,
+    pattern: Annotated[
+        str | None,
+        typer.Option(help="n:m for n of every m weights kept, as 2:4.", show_default=False),
+    ] = None,
     study: Annotated[
         str | None, typer.Option(help="Name of the study. Default: of network, target and budgets.")
     ] = None,
@@ -91,12 +104,18 @@ def prune(
     from nas.study.pruned import begin_pruning
     from nas.study.settings import FINE_TUNING
     from nas.study.workers.open import open_executor
+    from nas.support.errors import NasError
     from nas.training.recipe import Recipe
 
     plugins.load_all(plugin)
     loaded = open_data(data, split, classes, left_out)
     assert loaded is not None
     arch, file = _parent(parent, weights, resolution, storage, loaded)
+    if unstructured is not None:
+        prune_unstructured(arch, file, loaded, output, unstructured, sparsity, pattern, seed)
+        return
+    if not budget:
+        raise NasError("--budget is needed, or --unstructured")
     settings = (Recipe.load(recipe) if recipe else FINE_TUNING).changed(epochs=epochs)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun = begin_pruning(

@@ -148,6 +148,12 @@ def _of_state(state: Mapping[str, Tensor], path: Path) -> Iterator[Module]:
             raise NasError(f"{path}: {owner}.{suffix} {shape} is no weight of a known layer")
 
 
+def _folded(scale: Tensor) -> dict[str, Tensor]:
+    """The norm that multiplies by a scale."""
+    statistics = {"running_mean": torch.zeros(len(scale)), "running_var": torch.ones(len(scale))}
+    return {"weight": scale, **statistics}
+
+
 def _read_onnx(path: Path) -> onnx.ModelProto:
     try:
         return onnx.load(str(path))
@@ -190,6 +196,11 @@ def _of_onnx(model: onnx.ModelProto) -> Iterator[Module]:
             owner = before.path[0] if before else f"norm{len(found)}"
             eps = float(attributes.get("epsilon", 1e-5))
             found.append(Module((owner, "norm"), node.input[1], "norm", tensors, eps))
+        elif node.op_type == "Mul" and fixed and not before and value(fixed[0]).ndim == 4:
+            # A norm on its own, as `nas.to_onnx` writes it: this scale, then a shift.
+            scale = value(fixed[0]).flatten()
+            found.append(Module((fixed[0], "norm"), fixed[0], "norm", _folded(scale), 0.0))
+            made[node.output[0]] = found[-1]
         elif node.op_type == "Add" and before and fixed and "bias" not in before.tensors:
             bias = value(fixed[0])
             if bias.numel() == len(before.tensors["weight"]):

@@ -210,14 +210,16 @@ class _Matching:
         short = "shortcut" in node.name
         fitting = [m for m in fitting if bool(_SHORTCUT.search(m.name)) == short] or fitting
         chosen = fitting[0]
-        if not self.file.ordered:
-            for other in fitting[1:]:
-                if not _comes_first(chosen, other):
-                    raise NasError(
-                        f"{self.file.path}: {node.name} {shape} may be {chosen.name} or "
-                        f"{other.name}, and a file sorted by names does not say which: give one "
-                        "that torch.save wrote"
+        for other in fitting[1:]:
+            if not _comes_first(chosen, other, self.file.ordered):
+                raise NasError(
+                    f"{self.file.path}: {node.name} {shape} may be {chosen.name} or {other.name}: "
+                    + (
+                        "two branches of one unit with the same shapes"
+                        if self.file.ordered
+                        else "a file sorted by names does not say; give one that torch.save wrote"
                     )
+                )
         self.unused.remove(chosen)
         return chosen
 
@@ -242,13 +244,19 @@ def _nearness(one: Module, other: Module) -> tuple[bool, int]:
     return _beside(one, other), sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _comes_first(one: Module, other: Module) -> bool:
-    """Whether the numbers in two names tell that `one` comes first: those of the first part in
-    which the names differ, if that differs in nothing else."""
-    for a, b in zip(one.path, other.path, strict=False):
+def _comes_first(one: Module, other: Module, ordered: bool) -> bool:
+    """Whether it is certain that `one` is executed first.
+
+    The numbers in the first part in which two names differ tell, if that differs in nothing else.
+    Otherwise an order of registration is that of execution, but for branches of one numbered unit.
+    """
+    for i, (a, b) in enumerate(zip(one.path, other.path, strict=False)):
         if a != b:
-            return re.sub(r"\d+", "#", a) == re.sub(r"\d+", "#", b) and natural(a) < natural(b)
-    return False
+            numbered = re.sub(r"\d+", "#", a) == re.sub(r"\d+", "#", b) and natural(a) < natural(b)
+            branches = i + 1 < min(len(one.path), len(other.path))
+            in_unit = any(part[-1:].isdigit() for part in one.path[:i])
+            return numbered or (ordered and not (branches and in_unit))
+    return ordered
 
 
 def _check_outputs(arch: Architecture, module: Network, path: Path) -> None:

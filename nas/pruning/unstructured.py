@@ -69,7 +69,7 @@ def sparsified(
         for name, weight in weights.items():
             core = module.get_submodule(f"{name}.{subject.readers[name].node.op}")
             assert isinstance(core, nn.Conv2d | nn.Linear)
-            core.weight.copy_(weight.view_as(core.weight))
+            core.weight.copy_(weight.reshape(core.weight.shape))
             if method == "variance":
                 _keep_means(subject, name, module, masks[name])
     return Sparse(module, masks)
@@ -99,7 +99,7 @@ def _obd(subject: Subject) -> Weights:
         ):
             square.add_(g.square() / (2 * len(images)))
     return {
-        name: (square * weights[name].detach().square()).view_as(subject.readers[name].weight)
+        name: (square * weights[name].detach().square()).reshape(subject.readers[name].weight.shape)
         for name, square in squares.items()
     }
 
@@ -160,7 +160,7 @@ def _of_every(scores: Weights, pattern: Pattern) -> Weights:
         kept = torch.ones(score.shape, dtype=torch.bool)
         whole = score.shape[1] // m * m
         groups = score[:, :whole].mT.unflatten(-1, (-1, m))
-        order = groups.argsort(-1, descending=True, stable=True).argsort(-1)
+        order = groups.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
         kept[:, :whole] = (order < n).flatten(-2).mT
         masks[name] = kept
     return masks

@@ -8,6 +8,7 @@ runner; in pytest one line is a test:
 """
 
 from nas.testing.blocks import check_block
+from nas.testing.criteria import check_criterion
 from nas.testing.proxies import check_proxy
 from nas.testing.pruning import check_prunable
 from nas.testing.readers import check_reader
@@ -16,6 +17,7 @@ from nas.testing.targets import check_target
 
 __all__ = [
     "check_block",
+    "check_criterion",
     "check_proxy",
     "check_prunable",
     "check_reader",

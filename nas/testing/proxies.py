@@ -88,10 +88,10 @@ def _check_alone(name: str, arch: Architecture) -> None:
 def _check_untouched(name: str, module: nn.Module, x: Tensor, where: str) -> None:
     next(iter(module.modules())).train()  # modes may differ within a module
     next(iter(module.parameters())).requires_grad_(False)
-    before, state, images = _snapshot(module), torch.get_rng_state(), x.clone()
+    before, state, images = snapshot(module), torch.get_rng_state(), x.clone()
     with torch.no_grad():
         result = _scored(name, score(module, x, [name], SEED), where)
-    for part, value in _snapshot(module).items():
+    for part, value in snapshot(module).items():
         claim(value == before[part], f"proxy '{name}' changes {part or 'the root'} of {where}")
     claim(torch.equal(images, x), f"proxy '{name}' writes to the images")
     claim(not x.requires_grad, f"proxy '{name}' makes the images require a gradient")
@@ -120,7 +120,7 @@ def _check_module_of(name: str, arch: Architecture) -> None:
     claim(alike, f"proxy '{name}' gives {wanted} for a network, but {values[0]} for its module")
 
 
-def _snapshot(module: nn.Module) -> dict[str, Any]:
+def snapshot(module: nn.Module) -> dict[str, Any]:
     """Everything of a module that a score could leave changed."""
     snapshot: dict[str, Any] = {}
     for name, m in module.named_modules():

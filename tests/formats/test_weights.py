@@ -78,9 +78,11 @@ class MBConv(nn.Module):
         if hasattr(self, "conv_pw"):
             h = functional.relu6(self.bn1(self.conv_pw(x)))
             h = functional.relu6(self.bn2(self.conv_dw(h)))
-            return x + self.bn3(self.conv_pwl(self.se(h)))
-        h = functional.relu6(self.bn1(self.conv_dw(x)))
-        return x + self.bn2(self.conv_pwl(self.se(h)))
+            last = self.bn3
+        else:
+            h, last = functional.relu6(self.bn1(self.conv_dw(x))), self.bn2
+        result: Tensor = x + last(self.conv_pwl(self.se(h)))
+        return result
 
 
 class Basic(nn.Module):
@@ -94,7 +96,8 @@ class Basic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
-        return (h + self.downsample(x)).relu()
+        result: Tensor = (h + self.downsample(x)).relu()
+        return result
 
 
 class Foreign(nn.Module):
@@ -112,7 +115,8 @@ class Foreign(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu6(self.bn1(self.conv_stem(x)))
         x = self.layer1(self.blocks(x)).mean((2, 3), keepdim=True)
-        return self.classifier(x).flatten(1)
+        logits: Tensor = self.classifier(x).flatten(1)
+        return logits
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +223,47 @@ def test_an_onnx_file_with_folded_norms(tmp_path: Path, images: Tensor) -> None:
     module = initialised(NET, 4)
     onnx.save(to_onnx(NET, module), tmp_path / "w.onnx")
     assert_same(load_weights(NET, tmp_path / "w.onnx"), module, images)
+
+
+def test_an_onnx_file_of_ours_with_norms_on_their_own(tmp_path: Path) -> None:
+    arch = Architecture(
+        16,
+        (Block("conv", out=4),),
+        ((Block("dense", growth=2, hidden=8), Block("activate")),),
+        (Block("gap"), Block("linear", out=2)),
+    )
+    module = initialised(arch, 4)
+    onnx.save(to_onnx(arch, module), tmp_path / "w.onnx")
+    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    assert_same(load_weights(arch, tmp_path / "w.onnx"), module, images)
+
+
+def test_branches_that_may_be_exchanged_are_refused(tmp_path: Path) -> None:
+    arch = Architecture(
+        16,
+        (Block("conv", out=8),),
+        ((Block("shuffle", out=16, stride=2),),),
+        (Block("gap"), Block("linear", out=2)),
+    )
+    state = build(arch).state_dict()
+    ours = ("left_depthwise", "left_pointwise", "expand", "depthwise", "project")
+
+    def renamed(names: tuple[str, ...]) -> dict[str, Tensor]:
+        found = {}
+        for key, value in state.items():
+            unit, _, rest = key.removeprefix("stages.0.0.").partition(".")
+            part = rest.partition(".")[0]
+            place = names[ours.index(unit)] if unit in ours else unit
+            found[f"unit1.{place}.{part}.{key.rpartition('.')[2]}" if unit in ours else key] = value
+        return found
+
+    numbered = ("branch1.0", "branch1.1", "branch2.0", "branch2.1", "branch2.2")
+    torch.save(renamed(numbered), tmp_path / "w.pth")
+    load_weights(arch, tmp_path / "w.pth")
+    named = ("side.0", "side.1", "main.0", "main.1", "main.2")
+    torch.save(renamed(named), tmp_path / "w.pth")
+    with pytest.raises(NasError, match="two branches of one unit with the same shapes"):
+        load_weights(arch, tmp_path / "w.pth")
 
 
 def foreign_onnx(path: Path, padding: int = 1, softmax: bool = False) -> Architecture:

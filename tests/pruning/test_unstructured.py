@@ -104,14 +104,14 @@ def test_obs_is_the_brute_force_where_one_weight_goes() -> None:
             best, *_ = np.linalg.lstsq(columns, target, rcond=None)
             errors[kept] = float(np.square(columns @ best - target).sum())
         kept = min(errors, key=lambda k: errors[k])
-        assert tuple(np.flatnonzero(mended.detach().numpy())) == kept
+        assert np.flatnonzero(mended.detach().numpy()).tolist() == list(kept)
         error = np.square(reads @ mended.detach().double().numpy() - target).sum()
         assert error == pytest.approx(errors[kept], rel=0.05)
 
 
 def test_obd_keeps_what_the_loss_feels(subject: Subject) -> None:
     """Its score of a weight is half the mean square of the loss's derivative times the weight."""
-    sparse = sparsified(subject, "obd", 0.4)
+    sparse = sparsified(subject, "obd", 0.95)
     name = "head.1.linear"
     weight = subject.readers[name].weight[:, :, 0]
     with torch.no_grad():

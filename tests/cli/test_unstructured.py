@@ -1,0 +1,68 @@
+"""`nas prune --unstructured` and `nas criteria`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnxruntime
+import pytest
+from commands import Run
+from safetensors.torch import load_file, save_file
+
+from nas.architecture import Architecture
+from nas.blocks import Block
+from nas.formats.verified import initialised
+from nas.pruning.criteria import CRITERIA
+
+NET = Architecture(
+    8,
+    (Block("conv", out=8),),
+    ((Block("inverted", out=8, hidden=16),),),
+    (Block("gap"), Block("linear", out=10)),
+    channels=1,
+)
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    (tmp_path / "net.json").write_text(NET.to_json())
+    save_file(initialised(NET).state_dict(), tmp_path / "w.safetensors")
+    return ["prune", "net.json", "--weights", "w.safetensors", "--data", "digits", "-o", "out"]
+
+
+def test_weights_become_zero_and_the_report_is_plain(
+    run: Run, words: list[str], tmp_path: Path
+) -> None:
+    code, out, err = run(*words, "--unstructured", "magnitude", "--sparsity", "0.75")
+    assert code == 0, err
+    assert "75.0% of the weights of convolutions and linear layers are zero" in out
+    assert "none is saved on dense hardware" in out
+    state = load_file(tmp_path / "out" / "model.safetensors")
+    weights = [v for k, v in state.items() if v.dim() > 1 and "depthwise" not in k]
+    zeros = sum(int((w == 0).sum()) for w in weights)
+    assert zeros / sum(w.numel() for w in weights) == pytest.approx(0.75, abs=0.01)
+    onnxruntime.InferenceSession(str(tmp_path / "out" / "model.onnx"))
+    code, _, err = run(*words, "--unstructured", "obs", "--pattern", "2:4")
+    assert code == 2
+    assert "holds a model.safetensors that is of no training there" in err
+
+
+def test_mistakes_are_one_line(run: Run, words: list[str]) -> None:
+    for more, text in (
+        ([], "--budget is needed, or --unstructured"),
+        (["--unstructured", "obx"], "did you mean 'obs'"),
+        (["--unstructured", "obs", "--pattern", "4:2"], "must be n:m"),
+    ):
+        code, _, err = run(*words, *more)
+        assert code == 2
+        assert text in err.splitlines()[-1]
+
+
+def test_every_criterion_is_listed(run: Run) -> None:
+    code, out, _ = run("criteria")
+    assert code == 0
+    assert set(CRITERIA) <= set(out.split())
+    listed = json.loads(run("criteria", "--json")[1])
+    assert {c["name"] for c in listed} == set(CRITERIA)
+    assert all(c["source"] and c["failure"] for c in listed)
