@@ -23,8 +23,10 @@ from nas.architecture import Architecture
 from nas.data import DataOptions, DataSet, load_again
 from nas.data.dataset import Images
 from nas.formats.weights import load_weights
+from nas.pruning.children import ChannelMap
 from nas.pruning.criteria import importances
 from nas.pruning.inherit import Parent
+from nas.pruning.reconstruct import reconstructed
 from nas.pruning.subject import Subject
 from nas.support.errors import NasError
 from nas.support.files import read_bytes
@@ -40,7 +42,8 @@ NORM_STREAM, HELD_OUT_STREAM, CRITERION_STREAM = 1, 2, 3
 
 class Inheritance(Settings):
     """What inherited accuracy depends on beside the child: the parent's weights, with a checksum of
-    their file, the data, the criterion and how many images are looked at."""
+    their file, the data, the criterion, whether layers that lose inputs are reconstructed, and how
+    many images are looked at."""
 
     parent: str  # an architecture's JSON
     weights: str
@@ -49,6 +52,7 @@ class Inheritance(Settings):
     data_options: str
     data_checksum: str
     criterion: str
+    reconstruct: bool = False
     seed: int = 0
     images: Annotated[int, Field(ge=1)] = 512
     norm_images: Annotated[int, Field(ge=2)] = 128
@@ -100,6 +104,12 @@ class Bench:
     @cached_property
     def parent(self) -> Parent:
         """The parent with the criterion's scores. Errors: `NasError` where its weights changed."""
+        subject = self._subject
+        scores = importances(self.inheritance.criterion, subject)
+        return Parent(subject.arch, subject.module, scores)
+
+    @cached_property
+    def _subject(self) -> Subject:
         given = self.inheritance
         if weights_checksum(given.weights) != given.checksum:
             raise NasError(f"{given.weights} has changed since the pruning began")
@@ -108,8 +118,7 @@ class Bench:
         images = self._some(self.data.train, given.criterion_images, CRITERION_STREAM)
         pixels = Pixels(images, arch.resolution, CPU)
         shown = self.normalise(pixels.pixels)
-        subject = Subject(arch, arch.graph(), module, shown, pixels.labels, given.seed)
-        return Parent(arch, module, importances(given.criterion, subject))
+        return Subject(arch, arch.graph(), module, shown, pixels.labels, given.seed)
 
     @cached_property
     def normalise(self) -> Normalise:
@@ -138,7 +147,10 @@ class Bench:
         """The child, its norms' statistics estimated on training images, in evaluation mode."""
         count = self.inheritance.norm_images
         images, _ = self._shown(self.data.train, count, NORM_STREAM, arch.resolution)
-        module = self.parent.child(arch)
+        channels = self.parent.channels(arch)
+        module = self.parent.child(arch, channels)
+        if self.inheritance.reconstruct:
+            reconstruct(module, self._subject, channels)
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         estimate(module, images)
         return module.eval()
@@ -166,6 +178,20 @@ def bench_of(inheritance: Inheritance, data: DataSet | None = None) -> Bench:
 
 
 _kept: dict[Inheritance, Bench] = {}
+
+
+def reconstruct(module: Network, parent: Subject, channels: ChannelMap) -> None:
+    """Refits every layer of a child that has lost inputs to its parent's outputs."""
+    for name, layer in parent.readers.items():
+        kept = channels.get(name)
+        pixels = 1 if layer.node.op == "conv" else layer.inputs[1] * layer.inputs[2]
+        if kept is None or layer.is_depthwise or len(kept.inputs) == pixels * layer.inputs[0]:
+            continue
+        weight = reconstructed(parent, name, (kept.inputs[::pixels] // pixels).tolist())
+        own = module.get_submodule(name).get_submodule(layer.node.op)
+        assert isinstance(own, nn.Conv2d | nn.Linear)
+        with torch.no_grad():
+            own.weight.copy_(weight[torch.from_numpy(kept.out)].view_as(own.weight))
 
 
 def estimate(module: nn.Module, images: Tensor) -> None:
