@@ -187,9 +187,11 @@ def reconstruct(module: Network, parent: Subject, channels: ChannelMap) -> None:
         pixels = 1 if layer.node.op == "conv" else layer.inputs[1] * layer.inputs[2]
         if kept is None or layer.is_depthwise or len(kept.inputs) == pixels * layer.inputs[0]:
             continue
-        weight = reconstructed(parent, name, (kept.inputs[::pixels] // pixels).tolist())
         own = module.get_submodule(name).get_submodule(layer.node.op)
         assert isinstance(own, nn.Conv2d | nn.Linear)
+        if getattr(own, "groups", 1) != layer.node.groups:  # whole groups went, and their filters
+            continue
+        weight = reconstructed(parent, name, (kept.inputs[::pixels] // pixels).tolist())
         with torch.no_grad():
             own.weight.copy_(weight[torch.from_numpy(kept.out)].view_as(own.weight))
 

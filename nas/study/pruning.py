@@ -159,7 +159,7 @@ def fine_tuning(
     Neither where the study prunes nothing."""
     if settings.pruning is None:
         return None, None
-    from nas.pruning.evaluate import inherited, load_parent
+    from nas.pruning.evaluate import bench_of, load_parent
     from nas.training.run import Start
     from nas.training.teacher import Teacher
 
@@ -172,4 +172,4 @@ def fine_tuning(
     )
     about = inheritance.criterion, inheritance.reconstruct, inheritance.seed
     identity = " ".join(map(str, (inheritance.checksum, *about)))
-    return teacher, Start(identity, lambda: inherited(arch, inheritance))
+    return teacher, Start(identity, lambda: bench_of(inheritance, data).child(arch))

@@ -27,8 +27,9 @@ RATIOS: tuple[Ratios, ...] = get_args(Ratios)
 class PruningStudy(Settings):
     """What a study that prunes a trained network has beside the space that is made from it.
 
-    `weights` is the file of the parent's weights, with its checksum; `criterion` ranks channels,
-    `reconstruct` refits layers that lose inputs, `ratios` says how widths are chosen. The best child's training is written to `output`.
+    `weights` is the file of the parent's weights, with its checksum. `criterion` ranks channels,
+    `reconstruct` refits layers that lose inputs and `ratios` says how widths are chosen. The best
+    child's training is written to `output`.
     """
 
     weights: str
