@@ -141,7 +141,9 @@ def begin_pruning(
     candidates.check()
     bench = bench_of(inheritance_of(settings), data)
     first = _first(candidates, ratios, bench, bench.parent)
-    settings = settings.model_copy(update={"start_from": tuple(first)})
+    known = bench.accuracies([candidates.space.decode(each) for each in first])
+    pruning = pruning.model_copy(update={"enough": max(known, default=0.0)})
+    settings = settings.model_copy(update={"start_from": tuple(first), "pruning": pruning})
     words = ["pruned", parent.name or "network", device.name, *settings.budgets]
     return named(name, Storage(storage), words, settings, candidates)
 

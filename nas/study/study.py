@@ -206,8 +206,8 @@ class Study:
 
     def reference_scorer(self) -> Scorer:
         """What the reference sample is scored by."""
-        if self.settings.pruning is not None:
-            return Inherited(inheritance_of(self.settings, self.moved))
+        if (pruning := self.settings.pruning) is not None:
+            return Inherited(inheritance_of(self.settings, self.moved), pruning.enough)
         return Predicted(self.predictions.model) if self.predicts else self._scorer(None)
 
     def _scorer(self, combiner: Combiner | None) -> Scorer:
