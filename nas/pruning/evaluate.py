@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nas.architecture import Architecture
 from nas.data import DataOptions, DataSet, load_again
@@ -157,7 +156,6 @@ class Bench:
         module = self.parent.child(arch, channels)
         if self.inheritance.reconstruct:
             reconstruct(module, self._subject, channels)
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         estimate(module, images)
         return module.eval()
 
@@ -214,7 +212,7 @@ def estimate(module: nn.Module, images: Tensor) -> None:
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean over the batches
-    module.train()
+        norm.train()
     with torch.no_grad():
         for part in images.split(BATCH):
             if len(part) > 1:
@@ -232,7 +230,20 @@ def folded(module: Network) -> Network:
             continue
         norm, act = getattr(chain, "norm", None), getattr(chain, "act", None)
         if isinstance(norm, nn.BatchNorm2d):
-            chain.conv, chain.norm = fuse_conv_bn_eval(conv, norm), nn.Identity()
+            _fold(conv, norm)
+            chain.norm = nn.Identity()
         if act is not None and hasattr(act, "inplace"):
             act.inplace = True
     return module
+
+
+def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    """Gives a convolution the norm's scale and shift (torch's own function copies the module, which
+    takes longer than to run it)."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    with torch.no_grad():
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        before = norm.running_mean if conv.bias is None else norm.running_mean - conv.bias
+        conv.bias = nn.Parameter(norm.bias - before * scale)
+        conv.weight = nn.Parameter(conv.weight * scale.view(-1, 1, 1, 1))

@@ -144,12 +144,9 @@ def inheritance_of(settings: StudySettings, source: str | None = None) -> Inheri
 
 def inherited_module(settings: StudySettings, arch: Architecture) -> Network:
     """A child with the weights that it inherits, in evaluation mode, as it was judged."""
-    import torch
-
     from nas.pruning.evaluate import inherited
 
-    module = inherited(arch, inheritance_of(settings))
-    return module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
+    return inherited(arch, inheritance_of(settings))
 
 
 def fine_tuning(
