@@ -26,13 +26,14 @@ from nas.formats.weights import load_weights
 from nas.pruning.children import ChannelMap
 from nas.pruning.criteria import importances
 from nas.pruning.inherit import Parent
+from nas.pruning.quick import fold, quickened
 from nas.pruning.reconstruct import reconstructed
 from nas.pruning.subject import Subject
 from nas.support.errors import NasError
 from nas.support.files import read_bytes
 from nas.support.plain_torch import plain_torch
 from nas.support.validation import Settings
-from nas.torch_module import Chain, Network
+from nas.torch_module import Network
 from nas.training.batches import Normalise, Pixels
 
 BATCH = 256
@@ -150,20 +151,31 @@ class Bench:
     @plain_torch()
     def child(self, arch: Architecture) -> Network:
         """The child, its norms' statistics estimated on training images, in evaluation mode."""
-        count = self.inheritance.norm_images
-        images, _ = self._shown(self.data.train, count, NORM_STREAM, arch.resolution)
+        module = self._inheriting(arch)
+        self._estimate(module, arch.resolution)
+        return module
+
+    def _inheriting(self, arch: Architecture) -> Network:
         channels = self.parent.channels(arch)
         module = self.parent.child(arch, channels)
         if self.inheritance.reconstruct:
             reconstruct(module, self._subject, channels)
-        estimate(module, images)
-        return module.eval()
+        return module
 
+    def _estimate(self, module: Network, resolution: int) -> None:
+        count = self.inheritance.norm_images
+        images, _ = self._shown(self.data.train, count, NORM_STREAM, resolution)
+        estimate(module, images)
+        module.eval()
+
+    @plain_torch()
     def evaluated(self, arch: Architecture, enough: float = 0.0) -> dict[str, float]:
         """See `inherited_accuracy`."""
         count = self.inheritance.images
         images, labels = self._shown(self.data.validation, count, HELD_OUT_STREAM, arch.resolution)
-        module = folded(self.child(arch))
+        module = quickened(self._inheriting(arch))
+        self._estimate(module, arch.resolution)
+        fold(module)
         right: list[bool] = []
         with torch.inference_mode():
             for part in images.split(FIRST):
@@ -219,31 +231,3 @@ def estimate(module: nn.Module, images: Tensor) -> None:
                 module(part)
     for norm in norms:
         norm.momentum = 0.1
-
-
-def folded(module: Network) -> Network:
-    """The module with its norms folded into convolutions and activations in place: the same
-    function, in two thirds of the time. The module itself is changed."""
-    for chain in module.modules():
-        conv = getattr(chain, "conv", None)
-        if not isinstance(chain, Chain) or not isinstance(conv, nn.Conv2d):
-            continue
-        norm, act = getattr(chain, "norm", None), getattr(chain, "act", None)
-        if isinstance(norm, nn.BatchNorm2d):
-            _fold(conv, norm)
-            chain.norm = nn.Identity()
-        if act is not None and hasattr(act, "inplace"):
-            act.inplace = True
-    return module
-
-
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    """Gives a convolution the norm's scale and shift (torch's own function copies the module, which
-    takes longer than to run it)."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    with torch.no_grad():
-        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        before = norm.running_mean if conv.bias is None else norm.running_mean - conv.bias
-        conv.bias = nn.Parameter(norm.bias - before * scale)
-        conv.weight = nn.Parameter(conv.weight * scale.view(-1, 1, 1, 1))

@@ -9,7 +9,8 @@ import torch
 from parents import ARCH, trained_parent
 
 from nas.data import DataSet, load_data
-from nas.pruning.evaluate import Bench, Inheritance, estimate, folded, weights_checksum
+from nas.pruning.evaluate import Bench, Inheritance, estimate, weights_checksum
+from nas.pruning.quick import fold, quickened
 from nas.pruning.space import PruningSpace
 from nas.support.errors import NasError
 from nas.training import Trained, evaluate
@@ -102,12 +103,16 @@ def test_statistics_are_those_of_the_images(inheritance: Inheritance, data: Data
     assert torch.allclose(norm.running_var, before.var((0, 2, 3)), rtol=1e-3)
 
 
-def test_folding_changes_nothing(inheritance: Inheritance, data: DataSet) -> None:
+def test_what_makes_it_quick_changes_nothing(inheritance: Inheritance, data: DataSet) -> None:
     bench = Bench(inheritance, data)
     x = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = bench.child(ARCH)(x)
-        assert torch.allclose(folded(bench.child(ARCH))(x), expected, atol=1e-4)
+        module = quickened(bench.child(ARCH))
+        assert torch.allclose(module(x), expected, atol=1e-4)
+        fold(module)
+        assert torch.allclose(module(x), expected, atol=1e-4)
+        assert not any(isinstance(each, torch.nn.BatchNorm2d) for each in module.modules())
 
 
 def test_weights_that_changed_are_refused(inheritance: Inheritance, data: DataSet) -> None:
