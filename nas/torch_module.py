@@ -162,8 +162,9 @@ def _initialise(network: Network) -> Network:
 
 def _operation(node: Node, input_shape: Shape) -> nn.Module:
     """The submodule of one node; a convolution with norm or activation is a small Sequential."""
-    if node.op == "conv":  # one template for maps of every size
-        node, input_shape = node._replace(shape=(node.shape[0], 1, 1)), (input_shape[0], 1, 1)
+    if node.op == "conv":  # one template for maps of every size and number of channels
+        one = node._replace(name="", inputs=(), shape=(1, 1, 1), groups=1)
+        return _sized(_fresh(_template(one, (1, 1, 1))), node, input_shape[0])
     return _fresh(_template(node._replace(name="", inputs=()), input_shape))
 
 
@@ -186,6 +187,23 @@ def _fresh(module: nn.Module) -> nn.Module:
     for name, child in module._modules.items():
         copy._modules[name] = None if child is None else _fresh(child)
     return copy
+
+
+def _sized(chain: nn.Module, node: Node, channels: int) -> nn.Module:
+    """A convolution of one channel, with its norm, given the channels of a node; it has no values
+    yet, the norm those of a fresh one."""
+    conv, norm = chain._modules["conv"], chain._modules.get("norm")
+    out = node.shape[0]
+    assert isinstance(conv, nn.Conv2d)
+    conv.in_channels, conv.out_channels, conv.groups = channels, out, node.groups
+    conv.weight = nn.Parameter(torch.empty(out, channels // node.groups, *node.kernel))
+    if node.bias:
+        conv.bias = nn.Parameter(torch.empty(out))
+    if isinstance(norm, nn.BatchNorm2d):
+        norm.num_features = out
+        norm.weight, norm.bias = nn.Parameter(torch.ones(out)), nn.Parameter(torch.zeros(out))
+        norm.running_mean, norm.running_var = torch.zeros(out), torch.ones(out)
+    return chain
 
 
 @lru_cache(maxsize=8192)

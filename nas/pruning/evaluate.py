@@ -187,12 +187,12 @@ def folded(module: Network) -> Network:
     """The module with its norms folded into convolutions and activations in place: the same
     function, in two thirds of the time. The module itself is changed."""
     for chain in module.modules():
-        if not isinstance(chain, Chain) or not isinstance(getattr(chain, "conv", None), nn.Conv2d):
+        conv = getattr(chain, "conv", None)
+        if not isinstance(chain, Chain) or not isinstance(conv, nn.Conv2d):
             continue
-        parts = dict(chain.named_children())
-        if "norm" in parts:
-            chain.conv = fuse_conv_bn_eval(parts["conv"], parts["norm"])  # type: ignore[type-var]
-            chain.norm = nn.Identity()
-        if hasattr(parts.get("act"), "inplace"):
-            parts["act"].inplace = True  # type: ignore[assignment]
+        norm, act = getattr(chain, "norm", None), getattr(chain, "act", None)
+        if isinstance(norm, nn.BatchNorm2d):
+            chain.conv, chain.norm = fuse_conv_bn_eval(conv, norm), nn.Identity()
+        if act is not None and hasattr(act, "inplace"):
+            act.inplace = True
     return module

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -30,37 +30,43 @@ class Parent(Ancestry):
         kept = self.channels(arch) if channels is None else channels
         groups = {node.name: node.groups for node in arch.graph().nodes}
         module = Network(arch)
-        with torch.no_grad():
-            for name, indices in kept.items():
-                for key, tensor in _tensors(module, name):
-                    _inherit(tensor, self.state[key], indices, groups[name])
+        for name, indices in kept.items():
+            for part, tensors in self._tensors[name].items():
+                own = module.get_submodule(f"{name}.{part}")
+                for key, tensor in tensors.items():
+                    value = _inherited(tensor, indices, groups[name])
+                    if value.ndim > 2:
+                        value = _centre(value, getattr(own, key).shape[2:])
+                    setattr(own, key, nn.Parameter(value) if key in own._parameters else value)
         return module
 
+    @cached_property
+    def _tensors(self) -> dict[str, dict[str, dict[str, Tensor]]]:
+        """The tensors by node, part of its module (`conv`, `norm`, `linear`) and name."""
+        found: dict[str, dict[str, dict[str, Tensor]]] = {}
+        for name, tensor in self.state.items():
+            node, part, key = name.rsplit(".", 2)
+            found.setdefault(node, {}).setdefault(part, {})[key] = tensor
+        return found
 
-def _tensors(module: nn.Module, name: str) -> Iterator[tuple[str, Tensor]]:
-    """Yields the tensors of a node's module, with their names in the network."""
-    for own, tensor in module.get_submodule(name).state_dict().items():
-        yield f"{name}.{own}", tensor
+
+def _inherited(parent: Tensor, kept: Kept, groups: int) -> Tensor:
+    """What is kept of a parent's tensor."""
+    if parent.ndim == 0:
+        return parent.clone()
+    value = parent.index_select(0, torch.from_numpy(kept.out))
+    if parent.ndim == 1:
+        return value
+    inputs = torch.from_numpy(kept.inputs % parent.shape[1])
+    if groups == 1:
+        return value.index_select(1, inputs)
+    each = len(inputs) // groups
+    own = inputs.view(groups, each).repeat_interleave(len(value) // groups, 0)
+    return value.gather(1, own.view(len(value), each, 1, 1).expand(-1, -1, *value.shape[2:]))
 
 
-def _inherit(tensor: Tensor, parent: Tensor, kept: Kept, groups: int) -> None:
-    """Fills a child's tensor with what is kept of its parent's; a window keeps its centre."""
-    if tensor.ndim == 0:
-        tensor.copy_(parent)
-        return
-    value = parent[torch.from_numpy(kept.out)]
-    if tensor.ndim > 1:
-        each = len(kept.inputs) // groups
-        inputs = torch.from_numpy(kept.inputs % parent.shape[1])
-        if groups == 1:
-            value = value[:, inputs]
-        else:
-            own = inputs.view(groups, each).repeat_interleave(len(value) // groups, 0)
-            value = value.gather(
-                1, own.view(len(value), each, 1, 1).expand(-1, -1, *value.shape[2:])
-            )
-    for axis in range(2, tensor.ndim):
-        value = value.narrow(
-            axis, (value.shape[axis] - tensor.shape[axis]) // 2, tensor.shape[axis]
-        )
-    tensor.copy_(value)
+def _centre(value: Tensor, window: torch.Size) -> Tensor:
+    """The middle of each window, of a size that may depend on the number of channels."""
+    for axis, size in enumerate(window, 2):
+        value = value.narrow(axis, (value.shape[axis] - size) // 2, size)
+    return value.contiguous()

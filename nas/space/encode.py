@@ -8,7 +8,8 @@ from typing import Any
 
 from nas.architecture import Architecture, Rows
 from nas.blocks import Block
-from nas.space.choices import Choices, Options, Part, last_channels
+from nas.space.choices import Choices, Part, last_channels
+from nas.space.options import Options
 from nas.support.errors import NasError
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from nas.references.adapted import FAMILIES, adapted
+from nas.space import SearchSpace
 from nas.space.nearest import nearest
 from nas.study.candidates import Candidate, Candidates
 
@@ -53,7 +54,9 @@ def _made(
 ) -> tuple[str, Candidate] | None:
     """The family's network for the space's images, or one like it; None in a space without its
     blocks."""
-    space, s = candidates.space, candidates.space.settings
+    space = candidates.space
+    assert isinstance(space, SearchSpace)
+    s = space.settings
     stem = space.stem.decode({})[0]
     arch = adapted(
         name,

@@ -117,6 +117,7 @@ def _settings(
 ) -> StudySettings:
     """The settings that are stored, but for the first trials. Errors: see `begin`."""
     loaded, device = candidates.space, candidates.target
+    assert isinstance(loaded, SearchSpace)
     data = {
         "space": loaded.to_dict(),
         "space_file": None if isinstance(space, SearchSpace) else space_file(space),

@@ -147,7 +147,7 @@ def _first(
 ) -> list[dict[str, Any]]:
     """The assignments that a study begins with: one by a rule, or those that a search sets out
     from."""
-    uniform = candidates.uniform()
+    uniform: list[Candidate | None] = [*candidates.uniform()]
     found: list[Candidate | None]
     match ratios:
         case "uniform":

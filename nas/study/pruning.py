@@ -32,8 +32,9 @@ FEW = 3  # values of an option, from the least on, among which the smallest chil
 
 def candidates_of(space: OptionSpace, target: Target, budgets: Sequence[Budget]) -> Candidates:
     """The candidates of a space, whichever kind of space it is."""
-    kind = PruningCandidates if isinstance(space, PruningSpace) else Candidates
-    return kind(space, target, budgets)
+    if isinstance(space, PruningSpace):
+        return PruningCandidates(space, target, budgets)
+    return Candidates(space, target, budgets)
 
 
 class PruningCandidates(Candidates):

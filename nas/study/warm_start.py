@@ -30,6 +30,7 @@ def assignments(
     rng = np.random.default_rng(seed)
     starts: dict[str, Assignment] = {}
     for source in sources:
+        assert isinstance(candidates.space, SearchSpace)
         for assigned in _assigned(source, candidates.space, storage):
             candidate = candidates.feasible(assigned, rng)
             if candidate is not None:

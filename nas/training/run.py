@@ -131,8 +131,8 @@ class _Run:
             recipe=recipe,
             data=DataFacts.of(data),
             device=str(device),
-            teacher=teacher and teacher.checksum,
-            start=start and start.identity,
+            teacher=None if teacher is None else teacher.checksum,
+            start=None if start is None else start.identity,
         )
 
     def run(self) -> Trained:

@@ -76,8 +76,11 @@ def test_statistics_are_those_of_the_images(inheritance: Inheritance, data: Data
     x = torch.randn(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     estimate(module, x)
     with torch.no_grad():
-        before = module.stem[0].conv.conv(x)
-    norm = module.stem[0].conv.norm
+        before = module.get_submodule("stem.0.conv.conv")(x)
+    norm = module.get_submodule("stem.0.conv.norm")
+    assert isinstance(norm, torch.nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     assert torch.allclose(norm.running_mean, before.mean((0, 2, 3)), atol=1e-5)
     assert torch.allclose(norm.running_var, before.var((0, 2, 3)), rtol=1e-3)
 

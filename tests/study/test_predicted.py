@@ -123,6 +123,7 @@ def test_a_study_of_an_older_version_keeps_its_space_and_score(tmp_path: Path) -
         del kept["space"][name]
     Storage(str(tmp_path)).create("old", {SETTINGS: json.dumps(kept)}, made.directions)
     old = Study.load("old", str(tmp_path))
+    assert isinstance(old.space, SearchSpace)
     assert (old.space.settings.narrowest, old.space.settings.narrowest_share) == (1, 0)
     Driver(old).run(5)
     assert all(set(record.scores) == {"entropy"} for record in old.records())
