@@ -47,6 +47,10 @@ def prune(
     criterion: Annotated[
         str, typer.Option(help="What ranks channels; see docs/pruning.md.")
     ] = "l1",
+    reconstruct: Annotated[
+        bool,
+        typer.Option("--reconstruct", help="Refit layers that lose inputs by least squares; slow."),
+    ] = False,
     ratios: Annotated[
         str, typer.Option(help="How widths are chosen: search, uniform, global or sensitivity.")
     ] = "search",
@@ -127,6 +131,7 @@ def prune(
             name=study,
             storage=storage,
             criterion=criterion,
+            reconstruct=reconstruct,
             ratios=ratios,
             keep_depth=keep_depth,
             keep_resolution=keep_resolution,

@@ -25,6 +25,7 @@ from nas.data.dataset import Images
 from nas.formats.weights import load_weights
 from nas.pruning.criteria import importances
 from nas.pruning.inherit import Parent
+from nas.pruning.reconstruct import reconstruct
 from nas.pruning.subject import Subject
 from nas.support.errors import NasError
 from nas.support.files import read_bytes
@@ -40,7 +41,8 @@ NORM_STREAM, HELD_OUT_STREAM, CRITERION_STREAM = 1, 2, 3
 
 class Inheritance(Settings):
     """What inherited accuracy depends on beside the child: the parent's weights, with a checksum of
-    their file, the data, the criterion and how many images are looked at."""
+    their file, the data, the criterion, whether layers that lose inputs are reconstructed, and how
+    many images are looked at."""
 
     parent: str  # an architecture's JSON
     weights: str
@@ -49,6 +51,7 @@ class Inheritance(Settings):
     data_options: str
     data_checksum: str
     criterion: str
+    reconstruct: bool = False
     seed: int = 0
     images: Annotated[int, Field(ge=1)] = 512
     norm_images: Annotated[int, Field(ge=2)] = 128
@@ -100,6 +103,12 @@ class Bench:
     @cached_property
     def parent(self) -> Parent:
         """The parent with the criterion's scores. Errors: `NasError` where its weights changed."""
+        subject = self._subject
+        scores = importances(self.inheritance.criterion, subject)
+        return Parent(subject.arch, subject.module, scores)
+
+    @cached_property
+    def _subject(self) -> Subject:
         given = self.inheritance
         if weights_checksum(given.weights) != given.checksum:
             raise NasError(f"{given.weights} has changed since the pruning began")
@@ -108,8 +117,7 @@ class Bench:
         images = self._some(self.data.train, given.criterion_images, CRITERION_STREAM)
         pixels = Pixels(images, arch.resolution, CPU)
         shown = self.normalise(pixels.pixels)
-        subject = Subject(arch, arch.graph(), module, shown, pixels.labels, given.seed)
-        return Parent(arch, module, importances(given.criterion, subject))
+        return Subject(arch, arch.graph(), module, shown, pixels.labels, given.seed)
 
     @cached_property
     def normalise(self) -> Normalise:
@@ -138,7 +146,10 @@ class Bench:
         """The child, its norms' statistics estimated on training images, in evaluation mode."""
         count = self.inheritance.norm_images
         images, _ = self._shown(self.data.train, count, NORM_STREAM, arch.resolution)
-        module = self.parent.child(arch)
+        channels = self.parent.channels(arch)
+        module = self.parent.child(arch, channels)
+        if self.inheritance.reconstruct:
+            reconstruct(module, self._subject, channels)
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         estimate(module, images)
         return module.eval()

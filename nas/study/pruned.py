@@ -46,6 +46,7 @@ def begin_pruning(
     name: str | None = None,
     storage: str | None = None,
     criterion: str = "l1",
+    reconstruct: bool = False,
     ratios: str = "search",
     keep_depth: bool = False,
     keep_resolution: bool = False,
@@ -64,7 +65,8 @@ def begin_pruning(
     parent, weights: the network and the file of its weights. target, budgets, name, storage,
         sampler, objectives, seed: as of `nas.search`; there is at least one budget.
     data: what children are judged and fine-tuned on; its test images are measured once, at the end.
-    criterion: what ranks channels. ratios: how widths are chosen, a name of `RATIOS`; all but
+    criterion: what ranks channels. reconstruct: whether layers that lose inputs are refitted to the
+        parent's outputs, which makes a child's evaluation slower. ratios: how widths are chosen, a name of `RATIOS`; all but
         "search" try a single child. keep_depth, keep_resolution: whether these stay the parent's.
     divisor: widths are multiples of it. trials: children to look at, 300 unless given.
     finalists: how many good, different children are fine-tuned by the `recipe`, with distillation
@@ -104,6 +106,7 @@ def begin_pruning(
         weights=str(Path(weights).resolve()),
         checksum=weights_checksum(str(weights)),
         criterion=used_criterion,
+        reconstruct=reconstruct,
         ratios=ratios,
         output=None if output is None else str(Path(output).resolve()),
         images=images,

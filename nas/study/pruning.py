@@ -134,6 +134,7 @@ def inheritance_of(settings: StudySettings, source: str | None = None) -> Inheri
         data_options=settings.data_options.model_dump_json(),
         data_checksum=settings.data_checksum,
         criterion=pruning.criterion,
+        reconstruct=pruning.reconstruct,
         seed=settings.seed,
         images=pruning.images,
         norm_images=pruning.norm_images,
@@ -169,5 +170,6 @@ def fine_tuning(
     teacher = Teacher.of(
         str(Path(weights)), inheritance.checksum, module, parent.resolution, data.moments
     )
-    identity = f"{inheritance.checksum} {inheritance.criterion} {inheritance.seed}"
+    about = inheritance.criterion, inheritance.reconstruct, inheritance.seed
+    identity = " ".join(map(str, (inheritance.checksum, *about)))
     return teacher, Start(identity, lambda: inherited(arch, inheritance))

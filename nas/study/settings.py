@@ -28,12 +28,13 @@ class PruningStudy(Settings):
     """What a study that prunes a trained network has beside the space that is made from it.
 
     `weights` is the file of the parent's weights, with its checksum; `criterion` ranks channels,
-    and `ratios` says how widths are chosen. The best child's training is written to `output`.
+    `reconstruct` refits layers that lose inputs, `ratios` says how widths are chosen. The best child's training is written to `output`.
     """
 
     weights: str
     checksum: str
     criterion: str = "l1"
+    reconstruct: bool = False
     ratios: Ratios = "search"
     output: str | None = None
     images: Annotated[int, Field(ge=1)] = 512

@@ -66,6 +66,16 @@ def test_more_pruning_loses_more(inheritance: Inheritance, data: DataSet, folder
     assert least < whole - 0.3
 
 
+def test_reconstruction_helps(inheritance: Inheritance, data: DataSet) -> None:
+    child = PruningSpace.of(ARCH, "x").decode({"stages.0.0.hidden": 24, "stages.1.0.hidden": 24})
+    fitted = Bench(inheritance.model_copy(update={"reconstruct": True}), data)
+    plain, refitted = (
+        b.evaluated(child)["inherited_accuracy"] for b in (Bench(inheritance, data), fitted)
+    )
+    assert refitted > plain
+    assert fitted.evaluated(ARCH) == Bench(inheritance, data).evaluated(ARCH)
+
+
 def test_few_images_are_a_part_of_all(inheritance: Inheritance, data: DataSet) -> None:
     few = inheritance.model_copy(update={"images": 50, "norm_images": 16})
     assert Bench(few, data).evaluated(ARCH)["images"] == 50

@@ -14,6 +14,7 @@ from commands import Run
 
 import nas
 from nas.architecture import Architecture
+from nas.space import SearchSpace
 from nas.study import Driver, Record, Study, begin, search
 from nas.study.best import TIE, best, lost
 from nas.study.choosing import finalists, spread
