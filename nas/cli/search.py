@@ -211,6 +211,7 @@ def resume(
 
     plugins.load_all(plugin)
     begun = Study.load(study, storage)
+    begun.moved = data
     for notice in notices(begun):
         echo(notice, err=True)
     if begun.settings.finalists or data is not None:

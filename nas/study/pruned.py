@@ -66,8 +66,9 @@ def begin_pruning(
         sampler, objectives, seed: as of `nas.search`; there is at least one budget.
     data: what children are judged and fine-tuned on; its test images are measured once, at the end.
     criterion: what ranks channels. reconstruct: whether layers that lose inputs are refitted to the
-        parent's outputs, which makes a child's evaluation slower. ratios: how widths are chosen, a name of `RATIOS`; all but
-        "search" try a single child. keep_depth, keep_resolution: whether these stay the parent's.
+        parent's outputs, which makes a child's evaluation slower.
+    ratios: how widths are chosen, a name of `RATIOS`; all but "search" try a single child.
+    keep_depth, keep_resolution: whether these stay the parent's.
     divisor: widths are multiples of it. trials: children to look at, 300 unless given.
     finalists: how many good, different children are fine-tuned by the `recipe`, with distillation
         from the parent; the best one's training is written to the folder `output`.
@@ -140,7 +141,9 @@ def begin_pruning(
     candidates.check()
     bench = bench_of(inheritance_of(settings), data)
     first = _first(candidates, ratios, bench, bench.parent)
-    settings = settings.model_copy(update={"start_from": tuple(first)})
+    known = bench.accuracies([candidates.space.decode(each) for each in first])
+    pruning = pruning.model_copy(update={"enough": max(known, default=0.0)})
+    settings = settings.model_copy(update={"start_from": tuple(first), "pruning": pruning})
     words = ["pruned", parent.name or "network", device.name, *settings.budgets]
     return named(name, Storage(storage), words, settings, candidates)
 

@@ -144,12 +144,9 @@ def inheritance_of(settings: StudySettings, source: str | None = None) -> Inheri
 
 def inherited_module(settings: StudySettings, arch: Architecture) -> Network:
     """A child with the weights that it inherits, in evaluation mode, as it was judged."""
-    import torch
-
     from nas.pruning.evaluate import inherited
 
-    module = inherited(arch, inheritance_of(settings))
-    return module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
+    return inherited(arch, inheritance_of(settings))
 
 
 def fine_tuning(
@@ -159,7 +156,7 @@ def fine_tuning(
     Neither where the study prunes nothing."""
     if settings.pruning is None:
         return None, None
-    from nas.pruning.evaluate import inherited, load_parent
+    from nas.pruning.evaluate import bench_of, load_parent
     from nas.training.run import Start
     from nas.training.teacher import Teacher
 
@@ -172,4 +169,4 @@ def fine_tuning(
     )
     about = inheritance.criterion, inheritance.reconstruct, inheritance.seed
     identity = " ".join(map(str, (inheritance.checksum, *about)))
-    return teacher, Start(identity, lambda: inherited(arch, inheritance))
+    return teacher, Start(identity, lambda: bench_of(inheritance, data).child(arch))

@@ -63,13 +63,13 @@ class Inherited:
     """Scores by the accuracy in percent that a child of a trained network has with the weights that
     it inherits, untrained."""
 
-    def __init__(self, inheritance: Inheritance) -> None:
-        self.inheritance = inheritance
+    def __init__(self, inheritance: Inheritance, enough: float) -> None:
+        self.inheritance, self.enough = inheritance, enough
 
     def submit(self, executor: Executor, arch: Architecture) -> Future[Outcome]:
         from nas.pruning.evaluate import inherited_accuracy  # needs torch
 
-        return executor.submit(inherited_accuracy, arch, self.inheritance)
+        return executor.submit(inherited_accuracy, arch, self.inheritance, self.enough)
 
     def score(self, outcome: Outcome) -> float:
         return 100 * outcome["inherited_accuracy"]

@@ -27,8 +27,10 @@ RATIOS: tuple[Ratios, ...] = get_args(Ratios)
 class PruningStudy(Settings):
     """What a study that prunes a trained network has beside the space that is made from it.
 
-    `weights` is the file of the parent's weights, with its checksum; `criterion` ranks channels,
-    `reconstruct` refits layers that lose inputs, `ratios` says how widths are chosen. The best child's training is written to `output`.
+    `weights` is the file of the parent's weights, with its checksum. `criterion` ranks channels,
+    `reconstruct` refits layers that lose inputs and `ratios` says how widths are chosen. Children
+    far below the accuracy `enough`, a share, are looked at on fewer images. The best child's
+    training is written to `output`.
     """
 
     weights: str
@@ -36,6 +38,7 @@ class PruningStudy(Settings):
     criterion: str = "l1"
     reconstruct: bool = False
     ratios: Ratios = "search"
+    enough: Annotated[float, Field(ge=0, le=1)] = 0.0
     output: str | None = None
     images: Annotated[int, Field(ge=1)] = 512
     norm_images: Annotated[int, Field(ge=2)] = 128

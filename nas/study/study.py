@@ -49,6 +49,7 @@ class Study:
 
     def __init__(self, storage: Storage, name: str) -> None:
         self.storage, self.name = storage, name
+        self.moved: str | None = None  # where its data are, if no longer where they were
         self.log = storage.log(name)
         with storage.explained_reading(name):
             text = self.log.attributes().get(SETTINGS)
@@ -205,8 +206,8 @@ class Study:
 
     def reference_scorer(self) -> Scorer:
         """What the reference sample is scored by."""
-        if self.settings.pruning is not None:
-            return Inherited(inheritance_of(self.settings))
+        if (pruning := self.settings.pruning) is not None:
+            return Inherited(inheritance_of(self.settings, self.moved), pruning.enough)
         return Predicted(self.predictions.model) if self.predicts else self._scorer(None)
 
     def _scorer(self, combiner: Combiner | None) -> Scorer:

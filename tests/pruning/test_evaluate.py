@@ -81,6 +81,13 @@ def test_few_images_are_a_part_of_all(inheritance: Inheritance, data: DataSet) -
     assert Bench(few, data).evaluated(ARCH)["images"] == 50
 
 
+def test_a_hopeless_child_is_given_up_early(inheritance: Inheritance, data: DataSet) -> None:
+    least = PruningSpace.of(ARCH, "x").decode(PruningSpace.of(ARCH, "x").least)
+    bench = Bench(inheritance, data)
+    assert bench.evaluated(least, 0.6)["images"] == 128
+    assert bench.evaluated(ARCH, 0.6) == bench.evaluated(ARCH)
+
+
 def test_statistics_are_those_of_the_images(inheritance: Inheritance, data: DataSet) -> None:
     module = Bench(inheritance, data).parent.child(ARCH)
     x = torch.randn(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
