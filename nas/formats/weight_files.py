@@ -73,7 +73,11 @@ def read_weight_file(path: Path) -> WeightFile:
     """The weights of a file: ONNX or safetensors by its suffix, or else what `torch.save` wrote of
     tensors alone. Errors: `NasError` with the path and the reason."""
     if path.suffix == ".onnx":
-        modules = tuple(_of_onnx(_read_onnx(path)))
+        model = _read_onnx(path)
+        try:
+            modules = tuple(_of_onnx(model))
+        except (KeyError, IndexError, TypeError, ValueError):  # a node as no exporter writes it
+            raise NasError(f"{path}: weights of its layers are missing or damaged") from None
         state: dict[str, Tensor] = {}
     else:
         ordered = path.suffix != ".safetensors"

@@ -115,7 +115,7 @@ class _Matching:
                     continue
                 shape = squeezed(core.weight.shape)
                 near = self._take("layer", shape, node, biased=core.bias is not None)
-                core.weight.copy_(near.tensors["weight"].view_as(core.weight))
+                core.weight.copy_(near.tensors["weight"].reshape(core.weight.shape))
                 bias = self._bias(core, near)
             if node.norm:
                 norm = network.get_submodule(f"{node.name}.norm")

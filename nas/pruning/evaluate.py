@@ -23,11 +23,10 @@ from nas.architecture import Architecture
 from nas.data import DataOptions, DataSet, load_again
 from nas.data.dataset import Images
 from nas.formats.weights import load_weights
-from nas.pruning.children import ChannelMap
 from nas.pruning.criteria import importances
 from nas.pruning.inherit import Parent
 from nas.pruning.quick import fold, quickened
-from nas.pruning.reconstruct import reconstructed
+from nas.pruning.reconstruct import reconstruct
 from nas.pruning.subject import Subject
 from nas.support.errors import NasError
 from nas.support.files import read_bytes
@@ -200,22 +199,6 @@ def bench_of(inheritance: Inheritance, data: DataSet | None = None) -> Bench:
 
 
 _kept: dict[Inheritance, Bench] = {}
-
-
-def reconstruct(module: Network, parent: Subject, channels: ChannelMap) -> None:
-    """Refits every layer of a child that has lost inputs to its parent's outputs."""
-    for name, layer in parent.readers.items():
-        kept = channels.get(name)
-        pixels = 1 if layer.node.op == "conv" else layer.inputs[1] * layer.inputs[2]
-        if kept is None or layer.is_depthwise or len(kept.inputs) == pixels * layer.inputs[0]:
-            continue
-        own = module.get_submodule(name).get_submodule(layer.node.op)
-        assert isinstance(own, nn.Conv2d | nn.Linear)
-        if getattr(own, "groups", 1) != layer.node.groups:  # whole groups went, and their filters
-            continue
-        weight = reconstructed(parent, name, (kept.inputs[::pixels] // pixels).tolist())
-        with torch.no_grad():
-            own.weight.copy_(weight[torch.from_numpy(kept.out)].view_as(own.weight))
 
 
 def estimate(module: nn.Module, images: Tensor) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from nas.pruning.subject import Subject
+from nas.pruning.children import ChannelMap
+from nas.pruning.subject import Layer, Subject
 from nas.support.errors import NasError
+from nas.torch_module import Network
 
 RIDGE = 1e-3  # of the inputs' mean square
 
@@ -34,6 +38,42 @@ def reconstructed(subject: Subject, name: str, kept: Sequence[int]) -> Tensor:
     filters = layer.weight.unflatten(0, (groups, -1))
     parts = [_fitted(inputs[:, g].double(), filters[g].double(), chosen[g]) for g in range(groups)]
     return torch.cat(parts).to(weight.dtype).reshape(len(weight), -1, *weight.shape[2:])
+
+
+@torch.no_grad()
+def reconstruct(child: Network, subject: Subject, kept: ChannelMap) -> None:
+    """Gives every layer of a child that lost input channels the weights of `reconstructed`.
+
+    `kept` says what the child has of the subject, its parent. A layer that does not read whole
+    channels of its parent's, or reads them in other groups, stays as it is.
+    """
+    for name, layer in subject.readers.items():
+        if name not in kept:
+            continue
+        core = child.get_submodule(f"{name}.{layer.node.op}")
+        channels = _channels(layer, kept[name].inputs)
+        if channels is None or len(channels) == layer.inputs[0]:
+            continue
+        weight = reconstructed(subject, name, channels.tolist())[kept[name].out]
+        assert isinstance(core, nn.Conv2d | nn.Linear)
+        if weight.shape == core.weight.shape:
+            core.weight.copy_(weight)
+
+
+def _channels(layer: Layer, inputs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    """The input channels of a layer that a child's layer reads, None where these are not whole or
+    not those of the same group."""
+    if layer.node.op == "linear":
+        k = layer.weight.shape[2]
+        whole = inputs[::k] // k
+        return whole if np.array_equal(_features(whole, k), inputs) else None
+    group = inputs // layer.channels
+    expected = np.arange(layer.node.groups).repeat(len(inputs) // layer.node.groups)
+    return inputs if np.array_equal(group, expected) else None
+
+
+def _features(channels: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.int64]:
+    return (channels[:, None] * k + np.arange(k)).ravel()
 
 
 def _fitted(inputs: Tensor, filters: Tensor, kept: list[int]) -> Tensor:

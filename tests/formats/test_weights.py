@@ -470,3 +470,24 @@ def test_create_model(tmp_path: Path) -> None:
         nas.create_model("mobilenet_v3_small_100", num_classes=0)
     with pytest.raises(NasError, match="did you mean 'resnet18'"):
         nas.create_model("resnet81")
+
+
+def test_an_onnx_file_without_its_weights_is_one_line(tmp_path: Path) -> None:
+    arch = foreign_onnx(tmp_path / "w.onnx")
+    model = onnx.load(tmp_path / "w.onnx")
+    for name in ("m", "w"):
+        kept = [t for t in model.graph.initializer if t.name != name]
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(kept)
+        onnx.save(model, tmp_path / "w.onnx")
+        with pytest.raises(NasError, match=r"w\.onnx: "):
+            load_weights(arch, tmp_path / "w.onnx")
+
+
+def test_tensors_of_another_memory_layout(tmp_path: Path, foreign: Foreign, images: Tensor) -> None:
+    state = {
+        k: v.contiguous(memory_format=torch.channels_last) if v.dim() == 4 else v
+        for k, v in foreign.state_dict().items()
+    }
+    torch.save(state, tmp_path / "w.pth")
+    assert_same(load_weights(NET, tmp_path / "w.pth"), foreign, images)

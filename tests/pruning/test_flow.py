@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from nas.graph import Builder
-from nas.pruning.flow import credited, sources
+from nas.pruning.flow import credited, is_depthwise, is_layer, sources
+from nas.references import reference
 
 
 def test_sources_follow_split_shuffle_concat_sum_and_depthwise() -> None:
@@ -38,3 +40,19 @@ def test_a_gate_carries_the_filters_of_both_factors() -> None:
     carried = sources(net.finish(gated))
     expand = gated - 1
     assert [set(x) for x in carried[gated]] == [{(a, c), (expand, c)} for c in range(4)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["shufflenet_v1_x1_0", "ghostnet_050", "squeezenext_1_0_23", "regnety_400mf", "densenet121"],
+)
+def test_every_filter_but_the_classifiers_is_read_by_some_layer(name: str) -> None:
+    graph = reference(name).graph()
+    ones = {}
+    for node in graph.nodes:
+        inputs = graph.nodes[node.inputs[0]].shape[0] if node.inputs else 0
+        if is_layer(node) and not is_depthwise(node, inputs):
+            ones[node.name] = np.ones(inputs)
+    scores = credited(graph, ones)
+    unread = [layer for layer, values in scores.items() if not values.all()]
+    assert unread == [graph.nodes[graph.output].name]

@@ -9,7 +9,9 @@ from torch.nn import functional
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.formats.verified import initialised
-from nas.pruning.reconstruct import reconstructed
+from nas.pruning.criteria import importances
+from nas.pruning.inherit import Parent
+from nas.pruning.reconstruct import reconstruct, reconstructed
 from nas.pruning.subject import Subject
 from nas.support.errors import NasError
 
@@ -96,3 +98,30 @@ def test_groups_must_keep_as_many() -> None:
     subject = Subject(arch, arch.graph(), initialised(arch), images, torch.zeros(8).long())
     with pytest.raises(NasError, match="2 groups keep different numbers of input channels"):
         reconstructed(subject, "stages.0.0.conv", [0, 1, 2])
+
+
+def test_a_child_computes_more_nearly_what_its_parent_does() -> None:
+    arch = Architecture(
+        8,
+        (Block("conv", out=8),),
+        ((Block("inverted", out=8, hidden=24, se=4), Block("conv", out=12)),),
+        (Block("linear", out=5),),
+    )
+    module = initialised(arch, 1)
+    images = torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    subject = Subject(arch, arch.graph(), module, images, torch.arange(64) % 5)
+    small = Architecture(
+        8,
+        (Block("conv", out=8),),
+        ((Block("inverted", out=8, hidden=16, se=4), Block("conv", out=8)),),
+        arch.head,
+    )
+    parent = Parent(arch, module, importances("l1", subject))
+    kept = parent.channels(small)
+    child = parent.child(small, kept).eval()
+    errors = []
+    for _ in range(2):
+        with torch.no_grad():
+            errors.append((child(images) - module(images)).square().mean())
+        reconstruct(child, subject, kept)
+    assert errors[1] < 0.7 * errors[0]
