@@ -41,6 +41,9 @@ def prune(
         Path | None,
         typer.Option(help="File of the network's weights: PyTorch, safetensors or ONNX."),
     ] = None,
+    norm_eps: Annotated[
+        float, typer.Option(help="Of the norms of --weights; 1e-3 for those of TensorFlow.")
+    ] = 1e-5,
     target: Annotated[
         str, typer.Option(help="Device whose latency counts; see `nas targets`.")
     ] = DEFAULT_TARGET,
@@ -132,6 +135,7 @@ def prune(
             storage=storage,
             criterion=criterion,
             reconstruct=reconstruct,
+            norm_eps=norm_eps,
             ratios=ratios,
             keep_depth=keep_depth,
             keep_resolution=keep_resolution,

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from nas.architecture import Architecture
 from nas.data import DataOptions, DataSet, load_again
 from nas.data.dataset import Images
-from nas.formats.weights import load_weights
+from nas.formats.weights import EPS, load_weights
 from nas.pruning.criteria import importances
 from nas.pruning.inherit import Parent
 from nas.pruning.quick import fold, quickened
@@ -44,8 +44,8 @@ NORM_STREAM, HELD_OUT_STREAM, CRITERION_STREAM = 1, 2, 3
 
 class Inheritance(Settings):
     """What inherited accuracy depends on beside the child: the parent's weights, with a checksum of
-    their file, the data, the criterion, whether layers that lose inputs are reconstructed, and how
-    many images are looked at."""
+    their file, the data, the criterion, whether layers that lose inputs are reconstructed, the
+    epsilon of the weights' norms, and how many images are looked at."""
 
     parent: str  # an architecture's JSON
     weights: str
@@ -55,6 +55,7 @@ class Inheritance(Settings):
     data_checksum: str
     criterion: str
     reconstruct: bool = False
+    norm_eps: Annotated[float, Field(gt=0)] = EPS
     seed: int = 0
     images: Annotated[int, Field(ge=1)] = 512
     norm_images: Annotated[int, Field(ge=2)] = 128
@@ -67,12 +68,13 @@ def weights_checksum(path: str) -> str:
 
 
 @plain_torch()
-def load_parent(arch: Architecture, path: str) -> Network:
-    """The network with the weights of a file: a training's, or published ones.
+def load_parent(arch: Architecture, path: str, norm_eps: float = EPS) -> Network:
+    """The network with the weights of a file: a training's, or published ones, of norms with that
+    epsilon.
 
     Errors: `NasError` where they are another network's.
     """
-    return load_weights(arch, Path(path))
+    return load_weights(arch, Path(path), norm_eps=norm_eps)
 
 
 def inherited_accuracy(
@@ -119,7 +121,7 @@ class Bench:
         if weights_checksum(given.weights) != given.checksum:
             raise NasError(f"{given.weights} has changed since the pruning began")
         arch = Architecture.from_json(given.parent)
-        module = load_parent(arch, given.weights)
+        module = load_parent(arch, given.weights, given.norm_eps)
         images = self._some(self.data.train, given.criterion_images, CRITERION_STREAM)
         pixels = Pixels(images, arch.resolution, CPU)
         shown = self.normalise(pixels.pixels)

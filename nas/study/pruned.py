@@ -47,6 +47,7 @@ def begin_pruning(
     storage: str | None = None,
     criterion: str = "l1",
     reconstruct: bool = False,
+    norm_eps: float = 1e-5,
     ratios: str = "search",
     keep_depth: bool = False,
     keep_resolution: bool = False,
@@ -66,7 +67,7 @@ def begin_pruning(
         sampler, objectives, seed: as of `nas.search`; there is at least one budget.
     data: what children are judged and fine-tuned on; its test images are measured once, at the end.
     criterion: what ranks channels. reconstruct: whether layers that lose inputs are refitted to the
-        parent's outputs, which makes a child's evaluation slower.
+        parent's outputs, which makes a child's evaluation slower. norm_eps: of the weights' norms.
     ratios: how widths are chosen, a name of `RATIOS`; all but "search" try a single child.
     keep_depth, keep_resolution: whether these stay the parent's.
     divisor: widths are multiples of it. trials: children to look at, 300 unless given.
@@ -108,6 +109,7 @@ def begin_pruning(
         checksum=weights_checksum(str(weights)),
         criterion=used_criterion,
         reconstruct=reconstruct,
+        norm_eps=norm_eps,
         ratios=ratios,
         output=None if output is None else str(Path(output).resolve()),
         images=images,

@@ -135,6 +135,7 @@ def inheritance_of(settings: StudySettings, source: str | None = None) -> Inheri
         data_checksum=settings.data_checksum,
         criterion=pruning.criterion,
         reconstruct=pruning.reconstruct,
+        norm_eps=pruning.norm_eps,
         seed=settings.seed,
         images=pruning.images,
         norm_images=pruning.norm_images,
@@ -163,7 +164,7 @@ def fine_tuning(
     inheritance = inheritance_of(settings, data.source)
     parent = Architecture.from_json(inheritance.parent)
     weights = inheritance.weights
-    module = load_parent(parent, weights)
+    module = load_parent(parent, weights, inheritance.norm_eps)
     teacher = Teacher.of(
         str(Path(weights)), inheritance.checksum, module, parent.resolution, data.moments
     )
