@@ -16,7 +16,8 @@ from nas.graph import Graph, Node, Shape
 from nas.pruning.flow import is_depthwise, is_layer, sources
 from nas.torch_module import Network
 
-BATCH = 64  # images: what bounds the memory of activations and gradients
+# What bounds the memory of activations and gradients: images at once, and their pixels.
+BATCH, PIXELS = 64, 64 * 64**2
 SAMPLES, FILTERS = 2048, 2
 
 
@@ -71,8 +72,8 @@ class Subject:
     """A trained network and normalised training images (N, C, R, R) with their labels (N,).
 
     The module is put in evaluation mode and is not changed. Everything is made on first use and
-    shared by the criteria; images go through in batches of `BATCH`, so memory does not grow with
-    their number.
+    shared by the criteria; images go through `batch` at a time, so memory does not grow with their
+    number.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Subject:
     ) -> None:
         self.arch, self.graph, self.module = arch, graph, module.eval()
         self.images, self.labels, self.seed = images, labels, seed
+        self.batch = max(1, min(BATCH, PIXELS // arch.resolution**2))
 
     def generator(self, stream: int = 0) -> torch.Generator:
         """A generator of random numbers for one `stream` of the seed."""
@@ -105,8 +107,8 @@ class Subject:
         return found
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields the images and their labels, `BATCH` at a time."""
-        yield from zip(self.images.split(BATCH), self.labels.split(BATCH), strict=True)
+        """Yields the images and their labels, `batch` at a time."""
+        yield from zip(self.images.split(self.batch), self.labels.split(self.batch), strict=True)
 
     def outputs(
         self, reduce: Callable[[Tensor], Tensor], most: int | None = None
@@ -124,7 +126,7 @@ class Subject:
         with ExitStack() as stack, torch.no_grad():
             for name, layer in self.layers.items():
                 stack.callback(layer.chain.register_forward_hook(keep(name)).remove)
-            for images in self.images[:most].split(BATCH):
+            for images in self.images[:most].split(self.batch):
                 self.module(images)
         return {name: torch.cat(parts) for name, parts in found.items()}
 
@@ -182,7 +184,7 @@ class Subject:
             for name, layer in self.readers.items():
                 hook = layer.chain.register_forward_pre_hook(keep(name, layer))
                 stack.callback(hook.remove)
-            for images in self.images[:SAMPLES].split(BATCH):
+            for images in self.images[:SAMPLES].split(self.batch):
                 self.module(images)
         return {name: torch.cat(parts) for name, parts in found.items()}
 

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from nas.pruning.criteria.registry import Scores, criterion
-from nas.pruning.subject import BATCH, Subject
+from nas.pruning.subject import Subject
 from nas.torch_module import Add, Multiply
 
 TINY = 1e-300
@@ -30,8 +30,9 @@ def nisp(subject: Subject) -> Scores:
     """The scores of the classifier's inputs by infinite feature selection, carried back through the
     absolute weights of all layers and summed over a channel's pixels."""
     last = list(subject.layers)[-1]
-    features = torch.cat([_read(subject.module, last, x)[0] for x in subject.images.split(BATCH)])
-    final = torch.from_numpy(infinite_selection(features.detach().double().numpy()))
+    with torch.no_grad():
+        features = torch.cat([_read(subject.module, last, x)[0] for x, _ in subject.batches()])
+    final = torch.from_numpy(infinite_selection(features.double().numpy()))
     linear = _absolute(subject.module)
     shifts = {
         name: torch.zeros(1, layer.node.shape[0], 1, 1, dtype=torch.float64, requires_grad=True)

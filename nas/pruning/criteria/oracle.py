@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.pruning.criteria.registry import Scores, criterion
-from nas.pruning.subject import Subject
+from nas.pruning.subject import BATCH, Subject
 
 IMAGES, MASKS = 32, 8
 
@@ -22,12 +22,12 @@ IMAGES, MASKS = 32, 8
 def oracle(subject: Subject) -> Scores:
     """The rise of the mean loss where a channel's output is zero. Approximate: on 32 images."""
     images, labels = subject.images[:IMAGES], subject.labels[:IMAGES]
-    scores = {}
+    scores, at_once = {}, max(1, MASKS * subject.batch // BATCH)
     with torch.no_grad():
         whole = functional.cross_entropy(subject.module(images), labels).item()
         for name, layer in subject.layers.items():
-            masks = 1 - torch.eye(layer.node.shape[0])
-            losses = [_losses(subject, images, labels, name, part) for part in masks.split(MASKS)]
+            masks = (1 - torch.eye(layer.node.shape[0])).split(at_once)
+            losses = [_losses(subject, images, labels, name, part) for part in masks]
             scores[name] = torch.cat(losses).double().numpy() - whole
     return scores
 
