@@ -28,6 +28,7 @@ ORDER = [
     {"describe"},
     {"training"},
     {"study"},
+    {"auto"},
     {"testing"},
     {"cli"},
 ]

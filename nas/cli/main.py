@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from nas._version import __version__
 from nas.cli import (
+    auto,
     calibrate,
     compare,
     describe,
@@ -63,6 +64,7 @@ def nas(
         echo_lines(context.get_help())
 
 
+app.command()(auto.auto)
 app.command()(search.search)
 app.command()(search.resume)
 app.command()(compare.compare)

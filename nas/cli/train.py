@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
+from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, TestShareOption, open_data
 from nas.cli.options import NETWORK_HELP, PluginOption, StorageOption
 from nas.cli.terminal import echo
 
@@ -26,7 +26,7 @@ def train(
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is trained.")],
-    epochs: Annotated[int | None, typer.Option(help="Default: the recipe's, 20.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Default: the recipe's, or 20 and more where images are few.")] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="YAML file of settings; see docs/training.md.")
     ] = None,
@@ -40,6 +40,7 @@ def train(
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
+    test_share: TestShareOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
 ) -> None:
@@ -52,10 +53,11 @@ def train(
     from nas.training.trained import is_training
 
     plugins.load_all(plugin)
-    settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)
     network, _ = find_network(arch, resolution, storage)
-    loaded = open_data(data, split, classes, left_out)
+    loaded = open_data(data, split, classes, left_out, test_share)
     assert loaded is not None
+    default = Recipe.load(recipe) if recipe else Recipe.suited(len(loaded.train.labels))
+    settings = default.changed(epochs=epochs, seed=seed)
     fitted = fit_architecture(network, loaded)
     if fitted != network:
         echo(
