@@ -42,12 +42,14 @@ def verdict(compared: Sequence[Compared]) -> str:
     found = next((each for each in compared if not each.by_hand), None)
     if by_hand is None:
         return "no published family fits the budgets: there is nothing to compare with"
-    if found is None or found.accuracy <= by_hand.accuracy:
+    if compared[0] is by_hand or found is None:
         return (
             f"the search found nothing better than {by_hand.by_hand}, scaled by hand, which is "
             "the result"
         )
     points = 100 * (found.accuracy - by_hand.accuracy)
+    if not points:
+        return f"as accurate as {by_hand.by_hand}, the best network scaled by hand, and faster"
     return (
         f"{points:.1f} points above {by_hand.by_hand}, the best network scaled by hand, after the "
         "same brief training"

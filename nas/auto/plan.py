@@ -12,12 +12,13 @@ from nas.support.validation import Settings
 from nas.training.recipe import Recipe
 
 # Shares of the time; the rest goes to training the winner, to checks and to writing.
-SEARCH, LEARN, FINALISTS = 0.1, 0.3, 0.2
+SEARCH, LEARN, FINALISTS, FINAL = 0.1, 0.3, 0.2, 0.3
 SPARE = 0.08
 TRIALS_A_SECOND = 60  # scored, with all that goes with it; a slow core
 TRIALS, FEWEST_TRIALS = 5000, 300
 LEARNED, FINALISTS_TRAINED = 18, 4
-BRIEF_EPOCHS, FEWEST_EPOCHS = 9, 3
+BRIEF_EPOCHS = 9
+MORE = 1.5  # times the brief training: less is not worth another one
 FEWEST_BRIEF_STEPS = 60  # of a brief training; fewer tell nothing
 EVALUATED = 0.35  # seconds of an image that is classified, to one that is trained on
 
@@ -38,9 +39,10 @@ class Asked(Settings):
 
 
 class Plan(Settings):
-    """How much of everything is done. `brief` is the recipe of networks that are compared, `cut`
-    says what there was no time for."""
+    """How much of everything is done. `brief` is the recipe of networks that are compared,
+    `budgets` are those asked for and what the time allows, `cut` says what it did not."""
 
+    budgets: tuple[str, ...]
     trials: int
     learn: int
     finalists: int
@@ -60,14 +62,27 @@ def seconds_of(recipe: Recipe, images: int, seconds_an_image: float, validation:
     return recipe.epochs * each * seconds_an_image
 
 
+def affordable_seconds(images: int, minutes: float) -> float:
+    """The seconds of training on an image with which the winner can be trained as it should."""
+    suited = Recipe.suited(images)
+    steps = suited.epochs * (images // suited.batch_size)
+    return FINAL * 60 * minutes / (steps * suited.batch_size)
+
+
 def planned(
-    images: int, validation: int, seconds_an_image: float, minutes: float | None, seed: int
+    images: int,
+    validation: int,
+    seconds_an_image: float,
+    minutes: float | None,
+    seed: int,
+    budgets: tuple[str, ...],
 ) -> Plan:
-    """The plan for so many training and validation images, of which one step takes so long."""
+    """The plan for so many training and validation images, of which one takes so long."""
     suited = Recipe.suited(images).changed(seed=seed)
     epochs = min(suited.epochs, max(BRIEF_EPOCHS, suited.epochs // 4))
     brief = suited.changed(epochs=epochs, images=images)
     whole = Plan(
+        budgets=budgets,
         trials=TRIALS,
         learn=LEARNED,
         finalists=FINALISTS_TRAINED,
@@ -111,24 +126,26 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
 
 
 def final_recipe(
-    images: int, validation: int, seconds_an_image: float, seconds: float | None, seed: int
-) -> tuple[Recipe, str | None]:
+    images: int,
+    validation: int,
+    seconds_an_image: float,
+    seconds: float | None,
+    brief: Recipe,
+) -> tuple[Recipe | None, str | None]:
     """The recipe by which the winner is trained within so many seconds, and what that cuts.
 
-    Without a limit of time it is what suits the number of images, at twice the steps.
+    Without a limit of time it is what suits the number of images, at twice the steps; None where
+    there is no time for more than the `brief` training that it has had.
     """
-    suited = Recipe.suited(images).changed(seed=seed)
-    whole = suited.changed(epochs=2 * suited.epochs)
+    suited = Recipe.suited(images)
+    whole = suited.changed(epochs=2 * suited.epochs, seed=brief.seed)
     if seconds is None:
         return whole, None
     one_epoch = seconds_of(whole.changed(epochs=1), images, seconds_an_image, validation)
     affordable = int(seconds / one_epoch)
     if affordable >= whole.epochs:
         return whole, None
-    if affordable >= FEWEST_EPOCHS:
-        said = f"the winner is trained for {affordable} epochs instead of {whole.epochs}"
-        return whole.changed(epochs=affordable), said
-    each = seconds / FEWEST_EPOCHS / seconds_an_image - EVALUATED * validation
-    few = round(min(images, max(2 * whole.batch_size, each)))
-    said = f"the winner is trained for {FEWEST_EPOCHS} epochs on {few} of {images} images"
-    return whole.changed(epochs=FEWEST_EPOCHS, images=few), said
+    if affordable * images < MORE * brief.epochs * (brief.images or images):
+        return None, "the winner is trained no further than for the comparison"
+    said = f"the winner is trained for {affordable} epochs instead of {whole.epochs}"
+    return whole.changed(epochs=affordable), said

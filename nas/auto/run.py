@@ -13,11 +13,20 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from nas._version import __version__
 from nas.architecture import Architecture
-from nas.auto.plan import SPARE, Asked, Plan, final_recipe, planned
-from nas.budget import parse_budgets
+from nas.auto.plan import (
+    EVALUATED,
+    SPARE,
+    Asked,
+    Plan,
+    affordable_seconds,
+    final_recipe,
+    planned,
+)
+from nas.budget import parse_budget, parse_budgets
 from nas.data import DataSet
 from nas.data.fit import fit_space
 from nas.latency import Target
@@ -39,15 +48,18 @@ from nas.training.run import TrainingReport
 
 STATE, WORK, STUDY = "auto.json", "work", "search"
 PILOT_STEPS = 12
+LEAST = 1.5  # times the smallest network of the space: there is something to search
 LARGE = 96  # pixels from which on images are searched for as photographs are
 
 
 class State(Settings):
-    """The contents of `auto.json`. `seconds` are those of the stages that are done."""
+    """The contents of `auto.json`. `seconds` are those of the stages that are done; `final` is the
+    winner's recipe once that is `decided`, None where its brief training is all."""
 
     asked: Asked
     plan: Plan | None = None
     final: Recipe | None = None
+    decided: bool = False
     cut: tuple[str, ...] = ()
     seconds: dict[str, float] = {}
     version: str = __version__
@@ -72,6 +84,7 @@ class Compared:
     record: Record
     accuracy: float
     by_hand: str | None
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -139,15 +152,11 @@ class _Run:
             study = self._searched(plan, executor, slots)
         with self._stage("finalists"):
             compared = self._compared(study, plan)
-        winner = study.network(compared[0].record)
-        if self.state.final is None:
-            self._plan_final(plan)
-        assert self.state.final is not None
         with self._stage("final"):
-            trained = self._trained(winner, self.state.final, "final", "the winner")
+            folder = self._finished(study, compared[0], plan)
         return Result(
-            study, self.target, compared, tuple(failed_finalists(study)), trained,
-            self.work / "final", (*plan.cut, *self.state.cut), sum(self.state.seconds.values()),
+            study, self.target, compared, tuple(failed_finalists(study)), Trained.load(folder),
+            folder, (*plan.cut, *self.state.cut), sum(self.state.seconds.values()),
         )  # fmt: skip
 
     def _kept(self) -> State:
@@ -180,28 +189,36 @@ class _Run:
             self._store(seconds={**self.state.seconds, name: spent})
 
     def _planned(self) -> Plan:
-        """The plan, after a few steps of training a network of the budgets' size."""
+        """The plan, after a few steps of training a network of the budgets' size.
+
+        A network that cannot be trained in the time is of no use, however accurate it would become:
+        the time is a budget of multiply-adds.
+        """
         self.displays.say("timing a few steps of training")
-        images = len(self.data.train.labels)
+        images, minutes = len(self.data.train.labels), self.asked.minutes
+        largest = _largest(self.candidates)
+        seconds, limits, cut = self._timed(largest), self.candidates.budgets, ()
+        if minutes is not None and (few := affordable_seconds(images, minutes)) < seconds:
+            least = LEAST * self.candidates.smallest("macs").value
+            limit = max(least, largest.cost.macs * few / seconds) / 1e6
+            kept = [b for b in limits if b.measure != "macs"]
+            limits = (*kept, parse_budget(f"{limit:.3g}MFLOPs"))
+            cut = (f"networks of over {limit:.3g} MMACs, which could not be trained in the time",)
+            capped = Candidates(self.candidates.space, self.target, limits)
+            seconds = self._timed(_largest(capped))
+        plan = planned(
+            images, len(self.data.validation.labels), seconds, minutes, self.asked.seed,
+            tuple(b.text for b in limits),
+        )  # fmt: skip
+        return plan.model_copy(update={"cut": (*cut, *plan.cut)})
+
+    def _timed(self, candidate: Candidate) -> float:
+        """The seconds of training on one image."""
+        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
         suited = Recipe.suited(images)
         count = min(images, PILOT_STEPS * suited.batch_size)
-        recipe = suited.changed(epochs=2, images=count)
-        history = train(self._largest().arch, self.data, recipe).history
-        validation = len(self.data.validation.labels)
-        fastest = min(epoch.seconds for epoch in history)
-        return planned(
-            images, validation, fastest / (count + 0.35 * validation), self.asked.minutes,
-            self.asked.seed,
-        )  # fmt: skip
-
-    def _largest(self) -> Candidate:
-        """The hand-scaled network of most multiply-adds, or any within the budgets."""
-        made = map(self.candidates.make, hand_scaled(self.candidates).values())
-        largest = max(made, key=lambda candidate: candidate.cost.macs, default=None)
-        if largest is None:
-            smallest = self.candidates.smallest("macs")
-            return self.candidates.make(smallest.params)
-        return largest
+        history = train(candidate.arch, self.data, suited.changed(epochs=2, images=count)).history
+        return min(epoch.seconds for epoch in history) / (count + EVALUATED * validation)
 
     def _searched(self, plan: Plan, executor: Executor | None, slots: Slots) -> Study:
         storage = str(self.work / "studies")
@@ -209,7 +226,7 @@ class _Run:
             study = Study.load(STUDY, storage)
         else:
             study = begin(
-                self.asked.target, self.asked.budgets, self.asked.space, name=STUDY,
+                self.asked.target, plan.budgets, self.asked.space, name=STUDY,
                 storage=storage, trials=plan.trials, seed=self.asked.seed, data=self.data,
                 finalists=plan.finalists, learn=plan.learn, recipe=plan.brief,
             )  # fmt: skip
@@ -227,34 +244,54 @@ class _Run:
         with self.displays.finalists(study) as report:
             finalists = run_finalists(study, report, self.data.source)
         found = [
-            Compared(f.record, f.accuracy, f.record.like) for f in finalists if not f.pruned
+            Compared(f.record, f.accuracy, f.record.like, f.folder)
+            for f in finalists
+            if not f.pruned
         ]
         by_hand = _best_by_hand(study)
         if by_hand and by_hand.hash not in {each.record.hash for each in found}:
             trained = self._trained(
                 study.network(by_hand), plan.brief, "by-hand", f"by hand: {by_hand.like}"
             )
-            found.append(Compared(by_hand, trained.accuracy, by_hand.like))
+            found.append(Compared(by_hand, trained.accuracy, by_hand.like, self.work / "by-hand"))
         if not found:
             raise NasError("no network could be trained on these data")
-        return tuple(sorted(found, key=lambda each: -each.accuracy))
+        return tuple(sorted(found, key=lambda each: (-each.accuracy, each.record.latency_ms)))
 
-    def _plan_final(self, plan: Plan) -> None:
+    def _finished(self, study: Study, winner: Compared, plan: Plan) -> Path:
+        """The folder of the winner's last training."""
+        if not self.state.decided:
+            self._plan_final(winner, plan)
+        recipe = self.state.final
+        if recipe is None:
+            return winner.folder
+        self._trained(study.network(winner.record), recipe, "final", "the winner")
+        return self.work / "final"
+
+    def _plan_final(self, winner: Compared, plan: Plan) -> None:
+        """Decides how the winner is trained, by how long its epochs took so far."""
+        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
         left = None
         if self.asked.minutes is not None:
             spent = sum(self.state.seconds.values())
-            left = (1 - SPARE) * 60 * self.asked.minutes - spent
-        recipe, cut = final_recipe(
-            len(self.data.train.labels), len(self.data.validation.labels), plan.seconds_an_image,
-            None if left is None else max(left, 0.0), self.asked.seed,
-        )  # fmt: skip
-        self._store(final=recipe, cut=(cut,) if cut else ())
+            left = max(0.0, (1 - SPARE) * 60 * self.asked.minutes - spent)
+        took = median(epoch.seconds for epoch in Trained.load(winner.folder).history)
+        each = took / ((plan.brief.images or images) + EVALUATED * validation)
+        recipe, cut = final_recipe(images, validation, each, left, plan.brief)
+        self._store(final=recipe, cut=(cut,) if cut else (), decided=True)
         if cut:
             self.displays.say(f"  cut: {cut}")
 
     def _trained(self, arch: Architecture, recipe: Recipe, folder: str, title: str) -> Trained:
         with self.displays.training(title) as report:
             return train(arch, self.data, recipe, output=self.work / folder, progress=report)
+
+
+def _largest(candidates: Candidates) -> Candidate:
+    """The hand-scaled network of most multiply-adds within the budgets, or the smallest of all."""
+    made = map(candidates.make, hand_scaled(candidates).values())
+    largest = max(made, key=lambda candidate: candidate.cost.macs, default=None)
+    return largest or candidates.make(candidates.smallest("macs").params)
 
 
 def _best_by_hand(study: Study) -> Record | None:
