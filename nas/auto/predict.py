@@ -1,4 +1,4 @@
-"""`predict.py`: the few lines that run a result anywhere, written for it and tried on its images."""
+"""`predict.py`: the few lines that run a result anywhere, tried on images of its data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCRIPT, EXAMPLES = "predict.py", "examples"
 MOST_EXAMPLES, SECONDS = 20, 300
 AGREEING = 0.9  # of the examples; a pixel is rounded otherwise here and there
 
-_TEXT = '''"""Classifies images: python predict.py IMAGE ... (pip install onnxruntime numpy pillow)"""
+_TEXT = '''"""Classifies images: python predict.py IMAGE ...; needs onnxruntime, numpy and pillow."""
 
 import json, pathlib, sys
 import numpy as np, onnxruntime

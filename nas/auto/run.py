@@ -126,8 +126,9 @@ def auto(
     the result of something else. `KeyboardInterrupt` with everything kept.
     """
     check_folder(output)
+    checked = _Run(asked, data, output, displays)
     with owned(output / WORK):
-        return _Run(asked, data, output, displays).run(executor, slots)
+        return checked.run(executor, slots)
 
 
 class _Run:
@@ -142,6 +143,8 @@ class _Run:
 
     def run(self, executor: Executor | None, slots: Slots) -> Result:
         say = self.displays.say
+        self.state = self._kept()  # as whoever had the folder before left it
+        self._store()
         with self._stage("plan"):
             plan = self.state.plan or self._planned()
             self._store(plan=plan)

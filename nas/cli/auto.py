@@ -113,7 +113,7 @@ def read_minutes(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise NasError(f"--time {text!r:.40}: must be a number with s, m, h or d, as in 30m or 2h")
     minutes = sum(float(number) * UNITS[unit] for number, unit in parts)
-    if not 1 <= minutes:
+    if not minutes >= 1:
         raise NasError(f"--time {text}: must be at least a minute")
     return minutes
 

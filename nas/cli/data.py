@@ -62,7 +62,8 @@ def open_data(
     options = data_options(split, classes, left_out, test_share)
     if source is None:
         if options != DataOptions():
-            raise NasError("--split, --classes, --left-out and --test-share say how to read --data: give it too")
+            options_of_data = "--split, --classes, --left-out and --test-share"
+            raise NasError(f"{options_of_data} say how to read --data: give it too")
         return None
     data = load_data(source, options=options)
     tell(data)

@@ -26,7 +26,9 @@ def train(
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is trained.")],
-    epochs: Annotated[int | None, typer.Option(help="Default: the recipe's, or 20 and more where images are few.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Default: the recipe's, or 20, and more for few images.")
+    ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="YAML file of settings; see docs/training.md.")
     ] = None,
