@@ -200,7 +200,8 @@ class _Run:
         self.displays.say("timing a few steps of training")
         images, minutes = len(self.data.train.labels), self.asked.minutes
         largest = _largest(self.candidates)
-        seconds, limits, cut = self._timed(largest), self.candidates.budgets, ()
+        seconds, limits = self._timed(largest), self.candidates.budgets
+        cut: tuple[str, ...] = ()
         if minutes is not None and (few := affordable_seconds(images, minutes)) < seconds:
             least = LEAST * self.candidates.smallest("macs").value
             limit = max(least, largest.cost.macs * few / seconds) / 1e6
