@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from nas.defaults import STUDIES_FOLDER
 from nas.study.optuna_private import study_names
-from nas.study.quiet import quiet
+from nas.study.quiet import name_values, quiet
 from nas.study.storage.database_log import DatabaseLog
 from nas.study.storage.journal import check_last_line, journal
 from nas.study.storage.journal_log import JournalLog
@@ -89,8 +89,10 @@ class Storage:
         name: str,
         attributes: dict[str, Any],
         directions: Sequence[StudyDirection],
+        titles: Sequence[str] = (),
     ) -> None:
-        """Makes a new study with its attributes; a journal appears whole or not at all.
+        """Makes a new study with its attributes; a journal appears whole or not at all. `titles`
+        are what Optuna's tools call a trial's values.
 
         Errors: `NasError` where the name is taken or cannot be one, or the storage not be written.
         """
@@ -103,12 +105,12 @@ class Storage:
             raise self._taken(name)
         if self.url:
             with self._explained(name):
-                self._fill(self._open_url(), name, attributes, directions)
+                self._fill(self._open_url(), name, attributes, directions, titles)
             return
         part = self.folder / f".{name}.{uuid4().hex}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._fill(journal(part), name, attributes, directions)
+            self._fill(journal(part), name, attributes, directions, titles)
             try:
                 rename_new(part, self.folder / f"{name}{SUFFIX}")
             except FileExistsError:
@@ -216,12 +218,15 @@ class Storage:
         name: str,
         attributes: dict[str, Any],
         directions: Sequence[StudyDirection],
+        titles: Sequence[str],
     ) -> None:
         try:
             with quiet():
                 study = optuna.create_study(study_name=name, storage=storage, directions=directions)
         except DuplicatedStudyError:
             raise self._taken(name) from None
+        if titles:
+            name_values(study, titles)
         for key, value in attributes.items():
             study.set_user_attr(key, value)
 
