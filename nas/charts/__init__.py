@@ -1,4 +1,4 @@
-"""Charts: each described once as plain data, drawn as SVG for a page or by matplotlib for a file."""
+"""Charts: each described once as plain data, drawn as SVG in a page or by matplotlib in a file."""
 
 from nas.charts.chart import XY, Bars, Chart, Matrix, Series
 

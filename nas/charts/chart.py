@@ -107,7 +107,9 @@ def ticks(low: float, high: float, count: int, log: bool = False) -> list[float]
     if log:
         powers = range(floor(log10(low)), ceil(log10(high)) + 1)
         for steps in ((1, 2, 5), (1, 3), (1,)):
-            inside = [float(f"{s}e{p}") for p in powers for s in steps if low <= s * 10.0**p <= high]
+            inside = [
+                float(f"{s}e{p}") for p in powers for s in steps if low <= s * 10.0**p <= high
+            ]
             if len(inside) <= count:
                 break
         if len(inside) >= 2:

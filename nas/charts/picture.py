@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from nas.charts import figure
 from nas.charts.chart import Chart
-from nas.charts.style import STYLE
 from nas.charts.svg import svg
 from nas.support.errors import NasError
 from nas.support.html import Html, tag
@@ -17,6 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NOTEBOOK = 640  # px
+
+
+def style() -> str:
+    """The style sheet of charts, light and dark: of what is in an element of class `nas`."""
+    return Path(__file__).with_name("chart.css").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,13 @@ class Picture:
         figure.save(self.figure(), path)
 
     def _repr_html_(self) -> Html:
-        return tag("div", Html(f"<style>{STYLE}</style>"), drawn(self.chart, NOTEBOOK), class_="nas")
+        return tag(
+            "div", Html(f"<style>{style()}</style>"), drawn(self.chart, NOTEBOOK), class_="nas"
+        )
 
 
 def drawn(chart: Chart, *widths: int) -> Html:
-    """The chart with its legend, once for each width; see `style` for which of them is seen."""
+    """The chart with its legend, for each width; of two the page shows the one there is room for."""
     names = [one.name for one in getattr(chart, "series", ())]
     legend = [
         tag("li", name, class_=f"c{i % 6}" + (" cloud" if one.kind == "cloud" else ""))

@@ -55,12 +55,11 @@ def _xy(chart: XY, width: int) -> Html:
 
 def _scale(low: float, high: float, start: float, end: float, logarithmic: bool) -> Map:
     def place(value: float) -> float:
-        if logarithmic:
-            share = log(value / low) / log(high / low)
-        else:
-            share = (value - low) / (high - low)
-        return start + share * (end - start)
+        return start + (value - low) / (high - low) * (end - start)
 
+    if logarithmic:
+        low, high = log(low), log(high)
+        return lambda value: start + (log(value) - low) / (high - low) * (end - start)
     return place
 
 
@@ -69,7 +68,9 @@ def _series(series: Series, colour: int, across: Map, up: Map) -> Html:
     places = [(across(series.x[i]), up(series.y[i])) for i in there]
     marks: list[Html] = []
     if series.kind == "cloud":
-        marks.append(tag("path", d="".join(f"M{x:.0f} {y:.0f}h0" for x, y in places), class_="cloud"))
+        marks.append(
+            tag("path", d="".join(f"M{x:.0f} {y:.0f}h0" for x, y in places), class_="cloud")
+        )
     elif series.kind == "points":
         if series.low:
             for (x, _), i in zip(places, there, strict=True):
@@ -96,7 +97,9 @@ def _series(series: Series, colour: int, across: Map, up: Map) -> Html:
             marks.append(tag("path", d=_path([*edge, *back]) + "z", class_="band"))
         if series.kind == "step":
             places = list(_steps(places))
-        marks.append(tag("path", d=_path(places), class_="line dashed" if series.dashed else "line"))
+        marks.append(
+            tag("path", d=_path(places), class_="line dashed" if series.dashed else "line")
+        )
     return tag("g", marks, class_=f"c{colour}")
 
 

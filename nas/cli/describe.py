@@ -8,6 +8,7 @@ import typer
 
 from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, ResolutionOption, StorageOption
 from nas.cli.terminal import echo_json
+from nas.support.text import significant
 
 if TYPE_CHECKING:
     from nas.blocks import Block
@@ -30,9 +31,10 @@ def describe(
 ) -> None:
     """Describe a network: its totals and its layers."""
     from nas import plugins
-    from nas.cli.tables import extrapolated, known_interval, layers_table, show
+    from nas.cli.tables import layers_table, show
     from nas.describe import describe as describe_architecture
     from nas.latency import Target
+    from nas.report.words import extrapolated, known_interval
     from nas.study.networks import find_network
 
     plugins.load_all(plugin)
@@ -44,11 +46,12 @@ def describe(
         return
     low, high = facts["latency_interval_ms"]
     show(
-        f"{facts['name']}: {network.resolution} px, {facts['macs'] / 1e6:.1f} MMACs, "
-        f"{facts['params'] / 1e6:.3f} Mparams ({facts['weight_bytes'] / 1e6:.2f} MB in float32), "
-        f"peak activations {facts['peak_bytes'] / 1e6:.2f} MB",
+        f"{facts['name']}: {network.resolution} px, {significant(facts['macs'] / 1e6, 4)} MMACs, "
+        f"{significant(facts['params'] / 1e6, 4)} Mparams "
+        f"({significant(facts['weight_bytes'] / 1e6)} MB in float32), "
+        f"peak activations {significant(facts['peak_bytes'] / 1e6)} MB",
         f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
-        f"{facts['latency_ms']:.2f} ms, "
+        f"{significant(facts['latency_ms'])} ms, "
         f"{known_interval(low, high, device.interval_known)}",
         *extrapolated(device, [(facts["latency_ms"], low, high)]),
         layers_table(network, device),
@@ -161,7 +164,7 @@ def list_spaces(
         high = largest(loaded, macs_of, restarts=0).value
         middle = median(cost(loaded.sample(seed)).macs for seed in range(300))
         sizes = "–".join(str(f(loaded.settings.resolution)) for f in (min, max))
-        macs = [f"{value / 1e6:.1f}" for value in (low, middle, high)]
+        macs = [significant(value / 1e6) for value in (low, middle, high)]
         rows.append((loaded.name, loaded.settings.about, sizes, f"{loaded.size:.1e}", *macs))
     columns = ("space", "about", "px", "networks", "min MMACs", "median", "max")
     show(table(columns, rows, left=2, fold=("about",)))

@@ -22,6 +22,7 @@ from nas.cli import (
     plugins,
     proxies,
     references,
+    report,
     score,
     search,
     studies,
@@ -69,6 +70,7 @@ app.command()(compare.compare)
 app.command("studies")(studies.list_studies)
 app.command()(studies.show)
 app.command()(studies.export)
+app.command()(report.report)
 app.command()(train.train)
 app.command()(describe.describe)
 app.command("targets")(describe.list_targets)

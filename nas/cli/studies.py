@@ -11,6 +11,7 @@ import typer
 from nas.cli.data import MovedOption
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
 from nas.cli.terminal import echo, echo_json, echo_lines
+from nas.support.text import significant
 
 if TYPE_CHECKING:
     from nas.study import Record, Study
@@ -58,8 +59,9 @@ def show(
 ) -> None:
     """Show a study: its Pareto front, and its best network."""
     from nas import plugins
-    from nas.cli.tables import layers_table, print_best, print_finalists, study_target
+    from nas.cli.tables import layers_table, print_best, print_finalists
     from nas.cli.tables import show as show_parts
+    from nas.report.words import study_target
     from nas.study import Study
     from nas.study.config import config_text
 
@@ -136,7 +138,7 @@ def export(
 ) -> None:
     """Write a study's best network, one trial's, or a trained network, as ONNX."""
     from nas import plugins
-    from nas.cli.tables import extrapolated, known_interval, study_target
+    from nas.report.words import extrapolated, known_interval, study_target
     from nas.study import Study
     from nas.support.errors import NasError, one_of
     from nas.support.files import file_name
@@ -173,9 +175,9 @@ def export(
     predicted = known_interval(*record.latency_interval_ms, known)
     size = output.stat().st_size / 1e6
     echo(
-        f"{output}: trial {record.trial}, {record.macs / 1e6:.1f} MMACs, "
-        f"{record.params / 1e6:.2f} Mparams, {record.resolution} px, "
-        f"{record.latency_ms:.2f} ms ({predicted}), {size:.2f} MB"
+        f"{output}: trial {record.trial}, {significant(record.macs / 1e6)} MMACs, "
+        f"{significant(record.params / 1e6)} Mparams, {record.resolution} px, "
+        f"{significant(record.latency_ms)} ms ({predicted}), {significant(size)} MB"
     )
     for line in extrapolated(target, [(record.latency_ms, *record.latency_interval_ms)]):
         echo(line)
@@ -203,7 +205,7 @@ def _export_training(
     done = export_trained(trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata)
     size = output.stat().st_size / 1e6
     arch = trained.arch
-    echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
+    echo(f"{output}: trained on {data.source}, {arch.resolution} px, {significant(size)} MB")
     echo(
         f"accuracy on the {done.images} validation images: {done.accuracy:.2%} through "
         f"onnxruntime, {done.torch_accuracy:.2%} in torch"

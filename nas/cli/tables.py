@@ -12,7 +12,8 @@ from rich.table import Table
 
 from nas.cli.console import console
 from nas.cli.terminal import clean
-from nas.support.errors import NasError
+from nas.report.words import extrapolated, score_source, study_target
+from nas.support.text import between, significant
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -68,57 +69,6 @@ def show(*parts: Table | str) -> None:
             out.print()
 
 
-def interval(low: float, high: float) -> str:
-    """The text of an interval in ms."""
-    return f"{low:.2f}–{high:.2f}"
-
-
-def known_interval(low: float, high: float, known: bool) -> str:
-    """The interval with what it is, or that there is none to rely on."""
-    return f"90% interval {interval(low, high)}" if known else "no error known"
-
-
-def latency_source(target: Target) -> str:
-    """A sentence on where predicted latencies come from, and whether their error is known."""
-    facts = target.metadata
-    error = "with its 90% interval" if target.interval_known else "no error known"
-    return f"latency: predicted for {target.name}, {facts.provenance}, {facts.precision}, {error}"
-
-
-def extrapolated(target: Target | None, intervals: Iterable[Sequence[float]]) -> list[str]:
-    """One line where latencies (ms, low, high) rest on work that the target's networks hardly
-    determine, so that their intervals are wide; no line where none does."""
-    from nas.latency import Prediction
-
-    all_of_them = [Prediction(*one) for one in intervals]
-    wide = sum(target.extrapolates(one) for one in all_of_them) if target else 0
-    if not wide or target is None:
-        return []
-    some = "this latency is" if len(all_of_them) == 1 else f"{wide} of these latencies are"
-    return [
-        f"extrapolated: {some} of networks unlike those that {target.name} was calibrated on, "
-        "hence the wide interval"
-    ]
-
-
-def study_target(study: Study) -> tuple[Target | None, str]:
-    """A study's target, as far as it can still be read, and where the stored latencies come from.
-
-    That they come from a table that has changed since is an error only to whoever resumes.
-    """
-    from nas.latency import Target
-
-    try:
-        return study.target, latency_source(study.target)
-    except NasError:
-        source = f"latency: predicted for {study.settings.target} when the study began"
-    try:
-        changed = Target.load(study.settings.target)
-    except NasError as error:
-        return None, f"{source}; now it cannot be read: {error}"
-    return changed, f"{source}; its table has changed since: the layers' ms are by the new one"
-
-
 def print_best(study: Study) -> None:
     """The best architectures: those of the Pareto front with the highest scores."""
     from nas.study.rounds import trained
@@ -162,24 +112,6 @@ def print_best(study: Study) -> None:
     )
 
 
-def score_source(study: Study) -> str:
-    """A sentence on what a study's score says, and of what."""
-    if not study.predicts:
-        return (
-            f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
-            "within the budgets (0 beats them all in all); it is no accuracy"
-        )
-    if study.predictions.adapted:
-        return (
-            f"predicted accuracy in percent on {study.settings.data}, learned from "
-            f"{len(study.predictions.measured)} networks trained on it, with its 90% interval"
-        )
-    return (
-        "predicted accuracy: what an ImageNet top-1 in percent would be by a published recipe, "
-        "with its 90% interval; order and differences count, for other data the value does not"
-    )
-
-
 def records_table(
     records: Iterable[Record], *, known: bool = True, measured: Mapping[int, str] | None = None
 ) -> Table:
@@ -200,11 +132,11 @@ def records_table(
             (
                 r.trial,
                 *_score(r),
-                f"{r.macs / 1e6:.1f}",
-                f"{r.params / 1e6:.2f}",
-                f"{r.peak_bytes / 1e6:.2f}",
-                f"{r.latency_ms:.2f}",
-                interval(*r.latency_interval_ms) if known else "–",
+                significant(r.macs / 1e6),
+                significant(r.params / 1e6),
+                significant(r.peak_bytes / 1e6),
+                significant(r.latency_ms),
+                between(*r.latency_interval_ms) if known else "–",
                 r.resolution,
                 *([measured.get(r.trial, "")] * bool(measured)),
                 r.like or "",
@@ -240,9 +172,9 @@ def print_finalists(study: Study) -> None:
             f"{f.accuracy:.2%}",
             f"{f.loss:.3f}",
             f.epochs,
-            f"{f.record.macs / 1e6:.1f}",
-            f"{f.record.params / 1e6:.2f}",
-            f"{f.record.latency_ms:.2f}",
+            significant(f.record.macs / 1e6),
+            significant(f.record.params / 1e6),
+            significant(f.record.latency_ms),
             f.record.resolution,
             "pruned" if f.pruned else "",
         )
@@ -268,12 +200,12 @@ def layers_table(arch: Architecture, target: Target) -> Table:
             layer["kind"],
             ", ".join(f"{k}={v}" for k, v in layer["settings"].items()),
             "x".join(map(str, layer["shape"])),
-            f"{layer['macs'] / 1e6:.2f}",
-            f"{layer['params'] / 1e3:.1f}",
-            f"{layer['peak_bytes'] / 1e6:.2f}",
-            f"{layer['latency_ms']:.3f}",
+            significant(layer["macs"] / 1e6),
+            significant(layer["params"] / 1e3),
+            significant(layer["peak_bytes"] / 1e6),
+            significant(layer["latency_ms"]),
         )
         for layer in layers(arch, target)
     ]
-    rows.append(("constant", "", "", "", "", "", "", f"{target.constant_ms:.3f}"))
+    rows.append(("constant", "", "", "", "", "", "", significant(target.constant_ms)))
     return table(columns, rows, left=3, fold=("settings",))

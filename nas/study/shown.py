@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.charts import XY, Series
-from nas.measures import OBJECTIVES, Measure, axis, format_measure
+from nas.measures import OBJECTIVES, axis, format_measure
 from nas.study.record import Record
 from nas.study.stored import OptionTable, Stored
 from nas.support.text import between, significant
@@ -42,40 +42,36 @@ def pareto_chart(
     objective: str,
     *,
     random: Sequence[tuple[float, float]] = (),
-    trained: Mapping[int, float] | None = None,
 ) -> XY:
     """Score against an objective: the Pareto front, which can be chosen from, beside everything
-    that was scored, `random` networks (score, value) and those that were `trained` (accuracy)."""
+    that was scored and `random` networks (score, value)."""
     measure = OBJECTIVES[objective]
     label, unit = axis(measure)
 
     def value(record: Record) -> float:
         return float(getattr(record, measure)) / unit
 
-    def points(name: str, some: Sequence[Record], scores: Iterable[float] | None = None) -> Series:
-        scores = [r.score for r in some] if scores is None else list(scores)
+    def points(name: str, some: Sequence[Record]) -> Series:
         tips = [f"trial {r.trial}: {facts_text(r)}" for r in some]
-        if trained and name.startswith("trained"):
-            tips = [f"trained: {s:.2f}%; {t}" for s, t in zip(scores, tips, strict=True)]
-        keys = [str(r.trial) for r in some]
+        keys, scores = [str(r.trial) for r in some], [r.score for r in some]
         return Series(name, [value(r) for r in some], scores, "points", tips=tips, keys=keys)
 
     predicted = bool(front) and front[0].accuracy_interval is not None
     series = [points("Pareto front", sorted(front, key=value))]
     if random:
         values = [v / unit for _, v in random]
-        tips = [f"a random network: {s:.3g}, {v:.3g}" for (s, _), v in zip(random, values, strict=True)]
+        tips = [
+            f"a random network: {s:.3g}, {v:.3g}" for (s, _), v in zip(random, values, strict=True)
+        ]
         name = f"{len(random)} random networks"
         series.append(Series(name, values, [s for s, _ in random], "points", tips=tips))
     by_hand = [r for r in records if r.like]
     if by_hand:
         series.append(points("scaled by hand", by_hand))
-    if trained:
-        known = [r for r in records if r.trial in trained]
-        name = "trained: measured accuracy"
-        series.append(points(name, known, [trained[r.trial] for r in known]))
     every = records[:: len(records) // MOST_POINTS + 1]
-    cloud = Series("all that was scored", [value(r) for r in every], [r.score for r in every], "cloud")
+    cloud = Series(
+        "all that was scored", [value(r) for r in every], [r.score for r in every], "cloud"
+    )
     values = [v for one in (*series, cloud) for v in one.x]
     return XY(
         f"pareto-{objective}",
@@ -103,12 +99,20 @@ def trials_dataframe(trials: Iterable[Stored], options: OptionTable) -> pd.DataF
         score = (trial.values or [None])[0]
         row: dict[str, Any] = {"number": trial.number, "state": trial.state.name}
         if (predicted := facts.get("predicted_accuracy")) is not None:
-            row |= dict(zip(("predicted_accuracy", "predicted_low", "predicted_high"), predicted, strict=True))
+            row |= dict(
+                zip(
+                    ("predicted_accuracy", "predicted_low", "predicted_high"),
+                    predicted,
+                    strict=True,
+                )
+            )
         else:
             row["score"] = score
         for name in ("latency_ms", "macs", "params", "peak_bytes", "resolution", "seconds", "like"):
             row[name] = facts.get(name)
-        row["latency_low_ms"], row["latency_high_ms"] = facts.get("latency_interval_ms", (None, None))
+        row["latency_low_ms"], row["latency_high_ms"] = facts.get(
+            "latency_interval_ms", (None, None)
+        )
         row["datetime_start"], row["datetime_complete"] = trial.times
         row |= {f"score_{name}": value for name, value in facts.get("scores", {}).items()}
         row["reason"] = facts.get("reason")

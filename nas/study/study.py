@@ -30,9 +30,9 @@ from nas.study.progress import Tally
 from nas.study.record import Record, record_of
 from nas.study.reference import ReferenceSample
 from nas.study.samplers.cascade import Screen
-from nas.study.shown import facts_text, pareto_chart, trials_dataframe
 from nas.study.scoring import Combined, Outcome, Predicted, Scorer, predicted
 from nas.study.settings import StudySettings, read_settings
+from nas.study.shown import facts_text, pareto_chart, trials_dataframe
 from nas.study.storage.log import Cursor
 from nas.study.storage.storage import Storage, locate
 from nas.study.stored import DAMAGE, OptionTable, Stored, damaged
@@ -367,12 +367,11 @@ class Study:
             raise one_of("objective of the study", objective, names)
         return Picture(self.pareto_chart(objective or names[0]))
 
-    def pareto_chart(self, objective: str, trained: Mapping[int, float] | None = None) -> XY:
-        """What `plot_pareto` draws; `trained` are accuracies by trial, in percent."""
+    def pareto_chart(self, objective: str) -> XY:
+        """What `plot_pareto` draws."""
         place = 1 + self.settings.objectives.index(objective)
         random = [(t.values[0], t.values[place]) for t in self.reference_trials]
-        parts = (self.records(), self.pareto(), objective)
-        return pareto_chart(*parts, random=random, trained=trained)
+        return pareto_chart(self.records(), self.pareto(), objective, random=random)
 
     def __repr__(self) -> str:
         s = self.settings

@@ -16,7 +16,7 @@ Child = str | int | float | None | Iterable["Child"]
 EMPTY = {"area", "br", "img", "input", "meta"}
 
 
-def tag(name: str, *children: Child, **attributes: object) -> Html:
+def tag(name: str, /, *children: Child, **attributes: object) -> Html:
     """An element. An attribute's `_` is written `-`, one at its end is dropped (`class_`); one that
     is None or False is left out.
 
@@ -61,5 +61,7 @@ def table(
         "table",
         tag("caption", caption) if caption else None,
         tag("thead", tag("tr", cells("th", columns, scope="col"))),
-        tag("tbody", (row if isinstance(row, Html) else tag("tr", cells("td", row)) for row in rows)),
+        tag(
+            "tbody", (row if isinstance(row, Html) else tag("tr", cells("td", row)) for row in rows)
+        ),
     )
