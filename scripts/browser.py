@@ -29,7 +29,8 @@ HARNESS = """<!doctype html><body style="margin:0"><iframe id=f src="page.html"
 style="border:0;width:WIDTHpx;height:HEIGHTpx"></iframe><pre id=result hidden></pre><script>
 const frame = document.getElementById("f");
 frame.addEventListener("load", () => {
-  const page = frame.contentDocument, view = frame.contentWindow, all = (s) => [...page.querySelectorAll(s)];
+  const page = frame.contentDocument, view = frame.contentWindow;
+  const all = (s) => [...page.querySelectorAll(s)];
   const seen = (s) => all(s).filter((e) => e.checkVisibility());
   let found;
   try { found = (() => { ACTION })(); } catch (error) { found = {error: String(error)}; }

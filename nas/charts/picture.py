@@ -48,7 +48,7 @@ class Picture:
 
 
 def drawn(chart: Chart, *widths: int) -> Html:
-    """The chart with its legend, for each width; of two the page shows the one there is room for."""
+    """The chart with its legend, for each width; a page shows the one that there is room for."""
     names = [one.name for one in getattr(chart, "series", ())]
     legend = [
         tag("li", name, class_=f"c{i % 6}" + (" cloud" if one.kind == "cloud" else ""))

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.cli.data import MovedOption
-from nas.cli.options import PluginOption, StorageOption
+from nas.cli.options import PluginOption, StorageOption, StudyArgument
 from nas.cli.terminal import echo
+from nas.support.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.charts import Chart
+
+PlotsOption = Annotated[
+    Path | None, typer.Option(help="Folder for every plot, as PNG and SVG.", show_default=False)
+]
 
 
 def report(
@@ -22,40 +31,65 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path(
         "report.html"
     ),
-    plots: Annotated[
-        Path | None,
-        typer.Option(help="Folder for every plot, as PNG and SVG.", show_default=False),
-    ] = None,
+    plots: PlotsOption = None,
     data: MovedOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Write a page about a study or a training that needs no other file and no network."""
+    """Write a page about a study or a training: one file that needs no other and no network."""
     from nas import plugins
     from nas.report.study import study_report
     from nas.report.training_page import training_report
     from nas.study import Study
-    from nas.support.errors import NasError
     from nas.training.trained import is_training
 
-    if output.suffix not in (".html", ".htm"):
-        raise NasError(f"--output {output}: must end in .html")
+    check_page(output, "--output")
     plugins.load_all(plugin)
     if is_training(study):
         html, charts = training_report(Path(study), data)
     else:
-        made = study_report(Study.load(study, storage), data)
-        html, charts = made.html, made.charts
+        html, charts = study_report(Study.load(study, storage), data)
     write_report(output, html, charts, plots)
 
 
-def write_report(output: Path, html: str, charts: list, plots: Path | None) -> None:  # type: ignore[type-arg]
+def check_page(path: Path, option: str) -> None:
+    """Refuses a page that would not open in a browser. Errors: `NasError`."""
+    if path.suffix not in (".html", ".htm"):
+        raise NasError(f"{option} {path}: must end in .html")
+
+
+def write_report(output: Path, html: str, charts: Sequence[Chart], plots: Path | None) -> None:
     """Writes a page, and its charts where there is a folder for them."""
     from nas.charts.figure import save_all
     from nas.support.files import write_whole
 
     write_whole(output, html)
-    echo(f"{output}: {len(charts)} plots, {len(html) / 1e3:.0f} kB; it needs no other file")
+    echo(f"{output}: {len(charts)} plots, {len(html) / 1e3:.0f} kB in one file", err=True)
     if plots is not None:
         save_all(charts, plots)
-        echo(f"{plots}: each plot as PNG and SVG")
+        echo(f"{plots}: each plot as PNG and SVG", err=True)
+
+
+def dashboard(
+    study: StudyArgument,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
+    storage: StorageOption = None,
+) -> None:
+    """Show a study in optuna-dashboard, until Ctrl-C."""
+    try:
+        from optuna_dashboard import run_server
+    except ImportError:
+        raise NasError("dashboard: it needs pip install 'hw-nas[dashboard]'") from None
+    from nas.study import Study
+    from nas.study.objectives import titles
+    from nas.study.quiet import name_values
+    from nas.study.storage.storage import locate
+
+    where, name = locate(study, storage)
+    opened = Study.open(where, name)
+    if opened.optuna.metric_names is None:  # of an older hw-nas
+        settings = opened.settings
+        name_values(opened.optuna, titles(settings.objectives, predicted=opened.predicts))
+    echo(f"http://{host}:{port}/ shows the studies in {where}; Ctrl-C ends it", err=True)
+    run_server(where.optuna_storage(name), host=host, port=port)

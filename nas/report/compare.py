@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nas.charts import XY, Chart, Series
+from nas.charts.figure import draw_on
 from nas.report.page import note, page, plot, scroll, section
 from nas.study.compare import MEASURES, Curve, by_sampler
 from nas.support.html import table, tag
 from nas.support.text import significant
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LABELS = dict(zip(MEASURES, ("best score", "hypervolume"), strict=True))
 MOST_POINTS = 400
@@ -29,6 +33,17 @@ def curve_charts(all_curves: Sequence[Curve], *, seconds: bool = True) -> list[X
             title = f"{LABELS[measure].capitalize()} over {over}"
             charts.append(XY(f"{measure}-{over}", title, over, LABELS[measure], series))
     return charts
+
+
+def compare_figure(all_curves: Sequence[Curve], *, seconds: bool = True) -> Figure:
+    """The charts of `curve_charts` as one figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9 if seconds else 5, 6), layout="constrained")
+    axes = figure.subplots(2, 2 if seconds else 1, squeeze=False)
+    for each, chart in zip(axes.flat, curve_charts(all_curves, seconds=seconds), strict=True):
+        draw_on(each, chart)
+    return figure
 
 
 def _band(name: str, group: Sequence[Curve], measure: str, over: str) -> Series:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from shlex import quote
 from typing import TypeVar
 
@@ -39,16 +38,8 @@ MOST_ROWS = 12  # of the front that are shown at once
 T = TypeVar("T")
 
 
-@dataclass
-class Report:
-    """A page and the charts that are on it."""
-
-    html: str = ""
-    charts: list[Chart] = field(default_factory=list)
-
-
-def study_report(study: Study, moved: str | None = None) -> Report:
-    """The report of a study. `moved` is where its data are now, if that is elsewhere.
+def study_report(study: Study, moved: str | None = None) -> tuple[str, list[Chart]]:
+    """The page of a study, and its charts. `moved` is where its data are now, if that is elsewhere.
 
     What cannot be had (a target's table that has changed, data that are gone) is left out, and the
     page says so. Errors: `NasError` where the study has no scored network, or is damaged.
@@ -69,7 +60,7 @@ class _Writer:
         self.measured = measures.measured_accuracies(study, self.finalists)
         self.charts: list[Chart] = []
 
-    def write(self) -> Report:
+    def write(self) -> tuple[str, list[Chart]]:
         sections = [
             self._pareto(),
             self._network(),
@@ -79,8 +70,7 @@ class _Writer:
             self._trainings(),
             self._reproduce(),
         ]
-        html = page(f"Search {self.study.name}", self._lead(), sections)
-        return Report(html, self.charts)
+        return page(f"Search {self.study.name}", self._lead(), sections), self.charts
 
     def _kept(self, chart: Chart) -> Chart:
         self.charts.append(chart)
@@ -91,8 +81,8 @@ class _Writer:
         budgets = " and ".join(s.budgets) or "no budget"
         goal = "predicted accuracy" if study.predicts else "score of training-free proxies"
         asked = (
-            f"Asked: the networks of space {study.space.name} with the highest {goal} and the least "
-            f"{', '.join(s.objectives)} on {s.target}, within {budgets}. "
+            f"Asked: the networks of space {study.space.name} with the highest {goal} and the "
+            f"least {', '.join(s.objectives)} on {s.target}, within {budgets}. "
             f"Found: {len(self.front)} that no other of {self.tally.scored} scored ones beats."
         )
         if best.accuracy_interval:

@@ -1,4 +1,4 @@
-"""The charts of trainings: curves, the confusion matrix, and the images that are classified wrong."""
+"""The charts of trainings: curves, the confusion matrix, and images that are classified wrong."""
 
 from __future__ import annotations
 

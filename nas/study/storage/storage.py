@@ -143,8 +143,11 @@ class Storage:
 
     def optuna_study(self, name: str) -> optuna.Study:
         """An existing study as Optuna's own, which reads all of it."""
-        stored = self._open_url() if self.url else journal(self.folder / f"{name}{SUFFIX}")
-        return optuna.load_study(study_name=name, storage=stored)
+        return optuna.load_study(study_name=name, storage=self.optuna_storage(name))
+
+    def optuna_storage(self, name: str) -> BaseStorage:
+        """What holds a study, as Optuna's own."""
+        return self._open_url() if self.url else journal(self.folder / f"{name}{SUFFIX}")
 
     @contextmanager
     def explained_reading(self, name: str) -> Iterator[None]:
