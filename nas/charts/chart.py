@@ -116,7 +116,7 @@ def ticks(low: float, high: float, count: int, log: bool = False) -> list[float]
             return inside
     rough = (high - low) / count
     power = 10.0 ** floor(log10(rough))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
+    step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.7)
     return [round(i * step, 12) for i in range(ceil(low / step), floor(high / step) + 1)]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.charts.chart import XY, Bars, Chart, Matrix, Series
 from nas.support.files import write_whole
+from nas.support.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -111,8 +112,8 @@ def _matrix(axes: Any, chart: Matrix) -> None:
 
 
 def _plain(text: str) -> str:
-    """A text of which nothing is taken for mathematics."""
-    return text.replace("$", r"\$")
+    """A text of which nothing is taken for mathematics, or cannot be drawn."""
+    return printable(text).replace("$", r"\$")
 
 
 def save_all(charts: Sequence[Chart], folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 
 from nas.cli.console import console
 from nas.cli.terminal import clean, echo
-from nas.measures import format_measure
+from nas.study.bar import search_bar, search_facts, time_left
 
 if TYPE_CHECKING:
     from nas.study import Record, SearchProgress, Study
@@ -39,8 +39,8 @@ def progress_display(study: Study) -> Iterator[SearchReport]:
     if not out.is_terminal:
         yield _Log()
         return
-    with Live(console=out, transient=True, refresh_per_second=5) as live:
-        yield lambda progress: live.update(_panel(progress))
+    with search_bar(out) as report:
+        yield report
 
 
 class _Log:
@@ -54,49 +54,13 @@ class _Log:
         done = progress.phase == "search" and progress.trials >= progress.goal
         if done or time.monotonic() - self._printed >= LOG_EVERY_SECONDS:
             self._printed = time.monotonic()
-            echo(_facts(progress), err=True)
+            echo(search_facts(progress), err=True)
 
 
 def log_learning(progress: LearningProgress) -> None:
     """Says on standard error how far the trainings of a round are."""
     done = f"{progress.done}/{progress.networks} networks trained {progress.stage}"
     echo(f"round {progress.round} of training: {done}", err=True)
-
-
-def _panel(progress: SearchProgress) -> Group:
-    bar = ProgressBar(total=progress.goal, completed=progress.trials, width=60)
-    return Group(clean(_facts(progress)), bar)  # a bar ends no line, so it comes last
-
-
-def _facts(progress: SearchProgress) -> str:
-    facts = [f"{progress.phase} {progress.trials}/{progress.goal}", f"feasible {progress.feasible}"]
-    if progress.failed:
-        facts.append(f"failed {progress.failed}")
-    if progress.best:
-        best = progress.best
-        facts.append(
-            f"best {_scored(best)} ({format_measure('macs', best.macs)}, "
-            f"{format_measure('latency_ms', best.latency_ms)})"
-        )
-        facts.append(f"Pareto {progress.front}")
-    facts.append(f"{progress.per_second:.1f} candidates/s")
-    facts += _left(progress.seconds_left)
-    return " | ".join(facts)
-
-
-def _scored(best: Record) -> str:
-    if best.accuracy_interval is None:
-        return f"score {best.score:.3f}"
-    return f"predicted accuracy {best.score:.1f}%"
-
-
-def _left(seconds: float | None) -> list[str]:
-    """The time that is left, where it is known."""
-    if seconds is None:
-        return []
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return [f"{hours}:{minutes:02d}:{rest:02d} left" if hours else f"{minutes}:{rest:02d} left"]
 
 
 @contextmanager
@@ -153,4 +117,4 @@ def training_facts(progress: TrainingProgress) -> str:
     ]
     if progress.last:
         facts.append(f"validation accuracy {progress.last.validation_accuracy:.1%}")
-    return " | ".join([*facts, *_left(progress.seconds_left)])
+    return " | ".join([*facts, *time_left(progress.seconds_left)])

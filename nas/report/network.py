@@ -44,13 +44,14 @@ def pruned(arch: Architecture, space: SearchSpace) -> dict[str, float]:
     except NasError:
         return {}
     shares, stages = {}, iter(enumerate(arch.stages))
-    for i in range(len(space.settings.stages)):
-        if not (depth := params[f"stage{i}.depth"]):
+    for i, settings in enumerate(space.settings.stages):
+        depth = params.get(f"stage{i}.depth", settings.depth[0])  # what is not chosen is no option
+        if not depth:
             continue
         k, rows = next(stages)
         for j in range(depth):
             place = len(rows) - depth + j
-            ratio = params.get(f"stage{i}.prune{j}", 0)
+            ratio = params.get(f"stage{i}.prune{j}", space.settings.prune[0])
             if ratio and "hidden" in dict(rows[place].settings):
                 shares[f"stages.{k}.{place}"] = float(ratio)
     return shares

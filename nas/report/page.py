@@ -12,7 +12,6 @@ from nas._version import __version__
 from nas.charts import XY, Chart
 from nas.charts.picture import drawn, style
 from nas.support.html import Child, Html, join, tag
-from nas.support.text import printable
 
 WIDE, NARROW, HALF = 880, 360, 430  # px
 
@@ -60,9 +59,8 @@ def section(title: str, *children: Child) -> Html:
 
 def note(text: str) -> Html:
     """A sentence on what something is worth."""
-    return tag(
-        "p", text[:1].upper() + text[1:] + ("" if text.endswith(".") else "."), class_="note"
-    )
+    begun = text if text[1:2] == ":" else text[:1].upper() + text[1:]
+    return tag("p", begun + ("" if text.endswith(".") else "."), class_="note")
 
 
 def facts(pairs: Sequence[tuple[str, str, str]]) -> Html:
@@ -97,7 +95,7 @@ def scroll(made: Html, label: str) -> Html:
 
 def commands(lines: Sequence[str]) -> Html:
     """Commands to be copied."""
-    return tag("pre", tag("code", "\n".join(map(printable, lines))))
+    return tag("pre", tag("code", "\n".join(lines)))
 
 
 def folded(title: str, *children: Child) -> Html:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from shlex import quote
 
+import yaml
+
 from nas.architecture import Architecture
 from nas.charts import Chart, Matrix
 from nas.costs import cost
 from nas.data import DataSet, load_again
 from nas.measures import format_measure
-from nas.report.page import commands, facts, note, page, plots, section
+from nas.report.page import commands, facts, folded, note, page, plots, section
 from nas.report.training import classify, confusion_chart, curves_charts, interval_of, wrong_images
 from nas.support.errors import NasError
 from nas.support.html import Child, Html, tag
@@ -81,14 +83,19 @@ def _lead(arch: Architecture, state: State) -> Child:
         ("epochs", done, f"{sum(e.seconds for e in state.history):.0f} s on {state.device}"),
         ("multiply-adds", format_measure("macs", costs.macs), ""),
         ("parameters", format_measure("params", costs.params), ""),
-        ("input", f"{arch.resolution} px", f"{arch.channels} channels"),
+        (
+            "input",
+            f"{arch.resolution} px",
+            f"{arch.channels} {'channel' if arch.channels == 1 else 'channels'}",
+        ),
     ]
     classes = len(state.data.classes)
     return [tag("p", f"Trained on {state.data.source}, {classes} classes."), facts(cells)]
 
 
 def _reproduce(folder: Path, state: State) -> Html:
-    recipe = ", ".join(f"{key} {value}" for key, value in state.recipe.model_dump().items())
+    recipe = yaml.safe_dump(state.recipe.model_dump(exclude_none=True), sort_keys=False)
+    source = quote(state.data.source)
     return section(
         "How to reproduce it",
         tag(
@@ -96,11 +103,11 @@ def _reproduce(folder: Path, state: State) -> Html:
             f"hw-nas {state.version}; data {state.data.checksum[:16]}, split with seed "
             f"{state.data.seed}.",
         ),
-        tag("p", f"Recipe: {recipe}.", class_="note"),
         commands(
             [
-                f"nas train {quote(str(folder))} --data {quote(state.data.source)} --output again/",
+                f"nas train {quote(str(folder))} --data {source} --recipe recipe.yaml -o again/",
                 f"nas export {quote(str(folder))}",
             ]
         ),
+        folded("recipe.yaml", commands(recipe.splitlines())),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -18,6 +19,7 @@ from nas.proxies import PROXIES
 from nas.proxies.registry import checked
 from nas.space import SearchSpace
 from nas.study import learning
+from nas.study.bar import shown_progress
 from nas.study.candidates import Candidates
 from nas.study.config import write_config
 from nas.study.families import hand_scaled
@@ -147,7 +149,7 @@ def search(
     target: str | Path,
     budgets: Sequence[str] = (),
     space: str | Path | SearchSpace = DEFAULT_SPACE,
-    report: SearchReport = lambda progress: None,
+    report: SearchReport | None = None,
     *,
     name: str | None = None,
     storage: str | None = None,
@@ -170,7 +172,8 @@ def search(
     budgets: upper limits such as "300MFLOPs", "8ms", "4Mparams", "2MB" or "5MBweights"; see
         `nas.budget.parse_budget`.
     space: the search space: a name, the path of a YAML file or a `SearchSpace`.
-    report: called with the progress of the search.
+    report: called with the progress of the search; unless given, a bar shows it in a terminal or a
+        notebook.
     name: of the study; made of space, target and budgets unless given.
     storage: a folder of journals or the URL of a database; unless given, NAS_STORAGE or `studies`.
     sampler: what proposes networks.
@@ -209,7 +212,9 @@ def search(
         start_from=start_from,
         cascade=cascade,
     )
-    if learning.run(study, study.settings.trials, report=report).how == "interrupted":
+    with shown_progress() if report is None else nullcontext(report) as shown:
+        ended = learning.run(study, study.settings.trials, report=shown)
+    if ended.how == "interrupted":
         raise KeyboardInterrupt  # not ours to swallow: the program around is to end too
     return study
 

@@ -1,9 +1,11 @@
-"""HTML written by functions: whatever text goes in is escaped, unless it was made here."""
+"""HTML written by functions: whatever text goes in is shown, and nothing in it is obeyed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+
+from nas.support.text import printable
 
 
 class Html(str):
@@ -28,7 +30,7 @@ def tag(name: str, /, *children: Child, **attributes: object) -> Html:
         if value is None or value is False:
             continue
         word = key.rstrip("_").replace("_", "-")
-        words.append(word if value is True else f'{word}="{escape(str(value))}"')
+        words.append(word if value is True else f'{word}="{_escaped(str(value))}"')
     opened = f"<{' '.join(words)}>"
     return Html(opened if name in EMPTY else f"{opened}{join(children)}</{name}>")
 
@@ -44,8 +46,13 @@ def _text(child: Child) -> str:
     if child is None:
         return ""
     if isinstance(child, str | int | float):
-        return escape(str(child))
+        return _escaped(str(child))
     return join(child)
+
+
+def _escaped(text: str) -> str:
+    """Lines of text, in which nothing is a tag or turns the direction of reading."""
+    return escape("\n".join(map(printable, text.split("\n"))))
 
 
 def table(
