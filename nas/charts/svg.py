@@ -16,8 +16,13 @@ Map = Callable[[float], float]
 
 def svg(chart: Chart, width: int) -> Html:
     """The chart, `width` px wide."""
-    draw = {XY: _xy, Bars: _bars, Matrix: _matrix}[type(chart)]
-    return draw(chart, width)  # type: ignore[operator]
+    match chart:
+        case XY():
+            return _xy(chart, width)
+        case Bars():
+            return _bars(chart, width)
+        case Matrix():
+            return _matrix(chart, width)
 
 
 def _xy(chart: XY, width: int) -> Html:

@@ -18,6 +18,7 @@ from nas.cli import (
     calibrate,
     compare,
     describe,
+    manage,
     measure,
     plugins,
     proxies,
@@ -67,7 +68,6 @@ def nas(
 app.command()(search.search)
 app.command()(search.resume)
 app.command()(compare.compare)
-app.command("studies")(studies.list_studies)
 app.command()(studies.show)
 app.command()(studies.export)
 app.command()(report.report)
@@ -82,6 +82,7 @@ app.command()(score.score)
 app.command()(measure.measure)
 app.command()(calibrate.calibrate)
 app.command()(verify.verify)
+app.add_typer(manage.app, name="studies")
 app.add_typer(plugins.app, name="plugins")
 
 

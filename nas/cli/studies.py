@@ -1,4 +1,4 @@
-"""`nas studies`, `nas show` and `nas export`."""
+"""`nas show` and `nas export`."""
 
 from __future__ import annotations
 
@@ -14,38 +14,7 @@ from nas.cli.terminal import echo, echo_json, echo_lines
 from nas.support.text import significant
 
 if TYPE_CHECKING:
-    from nas.study import Record, Study
-
-
-def list_studies(storage: StorageOption = None) -> None:
-    """List the studies that are kept here."""
-    from nas.cli.tables import show, table
     from nas.study import Study
-    from nas.study.storage.storage import Storage
-    from nas.support.errors import NasError
-
-    rows: list[tuple[object, ...]] = []
-    where = Storage(storage)
-    for name in where.names():
-        try:
-            study = Study.open(where, name)
-            s, tally = study.settings, study.tally()
-            best = _scored(study, tally.best) if tally.best else "–"
-        except NasError as error:
-            rows.append((name, str(error), "", "", "", ""))
-            continue
-        trials = f"{tally.trials}/{s.trials}"
-        rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
-    if not rows:
-        echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
-        return
-    columns = ("study", "space", "target", "budgets", "trials", "best")
-    show(table(columns, rows, left=4, fold=columns[:4]))
-
-
-def _scored(study: Study, best: Record) -> str:
-    """The best network's predicted accuracy, or its score."""
-    return f"{best.score:.1f}% predicted" if study.predicts else f"score {best.score:.3f}"
 
 
 def show(

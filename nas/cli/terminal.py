@@ -82,6 +82,19 @@ def echo_json(data: object) -> None:
     print(json.dumps(data).replace("\x7f", "\\u007f"), flush=True)
 
 
+def can_ask() -> bool:
+    """Whether a person is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> bool:
+    """The user's answer to a question, which is no where nobody can be asked."""
+    if not can_ask():
+        return False
+    print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def fail(message: str) -> None:
     """Prints a mistake as one line on standard error, if anybody reads it."""
     with suppress(OSError):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
+from optuna.trial import FrozenTrial
 
 from nas.charts import XY, Bars, Series
 from nas.study.compare import curves
@@ -72,7 +74,7 @@ def importance_charts(study: Study) -> list[Bars]:
             found = get_param_importances(
                 copy,
                 evaluator=PedAnovaImportanceEvaluator(),
-                target=lambda t, place=place, sign=sign: sign * t.values[place],
+                target=partial(_value, place, sign),
             )
             best = sorted(found.items(), key=lambda item: -item[1])[:SHOWN]
             words = [f"{value:.1%}" for _, value in best]
@@ -83,6 +85,11 @@ def importance_charts(study: Study) -> list[Bars]:
                 Bars(file, f"What mattered for {of}", "importance", labels, values, words)
             )
     return charts
+
+
+def _value(place: int, sign: int, trial: FrozenTrial) -> float:
+    """One of a trial's values, of which less is better."""
+    return sign * float(trial.values[place])
 
 
 def latency_check(verified: Sequence[Verified]) -> XY:

@@ -33,7 +33,7 @@ class Drawn(NamedTuple):
     @property
     def total_ms(self) -> float:
         """The latency of the whole."""
-        return self.constant_ms + sum(layer["latency_ms"] for layer in self.layers)
+        return self.constant_ms + sum(float(layer["latency_ms"]) for layer in self.layers)
 
 
 def pruned(arch: Architecture, space: SearchSpace) -> dict[str, float]:

@@ -293,8 +293,7 @@ class _Writer:
         if not (histories := read_histories(folders)):
             return None
         charts = curves_charts(histories)
-        for chart in charts:
-            self._kept(chart)
+        self.charts += charts
         parts: list[Child] = [plots(charts), self._finalists()]
         done = [f for f in self.finalists if not f.pruned]
         if done:

@@ -1,4 +1,4 @@
-"""How far a search is, as a bar that moves: in a terminal or in a notebook, where somebody looks."""
+"""How far a search is, as a bar that moves in a terminal or a notebook, where somebody looks."""
 
 from __future__ import annotations
 

@@ -14,13 +14,20 @@ from optuna.samplers import BaseGASampler, GPSampler
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import StudyModel
 from optuna.trial import FrozenTrial, Trial
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 
 def study_names(storage: RDBStorage) -> list[str]:
     """The names of the studies in a database, whatever may be wrong with the rest of one."""
     with storage.engine.connect() as connection:
         return sorted(map(str, connection.execute(select(StudyModel.study_name)).scalars()))
+
+
+def rename_study(storage: RDBStorage, name: str, new: str) -> None:
+    """Gives a study in a database another name, which must be new."""
+    with storage.engine.begin() as connection:
+        of = StudyModel.study_name == name
+        connection.execute(update(StudyModel).where(of).values(study_name=new))
 
 
 def id_of(trial: FrozenTrial) -> int:

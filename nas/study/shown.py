@@ -96,7 +96,7 @@ def trials_dataframe(trials: Iterable[Stored], options: OptionTable) -> pd.DataF
     rows: list[dict[str, Any]] = []
     for trial in trials:
         facts = trial.facts
-        score = (trial.values or [None])[0]
+        score = trial.values[0] if trial.values else None
         row: dict[str, Any] = {"number": trial.number, "state": trial.state.name}
         if (predicted := facts.get("predicted_accuracy")) is not None:
             row |= dict(

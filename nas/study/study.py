@@ -29,7 +29,6 @@ from nas.study.predictions import Predictions
 from nas.study.progress import Tally
 from nas.study.record import Record, record_of
 from nas.study.reference import ReferenceSample
-from nas.study.samplers.cascade import Screen
 from nas.study.scoring import Combined, Outcome, Predicted, Scorer, predicted
 from nas.study.settings import StudySettings, read_settings
 from nas.study.shown import facts_text, pareto_chart, trials_dataframe
@@ -42,6 +41,8 @@ from nas.support.html import Html, tag
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nas.study.samplers.cascade import Screen
 
 SETTINGS, OPTIONS, IDENTITY = "nas:settings", "nas:options", "nas:identity"
 # What spaces that were stored before these settings did without.
@@ -245,6 +246,8 @@ class Study:
     @cached_property
     def screen(self) -> Screen:
         """The model that picks the most promising of several proposals."""
+        from nas.study.samplers.cascade import Screen  # loads all samplers
+
         return Screen(self.candidates, self.settings.objectives)
 
     def _combined(self, reference: list[dict[str, float]]) -> Combiner:

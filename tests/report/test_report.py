@@ -122,7 +122,7 @@ def test_nothing_is_asked_of_the_network_and_one_script_runs(page: str) -> None:
 
 def test_what_is_pruned_is_what_the_space_removed() -> None:
     space = SearchSpace.from_dict(TINY)
-    seen = set()
+    seen: set[str] = set()
     for seed in range(40):
         arch = space.sample(seed)
         params = space.encode(arch)

@@ -89,4 +89,4 @@ def _utc(when: datetime | str | None) -> str | None:
     """A time of the database, which is local and in SQLite a text, in UTC."""
     if isinstance(when, str):
         when = datetime.fromisoformat(when)
-    return when and when.astimezone(UTC).isoformat(timespec="microseconds")
+    return when.astimezone(UTC).isoformat(timespec="microseconds") if when else None

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from glob import escape
 from itertools import chain, count
 from pathlib import Path
 from zlib import crc32
@@ -66,6 +67,25 @@ def claim_file(folder: Path, name: str) -> Iterator[Claim]:
         finally:
             os.close(descriptor)
         return
+
+
+def lock_files(folder: Path, name: str) -> list[Path]:
+    """The files by which a study is claimed in a folder."""
+    start = f".{escape(name)}"
+    return [*folder.glob(f"{start}.lock"), *folder.glob(f"{start}.driver[0-9]*")]
+
+
+def others_drive(folder: Path, name: str) -> bool:
+    """Whether a driver has any number but 0, which is one's own."""
+    for path in lock_files(folder, name):
+        if path.suffix in (".lock", ".driver0"):
+            continue
+        with path.open("rb") as file:
+            try:
+                lock(file.fileno(), wait=False)
+            except BlockingIOError:
+                return True
+    return False
 
 
 @contextmanager

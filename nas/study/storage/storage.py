@@ -22,12 +22,19 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from nas.defaults import STUDIES_FOLDER
-from nas.study.optuna_private import study_names
+from nas.study.optuna_private import rename_study, study_names
 from nas.study.quiet import name_values, quiet
 from nas.study.storage.database_log import DatabaseLog
-from nas.study.storage.journal import check_last_line, journal
+from nas.study.storage.journal import check_last_line, copy_renamed, journal
 from nas.study.storage.journal_log import JournalLog
-from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
+from nas.study.storage.locks import (
+    Claim,
+    claim_alone,
+    claim_file,
+    claim_postgresql,
+    lock_files,
+    others_drive,
+)
 from nas.study.storage.log import Log
 from nas.study.storage.lost import PATIENCE_SECONDS, Lost, is_lost, retried
 from nas.study.stored import DAMAGE
@@ -96,11 +103,7 @@ class Storage:
 
         Errors: `NasError` where the name is taken or cannot be one, or the storage not be written.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", name):
-            raise NasError(
-                f"study name {name!r}: letters, digits and . _ + - only, at most 100, "
-                "and a letter or digit first"
-            )
+        _check_name(name)
         if name in self.names():
             raise self._taken(name)
         if self.url:
@@ -121,14 +124,60 @@ class Storage:
             with suppress(OSError):
                 part.unlink()
 
+    def check_there(self, name: str) -> None:
+        """Errors: `NasError`, with the nearest name, where there is no such study."""
+        if name not in (names := self.names()):
+            raise one_of(f"study in {self}:", name, names)
+
+    def remove(self, name: str) -> None:
+        """Removes a study for good. Errors: `NasError` where it is being driven or not writable."""
+        with self._at_rest(name):
+            if self.url:
+                optuna.delete_study(study_name=name, storage=self._open_url())
+                return
+            (self.folder / f"{name}{SUFFIX}").unlink()
+        for path in lock_files(self.folder, name):
+            path.unlink(missing_ok=True)
+
+    def rename(self, name: str, new: str) -> None:
+        """Gives a study another name. Errors: those of `create` and `remove`."""
+        _check_name(new)
+        if new in self.names():
+            raise Taken(f"study '{new}' exists in {self}: choose another name")
+        with self._at_rest(name):
+            if self.url:
+                rename_study(self._open_url(), name, new)
+                return
+            path = self.folder / f"{name}{SUFFIX}"
+            part = self.folder / f".{new}.{uuid4().hex}.part"
+            try:
+                copy_renamed(path, part, name, new)
+                rename_new(part, self.folder / f"{new}{SUFFIX}")
+            except FileExistsError:
+                raise Taken(f"study '{new}' exists in {self}: choose another name") from None
+            finally:
+                part.unlink(missing_ok=True)
+            path.unlink()
+        for path in lock_files(self.folder, name):
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _at_rest(self, name: str) -> Iterator[None]:
+        """A context in which nobody drives a study. Errors: `NasError` where somebody does."""
+        with self.driven(name) as driven:
+            busy = driven.claim.number > 0 or (not self.url and others_drive(self.folder, name))
+            if busy:
+                raise NasError(f"study '{name}' in {self} is being searched: stop that first")
+            with self._explained(name):
+                yield
+
     def _taken(self, name: str) -> Taken:
         return Taken(f"study '{name}' exists in {self}; go on with it: nas resume {name}")
 
     def log(self, name: str) -> Log:
         """The log of an existing study. Errors: `NasError`, with the nearest name, where there is
         none, or where its journal is damaged."""
-        if name not in self.names():
-            raise one_of(f"study in {self}:", name, self.names())
+        self.check_there(name)
         with self.explained_reading(name):
             if self.url:
                 return DatabaseLog(self._open_url(), name)
@@ -246,6 +295,14 @@ class Storage:
 
     def __str__(self) -> str:
         return repr(masked(self.location))
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", name):
+        raise NasError(
+            f"study name {name!r}: letters, digits and . _ + - only, at most 100, "
+            "and a letter or digit first"
+        )
 
 
 def _database(url: str) -> RDBStorage:
