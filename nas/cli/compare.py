@@ -191,6 +191,7 @@ def _print(all_curves: Sequence[Curve]) -> None:
         table(
             ("sampler", "studies", "best score", "p", "hypervolume", "p", "trials", "seconds"),
             rows,
+            minor=("seconds", "trials", "studies"),
         ),
         f"p: two-sided, against {base} ({', '.join(tests) or 'nothing to test'}); trials: median "
         f"until the hypervolume is {base}'s final one",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.options import PluginOption
-from nas.cli.terminal import echo
+from nas.cli.terminal import echo, say
 from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def measure(
         "sample": SearchSpace.load(space).sample if space else mixed_network,
     }
     if bundle:
-        _print_bundle(bundle, make_bundle(target, bundle, folder=folder, say=_say, **settings))
+        _print_bundle(bundle, make_bundle(target, bundle, folder=folder, say=say, **settings))
         return
     with _kept(folder / f"{target}.csv"):
         if ssh is not None:
@@ -103,17 +103,13 @@ def measure(
                 python=python,
                 ssh_options=ssh_option or (),
                 folder=folder,
-                say=_say,
+                say=say,
                 **settings,
             )
         else:
             with show_progress(minutes * 60) as show:
                 path, warnings = measure_here(target, folder=folder, progress=show, **settings)
     _print_result(path, warnings)
-
-
-def _say(line: str) -> None:
-    echo(line, err=True)
 
 
 @contextmanager
@@ -126,7 +122,7 @@ def show_progress(seconds: float) -> Iterator[Callable[[MeasuringProgress], None
 
     out = console(stderr=True)
     if not out.is_terminal:
-        yield lambda progress: _say(str(progress))
+        yield lambda progress: say(str(progress))
         return
     with Bar(
         BarColumn(), TextColumn("{task.description}", markup=False), console=out, transient=True
@@ -149,7 +145,7 @@ def _kept(table: Path) -> Iterator[None]:
         said = "0 rows are kept: nothing was written"
         if rows:
             said = f"{rows} rows are kept in {table}; the same command goes on"
-        _say(f"interrupted: {said}")
+        echo(f"interrupted: {said}", err=True)
         raise typer.Exit(130) from None
 
 
@@ -167,7 +163,7 @@ def _print_result(path: Path, warnings: list[str]) -> None:
     from nas.latency import Target
 
     for warning in warnings:
-        _say(f"warning: {warning}")
+        echo(f"warning: {warning}", err=True)
     facts = Target.load(path).metadata
     how = f"{facts.runtime}, {facts.threads} thread(s), {facts.precision}"
     noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise is not None else ""

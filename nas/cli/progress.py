@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 
 from nas.cli.console import console
-from nas.cli.terminal import clean, echo
+from nas.cli.terminal import clean, say
 from nas.study.bar import search_bar, search_facts, time_left
 
 if TYPE_CHECKING:
@@ -31,10 +31,9 @@ def progress_display(study: Study) -> Iterator[SearchReport]:
     """A callback that shows how far the study is, on standard error."""
     out = console(stderr=True)
     budgets = ", ".join(study.settings.budgets) or "no budget"
-    echo(
+    say(
         f"study {study.name}: space {study.space.name}, target {study.target.name} "
-        f"({study.target.metadata.provenance}), {budgets}, sampler {study.settings.sampler}",
-        err=True,
+        f"({study.target.metadata.provenance}), {budgets}, sampler {study.settings.sampler}"
     )
     if not out.is_terminal:
         yield _Log()
@@ -54,13 +53,13 @@ class _Log:
         done = progress.phase == "search" and progress.trials >= progress.goal
         if done or time.monotonic() - self._printed >= LOG_EVERY_SECONDS:
             self._printed = time.monotonic()
-            echo(search_facts(progress), err=True)
+            say(search_facts(progress))
 
 
 def log_learning(progress: LearningProgress) -> None:
     """Says on standard error how far the trainings of a round are."""
     done = f"{progress.done}/{progress.networks} networks trained {progress.stage}"
-    echo(f"round {progress.round} of training: {done}", err=True)
+    say(f"round {progress.round} of training: {done}")
 
 
 @contextmanager
@@ -82,7 +81,7 @@ def training_display(title: str = "", prefix: Callable[[], str] = str) -> Iterat
     """A callback that shows how far a training is, on standard error."""
     out = console(stderr=True)
     if title:
-        echo(title, err=True)
+        say(title)
     if not out.is_terminal:
         yield _training_log(prefix)
         return
@@ -103,7 +102,7 @@ def _training_log(prefix: Callable[[], str]) -> TrainingReport:
         nonlocal printed
         if progress.step == progress.steps or time.monotonic() - printed >= LOG_EVERY_SECONDS:
             printed = time.monotonic()
-            echo(prefix() + training_facts(progress), err=True)
+            say(prefix() + training_facts(progress))
 
     return log
 

@@ -57,7 +57,7 @@ def list_references(
     sizes = ", ".join(sorted(f"{f['name']} {f['resolution']}" for f in others))
     columns = ("network", "Mparams", "MMACs", "top-1 %", "source", "latency ms", "interval")
     show(
-        table(columns, rows, fold=("network",)),
+        table(columns, rows, minor=("source", "interval", "Mparams")),
         f"{RESOLUTION} px ({sizes}), 1000 classes; top-1: ImageNet accuracy as it was published by",
         *(f"  [{i}] {source}" for i, source in enumerate(sources, 1)),
         latency_source(device),

@@ -10,7 +10,7 @@ import typer
 
 from nas.cli.data import MovedOption
 from nas.cli.options import PluginOption, StorageOption, StudyArgument
-from nas.cli.terminal import echo
+from nas.cli.terminal import echo, say
 from nas.support.errors import NasError
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ def write_report(output: Path, html: str, charts: Sequence[Chart], plots: Path |
     from nas.support.files import write_whole
 
     write_whole(output, html)
-    echo(f"{output}: {len(charts)} plots, {len(html) / 1e3:.0f} kB in one file", err=True)
+    say(f"{output}: {len(charts)} plots, {len(html) / 1e3:.0f} kB in one file")
     if plots is not None:
         save_all(charts, plots)
-        echo(f"{plots}: each plot as PNG and SVG", err=True)
+        say(f"{plots}: each plot as PNG and SVG")
 
 
 def dashboard(

@@ -37,7 +37,7 @@ def show(
     plugins.load_all(plugin)
     loaded = Study.load(study, storage)
     if as_json:
-        echo_json(_as_dict(loaded))
+        echo_json(study_facts(loaded))
         return
     if as_config:
         echo_lines(config_text(loaded))
@@ -51,7 +51,8 @@ def show(
         show_parts("", f"Trial {best.trial}, the best, layer by layer", layers)
 
 
-def _as_dict(study: Study) -> dict[str, Any]:
+def study_facts(study: Study) -> dict[str, Any]:
+    """A study as JSON types."""
     from nas.study.finalists import read_finalists
     from nas.study.rounds import trained as learned
 
@@ -104,6 +105,7 @@ def export(
     data: MovedOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a study's best network, one trial's, or a trained network, as ONNX."""
     from nas import plugins
@@ -117,7 +119,7 @@ def export(
         raise one_of("export format", export_format, ["onnx"])
     plugins.load_all(plugin)
     if is_training(study):
-        _export_training(Path(study), output, dynamic_batch, data)
+        _export_training(Path(study), output, dynamic_batch, data, as_json)
         return
     from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
 
@@ -139,6 +141,10 @@ def export(
     }
     module = initialised(arch, loaded.settings.seed)
     difference = export_onnx(arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata)
+    if as_json:
+        shown = {k: v for k, v in record.to_dict().items() if k != "architecture"}
+        echo_json({"file": str(output), **shown, "difference": difference})
+        return
     target, _ = study_target(loaded)
     known = target is None or target.interval_known
     predicted = known_interval(*record.latency_interval_ms, known)
@@ -158,7 +164,7 @@ def export(
 
 
 def _export_training(
-    folder: Path, output: Path | None, dynamic_batch: bool, moved: str | None
+    folder: Path, output: Path | None, dynamic_batch: bool, moved: str | None, as_json: bool
 ) -> None:
     from nas.data import load_again
     from nas.formats.verified import unnamed_output
@@ -172,6 +178,9 @@ def _export_training(
     data = load_again(facts.source, facts.seed, facts.options, facts.checksum, moved)
     metadata = {"versions": _versions(), "weights": f"trained on {data.source}"}
     done = export_trained(trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata)
+    if as_json:
+        echo_json({"file": str(output), **done._asdict()})
+        return
     size = output.stat().st_size / 1e6
     arch = trained.arch
     echo(f"{output}: trained on {data.source}, {arch.resolution} px, {significant(size)} MB")

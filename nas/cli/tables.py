@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.table import Table
 
 from nas.cli.console import console
-from nas.cli.terminal import clean
+from nas.cli.terminal import clean, echo
 from nas.report.words import extrapolated, score_source, study_target
 from nas.support.text import between, significant
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 10
 TRAINED_ROWS = 3
-NARROW = 100
-FOLDED = 12
+FOLDED, GAP = 12, 2  # characters
 
 
 def table(
@@ -36,27 +35,43 @@ def table(
 ) -> Table:
     """A plain table; the first `left` columns are text, the others right-aligned numbers.
 
-    Where there is little room, the columns `fold` take several lines, and a narrow terminal is
-    spared the columns `minor`. No other cell is ever cut or broken.
+    Where there is little room, heads take a line a word, then the columns `fold` several lines, and
+    then the columns `minor` are left out in this order, until all fits. No other cell is ever cut
+    or broken, so that names can be copied.
     """
-    narrow = console().width < NARROW
+    cells = [[clean(cell) for cell in row] for row in rows]
+    kept, room = list(columns), console().width
+    heads = {column: column for column in columns}
+
+    def width(column: str, folded: bool) -> int:
+        texts = (row[columns.index(column)] for row in cells)
+        whole = max(map(cell_len, [*heads[column].split("\n"), *texts]))
+        return min(whole, FOLDED) if folded and column in fold else whole
+
+    def too_wide(folded: bool) -> bool:
+        return sum(width(column, folded) + GAP for column in kept) - GAP > room
+
+    if too_wide(False):
+        heads = {column: column.replace(" ", "\n") for column in columns}
+    left_out = [column for column in minor if column in columns][::-1]
+    dropped = []
+    while too_wide(True) and left_out:
+        dropped.append(left_out.pop())
+        kept.remove(dropped[-1])
     made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    kept = [i for i, column in enumerate(columns) if not (narrow and column in minor)]
-    cells = [[clean(row[i]) for i in kept] for row in rows]
-    for n, i in enumerate(kept):
-        column, folds = columns[i], columns[i] in fold
-        head = column.replace(" ", "\n") if narrow else column
-        words = [*head.split("\n"), *(row[n] for row in cells)]
-        width = max(map(cell_len, words))
+    for column in kept:
         made.add_column(
-            head,
-            justify="left" if i < left else "right",
-            no_wrap=not folds,
-            min_width=min(width, FOLDED) if folds else width,
+            heads[column],
+            justify="left" if columns.index(column) < left else "right",
+            no_wrap=column not in fold,
+            min_width=width(column, True),
             overflow="fold",
         )
     for row in cells:
-        made.add_row(*row)
+        made.add_row(*(row[columns.index(column)] for column in kept))
+    if dropped:
+        made.caption = f"no room for: {', '.join(dropped)}"
+        made.caption_justify, made.caption_style = "left", ""
     return made
 
 
@@ -64,7 +79,10 @@ def show(*parts: Table | str) -> None:
     """Prints tables, with an empty line after each, and lines on standard output."""
     out = console()
     for i, part in enumerate(parts, 1):
-        out.print(clean(part) if isinstance(part, str) else part)
+        if isinstance(part, str):
+            out.print(clean(part), soft_wrap=False)
+        else:
+            out.print(part)
         if isinstance(part, Table) and i < len(parts):
             out.print()
 
@@ -144,7 +162,7 @@ def records_table(
             for r in records
         ),
         left=0,
-        minor=("by hand",),
+        minor=("by hand", "peak MB", "px", "Mparams", "interval", "trained"),
     )
 
 
@@ -183,10 +201,10 @@ def print_finalists(study: Study) -> None:
     show(
         "",
         f"Finalists, trained on {study.settings.data}, by accuracy on its validation images",
-        table(columns, rows, left=0),
+        table(columns, rows, left=0, minor=("loss", "px", "Mparams", "epochs", "MMACs")),
         "pruned: fell behind and was stopped, so its accuracy is that of fewer epochs",
-        f"export the best of them:  nas export {quote(str(finalists[0].folder))}",
     )
+    echo(f"export the best of them:  nas export {quote(str(finalists[0].folder))}")
 
 
 def layers_table(arch: Architecture, target: Target) -> Table:
@@ -208,4 +226,4 @@ def layers_table(arch: Architecture, target: Target) -> Table:
         for layer in layers(arch, target)
     ]
     rows.append(("constant", "", "", "", "", "", "", significant(target.constant_ms)))
-    return table(columns, rows, left=3, fold=("settings",))
+    return table(columns, rows, left=3, fold=("settings",), minor=("peak MB", "kparams", "MMACs"))

@@ -16,6 +16,7 @@ from contextlib import suppress
 from nas.support.text import in_ascii, masked, printable
 
 FALLBACK = "nas.in_ascii"
+quiet = False  # whether what is said on the way is left unsaid; `--quiet` sets it
 
 
 def open_streams() -> None:
@@ -64,6 +65,12 @@ def _fallback(error: UnicodeError) -> tuple[str, int]:
 def clean(text: object) -> str:
     """The text on one line, fit to be shown."""
     return printable(masked(str(text)))
+
+
+def say(text: object) -> None:
+    """Says a line on the way, on standard error, unless the user wants it quiet."""
+    if not quiet:
+        echo(text, err=True)
 
 
 def echo(text: object, *, err: bool = False) -> None:

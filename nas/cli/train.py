@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
-from nas.cli.options import NETWORK_HELP, PluginOption, StorageOption
-from nas.cli.terminal import echo
+from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
+from nas.cli.terminal import echo, echo_json, say
 
 
 def train(
@@ -42,6 +42,7 @@ def train(
     left_out: LeftOutOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a network. Ctrl-C and kill are safe: the same command goes on."""
     from nas import plugins
@@ -58,10 +59,7 @@ def train(
     assert loaded is not None
     fitted = fit_architecture(network, loaded)
     if fitted != network:
-        echo(
-            f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs",
-            err=True,
-        )
+        say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
     going_on = is_training(output)
     from nas.training import train as run
     from nas.training.own_table import remember
@@ -74,6 +72,18 @@ def train(
         echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
         raise typer.Exit(130) from None
     remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
+    if as_json:
+        echo_json(
+            {
+                "folder": str(output),
+                "data": loaded.source,
+                "validation_accuracy": trained.accuracy,
+                "validation_loss": trained.loss,
+                "test_accuracy": trained.test.accuracy if trained.test else None,
+                "epochs": len(trained.history),
+            }
+        )
+        return
     count = len(loaded.validation.labels)
     echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
     if trained.test and loaded.test:

@@ -119,7 +119,7 @@ def _print(done: Sequence[tuple[int, Comparison]], title: str, device: Target) -
     kind, all_of_them = "90%" if device.interval_known else "assumed", _summary(done)
     show(
         title,
-        table(columns, rows, left=0),
+        table(columns, rows, left=0, minor=("noise", "interval")),
         f"{all_of_them['inside']} of {len(done)} are inside their {kind} interval; "
         f"mean error {all_of_them['mean_error']:.1%}",
         *extrapolated(device, (one.predicted for _, one in done)),
