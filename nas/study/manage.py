@@ -29,8 +29,9 @@ class Belongings:
     def __str__(self) -> str:
         if self.study is None:
             return f"study '{self.name}' in {self.storage}: damaged"
-        trainings = sum(len(list(folder.glob("trial-*"))) for folder in self.folders)
-        return f"study '{self.name}' in {self.storage}: {self.trials} trials, {trainings} trainings"
+        trained = sum(len(list(folder.glob("trial-*"))) for folder in self.folders)
+        has = f"trials {self.trials}, trained networks {trained}"
+        return f"study '{self.name}' in {self.storage}: {has}"
 
 
 def belongings(storage: Storage, name: str) -> Belongings:

@@ -110,7 +110,8 @@ def _difference(there: StudySettings, wanted: StudySettings) -> str:
     """The first setting in which a stored study is another search; "" where there is none."""
     other = json.loads(wanted.model_dump_json())
     may_differ = {"version"} if wanted.learn or wanted.train_minutes else {"version", "trials"}
-    for key, value in json.loads(there.model_dump_json()).items():
+    stored: dict[str, object] = json.loads(there.model_dump_json())
+    for key, value in stored.items():
         if key not in may_differ and value != other[key]:
             texts = [str(v) for v in (value, other[key])]
             long = max(map(len, texts)) > LONGEST_SHOWN

@@ -32,7 +32,7 @@ def test_removing_takes_what_was_named_and_no_more(run: Run, storage: str) -> No
     code, out, err = run("studies", "rm", "a", "--storage", storage)
     assert (code, out) == (2, "")
     assert "'a'" in err
-    assert "1 trainings" in err
+    assert "trained networks 1" in err
     assert "--yes" in err
     assert Storage(storage).names() == ["a", "b"]
     assert run("studies", "rm", "a", "none", "--yes", "--storage", storage)[0] == 2

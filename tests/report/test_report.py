@@ -131,10 +131,9 @@ def test_what_is_pruned_is_what_the_space_removed() -> None:
             _, stage, row = name.split(".")
             assert params[f"stage{stage}.prune{row}"] == share == 0.5
             whole = space.decode({**params, f"stage{stage}.prune{row}": 0})
-            hidden = [
-                dict(a.stages[int(stage)][int(row)].settings)["hidden"] for a in (arch, whole)
-            ]
-            assert hidden[0] < hidden[1]
+            rows: list[Any] = [a.stages[int(stage)][int(row)] for a in (arch, whole)]
+            hidden, before = (dict(r.settings)["hidden"] for r in rows)
+            assert hidden < before
         seen |= shares.keys()
     assert seen
 

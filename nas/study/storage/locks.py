@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from glob import escape
 from itertools import chain, count
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
-
 from nas.support.files import lock
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
 
 
 @dataclass
@@ -136,6 +137,8 @@ class _Server:
 
     def call(self, function: str, lock: int) -> bool:
         """Calls a function of advisory locks; whether it got the lock, of one that tries."""
+        from sqlalchemy import text
+
         assert self.connection is not None
         statement = text(f"SELECT {function}(:key, :lock)")
         bound = {"key": self._key, "lock": lock}
@@ -143,6 +146,8 @@ class _Server:
 
     def leave(self) -> None:
         """Closes the connection, and so unlocks; the pool would keep it open."""
+        from sqlalchemy.exc import SQLAlchemyError
+
         connection, self.connection = self.connection, None
         if connection is not None:
             with suppress(SQLAlchemyError):

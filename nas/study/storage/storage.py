@@ -11,20 +11,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, StorageInternalError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from nas.defaults import STUDIES_FOLDER
 from nas.study.optuna_private import rename_study, study_names
 from nas.study.quiet import name_values, quiet
-from nas.study.storage.database_log import DatabaseLog
 from nas.study.storage.journal import check_last_line, copy_renamed, journal
 from nas.study.storage.journal_log import JournalLog
 from nas.study.storage.locks import (
@@ -36,11 +33,14 @@ from nas.study.storage.locks import (
     others_drive,
 )
 from nas.study.storage.log import Log
-from nas.study.storage.lost import PATIENCE_SECONDS, Lost, is_lost, retried
+from nas.study.storage.lost import PATIENCE_SECONDS, Lost, database_errors, is_lost, retried
 from nas.study.stored import DAMAGE
 from nas.support.errors import NasError, one_of
 from nas.support.files import at_home, file_name, rename_new
 from nas.support.text import masked
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
 
 SUFFIX = ".journal"
 _RACES = ("already exists", "unique constraint", "duplicate key", "locked")
@@ -70,6 +70,9 @@ class Storage:
         self.location = start + slashes + at_home(path)
         self.url = self.location if "://" in self.location else None
         if self.url:
+            from sqlalchemy import make_url
+            from sqlalchemy.exc import ArgumentError
+
             try:
                 make_url(self.url)
             except (ArgumentError, ValueError) as error:
@@ -82,7 +85,7 @@ class Storage:
     def names(self) -> list[str]:
         """The studies that are here."""
         if self.url:
-            missing = self._database is None and _no_such_file(make_url(self.url))
+            missing = self._database is None and _no_such_file(self.url)
             return [] if missing else study_names(self._open_url())
         files = (path for path in self.folder.glob(f"*{SUFFIX}") if path.is_file())
         return sorted(path.name.removesuffix(SUFFIX) for path in files)
@@ -180,6 +183,8 @@ class Storage:
         self.check_there(name)
         with self.explained_reading(name):
             if self.url:
+                from nas.study.storage.database_log import DatabaseLog
+
                 return DatabaseLog(self._open_url(), name)
             path = self.folder / f"{name}{SUFFIX}"
             log = JournalLog(path, name)
@@ -208,7 +213,7 @@ class Storage:
             raise
         except OSError as error:
             reason = error.strerror or str(error)
-        except (SQLAlchemyError, StorageInternalError) as error:
+        except database_errors() as error:
             reason = _reason(error.__cause__ or error)
             if is_lost(error):
                 raise Lost(f"study '{name}' in {self}: {reason}") from None
@@ -245,7 +250,7 @@ class Storage:
             reason = f"the server was away for {PATIENCE_SECONDS:.0f} s"
         except OSError as error:
             reason = error.strerror or str(error)
-        except (SQLAlchemyError, StorageInternalError) as error:
+        except database_errors() as error:
             reason = _reason(error.__cause__ or error)
         raise NasError(
             f"study '{name}' in {self} cannot be written: {reason}; every trial it has is kept"
@@ -307,6 +312,9 @@ def _check_name(name: str) -> None:
 
 def _database(url: str) -> RDBStorage:
     """Optuna's storage at a URL; while others make its tables, it waits for them."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -318,8 +326,11 @@ def _database(url: str) -> RDBStorage:
             time.sleep(0.1)
 
 
-def _no_such_file(url: URL) -> bool:
+def _no_such_file(text: str) -> bool:
     """Whether SQLite would make a new file for this URL, which looking for a study should not."""
+    from sqlalchemy import make_url
+
+    url = make_url(text)
     file = url.database or ":memory:"
     plain = url.get_backend_name() == "sqlite" and not file.startswith((":", "file:"))
     return plain and not Path(file).exists()
