@@ -26,6 +26,7 @@ from nas.cli.options import (
     StorageOption,
     StudyArgument,
     WorkersOption,
+    complete_target,
     listed,
 )
 from nas.cli.studies import study_facts
@@ -54,7 +55,10 @@ if TYPE_CHECKING:
 # What is `Any` is a name or a path, or in a config file what that stands for.
 def search(
     target: Annotated[
-        str, typer.Option(help="Device whose latency counts; see `nas targets`.")
+        str,
+        typer.Option(
+            help="Device whose latency counts; see `nas targets`.", autocompletion=complete_target
+        ),
     ] = DEFAULT_TARGET,
     budget: Annotated[
         list[str] | None,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from commands import Run
 from stores import place
 
+from nas.cli import tables
+from nas.cli.console import console
 from nas.study import Study, begin
 from nas.study.config import config_path
 from nas.study.storage.storage import Storage
@@ -118,3 +123,32 @@ def test_what_answers_answers_as_json(run: Run, words: list[str]) -> None:
     code, out, _ = run(*words, "--json")
     assert code == 0
     assert json.loads(out)
+
+
+def test_a_shell_completes_commands_and_names(storage: str) -> None:
+    def completed(*words: str) -> list[str]:
+        place = {"COMP_WORDS": " ".join(["nas", *words]), "COMP_CWORD": str(len(words))}
+        asked = {**os.environ, **place, "_NAS_COMPLETE": "complete_bash", "NAS_STORAGE": storage}
+        command = [sys.executable, "-m", "nas"]
+        return subprocess.run(command, env=asked, capture_output=True, text=True).stdout.split()
+
+    assert completed("show", "") == ["a", "b"]
+    assert completed("search", "--target", "raspberry-pi-4") == ["raspberry-pi-4"]
+    assert completed("stud") == ["studies"]
+
+
+def test_names_stay_whole_on_a_terminal_of_60_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "mobile-x86-avx512-ort-300mflops-2"
+    wide = console()
+    wide.width = 60
+    monkeypatch.setattr(tables, "console", lambda: wide)
+    columns = ("study", "best", "trials", "space")
+    rows = [(name, "75.6% predicted", "600/600", "small"), ("b", "–", "0/5", "mobile")]
+    tables.show(tables.table(columns, rows, left=4, fold=("best",), minor=("space", "trials")))
+    out = capsys.readouterr().out
+    assert name in out.split()
+    assert "75.6%" in out
+    assert "no room for: space" in out
+    assert max(map(len, out.splitlines())) <= 60
