@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.terminal import echo
+from nas.cli.terminal import echo, say
 
 if TYPE_CHECKING:
     from nas.data import DataSet
@@ -72,6 +72,7 @@ def open_data(
 
 def tell(data: DataSet) -> None:
     """Says on standard error what was understood of a data set and what is odd about it."""
-    lines = [data.describe(), *(f"  {line}" for line in data.understood)]
-    for line in [*lines, *(f"data: {note}" for note in data.notes)]:
-        echo(line, err=True)
+    for line in (data.describe(), *(f"  {line}" for line in data.understood)):
+        say(line)
+    for note in data.notes:
+        echo(f"data: {note}", err=True)

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, TestShareOption, open_data
-from nas.cli.options import NETWORK_HELP, PluginOption, StorageOption
-from nas.cli.terminal import echo
+from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
+from nas.cli.terminal import echo, echo_json, say
 
 
 def train(
@@ -45,6 +45,7 @@ def train(
     test_share: TestShareOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a network. Ctrl-C and kill are safe: the same command goes on."""
     from nas import plugins
@@ -62,10 +63,7 @@ def train(
     settings = default.changed(epochs=epochs, seed=seed)
     fitted = fit_architecture(network, loaded)
     if fitted != network:
-        echo(
-            f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs",
-            err=True,
-        )
+        say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
     going_on = is_training(output)
     from nas.training import train as run
     from nas.training.own_table import remember
@@ -78,6 +76,18 @@ def train(
         echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
         raise typer.Exit(130) from None
     remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
+    if as_json:
+        echo_json(
+            {
+                "folder": str(output),
+                "data": loaded.source,
+                "validation_accuracy": trained.accuracy,
+                "validation_loss": trained.loss,
+                "test_accuracy": trained.test.accuracy if trained.test else None,
+                "epochs": len(trained.history),
+            }
+        )
+        return
     count = len(loaded.validation.labels)
     echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
     if trained.test and loaded.test:
