@@ -50,10 +50,12 @@ def _stage(space: Choices, i: int, channels: int, goal: Rows) -> dict[str, Any]:
     best = {name: values[0] for name, values in options.items()}
     least = _distance(space.stage_rows(i, best, channels), goal)
     improved = True
-    while improved:
+    while improved and least:
         improved = False
         for name, values in options.items():
             for value in values:
+                if value == best[name]:
+                    continue
                 trial = {**best, name: value}
                 distance = _distance(space.stage_rows(i, trial, channels), goal)
                 if distance < least:
