@@ -33,8 +33,8 @@ from nas.study import Driver, Study, begin
 from nas.study.finalists import read_finalists
 from nas.study.storage.storage import Storage
 from nas.support.errors import NasError
-from nas.training.checkpoint import read_state
-from nas.training.trained import Trained, is_training
+from nas.training.checkpoint import is_training, read_state
+from nas.training.trained import Trained
 
 SEARCH = ["--target", "jetson", "--space", "small"]
 ANALYTIC = "entropy,params"

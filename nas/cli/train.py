@@ -49,7 +49,7 @@ def train(
     from nas.data.fit import fit_architecture
     from nas.study.networks import find_network
     from nas.training import Recipe
-    from nas.training.trained import is_training
+    from nas.training.checkpoint import is_training
 
     plugins.load_all(plugin)
     settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)

@@ -24,6 +24,11 @@ def nearest(space: Choices, arch: Architecture) -> dict[str, Any]:
     The latter comes of bringing each stage near to the rows that are at its scale, counted from
     the network's end: one option changes at a time while that helps.
     """
+    return dict(_nearest(space, arch))
+
+
+@lru_cache(maxsize=1 << 10)  # studies of one space begin with the same networks
+def _nearest(space: Choices, arch: Architecture) -> dict[str, Any]:
     try:
         return encode(space, arch)
     except NasError:

@@ -170,16 +170,16 @@ def _step(jacobian: Vector, importances: Vector, residual: Vector, ridged: Vecto
     the same solution (Woodbury)."""
     from scipy.linalg import solve
 
+    step: Vector
     if len(residual) < len(ridged):
         gram = jacobian @ jacobian.T
         gram[np.diag_indices(len(gram))] += RIDGE / importances
-        step: Vector = ridged + jacobian.T @ solve(
-            gram, residual - jacobian @ ridged, assume_a="pos"
-        )
-        return step
-    root = np.sqrt(importances)
-    scaled = jacobian * root[:, None]
-    hessian = scaled.T @ scaled
-    hessian[np.diag_indices(len(hessian))] += RIDGE
-    step = solve(hessian, scaled.T @ (root * residual) + RIDGE * ridged, assume_a="pos")
+        right = residual - jacobian @ ridged
+        step = ridged + jacobian.T @ solve(gram, right, assume_a="pos")
+    else:
+        scaled = jacobian * np.sqrt(importances)[:, None]
+        hessian = scaled.T @ scaled
+        hessian[np.diag_indices(len(hessian))] += RIDGE
+        gradient = jacobian.T @ (importances * residual) + RIDGE * ridged
+        step = solve(hessian, gradient, assume_a="pos")
     return step
