@@ -1,4 +1,4 @@
-"""Bad input of every kind for a moment; `scripts/fuzz_input.py --minutes 60` looks longer."""
+"""Bad input of every kind for a moment; `scripts/fuzz_input.py` looks longer."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
