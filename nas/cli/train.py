@@ -53,7 +53,7 @@ def train(
     from nas.data.fit import fit_architecture
     from nas.study.networks import find_network
     from nas.training import Recipe
-    from nas.training.trained import is_training
+    from nas.training.checkpoint import is_training
 
     plugins.load_all(plugin)
     network, _ = find_network(arch, resolution, storage)
