@@ -22,7 +22,7 @@ SCRIPT, EXAMPLES = "predict.py", "examples"
 MOST_EXAMPLES, SECONDS = 20, 300
 AGREEING = 0.9  # of the examples; a pixel is rounded otherwise here and there
 
-_TEXT = '''"""Classifies images: python predict.py IMAGE ...; needs onnxruntime, numpy and pillow."""
+_TEXT = '''"""Classifies images: python predict.py IMAGE ...; needs onnxruntime, numpy, pillow."""
 
 import json, pathlib, sys
 import numpy as np, onnxruntime

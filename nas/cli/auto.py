@@ -120,7 +120,8 @@ def read_minutes(text: str) -> float:
 
 def _print(result: Result, written: Written, output: Path, accuracy: str) -> None:
     from nas.auto.card import compared_rows, verdict
-    from nas.cli.tables import known_interval, show, table
+    from nas.cli.tables import show, table
+    from nas.report.words import known_interval
 
     arch, target = result.trained.arch, result.target
     predicted = target.predict(arch)
