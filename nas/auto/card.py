@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
 
 from nas.auto.run import Compared, Result
 from nas.costs import cost
 from nas.data import DataSet
 from nas.latency.measuring.verify import Comparison
+from nas.report.page import note, plots, section
+from nas.report.training import curves_charts, interval_of
+from nas.report.training_page import outcome_parts
+from nas.support.html import Child, table, tag
+from nas.support.text import significant
 
-Z = 1.96
-
-
-def interval(share: float, count: int) -> tuple[float, float]:
-    """The 95% interval of a share seen in so many cases (Wilson 1927)."""
-    centre = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
-    half = Z / (1 + Z**2 / count) * sqrt(share * (1 - share) / count + Z**2 / (4 * count**2))
-    return centre - half, centre + half
+COLUMNS = ("network", "accuracy", "latency ms", "MMACs", "Mparams")
 
 
 def accuracy_line(result: Result, data: DataSet) -> str:
@@ -29,10 +26,10 @@ def accuracy_line(result: Result, data: DataSet) -> str:
             "chosen: there are no test images"
         )
     count = len(data.test.labels)
-    low, high = interval(result.trained.test.accuracy, count)
+    low, high = interval_of(result.trained.test.accuracy, count)
     return (
-        f"{result.trained.test.accuracy:.1%} ({low:.1%} to {high:.1%}) of {count} test images, "
-        "which nothing was chosen by"
+        f"{result.trained.test.accuracy:.1%} (90% interval {low:.1%} to {high:.1%}) of {count} test "
+        "images, which nothing was chosen by"
     )
 
 
@@ -62,11 +59,29 @@ def compared_rows(result: Result) -> list[tuple[str, str, str, str, str]]:
         (
             f"by hand: {each.by_hand}" if each.by_hand else f"trial {each.record.trial}",
             f"{each.accuracy:.2%}",
-            f"{each.record.latency_ms:.3g}",
-            f"{each.record.macs / 1e6:.3g}",
-            f"{each.record.params / 1e6:.3g}",
+            significant(each.record.latency_ms),
+            significant(each.record.macs / 1e6),
+            significant(each.record.params / 1e6),
         )
         for each in result.compared
+    ]
+
+
+def report_sections(result: Result, data: DataSet) -> list[Child]:
+    """What the report says before it comes to the search: the result and what it gets wrong."""
+    made, _ = outcome_parts(result.trained, data)
+    charts = curves_charts({"": result.trained.history})
+    return [
+        section(
+            "The result",
+            tag("p", f"Accuracy: {accuracy_line(result, data)}."),
+            table(COLUMNS, compared_rows(result)),
+            note("trained alike and briefly, by accuracy on the validation images"),
+            note(verdict(result.compared)),
+            [note(f"cut for time: {line}") for line in result.cut],
+        ),
+        section("Training of the winner", plots(charts)),
+        section("What it gets wrong", made),
     ]
 
 

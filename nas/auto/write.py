@@ -12,17 +12,18 @@ import onnxruntime
 import torch
 
 from nas._version import __version__
-from nas.auto.card import model_card
+from nas.auto.card import model_card, report_sections
 from nas.auto.predict import EXAMPLES, SCRIPT, write_predict
 from nas.auto.run import STATE, WORK, Result
 from nas.data import DataSet
 from nas.latency.measuring.verify import Comparison, verify
+from nas.report.study import study_report
 from nas.support.errors import NasError
 from nas.support.files import read_bytes, write_whole
 from nas.training.checkpoint import MODEL, WEIGHTS
 from nas.training.export import Exported, export_trained
 
-CARD, ARCHITECTURE = "model_card.md", "architecture.json"
+CARD, ARCHITECTURE, REPORT = "model_card.md", "architecture.json", "report.html"
 MINUTES = 1.0  # of timing the network here, at most
 
 
@@ -51,7 +52,10 @@ def write_result(result: Result, data: DataSet, output: Path) -> Written:
     write_whole(output / ARCHITECTURE, result.trained.arch.to_json(indent=1) + "\n")
     agreed = write_predict(output, result.trained, data)
     measured, unmeasured = _measured(result)
+    page, _ = study_report(result.study, data.source, report_sections(result, data))
+    write_whole(output / REPORT, page)
     files = [
+        (REPORT, "the whole story as one page"),
         (MODEL, "float32 ONNX; its metadata say how images are prepared"),
         (WEIGHTS, "the weights, as torch's parameters"),
         (ARCHITECTURE, "the network, as nas reads it"),
@@ -70,7 +74,7 @@ def check_own(output: Path) -> None:
     """Errors: `NasError` where a file would be replaced that this command did not write."""
     if os.path.lexists(output / STATE):
         return
-    for name in (MODEL, WEIGHTS, ARCHITECTURE, SCRIPT, EXAMPLES, CARD, WORK):
+    for name in (MODEL, WEIGHTS, ARCHITECTURE, REPORT, SCRIPT, EXAMPLES, CARD, WORK):
         if os.path.lexists(output / name):
             raise NasError(f"{output} holds a {name} of something else: choose another --output")
 

@@ -119,16 +119,15 @@ def read_minutes(text: str) -> float:
 
 
 def _print(result: Result, written: Written, output: Path, accuracy: str) -> None:
-    from nas.auto.card import compared_rows, verdict
+    from nas.auto.card import COLUMNS, compared_rows, verdict
     from nas.cli.tables import show, table
     from nas.report.words import known_interval
 
     arch, target = result.trained.arch, result.target
     predicted = target.predict(arch)
-    columns = ("network", "accuracy", "latency ms", "MMACs", "Mparams")
     show(
         "Trained alike and briefly, by accuracy on the validation images",
-        table(columns, compared_rows(result), left=1),
+        table(COLUMNS, compared_rows(result), left=1),
         verdict(result.compared),
         "",
     )

@@ -38,13 +38,16 @@ MOST_ROWS = 12  # of the front that are shown at once
 T = TypeVar("T")
 
 
-def study_report(study: Study, moved: str | None = None) -> tuple[str, list[Chart]]:
-    """The page of a study, and its charts. `moved` is where its data are now, if that is elsewhere.
+def study_report(
+    study: Study, moved: str | None = None, before: Sequence[Child] = ()
+) -> tuple[str, list[Chart]]:
+    """The page of a study, and its charts. `moved` is where its data are now, if that is elsewhere;
+    `before` are sections of whoever has more to say of it.
 
     What cannot be had (a target's table that has changed, data that are gone) is left out, and the
     page says so. Errors: `NasError` where the study has no scored network, or is damaged.
     """
-    return _Writer(study, moved).write()
+    return _Writer(study, moved).write(before)
 
 
 class _Writer:
@@ -60,8 +63,9 @@ class _Writer:
         self.measured = measures.measured_accuracies(study, self.finalists)
         self.charts: list[Chart] = []
 
-    def write(self) -> tuple[str, list[Chart]]:
+    def write(self, before: Sequence[Child]) -> tuple[str, list[Chart]]:
         sections = [
+            *before,
             self._pareto(),
             self._network(),
             self._progress(),

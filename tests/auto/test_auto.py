@@ -6,12 +6,10 @@ import sys
 from pathlib import Path
 
 import onnxruntime
-import pytest
 import yaml
 from commands import Run
 from tiny import TINY
 
-from nas.auto.card import interval
 from nas.auto.plan import Asked, Plan
 from nas.auto.run import STATE, State
 from nas.data import DataOptions, load_data
@@ -59,6 +57,9 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert f"{training['test_accuracy']:.1%}" in card
     assert f"{training['test_accuracy']:.1%}" in out
     assert "scaled by hand" in out
+    page = (result / "report.html").read_text()
+    assert "What it gets wrong" in page
+    assert f"{training['test_accuracy']:.1%}" in page
     before = {path: path.stat().st_mtime_ns for path in (result / "work").rglob("*.safetensors")}
     assert run(*words)[0] == 0  # all is there: nothing is trained again
     assert {p: p.stat().st_mtime_ns for p in (result / "work").rglob("*.safetensors")} == before
@@ -82,10 +83,3 @@ def test_what_cannot_be_is_said_before_any_work(run: Run, tmp_path: Path) -> Non
         assert said in err.strip().splitlines()[-1]
     assert (tmp_path / "own" / "model.onnx").read_bytes() == b"mine"
     assert not (tmp_path / "new" / "work" / "studies").exists()
-
-
-def test_the_interval_of_a_share_is_wilsons() -> None:
-    scipy = pytest.importorskip("scipy.stats")
-    for right, count in ((0, 10), (7, 10), (95, 100), (1000, 1000)):
-        low, high = scipy.binomtest(right, count).proportion_ci(0.95, method="wilson")
-        assert interval(right / count, count) == pytest.approx((low, high), abs=1e-4)
