@@ -30,6 +30,7 @@ ORDER = [
     {"training"},
     {"study"},
     {"report"},
+    {"auto"},
     {"testing"},
     {"cli"},
 ]

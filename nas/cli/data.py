@@ -32,6 +32,14 @@ LeftOutOption = Annotated[
         show_default=False,
     ),
 ]
+TestShareOption = Annotated[
+    float | None,
+    typer.Option(
+        "--test-share",
+        help="Share of the images to set aside as a test, where the data have none.",
+        show_default=False,
+    ),
+]
 MovedOption = Annotated[
     str | None,
     typer.Option(
@@ -45,15 +53,17 @@ def open_data(
     split: list[str] | None,
     classes: list[str] | None,
     left_out: float | None,
+    test_share: float | None = None,
 ) -> DataSet | None:
     """The data set that the options name, after what was understood of it is said; None without."""
     from nas.data import DataOptions, data_options, load_data
     from nas.support.errors import NasError
 
-    options = data_options(split, classes, left_out)
+    options = data_options(split, classes, left_out, test_share)
     if source is None:
         if options != DataOptions():
-            raise NasError("--split, --classes and --left-out say how to read --data: give it too")
+            options_of_data = "--split, --classes, --left-out and --test-share"
+            raise NasError(f"{options_of_data} say how to read --data: give it too")
         return None
     data = load_data(source, options=options)
     tell(data)

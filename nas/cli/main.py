@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from nas._version import __version__
 from nas.cli import (
+    auto,
     calibrate,
     compare,
     describe,
@@ -33,7 +34,7 @@ from nas.cli import (
 )
 from nas.cli.quiet import add_quiet
 from nas.cli.terminal import clean, close_streams, echo, echo_lines, fail
-from nas.support.errors import NasError, NasWarning
+from nas.support.errors import NO_MEMORY, NasError, NasWarning, lacks_memory
 from nas.support.files import at_home
 
 COMPLETING = "_NAS_COMPLETE"
@@ -68,6 +69,7 @@ def nas(
         echo_lines(context.get_help())
 
 
+app.command()(auto.auto)
 app.command()(search.search)
 app.command()(search.resume)
 app.command()(compare.compare)
@@ -98,10 +100,12 @@ def main() -> None:
         code = _failed(_message(error), 2)
     except KeyboardInterrupt:
         code = _failed("interrupted", 130)
-    except MemoryError:
-        code = _failed("out of memory; what was stored is kept", 2)
     except BrokenPipeError:  # what reads us has closed
         code = 0
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        code = _failed(NO_MEMORY, 2)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         code = _failed(f"{where}{error.strerror or error}", 2)

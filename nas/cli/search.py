@@ -16,6 +16,7 @@ from nas.cli.data import (
     LeftOutOption,
     MovedOption,
     SplitOption,
+    TestShareOption,
     open_data,
     tell,
 )
@@ -121,6 +122,7 @@ def search(
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
+    test_share: TestShareOption = None,
     finalists: Annotated[
         int, typer.Option(help="Networks of the Pareto front to train on the data afterwards.")
     ] = 0,
@@ -170,7 +172,7 @@ def search(
             start_from=start_from or (),
             trials=trials,
             seed=seed,
-            data=open_data(data, split, classes, left_out),
+            data=open_data(data, split, classes, left_out, test_share),
             finalists=finalists,
             learn=learn,
             train_minutes=train_minutes,

@@ -113,7 +113,7 @@ def export(
     from nas.study import Study
     from nas.support.errors import NasError, one_of
     from nas.support.files import file_name
-    from nas.training.trained import is_training
+    from nas.training.checkpoint import is_training
 
     if export_format != "onnx":
         raise one_of("export format", export_format, ["onnx"])

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
+from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, TestShareOption, open_data
 from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
 from nas.cli.terminal import echo, echo_json, say
 
@@ -26,7 +26,9 @@ def train(
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is trained.")],
-    epochs: Annotated[int | None, typer.Option(help="Default: the recipe's, 20.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Default: the recipe's, or 20, and more for few images.")
+    ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="YAML file of settings; see docs/training.md.")
     ] = None,
@@ -40,6 +42,7 @@ def train(
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
+    test_share: TestShareOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
@@ -50,13 +53,14 @@ def train(
     from nas.data.fit import fit_architecture
     from nas.study.networks import find_network
     from nas.training import Recipe
-    from nas.training.trained import is_training
+    from nas.training.checkpoint import is_training
 
     plugins.load_all(plugin)
-    settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)
     network, _ = find_network(arch, resolution, storage)
-    loaded = open_data(data, split, classes, left_out)
+    loaded = open_data(data, split, classes, left_out, test_share)
     assert loaded is not None
+    default = Recipe.load(recipe) if recipe else Recipe.suited(len(loaded.train.labels))
+    settings = default.changed(epochs=epochs, seed=seed)
     fitted = fit_architecture(network, loaded)
     if fitted != network:
         say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")

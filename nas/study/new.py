@@ -17,8 +17,6 @@ from nas.data import READERS, DataSet, find_reader, load_data
 from nas.data.fit import fit_space
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, PROXY_TRIALS
 from nas.latency import Target
-from nas.proxies import PROXIES
-from nas.proxies.registry import checked
 from nas.space import SearchSpace
 from nas.study import learning
 from nas.study.bar import shown_progress
@@ -206,11 +204,16 @@ def _settings(
         raise NasError("learn: it adapts predicted accuracy, and not a score of proxies")
     check_cascade(settings.sampler, settings.cascade, settings.proxies)
     check_objectives(settings.objectives)
-    checked(settings.proxies)
+    scored_by = []
+    if settings.proxies:
+        from nas.proxies import PROXIES  # needs torch
+        from nas.proxies.registry import checked
+
+        scored_by = [(PROXIES, checked(settings.proxies))]
     cascade = options.get("cascade") or default_cascade(settings.sampler, settings.proxies)
     used = plugins.providers(
         (KINDS, _kinds(loaded)),
-        (PROXIES, settings.proxies),
+        *scored_by,
         (SAMPLERS, [settings.sampler]),
         (READERS, [] if settings.data is None else [find_reader(settings.data).name]),
     )
