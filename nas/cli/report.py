@@ -41,7 +41,7 @@ def report(
     from nas.report.study import study_report
     from nas.report.training_page import training_report
     from nas.study import Study
-    from nas.training.trained import is_training
+    from nas.training.checkpoint import is_training
 
     check_page(output, "--output")
     plugins.load_all(plugin)
