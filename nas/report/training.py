@@ -139,8 +139,7 @@ def _source(pixels: NDArray[np.uint8]) -> str:
 
 def read_histories(folders: Mapping[str, Path]) -> dict[str, tuple[Epoch, ...]]:
     """The epochs of the trainings in folders, by name; those that have none are left out."""
-    from nas.training.checkpoint import read_state
-    from nas.training.checkpoint import is_training
+    from nas.training.checkpoint import is_training, read_state
 
     found = {
         name: read_state(folder).history for name, folder in folders.items() if is_training(folder)

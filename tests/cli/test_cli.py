@@ -97,9 +97,9 @@ def test_show_lists_best_and_layers(searched: Run) -> None:
 def test_resume_adds_trials(searched: Run) -> None:
     assert searched("resume", "s", "--trials", "3")[0] == 0
     assert json.loads(searched("show", "s", "--json")[1])["trials"] == 9
-    code, out, _ = searched("resume", "s")
+    code, _, err = searched("resume", "s")
     assert code == 0
-    assert "has its 9 trials" in out
+    assert "has its 9 trials" in err
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
@@ -210,7 +210,7 @@ def test_mistakes_about_a_study_that_exists(searched: Run, tmp_path: Path) -> No
         (["export", "s", "-o", os.devnull], "no regular file"),
         (["export", "s", "-o", "a.onnx", "--format", "tflite"], "tflite"),
         (["resume", "s", "--trials", "0"], "--trials 0"),
-        ([*SEARCH, "--study", "s"], "nas resume s"),
+        ([*SEARCH, "--seed", "7", "--study", "s"], "seed 0, not 7; go on with it: nas resume s"),
         (["resume", "s", "--workers", "-1"], "workers -1"),
         (["describe", "s", "--resolution", "32"], "--resolution 32"),
     ):
@@ -358,7 +358,7 @@ def test_the_ms_of_the_layers_add_up(run: Run) -> None:
     total = float(out.split(" ms, 90% interval")[0].split()[-1])
     assert out.splitlines()[-1].startswith("constant ")
     rows = out.split("──\n")[-1].splitlines()
-    assert sum(float(row.split()[-1]) for row in rows) == pytest.approx(total, abs=0.015)
+    assert sum(float(row.split()[-1]) for row in rows) == pytest.approx(total, rel=0.005)
 
 
 def own_target(folder: Path, base: str = "jetson", **changes: Any) -> Path:

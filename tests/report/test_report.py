@@ -251,3 +251,19 @@ def test_data_that_are_gone_leave_the_rest(study: Study, tmp_path: Path) -> None
     page, _ = study_report(study, str(tmp_path / "nowhere"))
     assert "not shown" in Elements(page).text.lower()
     assert "Hypervolume" in page
+
+
+@pytest.mark.parametrize(
+    "damage", ['"latency_ms":"<b>x"', '"macs":null', '"like":["x"]', '"resolution":{}']
+)
+def test_a_strangers_damaged_trial_is_one_line(
+    study: Study, run: Run, tmp_path: Path, damage: str
+) -> None:
+    key = damage.split(":")[0]
+    text = (study.storage.folder / "s.journal").read_text()
+    damaged, count = re.subn(rf'{key}:(?:"[^"]*"|[\d.]+)', damage, text)
+    assert count or key == '"like"'
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "s.journal").write_text(damaged)
+    code, out, err = run("report", "s", "--storage", "x")
+    assert (code, err.count("\n"), out) == ((2, 1, "") if count else (0, 1, ""))

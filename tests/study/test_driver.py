@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from optuna.trial import TrialState
-from studies import take_reference
 
 import nas
 from nas.proxies import evaluate, registry
@@ -23,6 +22,7 @@ from nas.study import Driver, Study, begin, search
 from nas.study.driver import REFERENCE_SIZE
 from nas.study.samplers import SAMPLERS
 from nas.study.workers.executors import InlineExecutor
+from studies import take_reference
 
 OPTIONS: dict[str, Any] = {"proxies": ["entropy"]}
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from clusters import Cluster, wait_for_workers
-from studies import take_reference
 
 from nas.plugins import PluginFile
 from nas.proxies import evaluate
@@ -21,6 +20,7 @@ from nas.study import Driver, begin
 from nas.study.workers import cluster as module
 from nas.study.workers.open import open_executor
 from nas.support.errors import NasError
+from studies import take_reference
 
 pytest.importorskip("distributed", reason="needs the extra 'cluster'")
 
