@@ -143,10 +143,11 @@ class Emitter:
         """Maps one behind the other; in int8 each is brought to the result's scale first."""
         result = self.map(name, shape)
         scale = self.scale(result)
-        same = [self._rescaled(x, scale, f"{name}.{i}") for i, x in enumerate(parts)]
+        same = [self.rescaled(x, scale, f"{name}.{i}") for i, x in enumerate(parts)]
         return self._emit("CONCATENATION", same, result, {"Axis": axis})
 
-    def _rescaled(self, x: int, scale: Scale | None, name: str) -> int:
+    def rescaled(self, x: int, scale: Scale | None, name: str) -> int:
+        """The map with another scale; itself in float32, or where that is its scale."""
         if scale is None or self.scale(x) == scale:
             return x
         return self._emit("QUANTIZE", [x], self._value(name, self.tensors[x].shape, scale), {})

@@ -116,7 +116,11 @@ class _Writer:
             case "activate":  # with a norm it would be a convolution by now
                 if node.act not in FUSED:
                     return x
-                return emit.op("RELU" if node.act == "relu" else "RELU6", [x], name, node.shape)
+                # TFLite Micro's RELU6 cannot change the scale, so that is done behind it.
+                own = emit.scale(x) if node.act == "relu6" else None
+                clamp = "RELU6" if node.act == "relu6" else "RELU"
+                x = emit.op(clamp, [x], name, node.shape, own)
+                return emit.rescaled(x, emit.int8 and emit.int8[name], f"{name}.rescaled")
             case "input":
                 raise AssertionError("a graph's input is no operation")
             case op:
