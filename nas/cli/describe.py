@@ -45,7 +45,8 @@ def describe(
     low, high = facts["latency_interval_ms"]
     show(
         f"{facts['name']}: {network.resolution} px, {facts['macs'] / 1e6:.1f} MMACs, "
-        f"{facts['params'] / 1e6:.3f} Mparams ({facts['weight_bytes'] / 1e6:.2f} MB in float32), "
+        f"{facts['params'] / 1e6:.3f} Mparams "
+        f"({facts['weight_bytes'] / 1e6:.2f} MB in {facts['precision']}), "
         f"peak activations {facts['peak_bytes'] / 1e6:.2f} MB",
         f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
         f"{facts['latency_ms']:.2f} ms, "
