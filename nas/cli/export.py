@@ -17,7 +17,7 @@ ENDINGS: dict[FileFormat, str] = {"onnx": ".onnx", "tflite": ".tflite"}
 
 
 def format_of(named: str | None, output: Path | None, *, dynamic_batch: bool) -> FileFormat:
-    """The format that `--format` names, else that of the output's ending, else ONNX.
+    """The format that `--format` names, else that of the output's ending; without one ONNX.
 
     Errors: `NasError` for an unknown one, for an ending of another format, and for a varying batch
     in a format that has none.
@@ -29,7 +29,7 @@ def format_of(named: str | None, output: Path | None, *, dynamic_batch: bool) ->
     form = next((form for form in ENDINGS if form == named), by_ending)
     if named is not None and form != named:
         raise one_of("export format", named, ENDINGS)
-    if form is None and output is not None:
+    if form is None and ending:
         endings = " or ".join(ENDINGS.values())
         raise NasError(f"--output {output}: end it in {endings}, or say which by --format")
     if by_ending not in (None, form):
