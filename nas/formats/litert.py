@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nas.formats.scales import Scale
+
 Array = npt.NDArray[np.float32]
 
 
@@ -51,4 +53,4 @@ def _quantised(values: Array, details: dict[str, Any]) -> npt.NDArray[Any]:
     scale, zero = details["quantization"]
     if not scale:
         return values
-    return np.clip(np.rint(values / scale) + zero, -128, 127).astype(np.int8)
+    return Scale(scale, zero).quantised(values)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,6 +23,7 @@ from nas.training.batches import Normalise, Pixels
 from nas.training.trained import Trained
 
 DISAGREEMENT = 1e-3
+Array = npt.NDArray[np.float32]
 FileFormat = Literal["onnx", "tflite"]
 
 
@@ -73,15 +75,14 @@ def export_trained(
         if difference is None:
             write_whole(output, model)
             return Exported(None, None, None, reached, len(images))
-        runtime, run, size = "LiteRT", LiteRT(model), BATCH
+        run: Callable[[Array], Array] = LiteRT(model)
+        runtime, size = "LiteRT", BATCH
     else:
         model, difference = checked(arch, module, dynamic_batch, about)
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         runtime, size = "onnxruntime", BATCH if dynamic_batch else 1
 
-        def run(batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            return np.asarray(session.run(None, {"image": batch})[0])
-
+        run = partial(_by_onnxruntime, session)
     outputs = torch.cat(
         [
             torch.from_numpy(run(normalise(part).numpy()))
@@ -94,6 +95,10 @@ def export_trained(
     write_whole(output, model)
     right = metrics(outputs, images.labels).accuracy
     return Exported(runtime, difference, right, reached, len(images))
+
+
+def _by_onnxruntime(session: onnxruntime.InferenceSession, images: Array) -> Array:
+    return np.asarray(session.run(None, {"image": images})[0])
 
 
 def check_data(trained: Trained, data: DataSet) -> None:

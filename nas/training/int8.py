@@ -11,7 +11,7 @@ import torch
 from onnx import ModelProto
 
 from nas.data.dataset import DataSet, Images
-from nas.formats.calibration import METHODS, Observed, observe
+from nas.formats.calibration import METHODS, Method, Observed, observe
 from nas.formats.equalise import bias_corrected, equalised
 from nas.formats.folding import State, folded
 from nas.formats.onnx_model import graph_to_onnx
@@ -90,12 +90,13 @@ def to_int8(trained: Trained, data: DataSet, *, symmetric: bool = False) -> Int8
         tried.append(Attempt(way, accuracy(found, labels), error))
         return tried[-1]
 
-    def ranges(seen: dict[str, Observed], method: str) -> Ranges:
+    def ranges(seen: dict[str, Observed], method: Method) -> Ranges:
         return {name: one.range(method) for name, one in seen.items()}
 
     seen = observe(graph, state, batches)
-    best = max((attempt(m, graph, state, ranges(seen, m)) for m in METHODS), key=_merit)
-    method = best.way.label
+    by_method = {m: attempt(m, graph, state, ranges(seen, m)) for m in METHODS}
+    method = max(METHODS, key=lambda m: _merit(by_method[m]))
+    best = by_method[method]
     other = equalised(graph, state)
     again = observe(*other, batches)
     label = f"{method}, equalised"

@@ -81,7 +81,7 @@ def test_the_format_follows_the_name(folder: Path, tmp_path: Path) -> None:
     ],
 )
 def test_format(named: str | None, output: str | None, form: str) -> None:
-    assert format_of(named, output and Path(output), dynamic_batch=False) == form
+    assert format_of(named, Path(output) if output else None, dynamic_batch=False) == form
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_format(named: str | None, output: str | None, form: str) -> None:
 )
 def test_format_refused(named: str | None, output: str | None, dynamic: bool, said: str) -> None:
     with pytest.raises(NasError, match=said):
-        format_of(named, output and Path(output), dynamic_batch=dynamic)
+        format_of(named, Path(output) if output else None, dynamic_batch=dynamic)
 
 
 @pytest.mark.parametrize(

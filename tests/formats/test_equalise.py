@@ -36,7 +36,7 @@ def test_the_function_stays_and_ranges_become_equal() -> None:
     np.testing.assert_allclose(after, before, atol=1e-4 * np.abs(before).max())
     first, second = weights["conv.conv.weight"], weights["depthwise.conv.weight"]
     ranges = [np.abs(w).reshape(8, -1).max(1) for w in (first, second)]
-    np.testing.assert_allclose(*ranges, rtol=0.05)
+    np.testing.assert_allclose(ranges[0], ranges[1], rtol=0.05)
     assert np.ptp(np.log(ranges[0])) < 0.5 * np.log(1000)
     np.testing.assert_array_equal(weights["conv3.conv.weight"], state["conv3.conv.weight"])
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -73,9 +74,17 @@ def graph_state(graph: Graph) -> State:
     return state_of(randomise(GraphModule(graph)))
 
 
-SINGLE = {
-    **{f"conv {act}": lambda n, act=act: n.conv(0, 12, kernel=3, act=act) for act in ACTIVATIONS},
-    **{act: lambda n, act=act: n.activate(0, act) for act in ACTIVATIONS},
+def conv(act: str, net: Builder) -> int:
+    return net.conv(0, 12, kernel=3, act=act)
+
+
+def activate(act: str, net: Builder) -> int:
+    return net.activate(0, act)
+
+
+SINGLE: dict[str, Callable[[Builder], int]] = {
+    **{f"conv {act}": partial(conv, act) for act in ACTIVATIONS},
+    **{act: partial(activate, act) for act in ACTIVATIONS},
     "linear": lambda n: n.linear(0, 10, act="relu"),
     "depthwise": lambda n: n.depthwise(0, kernel=5, stride=2),
     "two a channel": lambda n: n.conv(0, 16, kernel=3, groups=8),
