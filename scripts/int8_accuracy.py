@@ -41,8 +41,8 @@ ARENA = 2_000_000  # bytes
 
 
 def network(name: str, *blocks: Block) -> Architecture:
-    """Three stages, the last two strided, of the blocks given for each."""
-    stem = (Block("conv", out=16, stride=1, act="relu"),)
+    """A strided convolution, the blocks, a classifier."""
+    stem = (Block("conv", out=16, stride=2, act="relu"),)
     head = (Block("gap"), Block("linear", out=10))
     return Architecture(RESOLUTION, stem, tuple((b,) for b in blocks), head, 1, name)
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 ENDINGS: dict[FileFormat, str] = {"onnx": ".onnx", "tflite": ".tflite"}
 
 
-def format_of(named: str | None, output: Path | None, *, dynamic_batch: bool) -> FileFormat:
+def format_of(
+    named: str | None, output: Path | None, *, dynamic_batch: bool = False, symmetric: bool = False
+) -> FileFormat:
     """The format that `--format` names, else that of the output's ending; without one ONNX.
 
-    Errors: `NasError` for an unknown one, for an ending of another format, and for a varying batch
-    in a format that has none.
+    Errors: `NasError` for an unknown one, for an ending of another format, and for what TFLite has
+    not: a varying batch, symmetric int8.
     """
     from nas.support.errors import NasError, one_of
 
@@ -34,6 +36,8 @@ def format_of(named: str | None, output: Path | None, *, dynamic_batch: bool) ->
         raise NasError(f"--output {output}: end it in {endings}, or say which by --format")
     if by_ending not in (None, form):
         raise NasError(f"--output {output} is the name of another format than {form}")
+    if form == "tflite" and symmetric:
+        raise NasError("--symmetric is for TensorRT, which reads ONNX: TFLite has no use for it")
     if form == "tflite" and dynamic_batch:
         raise NasError("--dynamic-batch is for ONNX: a TFLite file is for one image")
     return form or "onnx"
@@ -53,20 +57,53 @@ def print_check(done: Exported) -> None:
 NOT_RUN = "the file was not run: LiteRT is not installed (pip install ai-edge-litert)"
 
 
-def export_untrained(
-    arch: Architecture, output: Path, form: FileFormat, metadata: dict[str, str], seed: int
+def export_untrained_tflite(
+    arch: Architecture, output: Path, metadata: dict[str, str], seed: int
 ) -> float | None:
-    """Writes an untrained network in a format other than ONNX; returns its largest difference from
-    torch, None where it could not be run."""
+    """Writes an untrained network as TFLite; returns its largest difference from torch, None where
+    it could not be run."""
     from nas.formats.tflite.verified import checked_tflite
     from nas.formats.verified import initialised, output_file
     from nas.support.files import write_whole
 
     file = output_file(output)
-    assert form == "tflite"
     data, difference = checked_tflite(arch, initialised(arch, seed), metadata)
     write_whole(file, data)
     return difference
+
+
+def export_untrained_int8(
+    arch: Architecture,
+    output: Path,
+    form: FileFormat,
+    metadata: dict[str, str],
+    *,
+    symmetric: bool,
+    dynamic_batch: bool,
+    seed: int,
+) -> None:
+    """Writes an untrained network as int8, with ranges that are fixed: it can only be timed."""
+    from onnx import helper
+
+    from nas.formats.folding import folded
+    from nas.formats.onnx_model import graph_to_onnx
+    from nas.formats.quantise import quantised
+    from nas.formats.scales import scales
+    from nas.formats.verified import output_file
+    from nas.support.files import write_whole
+
+    file = output_file(output)
+    if form == "tflite":
+        from nas.formats.tflite import to_tflite
+
+        write_whole(file, to_tflite(arch, int8={}, metadata=metadata, seed=seed))
+        return
+    graph, state = folded(arch.graph(), seed=seed)
+    steps = scales(graph, symmetric=symmetric)
+    plain = graph_to_onnx(graph, state, dynamic_batch=dynamic_batch)
+    model = quantised(plain, steps, symmetric=symmetric)
+    helper.set_model_props(model, {"architecture": arch.to_json(), **metadata})
+    write_whole(file, model.SerializeToString())
 
 
 def export_trained_int8(

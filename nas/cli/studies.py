@@ -150,14 +150,20 @@ def export(
 ) -> None:
     """Write a study's best network, one trial's, or a trained network, as ONNX or TFLite."""
     from nas import plugins
-    from nas.cli.export import ENDINGS, NOT_RUN, export_untrained, format_of
+    from nas.cli.export import (
+        ENDINGS,
+        NOT_RUN,
+        export_untrained_int8,
+        export_untrained_tflite,
+        format_of,
+    )
     from nas.cli.tables import extrapolated, known_interval, study_target
     from nas.study import Study
     from nas.support.errors import NasError
     from nas.support.files import file_name
     from nas.training.trained import is_training
 
-    form = format_of(export_format, output, dynamic_batch=dynamic_batch)
+    form = format_of(export_format, output, dynamic_batch=dynamic_batch, symmetric=symmetric)
     if symmetric and not int8:
         raise NasError("--symmetric is a kind of int8: give --int8 too")
     plugins.load_all(plugin)
@@ -166,11 +172,8 @@ def export(
         return
     from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
 
-    for given, name in ((data, "--data"), (int8, "--int8")):
-        if given:
-            raise NasError(
-                f"{name} is for the folder of a training: a study's networks are untrained"
-            )
+    if data is not None:
+        raise NasError("--data is for the folder of a training: a study's networks are untrained")
     if output is not None:
         output_file(output)
     loaded = Study.load(study, storage)
@@ -186,13 +189,23 @@ def export(
         "weights": "untrained",
     }
     difference: float | None
-    if form == "onnx":
+    if int8:
+        export_untrained_int8(
+            arch,
+            output,
+            form,
+            metadata,
+            symmetric=symmetric,
+            dynamic_batch=dynamic_batch,
+            seed=loaded.settings.seed,
+        )
+    elif form == "onnx":
         module = initialised(arch, loaded.settings.seed)
         difference = export_onnx(
             arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata
         )
     else:
-        difference = export_untrained(arch, output, form, metadata, loaded.settings.seed)
+        difference = export_untrained_tflite(arch, output, metadata, loaded.settings.seed)
     target, _ = study_target(loaded)
     known = target is None or target.interval_known
     predicted = known_interval(*record.latency_interval_ms, known)
@@ -204,7 +217,9 @@ def export(
     )
     for line in extrapolated(target, [(record.latency_ms, *record.latency_interval_ms)]):
         echo(line)
-    if difference is None:
+    if int8:
+        echo("int8 with fixed ranges: to be timed, its outputs mean nothing")
+    elif difference is None:
         echo(NOT_RUN)
     else:
         runtime = "onnxruntime" if form == "onnx" else "LiteRT"

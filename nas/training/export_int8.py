@@ -11,6 +11,7 @@ from onnx import helper
 
 from nas.data import DataSet
 from nas.formats.folding import folded
+from nas.formats.litert import LiteRT, installed
 from nas.formats.onnx_model import graph_to_onnx
 from nas.formats.scales import scales, tensor_names
 from nas.formats.verified import output_file
@@ -73,8 +74,10 @@ def export_int8(
     are not those of the training, or the file cannot be written.
     """
     check_data(trained, data)
-    if symmetric and file_format == "tflite":
-        raise NasError("symmetric int8 is for TensorRT, which reads ONNX: TFLite has no use for it")
+    if file_format == "tflite":
+        if symmetric:
+            raise NasError("symmetric int8 is for TensorRT, which reads ONNX, not TFLite")
+        from nas.formats.tflite import to_tflite  # before the work: it may not be installed
     output = output_file(path)
     found = to_int8(trained, data, symmetric=symmetric)
     way, about = found.best.way, facts(trained, {"int8": found.best.way.label, **(metadata or {})})
@@ -86,9 +89,6 @@ def export_int8(
     logits = outputs(way.onnx(dynamic_batch=True, symmetric=symmetric), images)
     litert = None
     if file_format == "tflite":
-        from nas.formats.litert import LiteRT, installed
-        from nas.formats.tflite import to_tflite
-
         about = {"architecture": trained.arch.to_json(), **about}
         written = to_tflite(way.graph, way.state, int8=way.ranges, metadata=about)
         if installed():
