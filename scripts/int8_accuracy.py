@@ -34,7 +34,7 @@ from nas.training import Recipe, Trained, train
 from nas.training.export_int8 import export_int8
 from nas.training.int8 import Way, accuracy, inputs, outputs
 
-RECIPE = Recipe(epochs=6, images=6_000)
+RECIPE = Recipe(epochs=6, images=4_000)
 RESOLUTION = 28
 LITERT, MICRO = 1000, 100  # test images
 ARENA = 2_000_000  # bytes
@@ -146,7 +146,8 @@ def report(arch: Architecture, data: DataSet, recipe: Recipe, label: str, folder
 
 def main() -> None:
     data = load_data("fashion-mnist")
-    print(f"onnxruntime {onnxruntime.__version__}, {data.describe()}, {RECIPE.epochs} epochs")
+    print(f"onnxruntime {onnxruntime.__version__}, {data.describe()}")
+    print(f"{RECIPE.epochs} epochs of {RECIPE.images} of the training images", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for arch in NETWORKS:
             for label, recipe in (
