@@ -7,6 +7,7 @@ Maps are channels last, (1, H, W, C), as TFLite has them. The input is `image`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
 import numpy as np
 
 from nas.architecture import Architecture
