@@ -7,7 +7,10 @@ from functools import lru_cache
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
 from nas.graph import Shape
+from nas.graph_costs import BYTES as BYTES
 from nas.graph_costs import Cost as Cost
+from nas.graph_costs import Precision as Precision
+from nas.graph_costs import bytes_at as bytes_at
 from nas.graph_costs import graph_cost as graph_cost
 from nas.graph_costs import node_cost as node_cost
 

@@ -48,7 +48,7 @@ def describe(
     show(
         f"{facts['name']}: {network.resolution} px, {significant(facts['macs'] / 1e6, 4)} MMACs, "
         f"{significant(facts['params'] / 1e6, 4)} Mparams "
-        f"({significant(facts['weight_bytes'] / 1e6)} MB in float32), "
+        f"({significant(facts['weight_bytes'] / 1e6)} MB in {facts['precision']}), "
         f"peak activations {significant(facts['peak_bytes'] / 1e6)} MB",
         f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
         f"{significant(facts['latency_ms'])} ms, "

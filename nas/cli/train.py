@@ -13,6 +13,8 @@ from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, TestShareOpt
 from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
 from nas.cli.terminal import echo, echo_json, say
 
+INT8_SHARE = 0.25  # of the epochs, where --int8 alone asks for them
+
 
 def train(
     arch: Annotated[
@@ -32,6 +34,13 @@ def train(
     recipe: Annotated[
         Path | None, typer.Option(help="YAML file of settings; see docs/training.md.")
     ] = None,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Compute with int8's roundings in the last quarter, for nas export --int8.",
+        ),
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Makes it reproducible.")] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1. Default: a GPU where there is one.")
@@ -61,6 +70,8 @@ def train(
     assert loaded is not None
     default = Recipe.load(recipe) if recipe else Recipe.suited(len(loaded.train.labels))
     settings = default.changed(epochs=epochs, seed=seed)
+    if int8 and not settings.int8:
+        settings = settings.changed(int8=INT8_SHARE)
     fitted = fit_architecture(network, loaded)
     if fitted != network:
         say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
@@ -95,4 +106,5 @@ def train(
             f"accuracy on the {len(loaded.test.labels)} test images, measured once: "
             f"{trained.test.accuracy:.2%}"
         )
-    echo(f"export it:  nas export {join([str(output)])}")
+    command = ["nas", "export", str(output), *(["--int8"] if settings.int8 else [])]
+    echo(f"export it:  {join(command)}")

@@ -107,7 +107,11 @@ class _Writer:
             ),
             ("multiply-adds", format_measure("macs", best.macs), ""),
             ("parameters", format_measure("params", best.params), ""),
-            ("peak activations", format_measure("peak_bytes", best.peak_bytes), "float32"),
+            (
+                "peak activations",
+                format_measure("peak_bytes", best.peak_bytes),
+                "in the target's precision",
+            ),
             ("input", f"{best.resolution} px", ""),
         ]
         done = [f for f in self.finalists if not f.pruned]
