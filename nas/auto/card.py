@@ -28,8 +28,8 @@ def accuracy_line(result: Result, data: DataSet) -> str:
     count = len(data.test.labels)
     low, high = interval_of(result.trained.test.accuracy, count)
     return (
-        f"{result.trained.test.accuracy:.1%} (90% interval {low:.1%} to {high:.1%}) of {count} test "
-        "images, which nothing was chosen by"
+        f"{result.trained.test.accuracy:.1%} (90% interval {low:.1%} to {high:.1%}) of {count} "
+        "test images, which nothing was chosen by"
     )
 
 

@@ -22,17 +22,21 @@ from nas.support.errors import NasError
 from nas.support.files import read_bytes, write_whole
 from nas.training.checkpoint import MODEL, WEIGHTS
 from nas.training.export import Exported, export_trained
+from nas.training.export_int8 import ExportedInt8, export_int8
 
+INT8, TFLITE, TFLITE_INT8 = "model-int8.onnx", "model.tflite", "model-int8.tflite"
 CARD, ARCHITECTURE, REPORT = "model_card.md", "architecture.json", "report.html"
+TFLITE_RUNTIMES = ("litert", "tflite", "vela")
 MINUTES = 1.0  # of timing the network here, at most
 
 
 class Written(NamedTuple):
-    """What was written and how it was checked: the export, the share of examples that the script
+    """What was written and how it was checked: the exports, the share of examples that the script
     agrees on, the latency here or why there is none."""
 
     files: tuple[tuple[str, str], ...]
     exported: Exported
+    int8: ExportedInt8
     agreed: float
     measured: Comparison | None
     unmeasured: str
@@ -48,6 +52,8 @@ def write_result(result: Result, data: DataSet, output: Path) -> Written:
     }  # fmt: skip
     metadata = {"versions": json.dumps(versions), "weights": f"trained on {data.source}"}
     exported = export_trained(result.trained, data, output / MODEL, metadata=metadata)
+    int8 = export_int8(result.trained, data, output / INT8, metadata=metadata)
+    others = _for_runtime(result, data, output, metadata)
     write_whole(output / WEIGHTS, read_bytes(result.folder / WEIGHTS, "weights", most=None))
     write_whole(output / ARCHITECTURE, result.trained.arch.to_json(indent=1) + "\n")
     agreed = write_predict(output, result.trained, data)
@@ -57,6 +63,8 @@ def write_result(result: Result, data: DataSet, output: Path) -> Written:
     files = [
         (REPORT, "the whole story as one page"),
         (MODEL, "float32 ONNX; its metadata say how images are prepared"),
+        (INT8, f"int8 ONNX, calibrated on training images: {int8_line(int8)}"),
+        *others,
         (WEIGHTS, "the weights, as torch's parameters"),
         (ARCHITECTURE, "the network, as nas reads it"),
         (SCRIPT, "classifies images with onnxruntime"),
@@ -67,14 +75,44 @@ def write_result(result: Result, data: DataSet, output: Path) -> Written:
         result, data, files, ", ".join(f"{k} {v}" for k, v in versions.items()), measured
     )
     write_whole(output / CARD, text)
-    return Written((*files, (CARD, "this in words")), exported, agreed, measured, unmeasured)
+    return Written((*files, (CARD, "this in words")), exported, int8, agreed, measured, unmeasured)
+
+
+def int8_line(int8: ExportedInt8) -> str:
+    """What int8 costs, in words."""
+    kind = "test" if int8.tested else "validation"
+    said = f"{int8.accuracy:.1%} on the {kind} images, {int8.float_accuracy:.1%} in float32"
+    return said + ("; more than a point is lost: see docs/deploying.md" if int8.lost else "")
+
+
+def _for_runtime(
+    result: Result, data: DataSet, output: Path, metadata: dict[str, str]
+) -> list[tuple[str, str]]:
+    """Writes what the target's runtime takes beside ONNX; names and what each is."""
+    if not any(name in result.target.metadata.runtime.lower() for name in TFLITE_RUNTIMES):
+        return []
+    export_trained(result.trained, data, output / TFLITE, file_format="tflite", metadata=metadata)
+    export_int8(result.trained, data, output / TFLITE_INT8, file_format="tflite", metadata=metadata)
+    return [(TFLITE, "float32 TFLite"), (TFLITE_INT8, "int8 TFLite, of the same scales as ONNX's")]
 
 
 def check_own(output: Path) -> None:
     """Errors: `NasError` where a file would be replaced that this command did not write."""
     if os.path.lexists(output / STATE):
         return
-    for name in (MODEL, WEIGHTS, ARCHITECTURE, REPORT, SCRIPT, EXAMPLES, CARD, WORK):
+    for name in (
+        MODEL,
+        INT8,
+        TFLITE,
+        TFLITE_INT8,
+        WEIGHTS,
+        ARCHITECTURE,
+        REPORT,
+        SCRIPT,
+        EXAMPLES,
+        CARD,
+        WORK,
+    ):
         if os.path.lexists(output / name):
             raise NasError(f"{output} holds a {name} of something else: choose another --output")
 

@@ -120,6 +120,7 @@ def read_minutes(text: str) -> float:
 
 def _print(result: Result, written: Written, output: Path, accuracy: str) -> None:
     from nas.auto.card import COLUMNS, compared_rows, verdict
+    from nas.auto.write import int8_line
     from nas.cli.tables import show, table
     from nas.report.words import known_interval
 
@@ -140,6 +141,7 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
         echo(f"latency measured on this machine: {written.measured.measured_ms:.3g} ms")
     else:
         echo(f"latency not measured here: {written.unmeasured}")
+    echo(f"int8: {int8_line(written.int8)}")
     echo(f"predict.py agrees with torch on {written.agreed:.0%} of the examples")
     for line in result.cut:
         echo(f"cut for time: {line}")

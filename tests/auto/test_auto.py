@@ -46,6 +46,8 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     session = onnxruntime.InferenceSession(result / "model.onnx")
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["classes"]) == [str(n) for n in range(10)]
+    int8 = onnxruntime.InferenceSession(result / "model-int8.onnx")
+    assert int8.get_inputs()[0].shape == session.get_inputs()[0].shape
     image = next((result / "examples").iterdir())
     said = subprocess.run(
         [sys.executable, str(result / "predict.py"), str(image)],

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from optuna.trial import TrialState
+from studies import take_reference
 
 import nas
 from nas.proxies import evaluate, registry
@@ -22,7 +23,6 @@ from nas.study import Driver, Study, begin, search
 from nas.study.driver import REFERENCE_SIZE
 from nas.study.samplers import SAMPLERS
 from nas.study.workers.executors import InlineExecutor
-from studies import take_reference
 
 OPTIONS: dict[str, Any] = {"proxies": ["entropy"]}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from clusters import Cluster, wait_for_workers
+from studies import take_reference
 
 from nas.plugins import PluginFile
 from nas.proxies import evaluate
@@ -20,7 +21,6 @@ from nas.study import Driver, begin
 from nas.study.workers import cluster as module
 from nas.study.workers.open import open_executor
 from nas.support.errors import NasError
-from studies import take_reference
 
 pytest.importorskip("distributed", reason="needs the extra 'cluster'")
 
