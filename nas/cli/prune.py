@@ -160,8 +160,8 @@ def _parent(
     from nas.study.networks import find_network
     from nas.support.errors import NasError
     from nas.training import Trained
-    from nas.training.checkpoint import WEIGHTS
-    from nas.training.trained import check_classes, is_training
+    from nas.training.checkpoint import WEIGHTS, is_training
+    from nas.training.trained import check_classes
 
     if weights is not None:
         network, _ = find_network(name, resolution, storage)

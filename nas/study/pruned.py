@@ -17,7 +17,7 @@ from nas.pruning.children import Ancestry
 from nas.pruning.space import PruningSpace
 from nas.study.candidates import Candidate
 from nas.study.finalists import read_finalists
-from nas.study.new import named
+from nas.study.new import Plan, created, stem_of
 from nas.study.objectives import check_objectives
 from nas.study.pruning import PruningCandidates, inheritance_of
 from nas.study.ratios import by_importance, by_sensitivity
@@ -147,7 +147,7 @@ def begin_pruning(
     pruning = pruning.model_copy(update={"enough": max(known, default=0.0)})
     settings = settings.model_copy(update={"start_from": tuple(first), "pruning": pruning})
     words = ["pruned", parent.name or "network", device.name, *settings.budgets]
-    return named(name, Storage(storage), words, settings, candidates)
+    return created(Plan(settings, candidates, Storage(storage), name, stem_of(words)))
 
 
 def _first(
@@ -177,8 +177,8 @@ def _first(
 
 def check_output(folder: Path) -> None:
     """Errors: `NasError` where the folder holds something already that would be replaced."""
+    from nas.training.checkpoint import is_training
     from nas.training.run import check_no_model
-    from nas.training.trained import is_training
 
     check_folder(folder)
     if is_training(folder):

@@ -83,6 +83,13 @@ class StudySettings(Settings):
     space_file: PluginFile | None = None
     version: str = __version__
 
+    @property
+    def score_name(self) -> str:
+        """What the scores of its trials are."""
+        if self.pruning is not None:
+            return "inherited accuracy"
+        return "score" if self.proxies else "predicted accuracy"
+
 
 def read_settings(text: str, source: str) -> StudySettings:
     """Settings as a study stores them.

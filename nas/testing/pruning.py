@@ -17,7 +17,7 @@ from nas.pruning.children import ChannelMap
 from nas.pruning.inherit import Parent
 from nas.pruning.space import PruningSpace
 from nas.support.errors import NasError, ShapeError
-from nas.testing.blocks import VALUES, Values, tried_rows
+from nas.testing.blocks import VALUES, Values, sample_rows
 from nas.testing.claims import claim
 from nas.testing.numerics import images, randomise, run_torch
 from nas.torch_module import build
@@ -41,7 +41,7 @@ def check_prunable(
     """
     kind, rng, tried = KINDS[name], np.random.default_rng(seed), 0
     some = {**VALUES, "act": (None, "relu", "silu"), **(values or {})}
-    for row, shape in islice(tried_rows(kind, some, examples, rng), most):
+    for row, shape in islice(sample_rows(kind, some, examples, rng), most):
         arch = _network(row, shape[0])
         if arch is None:
             continue

@@ -31,16 +31,18 @@ from nas.training.checkpoint import (
     Epoch,
     Parts,
     State,
+    is_training,
     read_state,
     restore,
     write_checkpoint,
     write_state,
     write_weights,
 )
+from nas.training.fake_quantise import FakeQuantised
 from nas.training.optimise import averaging, norm_penalty, optimiser_of, rate
 from nas.training.recipe import Recipe
 from nas.training.teacher import Teacher, distillation_loss
-from nas.training.trained import Trained, is_training
+from nas.training.trained import Trained
 
 REPORT_EVERY = 10  # steps
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
@@ -126,6 +128,7 @@ class _Run:
         self.output, self.device, self.progress = output, device, progress
         self.teacher, self.start = teacher, start
         self.stopping = False
+        self.rounded: FakeQuantised | None = None
         self.state = State(
             architecture=arch.to_dict(),
             recipe=recipe,
@@ -198,6 +201,9 @@ class _Run:
         """Trains one epoch; returns the mean loss and accuracy of its batches."""
         module, _, optimiser = self.parts
         module.train()
+        if self.rounded is None and epoch >= self.recipe.epochs - self.recipe.int8_epochs:
+            assert isinstance(module, Network)
+            self.rounded = FakeQuantised(module)
         total = torch.zeros(2, dtype=torch.float64, device=self.device)
         batches = training_batches(images, self.recipe, self.data.mirrored, epoch)
         for i, (pixels, labels) in enumerate(batches):
@@ -223,7 +229,7 @@ class _Run:
         on_gpu = self.device.type == "cuda"
         mixed = on_gpu and self.recipe.mixed_precision and torch.cuda.is_bf16_supported()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            outputs = module(self.normalise(pixels))
+            outputs = (self.rounded or module)(self.normalise(pixels))
         outputs = outputs.float()
         if self.teacher is None:
             smoothing = self.recipe.label_smoothing
@@ -252,6 +258,8 @@ class _Run:
         if self.data.test is not None:
             test = self._evaluated(self._pixels(self.data.test), self.recipe.epochs)
             update |= {"test_accuracy": test.accuracy, "test_loss": test.loss}
+        if self.rounded is not None:
+            self.rounded.close()
         checkpoint = self.state.tensors
         self.state = self.state.model_copy(update=update)
         average = self.parts.average

@@ -18,9 +18,9 @@ from nas.support.errors import NasError, one_line
 from nas.support.files import inside, read_bytes
 from nas.support.plain_torch import plain_torch
 from nas.training.batches import resized
-from nas.training.checkpoint import WEIGHTS
+from nas.training.checkpoint import WEIGHTS, is_training
 from nas.training.recipe import Recipe
-from nas.training.trained import Trained, check_classes, is_training
+from nas.training.trained import Trained, check_classes
 
 Moments = tuple[Sequence[float], Sequence[float]]  # means and standard deviations of the channels
 

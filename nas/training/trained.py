@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
 from nas.training.accuracy import Metrics
 from nas.training.checkpoint import (
-    STATE,
     WEIGHTS,
     DataFacts,
     Epoch,
@@ -87,8 +85,3 @@ def check_classes(what: str, classes: Sequence[str], data: DataSet) -> None:
         raise NasError(f"{what} {counts}")
     a, b = next(pair for pair in zip(classes, data.classes, strict=True) if pair[0] != pair[1])
     raise NasError(f"{what} is of other classes than {data.source}: {a!r:.60}, not {b!r:.60}")
-
-
-def is_training(folder: str | Path) -> bool:
-    """Whether a folder is that of a training, finished or not."""
-    return os.path.isfile(Path(folder) / STATE)  # false too for what cannot be a path
