@@ -21,7 +21,7 @@ ORDER = [
     {"graph"},
     {"blocks"},
     {"architecture"},
-    {"references", "costs", "torch_module"},
+    {"branches", "references", "costs", "torch_module"},
     {"formats", "space", "networks"},
     {"latency", "proxies", "data"},
     {"accuracy"},
