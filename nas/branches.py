@@ -55,7 +55,7 @@ class Branches(nn.Module):
         return total
 
     @torch.no_grad()
-    def folded(self) -> nn.Conv2d:
+    def deployed(self) -> nn.Conv2d:
         """The one convolution that computes the same in evaluation mode."""
         terms = [self._terms(part) for part in self.parts.values()]
         weight = torch.stack([weight for weight, _ in terms]).sum(0)
@@ -89,7 +89,7 @@ class Branches(nn.Module):
 
 
 @plain_torch()
-def folded(module: nn.Module) -> nn.Module:
+def deployed(module: nn.Module) -> nn.Module:
     """The module as it is exported: a copy whose re-parameterised convolutions are one each, or the
     module itself where it has none."""
     if not any(isinstance(part, Branches) for part in module.modules()):
@@ -98,5 +98,5 @@ def folded(module: nn.Module) -> nn.Module:
     for path, part in list(module.named_modules()):
         if isinstance(part, Branches):
             parent, _, name = path.rpartition(".")
-            module.get_submodule(parent)._modules[name] = part.folded()
+            module.get_submodule(parent)._modules[name] = part.deployed()
     return module

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
-from nas.branches import Branches, folded
+from nas.branches import Branches, deployed
 from nas.costs import graph_cost
 from nas.formats.onnx_model import to_onnx
 from nas.graph import Builder
@@ -35,7 +35,7 @@ def module_of(**settings: int) -> GraphModule:
 @pytest.mark.parametrize("name", CASES)
 def test_folded_convolution_computes_the_sum_of_its_branches(name: str) -> None:
     module, x = module_of(**CASES[name]), images(2, 8, 9, 7)
-    one = folded(module)
+    one = deployed(module)
 
     torch.testing.assert_close(run_torch(one, x), run_torch(module, x), rtol=1e-4, atol=1e-4)
     assert [type(m) for m in one.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)] == [
@@ -88,7 +88,7 @@ def test_a_trained_network_is_exported_as_it_computes_and_stays_as_it_is() -> No
 
 def test_a_module_without_branches_is_not_copied() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 1))
-    assert folded(module) is module
+    assert deployed(module) is module
 
 
 @pytest.mark.parametrize("settings", [{"kernel": 4}, {"kernel": 3, "padding": 0}])

@@ -13,7 +13,7 @@ from nas.architecture import Architecture
 from nas.blocks import KINDS, Block, BlockKind, Layer, Settings, Value, block_graph
 from nas.blocks.attention import ATTENTION
 from nas.blocks.registry import Parameter
-from nas.branches import folded
+from nas.branches import deployed
 from nas.costs import Cost, graph_cost
 from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import ACTIVATIONS, Builder, Graph, Shape
@@ -49,7 +49,7 @@ def check_block(
 
     Its graph depends on its settings and the input's shape alone; torch and onnxruntime compute the
     same from it; its multiply-adds, parameters and shape are what torch counts, re-parameterised
-    convolutions folded; it survives JSON.
+    convolutions as deployed; it survives JSON.
     One that can be a layer of a space has the width and the stride that it is given, and pruning
     leaves legal channels and never more of them.
 
@@ -140,7 +140,7 @@ def _check_pure(kind: BlockKind, row: Block, graph: Graph, where: str) -> None:
 def _check_numbers(graph: Graph, where: str) -> None:
     """Checks the costs against torch's own counter, and onnxruntime's output against torch's."""
     trained, counter = randomise(GraphModule(graph)), FlopCounterMode(display=False)
-    module, x = folded(trained), images(2, *graph.input_shape)
+    module, x = deployed(trained), images(2, *graph.input_shape)
     with counter:
         run_torch(module, x)
     expected = run_torch(trained, x)

@@ -14,7 +14,7 @@ from nas.graph import Shape
 from nas.latency.lowering.kernels import Kernel, row_kernels
 from nas.latency.lowering.nchwc import Lowered, lower_row, to_planar
 
-Lowering = Literal["fused", "nchwc16", "nchwc8"]
+Lowering = Literal["fused", "nchwc16", "nchwc8", "openvino"]
 NEUTRAL: Final = "fused"
 BLOCKS: dict[Lowering, int] = {"nchwc16": 16, "nchwc8": 8}
 
