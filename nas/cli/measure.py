@@ -12,7 +12,7 @@ import typer
 
 from nas.cli.options import PluginOption
 from nas.cli.terminal import echo
-from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
+from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES, TARGETS_FOLDER
 
 if TYPE_CHECKING:
     from nas.latency.runner.batches import MeasuringProgress
@@ -25,6 +25,9 @@ def measure(
     minutes: Annotated[
         float, typer.Option(help="Time to spend; at least one batch (about 15 s) runs.")
     ] = MEASURE_MINUTES,
+    runtime: Annotated[
+        str, typer.Option(help="onnxruntime, openvino, litert, ncnn or mnn.")
+    ] = DEFAULT_RUNTIME,
     provider: Annotated[
         str,
         typer.Option(help="onnxruntime's execution provider: cpu, cuda, tensorrt, openvino ..."),
@@ -62,7 +65,7 @@ def measure(
     ] = TARGETS_FOLDER,
     plugin: PluginOption = None,
 ) -> None:
-    """Time this machine, or another, with onnxruntime; make it a target."""
+    """Time this machine, or another, with a runtime; make it a target."""
     from nas.latency.measuring.measure import measure as measure_here
     from nas.latency.measuring.plan import mixed_network
     from nas.latency.measuring.remote import measure_over_ssh
@@ -76,6 +79,8 @@ def measure(
     given = [option for option, value in chosen.items() if value is not None]
     if len(given) > 1:
         raise NasError(f"{' and '.join(given)} exclude each other")
+    if given and runtime != DEFAULT_RUNTIME:
+        raise NasError(f"{given[0]} is for onnxruntime: --runtime {runtime} times this machine")
     load_all(plugin or ())
     if results:
         path, warnings = import_results(
@@ -108,7 +113,9 @@ def measure(
             )
         else:
             with show_progress(minutes * 60) as show:
-                path, warnings = measure_here(target, folder=folder, progress=show, **settings)
+                path, warnings = measure_here(
+                    target, runtime=runtime, folder=folder, progress=show, **settings
+                )
     _print_result(path, warnings)
 
 

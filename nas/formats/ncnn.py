@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
-import numpy as np
-
 from nas.formats.folding import State, folded
 from nas.graph import Act, Graph, Node
 
@@ -32,7 +30,10 @@ ALONE: Mapping[Act, tuple[str, str]] = {
     "silu": ("Swish", ""),
 }
 FLOAT32 = bytes(4)  # what stands before weights that are stored as they are
-FLAT = ("multiply", "linear")  # beside a 1x1 convolution, what takes a vector for a map of one pixel
+FLAT = (
+    "multiply",
+    "linear",
+)  # beside a 1x1 convolution, what takes a vector for a map of one pixel
 
 
 class NcnnModel(NamedTuple):
@@ -164,7 +165,7 @@ class _Writer:
                 assert_never(op)
 
     def _may_be_flat(self, i: int) -> bool:
-        """Whether all that reads a map of one pixel takes a vector, and so on behind a convolution."""
+        """Whether all that reads a 1x1 map takes a vector, and so on behind a convolution."""
         for j in self.readers[i]:
             node = self.graph.nodes[j]
             dense = node.op == "conv" and node.kernel == (1, 1) and node.groups == 1
