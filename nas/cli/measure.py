@@ -14,6 +14,8 @@ from nas.cli.options import PluginOption
 from nas.cli.terminal import echo
 from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES, TARGETS_FOLDER
 
+VELA = "vela"
+
 if TYPE_CHECKING:
     from nas.latency.runner.batches import MeasuringProgress
 
@@ -26,8 +28,15 @@ def measure(
         float, typer.Option(help="Time to spend; at least one batch (about 15 s) runs.")
     ] = MEASURE_MINUTES,
     runtime: Annotated[
-        str, typer.Option(help="onnxruntime, openvino, litert, ncnn or mnn.")
+        str,
+        typer.Option(
+            help="onnxruntime, openvino, litert, ncnn or mnn; vela estimates, and times nothing."
+        ),
     ] = DEFAULT_RUNTIME,
+    accelerator: Annotated[
+        str | None,
+        typer.Option(help="With --runtime vela: ethos-u55-128 and the like.", show_default=False),
+    ] = None,
     provider: Annotated[
         str,
         typer.Option(help="onnxruntime's execution provider: cpu, cuda, tensorrt, openvino ..."),
@@ -90,6 +99,18 @@ def measure(
         return
     if target is None:
         raise NasError("--target must name the target to make")
+    if (runtime == VELA) != (accelerator is not None):
+        raise NasError("--runtime vela and --accelerator, such as ethos-u55-128, go together")
+    if accelerator is not None:
+        from nas.latency.measuring.estimating import estimate
+
+        sample = SearchSpace.load(space).sample if space else None
+        with _kept(folder / f"{target}.csv"), show_progress(minutes * 60) as show:
+            path, warnings = estimate(
+                target, accelerator, minutes=minutes, folder=folder, progress=show, sample=sample
+            )
+        _print_result(path, warnings)
+        return
     settings: dict[str, Any] = {
         "minutes": minutes,
         "provider": CPU if provider.lower() == "cpu" else provider,
@@ -176,8 +197,11 @@ def _print_result(path: Path, warnings: list[str]) -> None:
     for warning in warnings:
         _say(f"warning: {warning}")
     facts = Target.load(path).metadata
-    how = f"{facts.runtime}, {facts.threads} thread(s), {facts.precision}"
-    noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise is not None else ""
+    threads = f"{facts.threads} thread(s), " if facts.threads else ""
+    how = f"{facts.runtime}, {threads}{facts.precision}"
+    if facts.provenance == "estimated":
+        echo(f"{facts.provenance}, not measured: {facts.sources[0]}")
+    noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise else ""
     echo(f"{path}: {facts.device}, {how}{noise}")
     if facts.error:
         error = facts.error

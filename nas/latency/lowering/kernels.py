@@ -80,11 +80,14 @@ class Kernel(NamedTuple):
 
 
 class Fusion(NamedTuple):
-    """What a runtime fuses: these activations with the kernel before them, and, with `splits`, the
-    slices that are all of a tensor together with one another."""
+    """What a runtime fuses: these activations with the kernel before them, with `adds` an addition
+    with a convolution, with `splits` the slices that are all of a tensor together with one another.
+    What is `free` is not executed."""
 
     epilogues: tuple[Act | None, ...] = EPILOGUES
     splits: bool = False
+    adds: bool = True
+    free: tuple[KernelOp, ...] = ()
 
 
 def kernels(graph: Graph, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # noqa: B008
@@ -108,7 +111,9 @@ def kernels(graph: Graph, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # n
                     shape = nodes[source].shape
                     executed.append(Kernel("split", (shape,), shape))
                 continue
-        absorber = _absorber(node, nodes, readers, owner, graph.output)
+        absorber = None
+        if fusion.adds or node.op != "add":
+            absorber = _absorber(node, nodes, readers, owner, graph.output)
         if absorber is None:
             owner[i] = len(executed)
             executed.append(_kernel(node, nodes))
@@ -119,7 +124,9 @@ def kernels(graph: Graph, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # n
             executed[owner[i]] = executed[owner[i]]._replace(act=node.act)
         else:
             executed.append(Kernel("activate", (node.shape,), node.shape, act=node.act))
-    return tuple(k for k in executed if k.op != "activate" or k.act is not None)
+    return tuple(
+        k for k in executed if k.op not in fusion.free and (k.op != "activate" or k.act is not None)
+    )
 
 
 @lru_cache(maxsize=1 << 15)

@@ -2,7 +2,8 @@
 
 `fused` is what every runtime does, see `nas.latency.lowering.kernels`; `nchwc16` and `nchwc8` are
 onnxruntime's on processors with vectors of that many floats, see `nas.latency.lowering.nchwc`;
-`openvino` is that of OpenVINO's CPU plugin, which fuses more activations.
+`openvino` is that of OpenVINO's CPU plugin, which fuses more activations; `ethos-u`
+is that of Arm's NPUs, which add by themselves and concatenate and split for nothing.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from typing import Final, Literal
 
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
-from nas.graph import Shape
+from nas.graph import ACTIVATIONS, Shape
 from nas.latency.lowering.kernels import Fusion, Kernel, row_kernels
 from nas.latency.lowering.nchwc import Lowered, lower_row, to_planar
 
-Lowering = Literal["fused", "nchwc16", "nchwc8", "openvino"]
+Lowering = Literal["fused", "nchwc16", "nchwc8", "openvino", "ethos-u"]
 NEUTRAL: Final = "fused"
 FUSIONS: dict[Lowering, Fusion] = {
     "fused": Fusion(),
     "openvino": Fusion((None, "relu", "relu6", "sigmoid", "hswish", "silu"), splits=True),
+    "ethos-u": Fusion((None, *ACTIVATIONS), adds=False, free=("concat", "slice")),
 }
 BLOCKS: dict[Lowering, int] = {"nchwc16": 16, "nchwc8": 8}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES, TARGETS_FOLDER
-from nas.latency.lowering.rows import NEUTRAL
+from nas.latency.lowering.rows import BLOCKS, NEUTRAL
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.engines import (
     check_precision,
@@ -131,7 +131,7 @@ def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, P
     check_name(name)
     target, table = folder / f"{name}.yaml", folder / f"{name}.csv"
     data = {"name": name, "provenance": "measured", "sources": ["nas measure"], **facts}
-    if facts["precision"] != "fp32":
+    if facts["precision"] != "fp32" and facts["lowering"] in BLOCKS:
         data["lowering"] = NEUTRAL
     new = validated(Metadata, data, f"target {name}")
     if target.exists():
