@@ -14,7 +14,8 @@ from nas.budget import Budget
 from nas.costs import Cost, block_cost, cost
 from nas.graph import Shape
 from nas.latency import Prediction, Target
-from nas.measures import MEASURES, Measure, format_measure
+from nas.latency.model.npu_memory import Memory, row_memory
+from nas.measures import MEASURES, OF_TARGET, Measure, format_measure
 from nas.space import Params, SearchSpace
 from nas.space.extremes import Extreme, RowValue, smallest
 from nas.support.errors import NasError
@@ -30,9 +31,13 @@ class Candidate(NamedTuple):
     arch: Architecture
     cost: Cost
     latency: Prediction
+    memory: Memory | None = None
 
     def value(self, measure: Measure) -> float:
-        """The candidate's value of a measure: the latency is the target's, the others are costs."""
+        """The candidate's value of a measure: latency, SRAM and flash are the target's, the others
+        are costs."""
+        if measure in OF_TARGET:
+            return float(getattr(self.memory, measure))
         return self.latency.ms if measure == "latency_ms" else _of_cost(self.cost, measure)
 
 
@@ -45,7 +50,8 @@ class Candidates:
     def make(self, assignment: Params) -> Candidate:
         """The candidate of an assignment, within budget or not."""
         arch = self.space.decode(assignment)
-        return Candidate(dict(assignment), arch, cost(arch), self.target.predict(arch))
+        latency, memory = self.target.predict(arch), self.target.memory(arch)
+        return Candidate(dict(assignment), arch, cost(arch), latency, memory)
 
     def excess(self, candidate: Candidate) -> dict[Measure, float]:
         """The share of itself by which each broken budget is exceeded; empty within all."""
@@ -62,6 +68,15 @@ class Candidates:
         if measure == "latency_ms":
             return self.target.row_ms
 
+        if measure in OF_TARGET:
+            npu, by_peak = self.target.npu, measure == "sram_bytes"
+
+            def of_npu(row: Block, shape: Shape) -> float:
+                memory = row_memory(row, shape, npu)
+                return memory.peak if by_peak else memory.flash
+
+            return of_npu
+
         def value(row: Block, shape: Shape) -> float:
             return _of_cost(Cost(*block_cost(row, shape)[0]), measure)
 
@@ -72,8 +87,19 @@ class Candidates:
         """The network of the space that is smallest in each budget's measure."""
         return {b.measure: self.smallest(b.measure) for b in self.budgets}
 
+    def check_known(self, measures: Iterable[Measure]) -> None:
+        """Refuses measures of which the target says nothing. Errors: `NasError`."""
+        for measure in measures:
+            if measure in OF_TARGET and not self.target.npu:
+                what = MEASURES[measure].objective
+                raise NasError(
+                    f"target {self.target.name} says nothing of {what}; targets of Ethos-U NPUs do "
+                    "(nas measure --runtime vela)"
+                )
+
     def check(self, seed: int = 0) -> None:
         """Refuses budgets that the space cannot meet on this target, each alone or together."""
+        self.check_known(budget.measure for budget in self.budgets)
         for budget in self.budgets:
             least = self.anchors[budget.measure].value
             if least > budget.limit:

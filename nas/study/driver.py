@@ -304,6 +304,7 @@ def facts_of(
         "peak_bytes": cost.peak_bytes,
         "latency_ms": latency.ms,
         "latency_interval_ms": [latency.low_ms, latency.high_ms],
+        **(candidate.memory._asdict() if candidate.memory else {}),
         "values": values,
         **noted,
     }

@@ -14,6 +14,7 @@ from nas.data import READERS, DataSet, find_reader, load_data
 from nas.data.fit import fit_space
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, PROXY_TRIALS
 from nas.latency import Target
+from nas.measures import OBJECTIVES
 from nas.proxies import PROXIES
 from nas.proxies.registry import checked
 from nas.space import SearchSpace
@@ -80,6 +81,7 @@ def begin(
         raise NasError("learn: networks are trained on data: give a data set too")
     candidates = Candidates(loaded, device, limits)
     settings = _settings(target, space, candidates, options)
+    candidates.check_known(OBJECTIVES[name] for name in settings.objectives)
     candidates.check(settings.seed)
     storage = Storage(options.get("storage"))
     first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)

@@ -36,7 +36,7 @@ LINEAR = 0.05  # share of linear layers among the others: networks have few, of 
 SUBJECTS = len(ANCHORS) + round((NETWORKS - len(ANCHORS)) / SHARE)
 SIZES = (16, 32, 64, 96, 128, 160, 192, 224, 256)
 MAX_WEIGHTS = 110_000_000  # the largest published layer, of the VGGs, has 103 million
-# Added after tables had been begun, whose plan goes on as it was: they are made of the same kernels.
+# Added after tables had been begun, whose plan is to go on as it was; their kernels are the same.
 LATER = ("tiny", "mobilenet_v4", "lcnet", "repvgg", "mobileone", "mlperf_tiny")
 UNTIMED = ("gap", "skip")  # every timed block has a `gap` after it, and a `skip` does nothing
 

@@ -1,4 +1,4 @@
-"""Arm's Vela compiler: what it estimates for an Ethos-U NPU. Nothing runs; no silicon is measured."""
+"""Arm's Vela compiler and what it estimates for an Ethos-U NPU: no silicon is measured."""
 
 from __future__ import annotations
 
