@@ -17,8 +17,9 @@ from nas.blocks import Block, block_graph
 from nas.graph import Graph, Node, Shape
 
 PADDED = 16
-# The pixels from which on a layer's weights are kept in SRAM: of convolutions, and of depthwise.
-KEPT, KEPT_DEPTHWISE = 64, 17
+# Weights are kept in SRAM where a layer has more pixels than these: a convolution, a depthwise one.
+# Of convolutions with just as many, those with few bytes of weights are.
+PIXELS, PIXELS_DEPTHWISE, FEW_BYTES = 64, 16, 2300
 
 
 class Encoding(NamedTuple):
@@ -82,9 +83,10 @@ def row_memory(row: Block, input_shape: Shape, npu: str, image: bool = False) ->
             live -= whole  # it writes where it reads
         live += whole
         if i:
-            weights = _weights(node, nodes[node.inputs[0]].shape, ENCODINGS[npu])
+            source = nodes[node.inputs[0]].shape
+            weights = _weights(node, source, ENCODINGS[npu])
             flash += weights
-            kept.append(weights if _keeps(node, nodes[node.inputs[0]].shape) else 0.0)
+            kept.append(weights if _keeps(node, source, weights) else 0.0)
             used.append(live + kept[-1])
         if node.op == "add" and any(size[j] == whole for j in dying):
             live += whole
@@ -118,8 +120,11 @@ def _weights(node: Node, shape: Shape, encoding: Encoding) -> float:
     return node.shape[0] * (encoding.weight * inputs + encoding.channel)
 
 
-def _keeps(node: Node, shape: Shape) -> bool:
+def _keeps(node: Node, shape: Shape, weights: float) -> bool:
     """Whether a layer's weights are kept in SRAM while it runs."""
-    depthwise = node.groups > 1 and node.groups == shape[0]
     pixels = node.shape[1] * node.shape[2]
-    return node.op == "conv" and pixels >= (KEPT_DEPTHWISE if depthwise else KEPT)
+    if node.op != "conv":
+        return False
+    if node.groups == shape[0] > 1:
+        return pixels > PIXELS_DEPTHWISE
+    return pixels > PIXELS or (pixels == PIXELS and weights <= FEW_BYTES)
