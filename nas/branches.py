@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from copy import deepcopy
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -100,3 +102,9 @@ def deployed(module: nn.Module) -> nn.Module:
             parent, _, name = path.rpartition(".")
             module.get_submodule(parent)._modules[name] = part.deployed()
     return module
+
+
+def deployed_state(module: nn.Module) -> dict[str, npt.NDArray[np.float32]]:
+    """The weights of the module as it is exported, by parameter name: what formats are given."""
+    state = deployed(module).state_dict()
+    return {name: value.detach().cpu().numpy() for name, value in state.items()}

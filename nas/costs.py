@@ -8,13 +8,14 @@ calls FLOPs (MobileNetV2 = 300M).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
 from nas.graph import Graph, Node, Shape
 
-BYTES_PER_VALUE = 4  # float32
+Precision = Literal["fp32", "fp16", "int8"]
+BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}  # of a weight or an activation
 
 
 class Cost(NamedTuple):
@@ -32,7 +33,13 @@ class Cost(NamedTuple):
     @property
     def weight_bytes(self) -> int:
         """The parameters in float32. An exported file is a little smaller: it folds the norms."""
-        return self.params * BYTES_PER_VALUE
+        return self.params * BYTES["fp32"]
+
+
+def bytes_at(precision: Precision, float32_bytes: int) -> int:
+    """The bytes that weights or activations take in a precision, by those that they take in
+    float32. Biases, which int8 keeps in four bytes, are counted as the weights are."""
+    return float32_bytes * BYTES[precision] // BYTES["fp32"]
 
 
 def node_cost(node: Node, input_shape: Shape) -> tuple[int, int]:
@@ -83,7 +90,7 @@ def graph_cost(graph: Graph) -> Cost:
             p, m = node_cost(node, nodes[inputs[0]].shape)
             params += p
             macs += m
-    return Cost(params, macs, peak * BYTES_PER_VALUE)
+    return Cost(params, macs, peak * BYTES["fp32"])
 
 
 @lru_cache(maxsize=1 << 17)  # a large space has some 100,000 rows, counted with their shapes

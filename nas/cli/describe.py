@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -45,14 +45,24 @@ def describe(
     low, high = facts["latency_interval_ms"]
     show(
         f"{facts['name']}: {network.resolution} px, {facts['macs'] / 1e6:.1f} MMACs, "
-        f"{facts['params'] / 1e6:.3f} Mparams ({facts['weight_bytes'] / 1e6:.2f} MB in float32), "
+        f"{facts['params'] / 1e6:.3f} Mparams "
+        f"({facts['weight_bytes'] / 1e6:.2f} MB in {facts['precision']}), "
         f"peak activations {facts['peak_bytes'] / 1e6:.2f} MB",
+        *_npu_memory(facts),
         f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
         f"{facts['latency_ms']:.2f} ms, "
         f"{known_interval(low, high, device.interval_known)}",
         *extrapolated(device, [(facts["latency_ms"], low, high)]),
         layers_table(network, device),
     )
+
+
+def _npu_memory(facts: dict[str, Any]) -> list[str]:
+    """A line on SRAM and flash, where the target says what a network takes of them."""
+    if "sram_bytes" not in facts:
+        return []
+    sram, flash = (facts[key] / 1024 for key in ("sram_bytes", "flash_bytes"))
+    return [f"on the NPU: about {sram:.0f} KiB of SRAM, {flash:.0f} KiB of flash"]
 
 
 def list_targets(

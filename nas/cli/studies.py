@@ -14,6 +14,7 @@ from nas.cli.terminal import echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     from nas.study import Record, Study
+    from nas.training.export import FileFormat
 
 
 def list_studies(storage: StorageOption = None) -> None:
@@ -124,29 +125,62 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The ONNX file to write. Default: STUDY.onnx, DIR/model.onnx"
+            "--output",
+            "-o",
+            help="The file to write, .onnx or .tflite. Default: STUDY.onnx, DIR/model.onnx",
         ),
     ] = None,
     trial: Annotated[int | None, typer.Option(help="A trial's number. Default: the best.")] = None,
-    export_format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    export_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="onnx, tflite, openvino, ncnn, mnn or torch. Default: that of --output.",
+            show_default=False,
+        ),
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Write int8, calibrated on the training images.")
+    ] = False,
+    symmetric: Annotated[
+        bool, typer.Option("--symmetric", help="int8 with its zero at 0, for TensorRT.")
+    ] = False,
     dynamic_batch: Annotated[bool, typer.Option(help="Let the batch size vary.")] = False,
     data: MovedOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Write a study's best network, one trial's, or a trained network, as ONNX."""
+    """Write a study's best network, one trial's, or a trained network, as ONNX or TFLite."""
     from nas import plugins
+    from nas.cli.export import (
+        ENDINGS,
+        NOT_RUN,
+        OTHER_FORMATS,
+        export_in_other_format,
+        export_untrained_int8,
+        export_untrained_tflite,
+        format_of,
+    )
     from nas.cli.tables import extrapolated, known_interval, study_target
     from nas.study import Study
-    from nas.support.errors import NasError, one_of
+    from nas.support.errors import NasError
     from nas.support.files import file_name
     from nas.training.trained import is_training
 
-    if export_format != "onnx":
-        raise one_of("export format", export_format, ["onnx"])
+    if export_format in OTHER_FORMATS:
+        if int8 or symmetric or dynamic_batch:
+            raise NasError(f"--format {export_format} is float32, for one image")
+        if data is not None:
+            raise NasError(f"--data: --format {export_format} is checked on noise alone")
+        plugins.load_all(plugin)
+        export_in_other_format(export_format, study, trial, output, storage)
+        return
+    form = format_of(export_format, output, dynamic_batch=dynamic_batch, symmetric=symmetric)
+    if symmetric and not int8:
+        raise NasError("--symmetric is a kind of int8: give --int8 too")
     plugins.load_all(plugin)
     if is_training(study):
-        _export_training(Path(study), output, dynamic_batch, data)
+        _export_training(Path(study), output, form, int8, symmetric, dynamic_batch, data)
         return
     from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
 
@@ -155,7 +189,7 @@ def export(
     if output is not None:
         output_file(output)
     loaded = Study.load(study, storage)
-    output = output or unnamed_output(Path(f"{file_name(loaded.name)}.onnx"))
+    output = output or unnamed_output(Path(f"{file_name(loaded.name)}{ENDINGS[form]}"))
     record = loaded.record(trial)
     arch = loaded.network(record)
     metadata = {
@@ -166,8 +200,24 @@ def export(
         "versions": _versions(),
         "weights": "untrained",
     }
-    module = initialised(arch, loaded.settings.seed)
-    difference = export_onnx(arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata)
+    difference: float | None
+    if int8:
+        export_untrained_int8(
+            arch,
+            output,
+            form,
+            metadata,
+            symmetric=symmetric,
+            dynamic_batch=dynamic_batch,
+            seed=loaded.settings.seed,
+        )
+    elif form == "onnx":
+        module = initialised(arch, loaded.settings.seed)
+        difference = export_onnx(
+            arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata
+        )
+    else:
+        difference = export_untrained_tflite(arch, output, metadata, loaded.settings.seed)
     target, _ = study_target(loaded)
     known = target is None or target.interval_known
     predicted = known_interval(*record.latency_interval_ms, known)
@@ -179,16 +229,29 @@ def export(
     )
     for line in extrapolated(target, [(record.latency_ms, *record.latency_interval_ms)]):
         echo(line)
-    echo(
-        "largest difference between onnxruntime and torch, relative to the largest output where "
-        f"that is above 1: {difference:.2g}"
-    )
+    if int8:
+        echo("int8 with fixed ranges: to be timed, its outputs mean nothing")
+    elif difference is None:
+        echo(NOT_RUN)
+    else:
+        runtime = "onnxruntime" if form == "onnx" else "LiteRT"
+        echo(
+            f"largest difference between {runtime} and torch, relative to the largest output where "
+            f"that is above 1: {difference:.2g}"
+        )
     echo("the weights are untrained: the file is the architecture, ready to be measured")
 
 
 def _export_training(
-    folder: Path, output: Path | None, dynamic_batch: bool, moved: str | None
+    folder: Path,
+    output: Path | None,
+    form: FileFormat,
+    int8: bool,
+    symmetric: bool,
+    dynamic_batch: bool,
+    moved: str | None,
 ) -> None:
+    from nas.cli.export import ENDINGS, export_trained_int8, print_check
     from nas.data import load_again
     from nas.formats.verified import unnamed_output
     from nas.training import Trained
@@ -196,18 +259,36 @@ def _export_training(
     from nas.training.export import export_trained
 
     trained = Trained.load(folder)
-    output = output or unnamed_output(folder / MODEL)
+    default = folder / MODEL
+    if form != "onnx" or int8:
+        default = default.with_name(f"model{'_int8' if int8 else ''}{ENDINGS[form]}")
+    output = output or unnamed_output(default)
     facts = trained.data
     data = load_again(facts.source, facts.seed, facts.options, facts.checksum, moved)
     metadata = {"versions": _versions(), "weights": f"trained on {data.source}"}
-    done = export_trained(trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata)
-    size = output.stat().st_size / 1e6
-    arch = trained.arch
-    echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
-    echo(
-        f"accuracy on the {done.images} validation images: {done.accuracy:.2%} through "
-        f"onnxruntime, {done.torch_accuracy:.2%} in torch"
-    )
+    if int8:
+        export_trained_int8(
+            trained,
+            data,
+            output,
+            form,
+            symmetric=symmetric,
+            dynamic_batch=dynamic_batch,
+            metadata=metadata,
+        )
+    else:
+        done = export_trained(
+            trained,
+            data,
+            output,
+            file_format=form,
+            dynamic_batch=dynamic_batch,
+            metadata=metadata,
+        )
+        size = output.stat().st_size / 1e6
+        arch = trained.arch
+        echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
+        print_check(done)
     mean, deviation = (
         ", ".join(f"{v:.4f}" for v in m) for m in (trained.data.mean, trained.data.deviation)
     )

@@ -13,6 +13,8 @@ from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
 from nas.cli.options import NETWORK_HELP, PluginOption, StorageOption
 from nas.cli.terminal import echo
 
+INT8_SHARE = 0.25  # of the epochs, where --int8 alone asks for them
+
 
 def train(
     arch: Annotated[
@@ -30,6 +32,13 @@ def train(
     recipe: Annotated[
         Path | None, typer.Option(help="YAML file of settings; see docs/training.md.")
     ] = None,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Compute with int8's roundings in the last quarter, for nas export --int8.",
+        ),
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Makes it reproducible.")] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1. Default: a GPU where there is one.")
@@ -53,6 +62,8 @@ def train(
 
     plugins.load_all(plugin)
     settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)
+    if int8 and not settings.int8:
+        settings = settings.changed(int8=INT8_SHARE)
     network, _ = find_network(arch, resolution, storage)
     loaded = open_data(data, split, classes, left_out)
     assert loaded is not None
@@ -81,4 +92,5 @@ def train(
             f"accuracy on the {len(loaded.test.labels)} test images, measured once: "
             f"{trained.test.accuracy:.2%}"
         )
-    echo(f"export it:  nas export {join([str(output)])}")
+    command = ["nas", "export", str(output), *(["--int8"] if settings.int8 else [])]
+    echo(f"export it:  {join(command)}")

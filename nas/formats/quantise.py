@@ -8,6 +8,7 @@ network, its outputs mean nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -40,6 +41,8 @@ def quantised(
     `scales` are the tensors', by name; `symmetric` ones have their zero at 0. Weights that are all
     zero, which stand for any others, stay so, with the scales of newly initialised ones.
     """
+    if scales is not None:
+        model = _clipped(model)
     writer = _Quantiser(model.graph, scales or {}, np.int8 if symmetric else np.uint8)
     for node in model.graph.node:
         writer.node(node)
@@ -54,6 +57,35 @@ def quantised(
         graph, opset_imports=model.opset_import, producer_name=model.producer_name
     )
     made.ir_version = model.ir_version
+    return made
+
+
+def _clipped(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a layer's hard sigmoid as relu6(x + 3) / 6, its 3 in the bias: all of it
+    is then int8, without a rounding before the clip, as in our TFLite files."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    graph, tensors = made.graph, {tensor.name: tensor for tensor in made.graph.initializer}
+    readers = Counter(name for node in graph.node for name in node.input)
+    layers = {n.output[0]: n for n in graph.node if n.op_type in ("Conv", "Gemm")}
+    nodes = list(graph.node)
+    del graph.node[:]
+    for node in nodes:
+        layer = layers.get(node.input[0]) if node.op_type == "HardSigmoid" else None
+        if layer is None or len(layer.input) < 3 or readers[node.input[0]] > 1:
+            graph.node.append(node)
+            continue
+        bias, gate, result = tensors[layer.input[2]], f"{layer.output[0]}.gate", node.output[0]
+        raised = numpy_helper.to_array(bias) + np.float32(3)
+        bias.CopyFrom(numpy_helper.from_array(raised, bias.name))
+        values = {"low": 0.0, "high": 6.0, "sixth": 1 / 6}
+        low, high, sixth = (f"{gate}.{part}" for part in values)
+        graph.initializer.extend(
+            numpy_helper.from_array(np.array(value, np.float32), f"{gate}.{part}")
+            for part, value in values.items()
+        )
+        graph.node.append(helper.make_node("Clip", [node.input[0], low, high], [gate], gate))
+        graph.node.append(helper.make_node("Mul", [gate, sixth], [result], result))
     return made
 
 

@@ -41,7 +41,7 @@ class Scale(NamedTuple):
     def quantised(self, values: npt.ArrayLike) -> npt.NDArray[np.int8]:
         """The nearest integers."""
         whole = np.rint(np.asarray(values, np.float64) / self.scale) + self.zero
-        return np.clip(whole, LOWEST, HIGHEST).astype(np.int8)
+        return np.asarray(np.clip(whole, LOWEST, HIGHEST), np.int8)
 
 
 # Ranges that fix themselves, and those of a network without calibration, which is only timed.

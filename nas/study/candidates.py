@@ -11,7 +11,7 @@ import numpy as np
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.budget import Budget
-from nas.costs import Cost, block_cost, cost
+from nas.costs import Cost, Precision, block_cost, bytes_at, cost
 from nas.graph import Shape
 from nas.latency import Prediction, Target
 from nas.latency.model.npu_memory import Memory, row_memory
@@ -22,6 +22,7 @@ from nas.support.errors import NasError
 
 REDRAWS = 32
 REPAIRS = 16
+BYTE_MEASURES: tuple[Measure, ...] = ("peak_bytes", "weight_bytes")
 
 
 class Candidate(NamedTuple):
@@ -31,14 +32,17 @@ class Candidate(NamedTuple):
     arch: Architecture
     cost: Cost
     latency: Prediction
+    precision: Precision
     memory: Memory | None = None
 
     def value(self, measure: Measure) -> float:
         """The candidate's value of a measure: latency, SRAM and flash are the target's, the others
-        are costs."""
+        are costs, bytes in the target's precision."""
         if measure in OF_TARGET:
             return float(getattr(self.memory, measure))
-        return self.latency.ms if measure == "latency_ms" else _of_cost(self.cost, measure)
+        if measure == "latency_ms":
+            return self.latency.ms
+        return _of_cost(self.cost, measure, self.precision)
 
 
 class Candidates:
@@ -50,8 +54,9 @@ class Candidates:
     def make(self, assignment: Params) -> Candidate:
         """The candidate of an assignment, within budget or not."""
         arch = self.space.decode(assignment)
-        latency, memory = self.target.predict(arch), self.target.memory(arch)
-        return Candidate(dict(assignment), arch, cost(arch), latency, memory)
+        latency, precision = self.target.predict(arch), self.target.metadata.precision
+        memory = self.target.memory(arch)
+        return Candidate(dict(assignment), arch, cost(arch), latency, precision, memory)
 
     def excess(self, candidate: Candidate) -> dict[Measure, float]:
         """The share of itself by which each broken budget is exceeded; empty within all."""
@@ -67,6 +72,7 @@ class Candidates:
     def _row_value(self, measure: Measure) -> RowValue:
         if measure == "latency_ms":
             return self.target.row_ms
+        precision = self.target.metadata.precision
 
         if measure in OF_TARGET:
             npu, by_peak = self.target.npu, measure == "sram_bytes"
@@ -78,7 +84,7 @@ class Candidates:
             return of_npu
 
         def value(row: Block, shape: Shape) -> float:
-            return _of_cost(Cost(*block_cost(row, shape)[0]), measure)
+            return _of_cost(Cost(*block_cost(row, shape)[0]), measure, precision)
 
         return value
 
@@ -153,5 +159,6 @@ class Candidates:
         return self.make({**candidate.assignment, **{name: anchor[name] for name in names}})
 
 
-def _of_cost(cost: Cost, measure: Measure) -> float:
-    return float(getattr(cost, measure))
+def _of_cost(cost: Cost, measure: Measure, precision: Precision) -> float:
+    value: int = getattr(cost, measure)
+    return float(bytes_at(precision, value) if measure in BYTE_MEASURES else value)

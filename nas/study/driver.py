@@ -301,7 +301,7 @@ def facts_of(
         "resolution": candidate.arch.resolution,
         "macs": cost.macs,
         "params": cost.params,
-        "peak_bytes": cost.peak_bytes,
+        "peak_bytes": int(candidate.value("peak_bytes")),
         "latency_ms": latency.ms,
         "latency_interval_ms": [latency.low_ms, latency.high_ms],
         **(candidate.memory._asdict() if candidate.memory else {}),

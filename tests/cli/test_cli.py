@@ -26,6 +26,7 @@ import nas
 from nas.__main__ import main as program
 from nas.latency.metadata import read_metadata
 from nas.latency.target import target_names, target_path
+from nas.networks import read_network
 from nas.study import Driver
 
 
@@ -80,7 +81,8 @@ def test_show_json_is_what_other_programs_rely_on(searched: Run) -> None:
         prediction = nas.Target.load("jetson").predict(arch)
         assert entry["latency_ms"] == prediction.ms
         assert entry["latency_interval_ms"] == [prediction.low_ms, prediction.high_ms]
-        assert nas.cost(arch) == (entry["params"], entry["macs"], entry["peak_bytes"])
+        halved = 2 * entry["peak_bytes"]  # the target's precision is fp16
+        assert nas.cost(arch) == (entry["params"], entry["macs"], halved)
         assert entry["resolution"] == arch.resolution
         low, high = entry["predicted_accuracy_interval"]
         assert low < entry["predicted_accuracy"] < high
@@ -100,6 +102,27 @@ def test_resume_adds_trials(searched: Run) -> None:
     code, out, _ = searched("resume", "s")
     assert code == 0
     assert "has its 9 trials" in out
+
+
+@pytest.mark.parametrize("ending", ["onnx", "tflite"])
+def test_an_untrained_network_as_int8_is_for_timing(
+    searched: Run, tmp_path: Path, ending: str
+) -> None:
+    pytest.importorskip("tflite")
+    code, out, _ = searched("export", "s", "--int8", "-o", f"a.{ending}", "--trial", "2")
+    assert code == 0
+    assert "its outputs mean nothing" in out
+    assert read_network(tmp_path / f"a.{ending}").hash == trial_two(searched)
+    code, out, _ = searched("export", "s", "-o", f"b.{ending}", "--trial", "2")
+    assert code == 0
+    whole, small = (tmp_path / f"{name}.{ending}" for name in "ba")
+    assert whole.stat().st_size > 1.2 * small.stat().st_size
+
+
+def trial_two(searched: Run) -> str:
+    code, _, _ = searched("export", "s", "-o", "two.onnx", "--trial", "2")
+    assert code == 0
+    return read_network(Path("two.onnx")).hash
 
 
 @pytest.mark.parametrize("dynamic", [False, True])

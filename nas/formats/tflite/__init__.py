@@ -3,6 +3,7 @@
 from nas.support.errors import NasError
 
 try:
+    from nas.formats.tflite.flatbuffer import read_metadata as read_metadata
     from nas.formats.tflite.model import to_tflite as to_tflite
 except ModuleNotFoundError as error:
     if error.name not in ("flatbuffers", "tflite"):

@@ -34,6 +34,10 @@ class Emitter:
         self.operations: list[Operation] = []
         self._constants: dict[str, int] = {}
 
+    def scale_of(self, name: str) -> Scale | None:
+        """The scale of the tensor of a name; None in float32."""
+        return None if self.int8 is None else self.int8[name]
+
     def scale(self, x: int) -> Scale | None:
         """The scale of a tensor of int8."""
         known = self.tensors[x].quantisation
@@ -42,7 +46,7 @@ class Emitter:
     def map(self, name: str, shape: Shape, like: Scale | None = None) -> int:
         """A new map of shape (C, H, W); its scale is that of its name unless it is `like` one."""
         c, h, w = shape
-        return self._value(name, (1, h, w, c), like or (self.int8 and self.int8[name]))
+        return self._value(name, (1, h, w, c), like or self.scale_of(name))
 
     def op(
         self,
@@ -143,10 +147,11 @@ class Emitter:
         """Maps one behind the other; in int8 each is brought to the result's scale first."""
         result = self.map(name, shape)
         scale = self.scale(result)
-        same = [self._rescaled(x, scale, f"{name}.{i}") for i, x in enumerate(parts)]
+        same = [self.rescaled(x, scale, f"{name}.{i}") for i, x in enumerate(parts)]
         return self._emit("CONCATENATION", same, result, {"Axis": axis})
 
-    def _rescaled(self, x: int, scale: Scale | None, name: str) -> int:
+    def rescaled(self, x: int, scale: Scale | None, name: str) -> int:
+        """The map with another scale; itself in float32, or where that is its scale."""
         if scale is None or self.scale(x) == scale:
             return x
         return self._emit("QUANTIZE", [x], self._value(name, self.tensors[x].shape, scale), {})

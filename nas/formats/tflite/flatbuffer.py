@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
+from nas.support.errors import NasError
+
 SCHEMA, IDENTIFIER = 3, b"TFL3"
 ALIGNMENT = 16  # of a buffer, so that weights can be used where they lie
 TYPES = {
@@ -113,6 +115,22 @@ def serialised(
     }
     b.Finish(_table(b, "Model", parts), IDENTIFIER)
     return bytes(b.Output())
+
+
+def read_metadata(data: bytes) -> dict[str, str]:
+    """The texts of a file's metadata by their names. Errors: `NasError` for what is no TFLite."""
+    found = {}
+    try:
+        if data[4:8] != IDENTIFIER:
+            raise ValueError("no identifier")
+        model = tflite.Model.GetRootAs(data, 0)
+        for i in range(model.MetadataLength()):
+            entry = model.Metadata(i)
+            content = model.Buffers(entry.Buffer()).DataAsNumpy()
+            found[entry.Name().decode()] = bytes(content).decode(errors="replace")
+    except Exception:  # the reader of flatbuffers checks nothing: damage shows in any way
+        raise NasError("not a TFLite file") from None
+    return found
 
 
 def _table(b: Any, kind: str, fields: Mapping[str, Any]) -> int:

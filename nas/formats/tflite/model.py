@@ -116,7 +116,11 @@ class _Writer:
             case "activate":  # with a norm it would be a convolution by now
                 if node.act not in FUSED:
                     return x
-                return emit.op("RELU" if node.act == "relu" else "RELU6", [x], name, node.shape)
+                # TFLite Micro's RELU6 cannot change the scale, so that is done behind it.
+                own = emit.scale(x) if node.act == "relu6" else None
+                clamp = "RELU6" if node.act == "relu6" else "RELU"
+                x = emit.op(clamp, [x], name, node.shape, own)
+                return emit.rescaled(x, emit.scale_of(name), f"{name}.rescaled")
             case "input":
                 raise AssertionError("a graph's input is no operation")
             case op:
@@ -180,8 +184,8 @@ class _Writer:
             case "hsigmoid":
                 if node.op not in ("conv", "linear"):
                     inputs, act = [x, emit.scalar("three", 3.0)], CLAMPS["relu6"]
-                    gate, like = f"{node.name}.gate", self._gate()
-                    x = emit.op("ADD", inputs, gate, shape, like, FusedActivationFunction=act)
+                    raised, like = f"{node.name}.gate", self._gate()
+                    x = emit.op("ADD", inputs, raised, shape, like, FusedActivationFunction=act)
                 return emit.op("MUL", [x, emit.scalar("sixth", 1 / 6)], name, shape)
             case act:
                 raise AssertionError(f"{act} is fused")

@@ -77,6 +77,10 @@ class Runtime(ABC):
         """Writes a model of the graph with the weights of `state`, or random ones; what int8 needs
         beside them is made up, so int8 is for timing alone."""
 
+    def export(self, path: Path, graph: Graph, state: State) -> None:
+        """Writes the model as its users keep it, which `load` reads too."""
+        self.write(path, graph, "fp32", state)
+
     @abstractmethod
     def load(self, path: Path, threads: int = 1) -> Session:
         """A session of a model that `write` has written."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-from ai_edge_litert.interpreter import Interpreter
+import ai_edge_litert  # noqa: F401  so that it is missed here and not when it runs
 
 from nas.formats.folding import State
+from nas.formats.litert import LiteRT
 from nas.formats.tflite import to_tflite
 from nas.graph import Graph
 from nas.latency.runtimes import Array, Runtime, Session, quiet, still_image
@@ -19,31 +18,14 @@ from nas.support.files import write_whole
 class LiteRtSession(Session):
     def __init__(self, path: Path, threads: int) -> None:
         with quiet():
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
-        (self._input,) = self._interpreter.get_input_details()
-        (self._output,) = self._interpreter.get_output_details()
-        stored = _stored(still_image(self._input["shape"]), self._input)
-        self._interpreter.set_tensor(self._input["index"], stored)
+            self._model = LiteRT(path.read_bytes(), threads=threads)
+        self.outputs(still_image((1, *self._model.image_shape)))
 
     def run(self) -> None:
-        self._interpreter.invoke()
+        self._model.run()
 
     def outputs(self, image: Array) -> Array:
-        stored = _stored(image.transpose(0, 2, 3, 1), self._input)
-        self._interpreter.set_tensor(self._input["index"], stored)
-        self._interpreter.invoke()
-        values = self._interpreter.get_tensor(self._output["index"])
-        scale, zero = self._output["quantization"]
-        return ((values - float(zero)) * scale if scale else values).astype(np.float32)
-
-
-def _stored(values: npt.NDArray[Any], details: dict[str, Any]) -> npt.NDArray[Any]:
-    """Values as a tensor with these details holds them."""
-    scale, zero = details["quantization"]
-    if scale:
-        values = np.clip(np.round(values / scale) + zero, -128, 127)
-    return values.astype(details["dtype"])
+        return self._model(image)
 
 
 class LiteRt(Runtime):

@@ -66,6 +66,10 @@ class OpenVino(Runtime):
             model = quantised(model)
         write_whole(path, model.SerializeToString())
 
+    def export(self, path: Path, graph: Graph, state: State) -> None:
+        model = openvino.Core().read_model(graph_to_onnx(graph, state).SerializeToString())
+        openvino.save_model(model, path, compress_to_fp16=False)
+
     def load(self, path: Path, threads: int = 1) -> OpenVinoSession:
         return OpenVinoSession(str(path), threads)
 

@@ -12,7 +12,7 @@ from commands import Run
 import nas
 from nas.architecture import Architecture
 from nas.blocks import Block
-from nas.branches import deployed
+from nas.branches import deployed_state
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.measuring.engines import loader, subject_entries
 from nas.latency.runtimes import NAMES, Runtime, find_runtime
@@ -61,7 +61,7 @@ def test_a_runtime_computes_what_torch_does(runtime: Runtime, name: str, tmp_pat
     arch = network(name)
     module, x = randomise(build(arch, seed=0)), images(1, *arch.input_shape)
     expected = run_torch(module, x)
-    state = {key: value.numpy() for key, value in deployed(module).state_dict().items()}
+    state = deployed_state(module)
     path = tmp_path / f"model{runtime.suffix}"
     runtime.write(path, arch.graph(), state=state)
     session = runtime.load(path)

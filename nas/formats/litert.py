@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nas.formats.scales import Scale
+
 Array = npt.NDArray[np.float32]
 
 
@@ -23,12 +25,12 @@ class LiteRT:
     of XNNPACK's.
     """
 
-    def __init__(self, model: bytes, *, reference: bool = False) -> None:
+    def __init__(self, model: bytes, *, reference: bool = False, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         self._interpreter = Interpreter(
-            model_content=model, num_threads=1, experimental_op_resolver_type=kind
+            model_content=model, num_threads=threads, experimental_op_resolver_type=kind
         )
         self._interpreter.allocate_tensors()
         (self._input,) = self._interpreter.get_input_details()
@@ -38,6 +40,16 @@ class LiteRT:
         """The logits (N, classes) of images (N, C, H, W)."""
         rows = [self._one(image) for image in np.ascontiguousarray(images.transpose(0, 2, 3, 1))]
         return np.concatenate(rows)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The (C, H, W) of an image."""
+        _, h, w, c = map(int, self._input["shape"])
+        return c, h, w
+
+    def run(self) -> None:
+        """Runs it once more on the last image."""
+        self._interpreter.invoke()
 
     def _one(self, image: Array) -> Array:
         self._interpreter.set_tensor(self._input["index"], _quantised(image[None], self._input))
@@ -51,4 +63,4 @@ def _quantised(values: Array, details: dict[str, Any]) -> npt.NDArray[Any]:
     scale, zero = details["quantization"]
     if not scale:
         return values
-    return np.clip(np.rint(values / scale) + zero, -128, 127).astype(np.int8)
+    return Scale(scale, zero).quantised(values)
