@@ -24,7 +24,9 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name in sys.argv[1:] or ACCELERATORS:
         path, left_out = estimate(name, name, minutes=MINUTES, rows=ROWS, folder=FOLDER)
-        metadata = read_metadata(path).model_copy(update={"aliases": [name]})
+        metadata = read_metadata(path).model_copy(
+            update={"name": f"ethos-u/{name}", "aliases": [name]}
+        )
         write_whole(path, metadata.to_yaml())
         error = metadata.error
         print(f"{name}: mean error {error.mape:.2%}" if error else name, *left_out, flush=True)

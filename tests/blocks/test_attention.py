@@ -98,9 +98,11 @@ def cbam(x: Tensor, weights: dict[str, Tensor]) -> Tensor:
     x = x * gate[:, :, None, None]
     maps = torch.stack([x.mean(1), x.amax(1)], dim=1)
     n = "cbam_spatial."
-    keys = ("running_mean", "running_var", "weight", "bias")
     mixed = F.conv2d(maps, weights[n + "conv.weight"], padding=3)
-    return x * torch.sigmoid(F.batch_norm(mixed, *(weights[f"{n}norm.{key}"] for key in keys)))
+    mean, variance, scale, shift = (
+        weights[f"{n}norm.{key}"] for key in ("running_mean", "running_var", "weight", "bias")
+    )
+    return x * torch.sigmoid(F.batch_norm(mixed, mean, variance, scale, shift))
 
 
 Expected = Callable[[Tensor, dict[str, Tensor]], Tensor]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import openvino
 
@@ -56,7 +56,7 @@ class OpenVinoSession(Session):
 class OpenVino(Runtime):
     name, package, suffix = "openvino", "openvino", ".onnx"
     precisions = ("fp32", "int8")
-    lowering: Lowering = "openvino"
+    lowering: ClassVar[Lowering] = "openvino"
 
     def write(
         self, path: Path, graph: Graph, precision: str = "fp32", state: State | None = None

@@ -110,7 +110,7 @@ def test_openvino_executes_the_kernels_of_its_lowering(name: str, tmp_path: Path
     session.run()
     layers = session.layers()
     executed = Counter(layer.operation for layer in layers)
-    ours = Counter(kernel.op for kernel in network_kernels(arch, runtime.lowering))
+    ours = Counter(str(kernel.op) for kernel in network_kernels(arch, runtime.lowering))
 
     for operation, ops in OPERATIONS.items():
         assert executed.pop(operation, 0) == sum(ours.pop(op, 0) for op in ops), operation
