@@ -32,9 +32,9 @@ from nas.formats.scales import scales, tensor_names
 from nas.formats.tflite import to_tflite
 from nas.training import Recipe, Trained, train
 from nas.training.export_int8 import export_int8
-from nas.training.int8 import Way, accuracy, inputs, outputs
+from nas.training.int8 import Inputs, Way, accuracy, outputs
 
-RECIPE = Recipe(epochs=6, images=6_000)
+RECIPE = Recipe(epochs=6, images=4_000)
 RESOLUTION = 28
 LITERT, MICRO = 1000, 100  # test images
 ARENA = 2_000_000  # bytes
@@ -90,9 +90,10 @@ def by_onnxruntime(trained: Trained, data: DataSet, folder: Path) -> float:
     weights = {k: v.numpy() for k, v in trained.module.state_dict().items()}
     model = graph_to_onnx(*folded(trained.arch.graph(), weights), dynamic_batch=True)
     onnx.save(model, folder / "float.onnx")
-    some = inputs(data.train.take(np.arange(256)), trained, data)
+    few = Inputs(data.train.take(np.arange(256)), trained, data)
+    some = np.concatenate([*few.batches()])
     quantize_static(folder / "float.onnx", folder / "own.onnx", Reader(some))
-    found = outputs(onnx.load(folder / "own.onnx"), inputs(data.test, trained, data))
+    found = outputs(onnx.load(folder / "own.onnx"), Inputs(data.test, trained, data))
     return accuracy(found, data.test.labels)
 
 
@@ -123,9 +124,10 @@ def report(arch: Architecture, data: DataSet, recipe: Recipe, label: str, folder
     done = export_int8(trained, data, folder / "net.onnx")
     best = done.int8.best
     assert data.test is not None
-    images = inputs(data.test, trained, data)[:LITERT]
+    few = Inputs(data.test.take(np.arange(LITERT)), trained, data)
+    images = np.concatenate([*few.batches()])
     labels = data.test.labels[:LITERT]
-    int8 = outputs(best.way.onnx(dynamic_batch=True), images)
+    int8 = outputs(best.way.onnx(dynamic_batch=True), few)
     lite = LiteRT(to_tflite(best.way.graph, best.way.state, int8=best.way.ranges))(images)
     micro = by_micro(best.way, images[:MICRO])
     print(f"{arch.name}, {label}")
@@ -146,7 +148,8 @@ def report(arch: Architecture, data: DataSet, recipe: Recipe, label: str, folder
 
 def main() -> None:
     data = load_data("fashion-mnist")
-    print(f"onnxruntime {onnxruntime.__version__}, {data.describe()}, {RECIPE.epochs} epochs")
+    print(f"onnxruntime {onnxruntime.__version__}, {data.describe()}")
+    print(f"{RECIPE.epochs} epochs of {RECIPE.images} of the training images", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for arch in NETWORKS:
             for label, recipe in (

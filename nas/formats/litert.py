@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.formats.scales import Scale
+from nas.support.errors import NasError, one_line
 
 Array = npt.NDArray[np.float32]
 
@@ -22,17 +23,20 @@ class LiteRT:
     """A TFLite model that takes and gives float32, whatever the file's own types are.
 
     `reference` runs LiteRT's plain kernels, which compute int8 as a microcontroller does, in place
-    of XNNPACK's.
+    of XNNPACK's. Errors: `NasError` for a model that LiteRT refuses.
     """
 
     def __init__(self, model: bytes, *, reference: bool = False, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-        self._interpreter = Interpreter(
-            model_content=model, num_threads=threads, experimental_op_resolver_type=kind
-        )
-        self._interpreter.allocate_tensors()
+        try:
+            self._interpreter = Interpreter(
+                model_content=model, num_threads=threads, experimental_op_resolver_type=kind
+            )
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise NasError(f"LiteRT refuses the model: {one_line(error):.200}") from None
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
 

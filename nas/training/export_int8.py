@@ -20,7 +20,7 @@ from nas.support.errors import NasError
 from nas.support.files import write_whole
 from nas.support.plain_torch import plain_torch
 from nas.training.export import FileFormat, check_data, facts
-from nas.training.int8 import Int8, accuracy, inputs, outputs, to_int8
+from nas.training.int8 import Inputs, Int8, accuracy, outputs, to_int8
 from nas.training.trained import Trained
 
 RUN_BY_LITERT = 1000  # images at most: it takes them one by one
@@ -83,7 +83,7 @@ def export_int8(
     found = to_int8(trained, data, symmetric=symmetric)
     way, about = found.best.way, facts(trained, {"int8": found.best.way.label, **(metadata or {})})
     judged = data.validation if data.test is None else data.test
-    images = inputs(judged, trained, data)
+    images = Inputs(judged, trained, data)
     weights = deployed_state(trained.module)
     plain = folded(trained.arch.graph(), weights)
     expected = outputs(graph_to_onnx(*plain, dynamic_batch=True), images)
@@ -94,7 +94,8 @@ def export_int8(
         written = to_tflite(way.graph, way.state, int8=way.ranges, metadata=about)
         if installed():
             some = slice(RUN_BY_LITERT)
-            own = LiteRT(written)(images[some])
+            few = Inputs(judged.take(np.arange(len(judged.labels))[some]), trained, data)
+            own = np.concatenate([*map(LiteRT(written), few.batches())])
             step = scales(way.graph, way.ranges)[tensor_names(way.graph)[way.graph.output]].scale
             near = float((np.abs(own - logits[some]) < 1.5 * step).mean())
             labels = judged.labels[some]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,8 @@ from nas.training.accuracy import BATCH
 from nas.training.batches import Normalise, Pixels, mixed_seed
 from nas.training.trained import Trained
 
-CALIBRATION, HELD_OUT, CALIBRATION_BATCH = 256, 1000, 32  # training images
+CALIBRATION, HELD_OUT = 256, 1000  # training images
+CALIBRATION_BATCH = 8  # every map of them is in memory at once
 DRAW = 2**31 + 1  # the stream that draws them; see `nas.training.run.SUBSET`
 
 Array = npt.NDArray[np.float32]
@@ -77,7 +79,7 @@ def to_int8(trained: Trained, data: DataSet, *, symmetric: bool = False) -> Int8
     nearer to those in float32. `symmetric` is int8 with its zero at 0, as TensorRT requires.
     Errors: `NasError` where there are fewer than two training images.
     """
-    batches, held, labels = _drawn(trained, data)
+    batches, held = _drawn(trained, data)
     weights = {k: v.detach().cpu().numpy() for k, v in trained.module.state_dict().items()}
     graph, state = folded(trained.arch.graph(), weights)
     expected = outputs(graph_to_onnx(graph, state, dynamic_batch=True), held)
@@ -87,7 +89,7 @@ def to_int8(trained: Trained, data: DataSet, *, symmetric: bool = False) -> Int8
         way = Way(label, graph, state, ranges)
         found = outputs(way.onnx(dynamic_batch=True, symmetric=symmetric), held)
         error = float(np.square(found - expected).mean() ** 0.5 / max(expected.std(), 1e-12))
-        tried.append(Attempt(way, accuracy(found, labels), error))
+        tried.append(Attempt(way, accuracy(found, held.labels), error))
         return tried[-1]
 
     def ranges(seen: dict[str, Observed], method: Method) -> Ranges:
@@ -105,39 +107,51 @@ def to_int8(trained: Trained, data: DataSet, *, symmetric: bool = False) -> Int8
     corrected = bias_corrected(graph, state, again if best.way.label == label else seen)
     label = f"{best.way.label}, biases corrected"
     best = max(best, attempt(label, graph, corrected, best.way.ranges), key=_merit)
-    right = accuracy(expected, labels)
-    return Int8(best, tuple(tried), right, sum(map(len, batches)), len(labels))
+    right = accuracy(expected, held.labels)
+    return Int8(best, tuple(tried), right, sum(map(len, batches)), len(held))
 
 
-def outputs(model: ModelProto, images: Array) -> Array:
+class Inputs:
+    """Images as a network takes them, normalised a batch at a time: in float32 all at once may not
+    fit into memory."""
+
+    def __init__(self, images: Images, trained: Trained, data: DataSet) -> None:
+        cpu = torch.device("cpu")
+        self._pixels = Pixels(images, trained.arch.resolution, cpu).pixels
+        self._normalise = Normalise(data, cpu)
+        self.labels = images.labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, size: int = BATCH) -> Iterator[Array]:
+        """The images (N, C, R, R) in order, `size` at a time."""
+        for part in torch.split(self._pixels, size):
+            yield np.ascontiguousarray(self._normalise(part).numpy())
+
+
+def outputs(model: ModelProto, images: Inputs) -> Array:
     """The logits (N, classes) of a model with a dynamic batch, by onnxruntime."""
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    parts = np.split(images, range(BATCH, len(images), BATCH))
-    return np.concatenate([session.run(None, {"image": part})[0] for part in parts])
+    parts = [session.run(None, {"image": part})[0] for part in images.batches()]
+    return np.concatenate(parts)
 
 
-def inputs(images: Images, trained: Trained, data: DataSet) -> Array:
-    """Images (N, C, R, R) as the network takes them."""
-    cpu = torch.device("cpu")
-    pixels = Pixels(images, trained.arch.resolution, cpu).pixels
-    return np.ascontiguousarray(Normalise(data, cpu)(pixels).numpy())
-
-
-def _drawn(trained: Trained, data: DataSet) -> tuple[list[Array], Array, npt.NDArray[np.int64]]:
-    """Batches of training images to calibrate on; other ones to judge by, and their labels."""
+def _drawn(trained: Trained, data: DataSet) -> tuple[list[Array], Inputs]:
+    """Batches of training images to calibrate on, and other ones to judge by."""
     count = len(data.train.labels)
     if count < 2:
         raise NasError(f"int8 takes two training images or more to calibrate; there are {count}")
     rng = np.random.default_rng(mixed_seed(trained.recipe.seed, DRAW))
     order = rng.permutation(count)
     first = min(CALIBRATION, count // 2)
-    seen, held = (data.train.take(o) for o in (order[:first], order[first : first + HELD_OUT]))
-    calibration = np.split(
-        inputs(seen, trained, data), range(CALIBRATION_BATCH, first, CALIBRATION_BATCH)
+    seen, held = (
+        Inputs(data.train.take(chosen), trained, data)
+        for chosen in (order[:first], order[first : first + HELD_OUT])
     )
-    return calibration, inputs(held, trained, data), held.labels
+    return list(seen.batches(CALIBRATION_BATCH)), held
 
 
 def accuracy(logits: Array, labels: npt.NDArray[np.int64]) -> float:

@@ -40,7 +40,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "net.json").write_text(ARCH.to_json())
     (place / "r.yaml").write_text("{epochs: 2, batch_size: 32, images: 320, lr: 0.05}")
     words = ["train", place / "net.json", "--data", "digits", "--output", place / "t"]
-    out = run(*words, "--recipe", place / "r.yaml", "--device", "cpu", "--int8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        out = run(*words, "--recipe", place / "r.yaml", "--device", "cpu", "--int8")
     assert f"nas export {place / 't'} --int8" in out
     return place / "t"
 

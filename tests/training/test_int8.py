@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from nas.architecture import Architecture
 from nas.blocks import Block
@@ -20,7 +21,7 @@ from nas.torch_module import build
 from nas.training import Recipe, Trained, train
 from nas.training.export_int8 import export_int8
 from nas.training.fake_quantise import FakeQuantised, rounded_map, rounded_weight
-from nas.training.int8 import inputs, to_int8
+from nas.training.int8 import Inputs, to_int8
 
 ARCH = Architecture(
     resolution=8,
@@ -39,6 +40,10 @@ def data() -> DataSet:
     return DataSet("digits", whole.classes, whole.train, whole.validation, test, mirrored=False)
 
 
+def array(images: Images, trained: Trained, data: DataSet) -> NDArray[np.float32]:
+    return np.concatenate([*Inputs(images, trained, data).batches()])
+
+
 @pytest.fixture(scope="module")
 def trained(data: DataSet) -> Trained:
     return train(ARCH, data, RECIPE, device="cpu")
@@ -51,7 +56,7 @@ def test_int8_is_measured_on_the_test_images_beside_float32(
     assert done.tested
     assert data.test is not None
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
-    images = inputs(data.test, trained, data)
+    images = array(data.test, trained, data)
     found = np.concatenate([session.run(None, {"image": one[None]})[0] for one in images])
     assert done.accuracy == pytest.approx((found.argmax(1) == data.test.labels).mean())
     with torch.no_grad():
@@ -127,7 +132,7 @@ def test_training_rounds_as_the_files_do() -> None:
 
 
 def test_a_network_that_rounds_computes_what_int8_does(trained: Trained, data: DataSet) -> None:
-    images = inputs(data.validation, trained, data)[:64]
+    images = array(data.validation, trained, data)[:64]
     network = build(ARCH)
     network.load_state_dict(trained.module.state_dict())
     network.eval()

@@ -152,7 +152,8 @@ class Emitter:
 
     def rescaled(self, x: int, scale: Scale | None, name: str) -> int:
         """The map with another scale; itself in float32, or where that is its scale."""
-        if scale is None or self.scale(x) == scale:
+        own = self.scale(x)
+        if scale is None or own is None or _stored(own) == _stored(scale):
             return x
         return self._emit("QUANTIZE", [x], self._value(name, self.tensors[x].shape, scale), {})
 
@@ -167,6 +168,11 @@ class Emitter:
         version = 1 if self.int8 is None else INT8_VERSIONS.get(op, 2)
         self.operations.append(Operation(op, inputs, [output], options, version))
         return output
+
+
+def _stored(scale: Scale) -> tuple[np.float32, int]:
+    """A scale as a file holds it, in single precision."""
+    return np.float32(scale.scale), scale.zero
 
 
 def _whole(scale: Scale) -> Quantisation:

@@ -7,7 +7,6 @@ Maps are channels last, (1, H, W, C), as TFLite has them. The input is `image`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import assert_never
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from nas.formats.scales import (
 from nas.formats.tflite.emitter import SAME, VALID, Emitter, Pads
 from nas.formats.tflite.flatbuffer import serialised
 from nas.graph import Graph, Node, Shape
+from nas.support.errors import NasError
 
 CLAMPS = {"relu": 1, "relu6": 3}  # the schema's fused activations
 GATE = Scale(6 / 255, LOWEST)  # of relu6(x + 3), six times a hard sigmoid
@@ -44,7 +44,8 @@ def to_tflite(
 
     `state` holds arrays under torch's parameter names; without it the weights are random ones of
     `seed`. With `int8`, the range of each tensor by its name (see `nas.formats.scales`), the model
-    is int8; an empty mapping takes fixed ranges, which is all that timing needs.
+    is int8; an empty mapping takes fixed ranges, which is all that timing needs. Errors: `NasError`
+    for an operation that is not written.
     """
     about = dict(metadata or {})
     if isinstance(network, Architecture):
@@ -121,10 +122,8 @@ class _Writer:
                 clamp = "RELU6" if node.act == "relu6" else "RELU"
                 x = emit.op(clamp, [x], name, node.shape, own)
                 return emit.rescaled(x, emit.scale_of(name), f"{name}.rescaled")
-            case "input":
-                raise AssertionError("a graph's input is no operation")
             case op:
-                assert_never(op)
+                raise NasError(f"{op} cannot be written as TFLite")
 
     def _conv(self, node: Node, x: int) -> int:
         """A convolution. A linear layer is one with a kernel of the whole map: in every version of
@@ -188,7 +187,7 @@ class _Writer:
                     x = emit.op("ADD", inputs, raised, shape, like, FusedActivationFunction=act)
                 return emit.op("MUL", [x, emit.scalar("sixth", 1 / 6)], name, shape)
             case act:
-                raise AssertionError(f"{act} is fused")
+                raise NasError(f"activation {act} cannot be written as TFLite")
 
     def _gate(self) -> Scale | None:
         return None if self.emit.int8 is None else GATE
