@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.cli.terminal import echo
+from nas.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -117,6 +117,7 @@ def export_trained_int8(
     symmetric: bool,
     dynamic_batch: bool,
     metadata: dict[str, str],
+    as_json: bool = False,
 ) -> None:
     """Writes a trained network as int8 and says what that costs."""
     from nas.training.export_int8 import export_int8
@@ -131,6 +132,16 @@ def export_trained_int8(
         metadata=metadata,
     )
     found, best = done.int8, done.int8.best
+    if as_json:
+        echo_json(
+            {
+                "file": str(output),
+                "int8": best.way.label,
+                **{k: v for k, v in done._asdict().items() if k not in ("int8", "litert")},
+                "litert": done.litert and done.litert._asdict(),
+            }
+        )
+        return
     size = output.stat().st_size / 1e6
     echo(f"{output}: int8, trained on {data.source}, {trained.arch.resolution} px, {size:.2f} MB")
     echo(

@@ -1,4 +1,4 @@
-"""`nas studies`, `nas show` and `nas export`."""
+"""`nas show` and `nas export`."""
 
 from __future__ import annotations
 
@@ -11,41 +11,11 @@ import typer
 from nas.cli.data import MovedOption
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
 from nas.cli.terminal import echo, echo_json, echo_lines
+from nas.support.text import significant
 
 if TYPE_CHECKING:
-    from nas.study import Record, Study
-    from nas.training.export import FileFormat
-
-
-def list_studies(storage: StorageOption = None) -> None:
-    """List the studies that are kept here."""
-    from nas.cli.tables import show, table
     from nas.study import Study
-    from nas.study.storage.storage import Storage
-    from nas.support.errors import NasError
-
-    rows: list[tuple[object, ...]] = []
-    where = Storage(storage)
-    for name in where.names():
-        try:
-            study = Study.open(where, name)
-            s, tally = study.settings, study.tally()
-            best = _scored(study, tally.best) if tally.best else "–"
-        except NasError as error:
-            rows.append((name, str(error), "", "", "", ""))
-            continue
-        trials = f"{tally.trials}/{s.trials}"
-        rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
-    if not rows:
-        echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
-        return
-    columns = ("study", "space", "target", "budgets", "trials", "best")
-    show(table(columns, rows, left=4, fold=columns[:4]))
-
-
-def _scored(study: Study, best: Record) -> str:
-    """The best network's predicted accuracy, or its score."""
-    return f"{best.score:.1f}% predicted" if study.predicts else f"score {best.score:.3f}"
+    from nas.training.export import FileFormat
 
 
 def show(
@@ -59,15 +29,16 @@ def show(
 ) -> None:
     """Show a study: its Pareto front, and its best network."""
     from nas import plugins
-    from nas.cli.tables import layers_table, print_best, print_finalists, study_target
+    from nas.cli.tables import layers_table, print_best, print_finalists
     from nas.cli.tables import show as show_parts
+    from nas.report.words import study_target
     from nas.study import Study
     from nas.study.config import config_text
 
     plugins.load_all(plugin)
     loaded = Study.load(study, storage)
     if as_json:
-        echo_json(_as_dict(loaded))
+        echo_json(study_facts(loaded))
         return
     if as_config:
         echo_lines(config_text(loaded))
@@ -81,7 +52,8 @@ def show(
         show_parts("", f"Trial {best.trial}, the best, layer by layer", layers)
 
 
-def _as_dict(study: Study) -> dict[str, Any]:
+def study_facts(study: Study) -> dict[str, Any]:
+    """A study as JSON types."""
     from nas.study.finalists import read_finalists
     from nas.study.rounds import trained as learned
 
@@ -149,6 +121,7 @@ def export(
     data: MovedOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a study's best network, one trial's, or a trained network, as ONNX or TFLite."""
     from nas import plugins
@@ -161,11 +134,11 @@ def export(
         export_untrained_tflite,
         format_of,
     )
-    from nas.cli.tables import extrapolated, known_interval, study_target
+    from nas.report.words import extrapolated, known_interval, study_target
     from nas.study import Study
     from nas.support.errors import NasError
     from nas.support.files import file_name
-    from nas.training.trained import is_training
+    from nas.training.checkpoint import is_training
 
     if export_format in OTHER_FORMATS:
         if int8 or symmetric or dynamic_batch:
@@ -180,7 +153,7 @@ def export(
         raise NasError("--symmetric is a kind of int8: give --int8 too")
     plugins.load_all(plugin)
     if is_training(study):
-        _export_training(Path(study), output, form, int8, symmetric, dynamic_batch, data)
+        _export_training(Path(study), output, form, int8, symmetric, dynamic_batch, data, as_json)
         return
     from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
 
@@ -200,7 +173,7 @@ def export(
         "versions": _versions(),
         "weights": "untrained",
     }
-    difference: float | None
+    difference: float | None = None
     if int8:
         export_untrained_int8(
             arch,
@@ -218,14 +191,18 @@ def export(
         )
     else:
         difference = export_untrained_tflite(arch, output, metadata, loaded.settings.seed)
+    if as_json:
+        shown = {k: v for k, v in record.to_dict().items() if k != "architecture"}
+        echo_json({"file": str(output), **shown, "difference": difference})
+        return
     target, _ = study_target(loaded)
     known = target is None or target.interval_known
     predicted = known_interval(*record.latency_interval_ms, known)
     size = output.stat().st_size / 1e6
     echo(
-        f"{output}: trial {record.trial}, {record.macs / 1e6:.1f} MMACs, "
-        f"{record.params / 1e6:.2f} Mparams, {record.resolution} px, "
-        f"{record.latency_ms:.2f} ms ({predicted}), {size:.2f} MB"
+        f"{output}: trial {record.trial}, {significant(record.macs / 1e6)} MMACs, "
+        f"{significant(record.params / 1e6)} Mparams, {record.resolution} px, "
+        f"{significant(record.latency_ms)} ms ({predicted}), {significant(size)} MB"
     )
     for line in extrapolated(target, [(record.latency_ms, *record.latency_interval_ms)]):
         echo(line)
@@ -250,6 +227,7 @@ def _export_training(
     symmetric: bool,
     dynamic_batch: bool,
     moved: str | None,
+    as_json: bool,
 ) -> None:
     from nas.cli.export import ENDINGS, export_trained_int8, print_check
     from nas.data import load_again
@@ -275,7 +253,10 @@ def _export_training(
             symmetric=symmetric,
             dynamic_batch=dynamic_batch,
             metadata=metadata,
+            as_json=as_json,
         )
+        if as_json:
+            return
     else:
         done = export_trained(
             trained,
@@ -285,9 +266,12 @@ def _export_training(
             dynamic_batch=dynamic_batch,
             metadata=metadata,
         )
+        if as_json:
+            echo_json({"file": str(output), **done._asdict()})
+            return
         size = output.stat().st_size / 1e6
         arch = trained.arch
-        echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
+        echo(f"{output}: trained on {data.source}, {arch.resolution} px, {significant(size)} MB")
         print_check(done)
     mean, deviation = (
         ", ".join(f"{v:.4f}" for v in m) for m in (trained.data.mean, trained.data.deviation)
