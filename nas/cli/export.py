@@ -180,8 +180,8 @@ def export_in_other_format(
     from nas.support.errors import NasError
     from nas.support.files import file_name
     from nas.training import Trained
+    from nas.training.checkpoint import is_training
     from nas.training.export_others import SUFFIXES, export_other
-    from nas.training.trained import is_training
 
     weights = "the weights are untrained: the file is the architecture, ready to be measured"
     if is_training(study):

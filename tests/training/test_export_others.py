@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import Run
 from torch import nn
 
 import nas
@@ -66,3 +67,18 @@ def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NasError, match=r"a file of ncnn ends in \.param"):
         export_other("ncnn", ARCH, initialised(ARCH), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_studys_network_by_the_command(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("ncnn")
+    words = ("--space", "tiny", "--budget", "2M", "--trials", "1", "--sampler", "random")
+    code, _, _ = run("search", "--target", "jetson", *words)
+    assert code == 0
+    (study,) = (path.stem for path in (tmp_path / "studies").glob("*.yaml"))
+    code, out, _ = run("export", study, "--format", "ncnn", "--output", "net.param")
+    assert code == 0
+    assert "largest difference between ncnn" in out
+    assert (tmp_path / "net.bin").exists()
+    code, _, err = run("export", study, "--format", "ncnn", "--dynamic-batch")
+    assert code == 2
+    assert "--format ncnn is float32, for one image" in err
