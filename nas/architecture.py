@@ -18,6 +18,7 @@ from nas.support.errors import NasError, one_of, shown
 from nas.support.html import Html, table
 
 FORMAT = 1
+FIRST_ATTRIBUTES = 13  # of a node, when hashes were first stored
 MAX_SIZE = 65536
 # Of networks from outside, far beyond any that is of use: what is larger hangs or fills the memory.
 MAX_ROWS, MAX_STAGES, MAX_RESOLUTION, MAX_CHANNELS, MAX_MAP = 2000, 256, 4096, 65536, 2**30
@@ -233,8 +234,15 @@ def _row_digest(row: Block, shape: Shape) -> tuple[bytes, Shape]:
     if graph.output == 0:
         return b"", graph.output_shape
     plain = [node._replace(name="") for node in graph.nodes[1:]]
-    text = repr([tuple(node) for node in plain]) + repr(graph.output)
+    text = repr([_identity(node) for node in plain]) + repr(graph.output)
     return sha256(text.encode()).digest(), graph.output_shape
+
+
+def _identity(node: Node) -> tuple[object, ...]:
+    """The values of a node; of later attributes only those that are set, so that the hash of a
+    network without them is what it was before there were such attributes."""
+    later = zip(node._fields[FIRST_ATTRIBUTES:], node[FIRST_ATTRIBUTES:], strict=True)
+    return (*node[:FIRST_ATTRIBUTES], *((name, value) for name, value in later if value))
 
 
 def _row_to_dict(row: Block) -> dict[str, Any]:

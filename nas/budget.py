@@ -10,7 +10,7 @@ from nas.measures import Measure, parse_unit
 from nas.support.errors import NasError, shown
 
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Zµ]*)\s*")
-EXAMPLES = "300MFLOPs, 8ms, 4Mparams, 2MB (peak activation memory), 5MBweights"
+EXAMPLES = "300MFLOPs, 8ms, 4Mparams, 2MB (peak activation memory), 5MBweights, 256KBsram"
 
 
 class Budget(NamedTuple):
@@ -25,7 +25,8 @@ def parse_budget(text: str) -> Budget:
     """One budget of a text; the case of letters does not matter.
 
     FLOPs are multiply-adds, as in the mobile-vision literature, and a bare `300M` means them.
-    `2MB` is peak activation memory, `5MBweights` the weights. Errors: `NasError`.
+    `2MB` is peak activation memory, `5MBweights` the weights; `256KBsram` and `1MBflash` are of an
+    NPU's target. Errors: `NasError`.
     """
     match = _NUMBER.fullmatch(text)
     if match is None:

@@ -10,6 +10,7 @@ DEFAULT_TRIALS = 5000
 PROXY_TRIALS = 1000  # by proxies, which take a hundred times as long
 DEFAULT_PROXIES = ("meco_sampled", "patch_expressivity", "effective_params", "synflow")
 DEFAULT_PRECISION = "fp32"
+DEFAULT_RUNTIME = "onnxruntime"
 MEASURE_MINUTES = 9.0
 VERIFY_MINUTES = 5.0
 

@@ -35,7 +35,7 @@ def describe(arch: Architecture, target: Target) -> dict[str, Any]:
     """Totals and layers; bytes are those of the target's precision, and the latency is predicted
     for it, with its interval. It is `constant_ms`, which belongs to no layer, plus the layers'
     latencies."""
-    total, latency = cost(arch), target.predict(arch)
+    total, latency, memory = cost(arch), target.predict(arch), target.memory(arch)
     precision = target.metadata.precision
     return {
         "name": arch.name or arch.hash[:12],
@@ -46,6 +46,7 @@ def describe(arch: Architecture, target: Target) -> dict[str, Any]:
         "macs": total.macs,
         "peak_bytes": bytes_at(precision, total.peak_bytes),
         "weight_bytes": bytes_at(precision, total.weight_bytes),
+        **(memory._asdict() if memory else {}),
         "latency_ms": latency.ms,
         "latency_interval_ms": [latency.low_ms, latency.high_ms],
         "constant_ms": target.constant_ms,

@@ -39,7 +39,10 @@ ACTIVATIONS: tuple[Act, ...] = get_args(Act)
 
 
 class Node(NamedTuple):
-    """One operation: its inputs (indices of earlier nodes), its output shape and its attributes."""
+    """One operation: its inputs (indices of earlier nodes), its output shape and its attributes.
+
+    `branches` above 0 is a re-parameterised convolution: see `Builder.conv`.
+    """
 
     op: Op
     name: str
@@ -54,6 +57,7 @@ class Node(NamedTuple):
     bias: bool = False
     start: int = 0
     ceil: bool = False
+    branches: int = 0
 
 
 class Graph(NamedTuple):
@@ -118,11 +122,15 @@ class Builder:
         norm: bool = True,
         act: str | None = "relu",
         bias: bool | None = None,
+        branches: int = 0,
         name: str = "conv",
     ) -> int:
         """Convolution, then batch norm (if `norm`), then activation: one kernel of the runtime.
 
         Unless given, `padding` is k//2 and `bias` is present exactly where there is no norm.
+        `branches` above 0 re-parameterises it: it is trained as that many convolutions, a 1x1 one
+        and, where the shapes allow it, the input itself, each with a norm of its own, and summed.
+        What is counted, timed and exported is the one convolution with a bias that they fold into.
         """
         shape = self._nodes[x].shape
         k = (kernel, kernel) if isinstance(kernel, int) else kernel
@@ -132,10 +140,17 @@ class Builder:
                 f"conv: groups={groups} must divide the channels of {shape} and the {out} outputs"
             )
         known = _known(act)
-        if bias is None:
+        if branches and (p != (k[0] // 2, k[1] // 2) or k[0] % 2 == 0 or k[1] % 2 == 0):
+            raise ShapeError(f"conv: branches need an odd kernel and its half as padding, not {k}")
+        if branches:
+            norm = False
+        if bias is None or branches:
             bias = not norm
         result = self._window("conv", shape, out, k, stride, p)
-        return self._add("conv", name, (x,), result, k, stride, p, groups, norm, known, bias)
+        i = self._add("conv", name, (x,), result, k, stride, p, groups, norm, known, bias)
+        if branches:
+            self._nodes[i] = self._nodes[i]._replace(branches=branches)
+        return i
 
     def depthwise(
         self,

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Measure = Literal["latency_ms", "macs", "params", "peak_bytes", "weight_bytes"]
+Measure = Literal[
+    "latency_ms", "macs", "params", "peak_bytes", "weight_bytes", "sram_bytes", "flash_bytes"
+]
 
 _COUNT = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 _BYTES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -50,7 +52,10 @@ MEASURES: dict[Measure, Facts] = {
     "params": Facts("parameters", "params", _COUNT, ("params",), objective="params"),
     "peak_bytes": Facts("peak activations", "B", _BYTES, objective="memory", by_maximum=True),
     "weight_bytes": Facts("weights", "B weights", _BYTES, ("weights",)),
+    "sram_bytes": Facts("SRAM", "B SRAM", _BYTES, ("sram",), objective="sram", by_maximum=True),
+    "flash_bytes": Facts("flash", "B flash", _BYTES, ("flash",), objective="flash"),
 }
+OF_TARGET: tuple[Measure, ...] = ("sram_bytes", "flash_bytes")  # known on some targets alone
 OBJECTIVES: dict[str, Measure] = {
     facts.objective: measure for measure, facts in MEASURES.items() if facts.objective
 }

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.architecture import Architecture, Rows
+from nas.branches import Branches
 from nas.graph import Act, Graph, Node, Shape
 from nas.support.plain_torch import plain_torch
 
@@ -213,15 +214,12 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
     core: OrderedDict[str, nn.Module] = OrderedDict()
     match node.op:
         case "conv":
-            core["conv"] = nn.Conv2d(
-                input_shape[0],
-                c,
-                node.kernel,
-                node.stride,
-                padding,
-                groups=node.groups,
-                bias=node.bias,
-                device="meta",
+            window = (input_shape[0], c, node.kernel, node.stride, padding)
+            groups, device = node.groups, "meta"
+            core["conv"] = (
+                Branches(*window, groups=groups, branches=node.branches, device=device)
+                if node.branches
+                else nn.Conv2d(*window, groups=groups, bias=node.bias, device=device)
             )
         case "linear":
             features = input_shape[0] * input_shape[1] * input_shape[2]

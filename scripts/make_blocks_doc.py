@@ -43,6 +43,10 @@ NAMED: tuple[tuple[str, str, dict[str, Value]], ...] = (
     ("inverted, expansion 6, SE 1/4", "inverted", {"se": 0.25}),
     ("inverted, expansion 6, ECA", "inverted", {"attention": "eca"}),
     ("inverted, expansion 6, coordinate", "inverted", {"attention": "coordinate"}),
+    ("inverted, expansion 6, CBAM", "inverted", {"attention": "cbam"}),
+    ("uib, extra depthwise", "uib", {"start": 3}),
+    ("uib, ConvNeXt", "uib", {"start": 3, "kernel": 0}),
+    ("uib, feed-forward", "uib", {"kernel": 0}),
     ("basic", "basic", {}),
     ("bottleneck", "bottleneck", {}),
 )

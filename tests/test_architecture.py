@@ -176,6 +176,20 @@ def test_kinds_that_write_the_same_graph_have_the_same_hash() -> None:
     assert small(stages=((depthwise,),)).hash == small(stages=((inverted,),)).hash
 
 
+def test_hash_is_that_of_the_first_version() -> None:
+    """Studies store hashes: an attribute that nodes get later must not change them."""
+    assert reference("mobilenet_v2_100").hash.startswith("0435ec83b668")
+    assert reference("shufflenet_v2_x1_0").hash.startswith("a32af0057cdc")
+
+
+def test_branches_change_the_hash() -> None:
+    plain, one, two = (
+        small(stages=((Block("conv", out=8, norm=False),),)),
+        *(small(stages=((Block("repvgg", out=8, branches=n),),)) for n in (1, 2)),
+    )
+    assert len({plain.hash, one.hash, two.hash}) == 3
+
+
 def test_hashes_of_different_networks_differ() -> None:
     first, second = small().stages
     networks = [

@@ -1,4 +1,4 @@
-"""The scripts of docs/deploying.md for TFLite run, on files that `nas` wrote, and are right."""
+"""The scripts of docs/deploying.md run, on files that `nas` wrote, and are right."""
 
 from __future__ import annotations
 
@@ -73,3 +73,27 @@ def test_micro(
     used = "ADD, CONV_2D, DEPTHWISE_CONV_2D, HARD_SWISH, MEAN, MUL, PAD, RESHAPE"
     assert register == f"register: {used}"
     assert best in map(str, range(6))
+
+
+@pytest.mark.parametrize(
+    ("heading", "form", "package"),
+    [("OpenVINO", "openvino", "openvino"), ("ncnn", "ncnn", "ncnn"), ("MNN", "mnn", "MNN")],
+)
+def test_a_runtimes_script(
+    heading: str,
+    form: str,
+    package: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip(package)
+    from nas.training.export_others import SUFFIXES, export_other
+
+    module = randomise(build(ARCH, seed=0))
+    export_other(form, ARCH, module, tmp_path / f"net{SUFFIXES[form]}")
+    monkeypatch.chdir(tmp_path)
+    exec(script(heading), {})
+    with torch.no_grad():
+        best = int(module(torch.zeros(1, *ARCH.input_shape)).argmax())
+    assert int(capsys.readouterr().out.split()[-1]) == best

@@ -22,7 +22,7 @@ ORDER = [
     {"graph", "graph_costs"},
     {"blocks"},
     {"architecture"},
-    {"references", "costs", "torch_module"},
+    {"branches", "references", "costs", "torch_module"},
     {"formats", "space", "networks"},
     {"latency", "proxies", "data"},
     {"accuracy"},

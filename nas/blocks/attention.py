@@ -1,8 +1,8 @@
-"""Attention as an option of a block: squeeze-and-excitation, ECA and coordinate attention.
+"""Attention as an option of a block: squeeze-and-excitation, ECA, coordinate attention and CBAM.
 
-A block calls `attend` where it takes its attention: inverted, ghost, shuffle, shuffle_v1 and
-depthwise on the hidden features behind the spatial convolution, fire, squeezenext, basic and
-bottleneck on what the layer computes, before the shortcut is added.
+A block calls `attend` where it takes its attention: inverted, ghost, shuffle, shuffle_v1, uib,
+micro and depthwise on the hidden features behind the spatial convolution, fire, squeezenext, basic
+and bottleneck on what the layer computes, before the shortcut is added.
 """
 
 from math import log2
@@ -12,9 +12,10 @@ from nas.blocks.registry import Layer
 from nas.graph import Builder
 from nas.support.errors import one_of
 
-Attention = Literal["eca", "coordinate"]
+Attention = Literal["eca", "coordinate", "cbam"]
 ATTENTION: tuple[Attention, ...] = get_args(Attention)
 REDUCTION, FEWEST = 32, 8  # coordinate attention, as in its paper's code
+CBAM_REDUCTION, CBAM_KERNEL = 16, 7  # as in its paper
 
 
 def attend(
@@ -42,6 +43,8 @@ def attend(
             return _eca(net, x)
         case "coordinate":
             return _coordinate(net, x)
+        case "cbam":
+            return _cbam(net, x)
         case other:
             assert_never(other)
 
@@ -84,3 +87,27 @@ def _coordinate(net: Builder, x: int) -> int:
         net.swap(columns, 1), c, norm=False, act="sigmoid", name="coordinate_columns"
     )
     return net.multiply(net.multiply(x, row_gate), column_gate)
+
+
+def _cbam(net: Builder, x: int) -> int:
+    """Convolutional block attention (Woo et al. 2018): channels are gated by one small network on
+    their means and on their maxima, then pixels by a 7x7 convolution of the mean and the maximum
+    over channels. The two vectors stand as two rows to share that network's weights, and channels
+    stand as rows to be pooled."""
+    c, h, w = net.shape(x)
+    both = net.concat(net.gap(x), _pool(net, x, (h, w)), rows=True)
+    reduced = net.conv(both, max(1, c // CBAM_REDUCTION), norm=False, name="cbam_reduce")
+    expanded = net.conv(reduced, c, norm=False, act=None, name="cbam_expand")
+    x = net.multiply(x, net.add(*net.split(expanded, 1, 1, rows=True), act="sigmoid"))
+    rows = net.swap(x, 0)
+    mean = net.swap(net.avgpool(rows, kernel=(c, 1), stride=1, padding=0), 0)
+    most = net.swap(_pool(net, rows, (c, 1)), 0)
+    gate = net.conv(
+        net.concat(mean, most), 1, kernel=CBAM_KERNEL, act="sigmoid", name="cbam_spatial"
+    )
+    return net.multiply(x, gate)
+
+
+def _pool(net: Builder, x: int, kernel: tuple[int, int]) -> int:
+    """The maximum over windows that do not overlap the edge."""
+    return net.maxpool(x, kernel=kernel, stride=1, padding=0)

@@ -50,12 +50,21 @@ def describe(
         f"{significant(facts['params'] / 1e6, 4)} Mparams "
         f"({significant(facts['weight_bytes'] / 1e6)} MB in {facts['precision']}), "
         f"peak activations {significant(facts['peak_bytes'] / 1e6)} MB",
+        *_npu_memory(facts),
         f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
         f"{significant(facts['latency_ms'])} ms, "
         f"{known_interval(low, high, device.interval_known)}",
         *extrapolated(device, [(facts["latency_ms"], low, high)]),
         layers_table(network, device),
     )
+
+
+def _npu_memory(facts: dict[str, Any]) -> list[str]:
+    """A line on SRAM and flash, where the target says what a network takes of them."""
+    if "sram_bytes" not in facts:
+        return []
+    sram, flash = (facts[key] / 1024 for key in ("sram_bytes", "flash_bytes"))
+    return [f"on the NPU: about {sram:.0f} KiB of SRAM, {flash:.0f} KiB of flash"]
 
 
 def list_targets(

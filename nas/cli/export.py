@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ENDINGS: dict[FileFormat, str] = {"onnx": ".onnx", "tflite": ".tflite"}
 
+OTHER_FORMATS = ("mnn", "ncnn", "openvino", "torch")  # of single runtimes
+
 
 def format_of(
     named: str | None, output: Path | None, *, dynamic_batch: bool = False, symmetric: bool = False
@@ -31,7 +33,7 @@ def format_of(
     by_ending = next((form for form, known in ENDINGS.items() if known == ending), None)
     form = next((form for form in ENDINGS if form == named), by_ending)
     if named is not None and form != named:
-        raise one_of("export format", named, ENDINGS)
+        raise one_of("export format", named, [*ENDINGS, *OTHER_FORMATS])
     if form is None and ending:
         endings = " or ".join(ENDINGS.values())
         raise NasError(f"--output {output}: end it in {endings}, or say which by --format")
@@ -168,3 +170,36 @@ def export_trained_int8(
             "accuracy: train with int8 in mind by nas train --int8",
             err=True,
         )
+
+
+def export_in_other_format(
+    form: str, study: str, trial: int | None, output: Path | None, storage: str | None
+) -> None:
+    """Writes a study's network, untrained, or a trained one, in the format of a single runtime."""
+    from nas.formats.verified import initialised
+    from nas.study import Study
+    from nas.support.errors import NasError
+    from nas.support.files import file_name
+    from nas.training import Trained
+    from nas.training.checkpoint import is_training
+    from nas.training.export_others import SUFFIXES, export_other
+
+    weights = "the weights are untrained: the file is the architecture, ready to be measured"
+    if is_training(study):
+        trained = Trained.load(Path(study))
+        arch, module, weights = trained.arch, trained.module, "its input is normalised images"
+        default = Path(study) / f"model{SUFFIXES[form]}"
+    else:
+        loaded = Study.load(study, storage)
+        arch = loaded.network(loaded.record(trial))
+        module = initialised(arch, loaded.settings.seed)
+        default = Path(f"{file_name(loaded.name)}{SUFFIXES[form]}")
+    if output is None and default.exists():
+        raise NasError(f"{default} is there: name the file to write with --output")
+    done = export_other(form, arch, module, output or default)
+    echo(f"{', '.join(map(str, done.files))}: {arch.resolution} px")
+    echo(
+        f"largest difference between {done.runtime} and torch, relative to the largest output "
+        f"where that is above 1: {done.difference:.2g}"
+    )
+    echo(weights)

@@ -12,7 +12,9 @@ import typer
 
 from nas.cli.options import JsonOption, PluginOption
 from nas.cli.terminal import echo, echo_json, say
-from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
+from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES, TARGETS_FOLDER
+
+VELA = "vela"
 
 if TYPE_CHECKING:
     from nas.latency.runner.batches import MeasuringProgress
@@ -25,6 +27,16 @@ def measure(
     minutes: Annotated[
         float, typer.Option(help="Time to spend; at least one batch (about 15 s) runs.")
     ] = MEASURE_MINUTES,
+    runtime: Annotated[
+        str,
+        typer.Option(
+            help="onnxruntime, openvino, litert, ncnn or mnn; vela estimates, and times nothing."
+        ),
+    ] = DEFAULT_RUNTIME,
+    accelerator: Annotated[
+        str | None,
+        typer.Option(help="With --runtime vela: ethos-u55-128 and the like.", show_default=False),
+    ] = None,
     provider: Annotated[
         str,
         typer.Option(help="onnxruntime's execution provider: cpu, cuda, tensorrt, openvino ..."),
@@ -63,7 +75,7 @@ def measure(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Time this machine, or another, with onnxruntime; make it a target."""
+    """Time this machine, or another, with a runtime; make it a target."""
     from nas.latency.measuring.measure import measure as measure_here
     from nas.latency.measuring.plan import mixed_network
     from nas.latency.measuring.remote import measure_over_ssh
@@ -77,6 +89,8 @@ def measure(
     given = [option for option, value in chosen.items() if value is not None]
     if len(given) > 1:
         raise NasError(f"{' and '.join(given)} exclude each other")
+    if given and runtime != DEFAULT_RUNTIME:
+        raise NasError(f"{given[0]} is for onnxruntime: --runtime {runtime} times this machine")
     load_all(plugin or ())
     if results:
         path, warnings = import_results(
@@ -86,6 +100,18 @@ def measure(
         return
     if target is None:
         raise NasError("--target must name the target to make")
+    if (runtime == VELA) != (accelerator is not None):
+        raise NasError("--runtime vela and --accelerator, such as ethos-u55-128, go together")
+    if accelerator is not None:
+        from nas.latency.measuring.estimating import estimate
+
+        sample = SearchSpace.load(space).sample if space else None
+        with _kept(folder / f"{target}.csv"), show_progress(minutes * 60) as show:
+            path, warnings = estimate(
+                target, accelerator, minutes=minutes, folder=folder, progress=show, sample=sample
+            )
+        _print_result(path, warnings, as_json)
+        return
     settings: dict[str, Any] = {
         "minutes": minutes,
         "provider": CPU if provider.lower() == "cpu" else provider,
@@ -109,7 +135,9 @@ def measure(
             )
         else:
             with show_progress(minutes * 60) as show:
-                path, warnings = measure_here(target, folder=folder, progress=show, **settings)
+                path, warnings = measure_here(
+                    target, runtime=runtime, folder=folder, progress=show, **settings
+                )
     _print_result(path, warnings, as_json)
 
 
@@ -169,7 +197,10 @@ def _print_result(path: Path, warnings: list[str], as_json: bool) -> None:
     if as_json:
         echo_json({"file": str(path), **facts.model_dump(mode="json", exclude={"fit", "weights"})})
         return
-    how = f"{facts.runtime}, {facts.threads} thread(s), {facts.precision}"
+    threads = f"{facts.threads} thread(s), " if facts.threads else ""
+    how = f"{facts.runtime}, {threads}{facts.precision}"
+    if facts.provenance == "estimated":
+        echo(f"{facts.provenance}, not measured: {facts.sources[0]}")
     noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise is not None else ""
     echo(f"{path}: {facts.device}, {how}{noise}")
     if facts.error:

@@ -13,7 +13,7 @@ from nas.defaults import DEFAULT_TARGET
 if TYPE_CHECKING:
     from nas.latency import Target
 
-RESOLUTION = 224  # of most
+USUAL = {"resolution": 224, "classes": 1000}  # of most
 SORTS = ("name", "params", "macs", "top1", "latency")
 
 
@@ -53,16 +53,22 @@ def list_references(
         )
         for f in facts
     ]
-    others = [f for f in facts if f["resolution"] != RESOLUTION]
-    sizes = ", ".join(sorted(f"{f['name']} {f['resolution']}" for f in others))
+    sizes, classes = (_others(facts, key) for key in USUAL)
     columns = ("network", "Mparams", "MMACs", "top-1 %", "source", "latency ms", "interval")
     show(
         table(columns, rows, minor=("source", "interval", "Mparams")),
-        f"{RESOLUTION} px ({sizes}), 1000 classes; top-1: ImageNet accuracy as it was published by",
+        f"{sizes.format('px')}, {classes.format('classes')}; "
+        "top-1: ImageNet accuracy as it was published by",
         *(f"  [{i}] {source}" for i, source in enumerate(sources, 1)),
         latency_source(device),
         *extrapolated(device, ((f["latency_ms"], *f["latency_interval_ms"]) for f in facts)),
     )
+
+
+def _others(facts: list[dict[str, Any]], key: str) -> str:
+    """The usual value of a size with room for its unit, and the networks that have another one."""
+    others = sorted(f"{f['name']} {f[key]}" for f in facts if f[key] != USUAL[key])
+    return f"{USUAL[key]} {{}} ({', '.join(others)})"
 
 
 def _rank(facts: dict[str, Any], sort: str) -> Any:
@@ -85,6 +91,7 @@ def _facts(device: Target) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "resolution": arch.resolution,
+                "classes": arch.classes,
                 "params": total.params,
                 "macs": total.macs,
                 "top1": accuracy.top1,

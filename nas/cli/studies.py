@@ -106,7 +106,9 @@ def export(
     export_format: Annotated[
         str | None,
         typer.Option(
-            "--format", help="onnx or tflite. Default: that of --output.", show_default=False
+            "--format",
+            help="onnx, tflite, openvino, ncnn, mnn or torch. Default: that of --output.",
+            show_default=False,
         ),
     ] = None,
     int8: Annotated[
@@ -126,6 +128,8 @@ def export(
     from nas.cli.export import (
         ENDINGS,
         NOT_RUN,
+        OTHER_FORMATS,
+        export_in_other_format,
         export_untrained_int8,
         export_untrained_tflite,
         format_of,
@@ -136,6 +140,14 @@ def export(
     from nas.support.files import file_name
     from nas.training.checkpoint import is_training
 
+    if export_format in OTHER_FORMATS:
+        if int8 or symmetric or dynamic_batch:
+            raise NasError(f"--format {export_format} is float32, for one image")
+        if data is not None:
+            raise NasError(f"--data: --format {export_format} is checked on noise alone")
+        plugins.load_all(plugin)
+        export_in_other_format(export_format, study, trial, output, storage)
+        return
     form = format_of(export_format, output, dynamic_batch=dynamic_batch, symmetric=symmetric)
     if symmetric and not int8:
         raise NasError("--symmetric is a kind of int8: give --int8 too")

@@ -26,13 +26,13 @@ class LiteRT:
     of XNNPACK's. Errors: `NasError` for a model that LiteRT refuses.
     """
 
-    def __init__(self, model: bytes, *, reference: bool = False) -> None:
+    def __init__(self, model: bytes, *, reference: bool = False, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         try:
             self._interpreter = Interpreter(
-                model_content=model, num_threads=1, experimental_op_resolver_type=kind
+                model_content=model, num_threads=threads, experimental_op_resolver_type=kind
             )
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
@@ -44,6 +44,16 @@ class LiteRT:
         """The logits (N, classes) of images (N, C, H, W)."""
         rows = [self._one(image) for image in np.ascontiguousarray(images.transpose(0, 2, 3, 1))]
         return np.concatenate(rows)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The (C, H, W) of an image."""
+        _, h, w, c = map(int, self._input["shape"])
+        return c, h, w
+
+    def run(self) -> None:
+        """Runs it once more on the last image."""
+        self._interpreter.invoke()
 
     def _one(self, image: Array) -> Array:
         self._interpreter.set_tensor(self._input["index"], _quantised(image[None], self._input))

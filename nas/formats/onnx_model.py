@@ -40,7 +40,9 @@ def to_onnx(
     """
     state = None
     if module is not None:
-        state = {k: v.detach().cpu().numpy() for k, v in module.state_dict().items()}
+        from nas.branches import deployed_state
+
+        state = deployed_state(module)
     model = graph_to_onnx(arch.graph(), state, dynamic_batch=dynamic_batch, seed=seed)
     helper.set_model_props(model, {"architecture": arch.to_json(), **(metadata or {})})
     return model

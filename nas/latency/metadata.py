@@ -16,7 +16,7 @@ from nas.support.validation import Settings, validated
 from nas.support.yaml import read_yaml
 
 NAME = r"^([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$"
-PROVENANCES, PRECISIONS = ("measured", "calibrated"), tuple(BYTES)
+PROVENANCES, PRECISIONS = ("measured", "estimated", "calibrated"), tuple(BYTES)
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
 
@@ -53,6 +53,8 @@ class Protocol(_Strict):
 class Metadata(_Strict):
     """A target's YAML file.
 
+    `provenance` is `measured` where a table was timed on the device, `estimated` where a vendor's
+    tool made it without the device, `calibrated` where a model was fitted to published latencies.
     `noise` is the relative error of a typical latency of the table; `weights` are a calibrated
     target's prices of work and `fit` the rest of it, see `nas.latency.model.calibrated`.
     `throughput` says that latencies are times per image of large batches.
@@ -62,7 +64,7 @@ class Metadata(_Strict):
     device: str
     aliases: list[str] = []
     cpu_flags: list[str] = []
-    provenance: Literal["measured", "calibrated"]
+    provenance: Literal["measured", "estimated", "calibrated"]
     runtime: str
     provider: str | None = None
     precision: Precision

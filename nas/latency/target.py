@@ -18,6 +18,7 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import lowered_output, lowered_row, typical_layout
 from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.calibrated import Calibrated, Trace
+from nas.latency.model.npu_memory import Memory, network_memory
 from nas.latency.model.predictor import table_predictor
 from nas.support.errors import NasError, one_of
 from nas.support.files import at_home, read_bytes, read_text
@@ -108,7 +109,7 @@ class Target:
         path = target_path(name)
         metadata = read_metadata(path)
         table = path.with_suffix(".csv")
-        if metadata.provenance == "measured":
+        if metadata.provenance != "calibrated":
             data = read_bytes(table, f"table {table}")
             return cls(metadata, table_predictor(metadata, table), data)
         try:
@@ -159,6 +160,17 @@ class Target:
         if isinstance(self.predictor, Calibrated) and self.interval_known:
             factor = exp(self.predictor.log_interval(self._traces_of(self.predictor, arch)))
         return Prediction(ms, ms / factor, ms * factor)
+
+    def memory(self, arch: Architecture) -> Memory | None:
+        """The SRAM and the flash that the network takes; None on a target that does not say."""
+        return network_memory(arch, self.npu) if self.npu else None
+
+    @cached_property
+    def npu(self) -> str:
+        """The kind of NPU, such as `ethos-u55`; empty where the target is none."""
+        if self.metadata.lowering != "ethos-u":
+            return ""
+        return (self.metadata.provider or "").rpartition("-")[0]
 
     def extrapolates(self, prediction: Prediction) -> bool:
         """Whether an interval is much wider than those of networks such as the target was

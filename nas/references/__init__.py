@@ -12,10 +12,14 @@ from nas.references import (
     efficientnet,
     ghostnet,
     googlenet,
+    lcnet,
+    mlperf_tiny,
     mnasnet,
     mobilenet,
+    mobilenet_v4,
     proxylessnas,
     regnet,
+    reparameterised,
     resnet,
     shufflenet,
     squeezenet,
@@ -42,6 +46,10 @@ _FAMILIES = (
     googlenet,
     densenet,
     vgg,
+    mobilenet_v4,
+    lcnet,
+    reparameterised,
+    mlperf_tiny,
 )
 _NETWORKS: dict[str, Reference] = {k: v for f in _FAMILIES for k, v in f.NETWORKS.items()}
 
@@ -56,12 +64,16 @@ def meant(name: str) -> str | None:
     return name if name in _NETWORKS else synonym(name, _NETWORKS)
 
 
-def reference(name: str, classes: int = 1000, resolution: int | None = None) -> Architecture:
-    """The published network `name`; without a `resolution`, at the one it was published for (mostly
-    224 pixels). Errors: `NasError` with the nearest name, or the rule that a size breaks."""
+def reference(name: str, classes: int | None = None, resolution: int | None = None) -> Architecture:
+    """The published network `name`, unless given with the `classes` and at the `resolution` that it
+    was published for (mostly 1000 and 224 pixels).
+
+    Errors: `NasError` with the nearest name, or the rule that a size breaks.
+    """
     network = _network(name)
     size = check_size(network.resolution if resolution is None else resolution, "resolution")
-    stem, stages, head = network.layout(check_size(classes, "classes"))
+    outputs = check_size(network.classes if classes is None else classes, "classes")
+    stem, stages, head = network.layout(outputs)
     return Architecture(size, stem, stages, head, name=name)
 
 

@@ -18,6 +18,7 @@ OTHERS = {
     "ghostnet": "ghostnet_100",
     "proxylessnas": "proxylessnas_mobile",
     "proxylessnasnet": "proxylessnas_mobile",
+    "resnet8": "mlperf_tiny_resnet8",
     "regnety004": "regnety_400mf",
     "regnety400m": "regnety_400mf",
     "inceptionv1": "googlenet",

@@ -30,11 +30,13 @@ class Layout(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A published network: `layout(classes)` gives its rows, `resolution` is its own, in pixels."""
+    """A published network: `layout(classes)` gives its rows; `resolution`, in pixels, and `classes`
+    are its own."""
 
     layout: Callable[[int], Layout]
     published: Published
     resolution: int = 224
+    classes: int = 1000
 
 
 def by_stride(rows: Iterable[Block]) -> tuple[Rows, ...]:

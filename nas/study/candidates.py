@@ -14,7 +14,8 @@ from nas.budget import Budget
 from nas.costs import Cost, Precision, block_cost, bytes_at, cost
 from nas.graph import Shape
 from nas.latency import Prediction, Target
-from nas.measures import MEASURES, Measure, format_measure
+from nas.latency.model.npu_memory import Memory, row_memory
+from nas.measures import MEASURES, OF_TARGET, Measure, format_measure
 from nas.space import Params, SearchSpace
 from nas.space.extremes import Extreme, RowValue, smallest
 from nas.space.options import OptionSpace
@@ -33,10 +34,13 @@ class Candidate(NamedTuple):
     cost: Cost
     latency: Prediction
     precision: Precision
+    memory: Memory | None = None
 
     def value(self, measure: Measure) -> float:
-        """The candidate's value of a measure: the latency is the target's, the others are costs,
-        bytes in the target's precision."""
+        """The candidate's value of a measure: latency, SRAM and flash are the target's, the others
+        are costs, bytes in the target's precision."""
+        if measure in OF_TARGET:
+            return float(getattr(self.memory, measure))
         if measure == "latency_ms":
             return self.latency.ms
         return _of_cost(self.cost, measure, self.precision)
@@ -52,7 +56,8 @@ class Candidates:
         """The candidate of an assignment, within budget or not."""
         arch = self.space.decode(assignment)
         latency, precision = self.target.predict(arch), self.target.metadata.precision
-        return Candidate(dict(assignment), arch, cost(arch), latency, precision)
+        memory = self.target.memory(arch)
+        return Candidate(dict(assignment), arch, cost(arch), latency, precision, memory)
 
     def excess(self, candidate: Candidate) -> dict[Measure, float]:
         """The share of itself by which each broken budget is exceeded; empty within all."""
@@ -71,6 +76,15 @@ class Candidates:
             return self.target.row_ms
         precision = self.target.metadata.precision
 
+        if measure in OF_TARGET:
+            npu, by_peak = self.target.npu, measure == "sram_bytes"
+
+            def of_npu(row: Block, shape: Shape) -> float:
+                memory = row_memory(row, shape, npu)
+                return memory.peak if by_peak else memory.flash
+
+            return of_npu
+
         def value(row: Block, shape: Shape) -> float:
             return _of_cost(Cost(*block_cost(row, shape)[0]), measure, precision)
 
@@ -81,8 +95,19 @@ class Candidates:
         """The network of the space that is smallest in each budget's measure."""
         return {b.measure: self.smallest(b.measure) for b in self.budgets}
 
+    def check_known(self, measures: Iterable[Measure]) -> None:
+        """Refuses measures of which the target says nothing. Errors: `NasError`."""
+        for measure in measures:
+            if measure in OF_TARGET and not self.target.npu:
+                what = MEASURES[measure].objective
+                raise NasError(
+                    f"target {self.target.name} says nothing of {what}; targets of Ethos-U NPUs do "
+                    "(nas measure --runtime vela)"
+                )
+
     def check(self, seed: int = 0) -> None:
         """Refuses budgets that the space cannot meet on this target, each alone or together."""
+        self.check_known(budget.measure for budget in self.budgets)
         for budget in self.budgets:
             least = self.anchors[budget.measure].value
             if least > budget.limit:

@@ -308,6 +308,7 @@ def facts_of(
         "peak_bytes": int(candidate.value("peak_bytes")),
         "latency_ms": latency.ms,
         "latency_interval_ms": [latency.low_ms, latency.high_ms],
+        **(candidate.memory._asdict() if candidate.memory else {}),
         "values": values,
         **noted,
     }

@@ -17,6 +17,7 @@ from nas.data import READERS, DataSet, find_reader, load_data
 from nas.data.fit import fit_space
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, PROXY_TRIALS
 from nas.latency import Target
+from nas.measures import OBJECTIVES
 from nas.space import SearchSpace
 from nas.study import learning
 from nas.study.bar import shown_progress
@@ -150,6 +151,7 @@ def _planned(
         raise NasError("learn: networks are trained on data: give a data set too")
     candidates = Candidates(loaded, device, limits)
     settings = _settings(target, space, candidates, options)
+    candidates.check_known(OBJECTIVES[name] for name in settings.objectives)
     candidates.check(settings.seed)
     storage = Storage(options.get("storage"))
     first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)

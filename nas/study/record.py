@@ -9,6 +9,7 @@ from math import nan
 from typing import Any
 
 from nas.architecture import Architecture
+from nas.measures import OF_TARGET
 from nas.study.stored import DAMAGE, Stored, damaged
 
 Decode = Callable[[Stored], Architecture]
@@ -19,7 +20,8 @@ class Record:
     """One scored trial: a network, its score and its costs.
 
     With an `accuracy_interval` the score is an accuracy, predicted or `inherited`, else it ranks
-    alone. `like` is the name of a network that was scaled by hand.
+    alone. `like` is the name of a network that was scaled by hand. SRAM and flash are known on some
+    targets.
     """
 
     trial: int
@@ -37,6 +39,8 @@ class Record:
     accuracy_interval: tuple[float, float] | None = None
     like: str | None = None
     inherited: bool = False
+    sram_bytes: float | None = None
+    flash_bytes: float | None = None
 
     @property
     def score_name(self) -> str:
@@ -70,6 +74,7 @@ class Record:
             "latency_ms": self.latency_ms,
             "latency_interval_ms": list(self.latency_interval_ms),
             "resolution": self.resolution,
+            **{key: getattr(self, key) for key in OF_TARGET if getattr(self, key) is not None},
             **({"like": self.like} if self.like else {}),
             "architecture": self.arch.to_dict(),
         }
@@ -110,6 +115,7 @@ def record_of(trial: Stored, decode: Decode) -> Record:
             accuracy_interval=_interval(accuracy),
             like=facts.get("like"),
             inherited="inherited_accuracy" in facts,
+            **{key: facts.get(key) for key in OF_TARGET},
         )
     except DAMAGE as error:
         raise damaged(trial.number, error) from None

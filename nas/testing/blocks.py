@@ -13,6 +13,7 @@ from nas.architecture import Architecture
 from nas.blocks import KINDS, Block, BlockKind, Layer, Settings, Value, block_graph
 from nas.blocks.attention import ATTENTION
 from nas.blocks.registry import Parameter
+from nas.branches import deployed, deployed_state
 from nas.costs import Cost, graph_cost
 from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import ACTIVATIONS, Builder, Graph, Shape
@@ -31,6 +32,7 @@ from nas.torch_module import GraphModule
 # What settings and choices of these names are tried with.
 VALUES: Mapping[str, Sequence[Value]] = {
     "kernel": (1, 3, 5),
+    "start": (0, 3, 5),
     "stride": (1, 2),
     "padding": (0, 1),
     "groups": (1, 2),
@@ -54,8 +56,9 @@ def check_block(
 
     Its graph depends on its settings and the input's shape alone; torch, onnxruntime and, where it
     is installed, LiteRT compute the same from it; its multiply-adds, parameters and shape are what
-    torch counts; it survives JSON. One that can be a layer of a space has the width and the stride
-    that it is given, and pruning leaves legal channels and never more of them.
+    torch counts, re-parameterised convolutions as deployed; it survives JSON. One that can be a
+    layer of a space has the width and the stride that it is given, and pruning leaves legal
+    channels and never more of them.
 
     `values` says what to try for settings and choices by their names, where the usual values will
     not do; `examples` more rows are drawn at random by `seed`. Errors: `AssertionError` with the
@@ -144,17 +147,18 @@ def _check_pure(kind: BlockKind, row: Block, graph: Graph, where: str) -> None:
 
 def _check_numbers(graph: Graph, where: str) -> None:
     """Checks the costs against torch's own counter, and onnxruntime's output against torch's."""
-    module, counter = randomise(GraphModule(graph)), FlopCounterMode(display=False)
-    x = images(2, *graph.input_shape)
+    trained, counter = randomise(GraphModule(graph)), FlopCounterMode(display=False)
+    module, x = deployed(trained), images(2, *graph.input_shape)
     with counter:
-        expected = run_torch(module, x)
+        run_torch(module, x)
+    expected = run_torch(trained, x)
     shape, cost = expected.shape[1:], graph_cost(graph)
     claim(shape == graph.output_shape, f"{where}: torch gives {shape}, not {graph.output_shape}")
     macs = counter.get_total_flops() // 4  # of two images, two operations each
     claim(cost.macs == macs, f"{where}: {cost.macs} multiply-adds, but torch counts {macs}")
     params = sum(p.numel() for p in module.parameters())
     claim(cost.params == params, f"{where}: {cost.params} parameters, but torch has {params}")
-    state = {key: value.numpy() for key, value in module.state_dict().items()}
+    state = deployed_state(trained)
     exported = run_onnx(graph_to_onnx(graph, state, dynamic_batch=True), x)
     off = float(np.abs(exported - expected.reshape(2, -1)).max())
     limit = TOLERANCE * max(1.0, float(np.abs(expected).max()))

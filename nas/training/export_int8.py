@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from onnx import helper
 
+from nas.branches import deployed_state
 from nas.data import DataSet
 from nas.formats.folding import folded
 from nas.formats.litert import LiteRT, installed
@@ -83,7 +84,7 @@ def export_int8(
     way, about = found.best.way, facts(trained, {"int8": found.best.way.label, **(metadata or {})})
     judged = data.validation if data.test is None else data.test
     images = Inputs(judged, trained, data)
-    weights = {k: v.detach().cpu().numpy() for k, v in trained.module.state_dict().items()}
+    weights = deployed_state(trained.module)
     plain = folded(trained.arch.graph(), weights)
     expected = outputs(graph_to_onnx(*plain, dynamic_batch=True), images)
     logits = outputs(way.onnx(dynamic_batch=True, symmetric=symmetric), images)

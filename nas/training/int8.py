@@ -11,6 +11,7 @@ import onnxruntime
 import torch
 from onnx import ModelProto
 
+from nas.branches import deployed_state
 from nas.data.dataset import DataSet, Images
 from nas.formats.calibration import METHODS, Method, Observed, observe
 from nas.formats.equalise import bias_corrected, equalised
@@ -80,7 +81,7 @@ def to_int8(trained: Trained, data: DataSet, *, symmetric: bool = False) -> Int8
     Errors: `NasError` where there are fewer than two training images.
     """
     batches, held = _drawn(trained, data)
-    weights = {k: v.detach().cpu().numpy() for k, v in trained.module.state_dict().items()}
+    weights = deployed_state(trained.module)
     graph, state = folded(trained.arch.graph(), weights)
     expected = outputs(graph_to_onnx(graph, state, dynamic_batch=True), held)
     tried: list[Attempt] = []

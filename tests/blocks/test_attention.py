@@ -34,6 +34,8 @@ GATED = {
     "squeezenext": 24,
     "basic": 24,
     "bottleneck": 24,
+    "uib": 160,
+    "micro": 240,
 }
 
 every_block = pytest.mark.parametrize("name", ROWS)
@@ -83,11 +85,35 @@ def coordinate(x: Tensor, weights: dict[str, Tensor]) -> Tensor:
     return x * row_gate[:, :, :, None] * column_gate[:, :, None, :]
 
 
+def cbam(x: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    """Channels by a shared perceptron of means and maxima, then pixels by a 7x7 of the two maps."""
+
+    def perceptron(v: Tensor) -> Tensor:
+        for name in ("cbam_reduce", "cbam_expand"):
+            weight, bias = (weights[f"{name}.conv.{key}"] for key in ("weight", "bias"))
+            v = F.linear(v if name == "cbam_reduce" else F.relu(v), weight[:, :, 0, 0], bias)
+        return v
+
+    gate = torch.sigmoid(perceptron(x.mean((2, 3))) + perceptron(x.amax((2, 3))))
+    x = x * gate[:, :, None, None]
+    maps = torch.stack([x.mean(1), x.amax(1)], dim=1)
+    n = "cbam_spatial."
+    mixed = F.conv2d(maps, weights[n + "conv.weight"], padding=3)
+    mean, variance, scale, shift = (
+        weights[f"{n}norm.{key}"] for key in ("running_mean", "running_var", "weight", "bias")
+    )
+    return x * torch.sigmoid(F.batch_norm(mixed, mean, variance, scale, shift))
+
+
 Expected = Callable[[Tensor, dict[str, Tensor]], Tensor]
 
 
-@pytest.mark.parametrize(("name", "expected"), [("eca", eca), ("coordinate", coordinate)])
-def test_attention_computes_what_the_paper_says(name: str, expected: Expected) -> None:
+EXPECTED: dict[str, Expected] = {"eca": eca, "coordinate": coordinate, "cbam": cbam}
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+def test_attention_computes_what_the_paper_says(name: str) -> None:
+    expected = EXPECTED[name]
     module, x = module_of(name), torch.from_numpy(images(2, *SHAPE))
     with torch.no_grad():
         result = module(x)
@@ -221,6 +247,11 @@ def test_attention_as_kernels(attention: str) -> None:
         "coordinate": [
             *["avgpool", "avgpool", "swap", "concat", "pointwise", "activate", "slice", "slice"],
             *["pointwise", "swap", "pointwise", "multiply", "multiply"],
+        ],
+        "cbam": [
+            *["gap", "maxpool", "concat", "pointwise", "pointwise", "slice", "slice", "add"],
+            *["multiply", "swap", "avgpool", "swap", "maxpool", "swap", "concat", "conv"],
+            "multiply",
         ],
     }
     assert [kernel.op for kernel in found] == operations[attention]

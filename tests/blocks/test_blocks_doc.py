@@ -30,6 +30,10 @@ SETTINGS = {
     "basic": {"hidden": 24, "kernel": 5},
     "bottleneck": {"hidden": 24, "kernel": 5},
     "regnet": {"group_width": 8},
+    "uib": {"hidden": 48, "start": 3, "kernel": 5},
+    "repvgg": {"kernel": 5},
+    "mobileone": {"kernel": 5},
+    "micro": {"hidden": 48, "kernel": 5, "groups": 4},
 }
 
 
@@ -50,6 +54,7 @@ def test_formulas_give_what_the_graph_costs(name: str) -> None:
     settings = SETTINGS[name]
     known = {"m": settings.get("hidden", settings.get("squeeze", 0)), "g": settings.get("groups")}
     known |= {"k": settings.get("kernel", 3), "d": settings.get("group_width")}
+    known |= {"s": settings.get("start")}
     for quantity, field in (("parameters", "params"), ("MACs", "macs")):
         kept, added = formulas(name, quantity)
         same = known | {"i": 32, "o": 32, "Q": 96, "P": 96}
@@ -59,10 +64,10 @@ def test_formulas_give_what_the_graph_costs(name: str) -> None:
         assert changed == getattr(cost_of(name, 16, 32, 2), field)
 
 
-@pytest.mark.parametrize("attention", ["se", "eca", "coordinate"])
+@pytest.mark.parametrize("attention", ["se", "eca", "coordinate", "cbam"])
 def test_formulas_of_attention(attention: str) -> None:
     c, h, w = shape = (512, 7, 5)
-    r = 32 if attention == "se" else c // 32
+    r = {"se": 32, "cbam": c // 16}.get(attention, c // 32)
     found = re.search(rf"^\| `{attention}`.*\| `(.*?)` \| `(.*?)` \|$", TEXT, re.MULTILINE)
     assert found
     net = Builder(shape)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import nas
 from nas.blocks import KINDS, Block, block_graph
+from nas.branches import deployed_state
 from nas.formats.calibration import observe
 from nas.formats.folding import State, folded
 from nas.formats.litert import LiteRT
@@ -29,10 +30,6 @@ pytest.importorskip("tflite", reason="needs the extra 'tflite'")
 pytest.importorskip("ai_edge_litert", reason="needs the extra 'litert'")
 
 from nas.formats.tflite import to_tflite
-
-
-def state_of(module: object) -> State:
-    return {name: value.numpy() for name, value in module.state_dict().items()}  # type: ignore[attr-defined]
 
 
 class Int8:
@@ -71,7 +68,7 @@ class Int8:
 
 
 def graph_state(graph: Graph) -> State:
-    return state_of(randomise(GraphModule(graph)))
+    return deployed_state(randomise(GraphModule(graph)))
 
 
 def conv(act: str, net: Builder) -> int:
@@ -117,9 +114,9 @@ def test_operation(name: str) -> None:
     module = randomise(GraphModule(graph))
     x = images(2, *graph.input_shape)
     expected = run_torch(module, x).reshape(2, -1)
-    found = LiteRT(to_tflite(graph, state_of(module)))(x)
+    found = LiteRT(to_tflite(graph, deployed_state(module)))(x)
     np.testing.assert_allclose(found, expected, atol=1e-4 * max(1, np.abs(expected).max()))
-    made = Int8(graph, state_of(module))
+    made = Int8(graph, deployed_state(module))
     for output in (made.litert(), made.litert(reference=True), made.micro()):
         assert made.near(output) >= 0.99
         assert made.off(output) < 1.1 * made.off(made.onnx) + 0.1
@@ -154,5 +151,5 @@ def test_published_network(name: str) -> None:
     module = randomise(build(arch, seed=0))
     x = images(2, 3, 64, 64)
     expected = run_torch(module.double(), x.astype(np.float64))
-    found = LiteRT(to_tflite(arch, state_of(module)))(x)
+    found = LiteRT(to_tflite(arch, deployed_state(module)))(x)
     np.testing.assert_allclose(found, expected, atol=1e-4 * max(1, np.abs(expected).max()))

@@ -171,7 +171,7 @@ def test_no_size_up_to_65536_overflows(target: Target) -> None:
 
 BAD = {
     "unknown key": ({"colour": "red"}, "colour: unknown setting"),
-    "provenance": ({"provenance": "guessed"}, "provenance: should be 'measured' or"),
+    "provenance": ({"provenance": "guessed"}, "provenance: should be 'measured', 'estimated' or"),
     "precision": ({"precision": "fp8"}, "precision: should be"),
     "weight": ({"weights": {"lunch": 1.0}}, "weight 'lunch' is unknown"),
     "no weights": ({"weights": {}}, "weights: a calibrated target must have them"),

@@ -7,6 +7,7 @@ import pytest
 from nas.costs import cost
 from nas.references import published, reference, reference_names
 from nas.support.errors import NasError
+from nas.torch_module import build
 
 # Parameters and multiply-adds at the network's own resolution (224 but for Caffe's 227) and 1000
 # classes, from the official definitions; where two layouts exist, of both.
@@ -55,7 +56,23 @@ EXACT = {
     "efficientnet_lite0": (4_652_008, 385_187_552),
     "googlenet_caffe": (6_998_552, 1_582_671_872),
     "alexnet_caffe": (60_965_224, 724_406_816),
+    "mlperf_tiny_resnet8": (78_042, 12_501_632),
+    "mlperf_tiny_vww": (213_586, 7_489_664),
 }
+
+# Parameters of timm 1.0.31's models and torch's own count of their multiply-adds at 224 pixels,
+# re-parameterised networks as they are deployed.
+TIMM = {
+    "mobilenet_v4_conv_small": (3_774_024, 186_005_568),
+    "mobilenet_v4_conv_medium": (9_715_512, 827_649_984),
+    "lcnet_050": (1_880_856, 44_731_008),
+    "lcnet_100": (2_953_800, 155_700_480),
+    "repvgg_a0": (8_309_384, 1_361_451_008),
+    "mobileone_s0": (2_078_504, 275_110_400),
+    "mobileone_s1": (4_764_840, 825_057_024),
+}
+# timm's parameters of the same networks while they are trained, with their branches.
+TRAINED = {"repvgg_a0": 9_108_968, "mobileone_s0": 5_293_272, "mobileone_s1": 4_825_192}
 
 # torchvision's parameter counts (num_params of its weights).
 TORCHVISION = {
@@ -106,6 +123,27 @@ def test_exact_counts(name: str) -> None:
     assert (params, macs) == EXACT[name]
 
 
+@pytest.mark.parametrize("name", TIMM)
+def test_counts_of_timm(name: str) -> None:
+    params, macs, _ = cost(reference(name, resolution=224))
+    assert (params, macs) == TIMM[name]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_trained_parameters_of_timm(name: str) -> None:
+    assert sum(p.numel() for p in build(reference(name)).parameters()) == TRAINED[name]
+
+
+def test_mlperf_tiny_has_the_parameters_that_keras_prints() -> None:
+    """Keras counts the norms' running statistics, and biases that the norms below make useless."""
+    for name, printed in (("mlperf_tiny_resnet8", 78_666), ("mlperf_tiny_vww", 221_794)):
+        arch = reference(name)
+        convs = [node for node in arch.graph().nodes if node.op == "conv"]
+        biases, running = (sum(k * node.shape[0] for node in convs) for k in (1, 2))
+        shortcuts = sum(node.shape[0] for node in convs if node.name.endswith("shortcut"))
+        assert cost(arch).params + biases + running - 4 * shortcuts == printed
+
+
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_torchvision_parameters(name: str) -> None:
     assert cost(reference(name)).params == TORCHVISION[name]
@@ -117,7 +155,7 @@ def test_torchvision_multiply_adds(name: str) -> None:
 
 
 def test_every_reference_has_a_known_count() -> None:
-    assert set(reference_names()) == set(EXACT) | set(TORCHVISION)
+    assert set(reference_names()) == set(EXACT) | set(TORCHVISION) | set(TIMM)
 
 
 @pytest.mark.parametrize("name", reference_names())
@@ -130,13 +168,20 @@ def test_reference_is_named_and_takes_classes_and_resolution(name: str) -> None:
     assert 50 < top1 < 80 if top1 is not None else name in UNPUBLISHED
 
 
-UNPUBLISHED = {"mobilenet_v3_large_075_torchvision"}
+TINY = {"mlperf_tiny_resnet8", "mlperf_tiny_vww"}
+UNPUBLISHED = {"mobilenet_v3_large_075_torchvision"} | TINY
 
 
 def test_a_network_has_the_resolution_that_it_was_published_for() -> None:
     caffe = {name for name in reference_names() if reference(name).resolution == 227}
     assert caffe == {"squeezenet1_0_caffe", "squeezenext_1_0_23_caffe", "alexnet_caffe"}
-    assert {reference(name).resolution for name in reference_names()} == {224, 227}
+    others = {name: reference(name).resolution for name in reference_names()}
+    assert {name for name, size in others.items() if size not in (224, 227)} == {
+        "mobilenet_v4_conv_medium",
+        *TINY,
+    }
+    assert [reference(name).resolution for name in sorted(TINY)] == [32, 96]
+    assert [reference(name).classes for name in sorted(TINY)] == [10, 2]
 
 
 def test_layouts_differ_where_they_should() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from nas.architecture import Architecture
+from nas.branches import deployed_state
 from nas.formats.litert import LiteRT, installed
 from nas.formats.tflite import to_tflite
 from nas.formats.verified import IMAGES, TOLERANCE, noise
@@ -26,8 +27,7 @@ def checked_tflite(
 
     Errors: `NasError` where the difference exceeds 1e-4.
     """
-    state = {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
-    data = to_tflite(arch, state, metadata=metadata)
+    data = to_tflite(arch, deployed_state(module), metadata=metadata)
     if not installed():
         return data, None
     images = noise(arch, IMAGES, seed=1)

@@ -79,7 +79,18 @@ class Kernel(NamedTuple):
         return sum(map(prod, self.inputs)) + written * (1 + self.residual) + self.weights
 
 
-def kernels(graph: Graph) -> tuple[Kernel, ...]:
+class Fusion(NamedTuple):
+    """What a runtime fuses: these activations with the kernel before them, with `adds` an addition
+    with a convolution, with `splits` the slices that are all of a tensor together with one another.
+    What is `free` is not executed."""
+
+    epilogues: tuple[Act | None, ...] = EPILOGUES
+    splits: bool = False
+    adds: bool = True
+    free: tuple[KernelOp, ...] = ()
+
+
+def kernels(graph: Graph, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # noqa: B008
     """The kernels of a graph, in execution order."""
     nodes = graph.nodes
     readers: list[list[int]] = [[] for _ in nodes]
@@ -89,25 +100,40 @@ def kernels(graph: Graph) -> tuple[Kernel, ...]:
     executed: list[Kernel] = []
     owner: dict[int, int] = {}  # the convolution nodes that may still absorb: their kernels' index
     for i, node in enumerate(nodes[1:], 1):
-        absorber = _absorber(node, nodes, readers, owner, graph.output)
+        if fusion.splits and node.op in ("slice", "slice_rows"):
+            source, parts = node.inputs[0], [nodes[j] for j in readers[node.inputs[0]]]
+            axis = 0 if node.op == "slice" else 1
+            whole = (
+                sum(p.shape[axis] for p in parts if p.op == node.op) == nodes[source].shape[axis]
+            )
+            if whole and len(parts) > 1:
+                if i == readers[source][0]:
+                    shape = nodes[source].shape
+                    executed.append(Kernel("split", (shape,), shape))
+                continue
+        absorber = None
+        if fusion.adds or node.op != "add":
+            absorber = _absorber(node, nodes, readers, owner, graph.output)
         if absorber is None:
             owner[i] = len(executed)
             executed.append(_kernel(node, nodes))
         else:
             owner[i] = at = owner[absorber]
             executed[at] = executed[at]._replace(residual=executed[at].residual or node.op == "add")
-        if node.act in EPILOGUES:
+        if node.act in fusion.epilogues:
             executed[owner[i]] = executed[owner[i]]._replace(act=node.act)
         else:
             executed.append(Kernel("activate", (node.shape,), node.shape, act=node.act))
-    return tuple(k for k in executed if k.op != "activate" or k.act is not None)
+    return tuple(
+        k for k in executed if k.op not in fusion.free and (k.op != "activate" or k.act is not None)
+    )
 
 
 @lru_cache(maxsize=1 << 15)
-def row_kernels(row: Block, input_shape: Shape) -> tuple[Kernel, ...]:
+def row_kernels(row: Block, input_shape: Shape, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # noqa: B008
     """The kernels of one row of an architecture, memoised. No runtime's fusion is lost: every
     addition stands in the row of its convolution."""
-    return kernels(block_graph(row, input_shape))
+    return kernels(block_graph(row, input_shape), fusion)
 
 
 def _absorber(

@@ -1,7 +1,9 @@
 """What a runtime makes of a network: the kernels of each row, by the name of a lowering.
 
 `fused` is what every runtime does, see `nas.latency.lowering.kernels`; `nchwc16` and `nchwc8` are
-onnxruntime's on processors with vectors of that many floats, see `nas.latency.lowering.nchwc`.
+onnxruntime's on processors with vectors of that many floats, see `nas.latency.lowering.nchwc`;
+`openvino` is that of OpenVINO's CPU plugin, which fuses more activations; `ethos-u`
+is that of Arm's NPUs, which add by themselves and concatenate and split for nothing.
 """
 
 from __future__ import annotations
@@ -10,21 +12,25 @@ from typing import Final, Literal
 
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
-from nas.graph import Shape
-from nas.latency.lowering.kernels import Kernel, row_kernels
+from nas.graph import ACTIVATIONS, Shape
+from nas.latency.lowering.kernels import Fusion, Kernel, row_kernels
 from nas.latency.lowering.nchwc import Lowered, lower_row, to_planar
 
-Lowering = Literal["fused", "nchwc16", "nchwc8"]
+Lowering = Literal["fused", "nchwc16", "nchwc8", "openvino", "ethos-u"]
 NEUTRAL: Final = "fused"
+FUSIONS: dict[Lowering, Fusion] = {
+    "fused": Fusion(),
+    "openvino": Fusion((None, "relu", "relu6", "sigmoid", "hswish", "silu"), splits=True),
+    "ethos-u": Fusion((None, *ACTIVATIONS), adds=False, free=("concat", "slice")),
+}
 BLOCKS: dict[Lowering, int] = {"nchwc16": 16, "nchwc8": 8}
 
 
 def lowered_row(lowering: Lowering, row: Block, input_shape: Shape, blocked: bool) -> Lowered:
     """The kernels of one row, whose input is in the runtime's own layout or not; memoised."""
-    if lowering == NEUTRAL:
-        return Lowered(
-            row_kernels(row, input_shape), False, block_graph(row, input_shape).output_shape
-        )
+    if lowering in FUSIONS:
+        executed = row_kernels(row, input_shape, FUSIONS[lowering])
+        return Lowered(executed, False, block_graph(row, input_shape).output_shape)
     return lower_row(row, input_shape, blocked, BLOCKS[lowering])
 
 
@@ -35,7 +41,7 @@ def lowered_output(lowering: Lowering, shape: Shape, blocked: bool) -> tuple[Ker
 
 def typical_layout(lowering: Lowering, shape: Shape) -> bool:
     """Whether a row's input of that shape is most often in the runtime's own layout."""
-    return lowering != NEUTRAL and shape[0] >= BLOCKS[lowering]
+    return lowering in BLOCKS and shape[0] >= BLOCKS[lowering]
 
 
 def network_kernels(arch: Architecture, lowering: Lowering = NEUTRAL) -> tuple[Kernel, ...]:

@@ -10,20 +10,28 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
-from nas.latency.lowering.rows import NEUTRAL
+from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES, TARGETS_FOLDER
+from nas.latency.lowering.rows import BLOCKS, NEUTRAL
 from nas.latency.measuring.bundle import model_files
+from nas.latency.measuring.engines import (
+    check_precision,
+    loader,
+    runtime_facts,
+    subject_entries,
+)
 from nas.latency.measuring.plan import SUBJECTS, Sampler, mixed_network, subjects
 from nas.latency.metadata import NAME, Metadata, read_metadata
 from nas.latency.model.predictor import fitted
 from nas.latency.runner.batches import ANCHORS, MeasuringProgress, run
 from nas.latency.runner.main import machine_facts
 from nas.latency.runner.timing import CPU, Failure, TimingSettings, full_provider
+from nas.latency.runtimes import find_runtime
 from nas.latency.table import Subject, read_table
 from nas.support.errors import NasError
 from nas.support.files import check_folder, write_whole
 from nas.support.validation import validated
 
+ONNXRUNTIME = DEFAULT_RUNTIME
 PRECISIONS = ("fp32", "int8")
 # All rows of a table share these settings; the others may change from call to call.
 FIXED = ("runtime", "provider", "threads", "precision")
@@ -33,6 +41,7 @@ def measure(
     name: str,
     *,
     minutes: float = MEASURE_MINUTES,
+    runtime: str = ONNXRUNTIME,
     provider: str = CPU,
     threads: int = 1,
     precision: str = DEFAULT_PRECISION,
@@ -41,22 +50,29 @@ def measure(
     progress: Callable[[MeasuringProgress], None] | None = None,
     sample: Sampler = mixed_network,
 ) -> tuple[Path, list[str]]:
-    """Times networks, blocks and kernels through onnxruntime and writes NAME.csv and NAME.yaml.
+    """Times networks, blocks and kernels with a runtime and writes NAME.csv and NAME.yaml.
 
     Rows that the table already has are kept and more are added, so a call that was interrupted
     goes on where it stopped; nothing is written before the first batch is done. `sample(seed)`
-    gives the networks to be timed. Returns the path of the YAML, which `Target.load` reads, and
-    lines about what is wrong with the machine. Errors: `NasError` for an unusable name, folder,
-    provider or budget, or a table that was made with other settings.
+    gives the networks to be timed. `provider` is onnxruntime's. Returns the path of the YAML, which
+    `Target.load` reads, and lines about what is wrong with the machine. Errors: `NasError` for an
+    unusable name, folder, runtime, provider or budget, or a table that was made with other
+    settings.
     """
     check_numbers(threads, visits, precision, minutes)
     cores = os.cpu_count() or threads
     if threads > cores:
         raise NasError(f"threads {threads}: this machine has {cores}")
     check_folder(Path(folder))
+    engine = None if runtime == ONNXRUNTIME else find_runtime(runtime)
     with failures():
         settings = TimingSettings(full_provider(provider), threads, visits)
-        facts = {**machine_facts(settings), "precision": precision}
+        if engine is None:
+            facts = machine_facts(settings)
+        else:
+            check_precision(engine, precision)
+            facts = runtime_facts(engine, settings)
+    facts |= {"precision": precision}
     target, table, metadata = begin(name, Path(folder), facts)
     plan = planned(table, sample)
     notes: list[str] = []
@@ -69,8 +85,10 @@ def measure(
 
     try:
         with TemporaryDirectory() as models, failures():
-            entries = model_files(Path(models), plan, precision)
-            outcome = run(Path(models), entries, table, settings, minutes, report, SUBJECTS)
+            entries, load = model_files(Path(models), plan, precision), None
+            if engine is not None:
+                entries, load = subject_entries(plan), loader(engine, precision, threads)
+            outcome = run(Path(models), entries, table, settings, minutes, report, SUBJECTS, load)
         notes = outcome.warnings()
     finally:
         if table.exists() and target.exists():
@@ -113,7 +131,7 @@ def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, P
     check_name(name)
     target, table = folder / f"{name}.yaml", folder / f"{name}.csv"
     data = {"name": name, "provenance": "measured", "sources": ["nas measure"], **facts}
-    if facts["precision"] != "fp32":
+    if facts["precision"] != "fp32" and facts["lowering"] in BLOCKS:
         data["lowering"] = NEUTRAL
     new = validated(Metadata, data, f"target {name}")
     if target.exists():

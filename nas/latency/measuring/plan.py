@@ -36,6 +36,8 @@ LINEAR = 0.05  # share of linear layers among the others: networks have few, of 
 SUBJECTS = len(ANCHORS) + round((NETWORKS - len(ANCHORS)) / SHARE)
 SIZES = (16, 32, 64, 96, 128, 160, 192, 224, 256)
 MAX_WEIGHTS = 110_000_000  # the largest published layer, of the VGGs, has 103 million
+# Added after tables had been begun, whose plan is to go on as it was; their kernels are the same.
+LATER = ("tiny", "mobilenet_v4", "lcnet", "repvgg", "mobileone", "mlperf_tiny")
 UNTIMED = ("gap", "skip")  # every timed block has a `gap` after it, and a `skip` does nothing
 
 
@@ -51,7 +53,12 @@ def _space(name: str) -> SearchSpace:
 
 @lru_cache
 def _shipped() -> tuple[str, ...]:
-    return tuple(space_names())
+    return tuple(name for name in space_names() if not name.startswith(LATER))
+
+
+@lru_cache
+def _published() -> tuple[str, ...]:
+    return tuple(name for name in reference_names() if not name.startswith(LATER))
 
 
 def anchors() -> list[Subject]:
@@ -96,7 +103,7 @@ def _source(rng: np.random.Generator, sample: Sampler) -> Architecture:
         case 1:
             return _space(str(rng.choice(_shipped()))).sample(seed)
         case _:
-            return reference(str(rng.choice(reference_names())))
+            return reference(str(rng.choice(_published())))
 
 
 def _rows(arch: Architecture) -> Iterator[tuple[Block, Shape]]:

@@ -10,10 +10,12 @@ from typing import NamedTuple
 from nas.architecture import Architecture
 from nas.defaults import VERIFY_MINUTES
 from nas.latency.measuring.bundle import model_files
-from nas.latency.measuring.measure import PRECISIONS, check_numbers, failures
+from nas.latency.measuring.engines import loader, runtime_facts, subject_entries
+from nas.latency.measuring.measure import ONNXRUNTIME, PRECISIONS, check_numbers, failures
 from nas.latency.runner.batches import MeasuringProgress, run
 from nas.latency.runner.main import machine_facts
 from nas.latency.runner.timing import CPU, TimingSettings, full_provider
+from nas.latency.runtimes import NAMES, Runtime, find_runtime
 from nas.latency.table import Subject
 from nas.latency.target import Prediction, Target
 from nas.support.errors import NasError
@@ -51,17 +53,21 @@ def verify(
 
     Errors: `NasError` where the target's runtime, precision or provider cannot be run here.
     """
-    settings = _settings(target, visits)
+    settings, engine = _settings(target, visits)
     precision = target.metadata.precision
     check_numbers(settings.threads, visits, precision, minutes)
     subjects = [Subject.network(arch) for arch in networks]
     unique = list(dict.fromkeys(subjects))
     with TemporaryDirectory() as name, failures():
         folder = Path(name)
-        entries = model_files(folder, unique, precision)
         results = folder / "results.csv"
-        outcome = run(folder, entries, results, settings, minutes, progress, len(unique))
-        machine = machine_facts(settings)
+        if engine is None:
+            entries, load = model_files(folder, unique, precision), None
+            machine = machine_facts(settings)
+        else:
+            entries, load = subject_entries(unique), loader(engine, precision, settings.threads)
+            machine = runtime_facts(engine, settings)
+        outcome = run(folder, entries, results, settings, minutes, progress, len(unique), load)
     rows = {row.spec: row for row in outcome.rows}
     compared: list[Comparison | None] = []
     for arch, subject in zip(networks, subjects, strict=True):
@@ -75,17 +81,22 @@ def verify(
     return compared, notes + outcome.warnings()
 
 
-def _settings(target: Target, visits: int) -> TimingSettings:
-    """The settings of a target's measurement. Errors: `NasError` where they cannot be used here."""
+def _settings(target: Target, visits: int) -> tuple[TimingSettings, Runtime | None]:
+    """The settings of a target's measurement and its runtime, None for onnxruntime.
+
+    Errors: `NasError` where they cannot be used here.
+    """
     facts = target.metadata
-    if not facts.runtime.startswith("onnxruntime") or facts.precision not in PRECISIONS:
+    name = facts.runtime.split()[0] if facts.runtime else ""
+    if name not in (ONNXRUNTIME, *NAMES) or facts.precision not in PRECISIONS:
         raise NasError(
             f"target {target.name} is of {facts.runtime} in {facts.precision}, which cannot be run "
-            f"here: only onnxruntime in {' or '.join(PRECISIONS)}"
+            f"here: only {', '.join([ONNXRUNTIME, *NAMES])} in {' or '.join(PRECISIONS)}"
         )
     try:
+        engine = None if name == ONNXRUNTIME else find_runtime(name)
         with failures():
             provider = full_provider(facts.provider or CPU)
     except NasError as error:
         raise NasError(f"target {target.name} cannot be run here: {error}") from None
-    return TimingSettings(provider, facts.threads or 1, visits)
+    return TimingSettings(provider, facts.threads or 1, visits), engine

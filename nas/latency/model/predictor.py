@@ -120,10 +120,12 @@ def table_predictor(metadata: Metadata, table: Path) -> Predictor:
 
 def fitted(metadata: Metadata, table: Path) -> Metadata:
     """Fits the predictor of a table, stores it beside the table and returns the metadata with the
-    noise of the measurement and, with networks enough, the error on networks left out."""
+    noise of a measurement and, with networks enough, the error on networks left out."""
     rows = read_table(table)
     _store(fit_rows(rows, metadata.lowering), metadata, table)
-    noise = round(float(np.median([row.spread for row in rows])), 5)
+    noise = None
+    if metadata.provenance == "measured":
+        noise = round(float(np.median([row.spread for row in rows])), 5)
     networks = [i for i, row in enumerate(rows) if row.subject.kind == "network"]
     error = None
     if len(networks) >= FEWEST_NETWORKS:

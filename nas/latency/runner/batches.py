@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .clock import Clock, Row, Watch, merged
-from .timing import Failure, Model, TimingSettings, time_loaded
+from .timing import Failure, Model, TimingSettings, onnx_model, time_loaded
 
 COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
 BATCH = 48  # models; a visit to each of them takes longer than most disturbances
@@ -88,9 +88,10 @@ def run(
     minutes: float,
     report: Callable[[MeasuringProgress], None],
     total: int,
+    load: Callable[[Entry], Callable[[], object]] | None = None,
 ) -> Outcome:
     """Times the entries, about `total` of them, and writes all rows to `results` after each batch.
-    The entries' files are in `folder`.
+    The entries' files are in `folder`: models of onnxruntime, unless `load` gives what runs one.
 
     The first entries are the anchors. Rows that `results` has are kept. Rows with fewer visits than
     asked for are timed again, in new sessions, once all others have been timed. The run ends with
@@ -99,7 +100,7 @@ def run(
     start, limit = monotonic(), minutes * 60
     kept = read_rows(results)
     known = {row[:2]: row for row in kept}
-    loader = _Loader(folder, settings)
+    loader = _Loader(folder, settings, load)
     coming = iter(entries)
     first = list(islice(coming, ANCHORS))
     usual = [entry for entry in first if not kept or entry[:2] in known]
@@ -150,8 +151,13 @@ def run(
 class _Loader:
     """Loads models; `left_out` has a line for each that could not be loaded, with the reason."""
 
-    def __init__(self, folder: Path, settings: TimingSettings) -> None:
-        self._folder, self._settings = folder, settings
+    def __init__(
+        self,
+        folder: Path,
+        settings: TimingSettings,
+        load: Callable[[Entry], Callable[[], object]] | None,
+    ) -> None:
+        self._folder, self._settings, self._other = folder, settings, load
         self._memory = _free_memory() // 4  # a runtime may hold each weight twice
         self.left_out: list[str] = []
 
@@ -173,10 +179,12 @@ class _Loader:
         if size > self._memory:
             self.left_out.append(f"{entry.file} was left out: its weights take {size >> 20} MB")
             return []
-        for name, length in entry.weights.items():
-            grow_weights(self._folder / name, length)
         try:
-            return [Model(str(self._folder / entry.file), self._settings)]
+            if self._other is not None:
+                return [Model(self._other(entry), self._settings)]
+            for name, length in entry.weights.items():
+                grow_weights(self._folder / name, length)
+            return [onnx_model(str(self._folder / entry.file), self._settings)]
         except Failure:
             raise
         except Exception as error:  # whatever a runtime throws about one model

@@ -74,24 +74,35 @@ def full_provider(name: str) -> str:
     raise Failure(f"provider {name!r} is not available; onnxruntime has here: {', '.join(known)}")
 
 
-class Model:
-    """A loaded model (a path, or bytes) with its input and output bound, and its visits."""
+def onnx_model(model: str | bytes, settings: TimingSettings) -> Model:
+    """A model of onnxruntime (a path, or bytes) with its input and output bound."""
+    return Model(_bound(model, settings), settings)
 
-    def __init__(self, model: str | bytes, settings: TimingSettings) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = settings.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        providers = [settings.provider] + [CPU] * (settings.provider != CPU)
-        self._session = onnxruntime.InferenceSession(model, options, providers=providers)
-        if self._session.get_providers()[0] != settings.provider:
-            raise Failure(f"{settings.provider} is installed but does not start")
-        self._binding = self._session.io_binding()
-        image, logits = self._session.get_inputs()[0], self._session.get_outputs()[0]
-        pixels = np.random.RandomState(0).standard_normal(image.shape).astype(np.float32)
-        self._binding.bind_cpu_input(image.name, pixels)
-        # On a GPU too, a run has ended once the output is in the CPU's memory.
-        self._binding.bind_output(logits.name, "cpu")
+
+def _bound(model: str | bytes, settings: TimingSettings) -> Callable[[], object]:
+    """What runs a model of onnxruntime once."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    providers = [settings.provider] + [CPU] * (settings.provider != CPU)
+    session = onnxruntime.InferenceSession(model, options, providers=providers)
+    if session.get_providers()[0] != settings.provider:
+        raise Failure(f"{settings.provider} is installed but does not start")
+    binding = session.io_binding()
+    image, logits = session.get_inputs()[0], session.get_outputs()[0]
+    pixels = np.random.RandomState(0).standard_normal(image.shape).astype(np.float32)
+    binding.bind_cpu_input(image.name, pixels)
+    # On a GPU too, a run has ended once the output is in the CPU's memory.
+    binding.bind_output(logits.name, "cpu")
+    return lambda: session.run_with_iobinding(binding)
+
+
+class Model:
+    """A loaded model, which `run` runs once, and its visits."""
+
+    def __init__(self, run: Callable[[], object], settings: TimingSettings) -> None:
+        self._run = run
         self._own_time = settings.threads == 1 and settings.provider == CPU
         self._visits: list[float] = []
 
@@ -103,15 +114,14 @@ class Model:
         """The 10th percentile, in seconds, over some runs in a row: as many as fit into the shorter
         of `VISIT_SECONDS`, or into the longer while fewer than `FEWEST_RUNS` were undisturbed, and
         never fewer than `FEWEST_RUNS`."""
-        session, binding = self._session, self._binding
         for _ in range(WARM_UP):
-            session.run_with_iobinding(binding)
+            self._run()
         kept: list[float] = []
         disturbed: list[float] = []
         begin = perf_counter()
         while True:
             switches, cpu, start = _switches(), thread_time(), perf_counter()
-            session.run_with_iobinding(binding)
+            self._run()
             end = perf_counter()
             if _switches() == switches:
                 kept.append(end - start)

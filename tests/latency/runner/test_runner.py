@@ -27,9 +27,9 @@ from nas.latency.runner.clock import Clock, Row, merged
 from nas.latency.runner.timing import (
     CPU,
     Failure,
-    Model,
     TimingSettings,
     full_provider,
+    onnx_model,
     time_loaded,
 )
 
@@ -98,7 +98,7 @@ def test_latencies_are_those_of_other_clocks() -> None:
         for size in (8, 128)
     ]
     settings = TimingSettings(visits=3)
-    loaded = [Model(m.SerializeToString(), settings) for m in models]
+    loaded = [onnx_model(m.SerializeToString(), settings) for m in models]
     small, large = time_loaded(loaded, settings)
     assert 0 < 5 * small.latency_ms < large.latency_ms
     assert (small.visits, large.visits) == (3, 3)

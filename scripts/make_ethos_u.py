@@ -1,0 +1,36 @@
+"""Makes the targets of Ethos-U NPUs in `latency_tables/ethos-u`: tables of what Arm's Vela compiler
+estimates for networks of the space `tiny` and for rows of others.
+
+    python scripts/make_ethos_u.py [ACCELERATOR ...]
+
+The same version of Vela gives the same tables. No silicon is measured.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from nas.latency.measuring.estimating import estimate
+from nas.latency.metadata import read_metadata
+from nas.latency.runtimes.accelerators import ACCELERATORS
+from nas.support.files import write_whole
+
+FOLDER = Path(__file__).parent.parent / "latency_tables" / "ethos-u"
+ROWS, MINUTES = 400, 60.0
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or ACCELERATORS:
+        path, left_out = estimate(name, name, minutes=MINUTES, rows=ROWS, folder=FOLDER)
+        metadata = read_metadata(path).model_copy(
+            update={"name": f"ethos-u/{name}", "aliases": [name]}
+        )
+        write_whole(path, metadata.to_yaml())
+        error = metadata.error
+        print(f"{name}: mean error {error.mape:.2%}" if error else name, *left_out, flush=True)
+
+
+if __name__ == "__main__":
+    main()

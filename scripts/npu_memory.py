@@ -1,0 +1,79 @@
+"""Judges `nas.latency.model.npu_memory`, and the shipped targets of Ethos-U NPUs, against Vela on
+networks that neither was fitted to.
+
+    python scripts/npu_memory.py [OUTPUT.md]
+
+The numbers of `npu_memory` were read off 404 networks of the space `tiny` (seeds below 400) on
+ethos-u55-128; the whole networks of the targets' tables have seeds below 2000. Here are seeds from
+10,000 on, on two NPUs, and published networks of other families.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from nas import Target, cost, reference
+from nas.architecture import Architecture
+from nas.formats.tflite import to_tflite
+from nas.latency.runtimes.accelerators import find_accelerator
+from nas.latency.runtimes.vela import estimate, title
+from nas.space import SearchSpace
+from nas.support.files import write_whole
+
+NPUS = ("ethos-u55-128", "ethos-u65-256")
+COUNT, FIRST_SEED = 150, 10_000
+OTHERS = {
+    "mlperf_tiny_resnet8": 32,
+    "mlperf_tiny_vww": 96,
+    "mobilenet_v1_050": 96,
+    "mobilenet_v2_075": 96,
+    "mnasnet_050": 96,
+    "shufflenet_v2_x0_5": 96,
+    "squeezenet1_1": 96,
+    "resnet18": 64,
+    "mobilenet_v4_conv_small": 96,
+}
+COLUMNS = (
+    "NPU", "networks", "SRAM: median error", "within 5%", "float peak / 4: within 5%",
+    "flash: median error", "within 5%", "latency: mean error", "within 5%",
+)  # fmt: skip
+
+
+def line(npu: str, label: str, networks: list[Architecture]) -> str:
+    """A row of the table: how far the predictions are off Vela's numbers on these networks."""
+    accelerator, target = find_accelerator(npu), Target.load(npu)
+    off = []
+    for arch in networks:
+        found = estimate(to_tflite(arch.graph(), int8={}), accelerator)
+        memory = target.memory(arch)
+        assert memory is not None
+        predicted = (*memory, cost(arch).peak_bytes / 4, target.predict(arch).ms)
+        true = (found.sram_bytes, found.flash_bytes, found.sram_bytes, found.latency_ms)
+        off.append(np.abs(np.array(predicted) / np.array(true) - 1))
+    sram, flash, float_peak, ms = np.array(off).T
+    near = [f"{np.mean(errors <= 0.05):.0%}" for errors in (sram, float_peak, flash, ms)]
+    return (
+        f"| {npu} | {len(networks)} {label} | {np.median(sram):.1%} | {near[0]} | {near[1]} "
+        f"| {np.median(flash):.1%} | {near[2]} | {np.mean(ms):.1%} | {near[3]} |"
+    )
+
+
+def main() -> None:
+    output = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    space = SearchSpace.load("tiny")
+    sampled = [space.sample(FIRST_SEED + i) for i in range(COUNT)]
+    others = [reference(name, resolution=px) for name, px in OTHERS.items()]
+    lines = [f"{title()}, random weights", "", f"| {' | '.join(COLUMNS)} |"]
+    lines.append("|---|---|" + "---:|" * (len(COLUMNS) - 2))
+    for npu in NPUS:
+        lines += [line(npu, "of `tiny`", sampled), line(npu, "published", others)]
+        print("\n".join(lines[-2:]), flush=True)
+    if output:
+        write_whole(output, "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Exports of single runtimes are run before they are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import Run
+from torch import nn
+
+import nas
+from nas.architecture import Architecture
+from nas.blocks import Block
+from nas.formats.verified import initialised
+from nas.support.errors import NasError
+from nas.training.export_others import SUFFIXES, export_other
+
+ARCH = Architecture(
+    20,
+    (Block("repvgg", out=8, stride=2),),
+    ((Block("uib", out=12, hidden=24), Block("shuffle", out=12)),),
+    (Block("gap"), Block("linear", out=5)),
+)
+FILES = {
+    "mnn": {"net.mnn"},
+    "ncnn": {"net.bin", "net.param"},
+    "openvino": {"net.bin", "net.xml"},
+    "torch": {"net.pt2"},
+}
+
+
+@pytest.mark.parametrize("form", SUFFIXES)
+def test_a_format_is_written_and_computes_what_torch_does(form: str, tmp_path: Path) -> None:
+    pytest.importorskip({"mnn": "MNN"}.get(form, form))
+    done = export_other(form, ARCH, initialised(ARCH), tmp_path / f"net{SUFFIXES[form]}")
+    assert {path.name for path in done.files} == {path.name for path in tmp_path.iterdir()}
+    assert {path.name for path in done.files} == FILES[form]
+    assert done.difference <= 1e-4
+    assert done.runtime.startswith(form)
+
+
+class Wrong(nn.Module):
+    """A network's module that computes something else."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.inner = module
+
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        return self.inner(x) + 1
+
+    def state_dict(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        return self.inner.state_dict(*args, **kwargs)
+
+
+def test_a_file_that_computes_something_else_is_not_kept(tmp_path: Path) -> None:
+    pytest.importorskip("ncnn")
+    stem = [{"kind": "conv", "out": 8, "stride": 2}]
+    plain = Architecture.from_dict({**ARCH.to_dict(), "stem": stem})
+    wrong = Wrong(nas.build(plain).eval())
+    with pytest.raises(NasError, match=r"differs from torch by .*, over 0.0001"):
+        export_other("ncnn", plain, wrong, tmp_path / "net.param")
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_ending_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NasError, match=r"a file of ncnn ends in \.param"):
+        export_other("ncnn", ARCH, initialised(ARCH), tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_studys_network_by_the_command(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("ncnn")
+    words = ("--space", "tiny", "--budget", "2M", "--trials", "1", "--sampler", "random")
+    code, _, _ = run("search", "--target", "jetson", *words)
+    assert code == 0
+    (study,) = (path.stem for path in (tmp_path / "studies").glob("*.yaml"))
+    code, out, _ = run("export", study, "--format", "ncnn", "--output", "net.param")
+    assert code == 0
+    assert "largest difference between ncnn" in out
+    assert (tmp_path / "net.bin").exists()
+    code, _, err = run("export", study, "--format", "ncnn", "--dynamic-batch")
+    assert code == 2
+    assert "--format ncnn is float32, for one image" in err
