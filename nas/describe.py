@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nas.architecture import Architecture
-from nas.costs import cost, graph_cost
+from nas.costs import bytes_at, cost, graph_cost
 from nas.latency import Target
 
 
@@ -24,7 +24,7 @@ def layers(arch: Architecture, target: Target) -> list[dict[str, Any]]:
                 "shape": list(graph.output_shape),
                 "params": params,
                 "macs": macs,
-                "peak_bytes": peak_bytes,
+                "peak_bytes": bytes_at(target.metadata.precision, peak_bytes),
                 "latency_ms": latency_ms,
             }
         )
@@ -32,17 +32,20 @@ def layers(arch: Architecture, target: Target) -> list[dict[str, Any]]:
 
 
 def describe(arch: Architecture, target: Target) -> dict[str, Any]:
-    """Totals and layers; the latency is predicted for `target`, with its interval. It is
-    `constant_ms`, which belongs to no layer, plus the layers' latencies."""
+    """Totals and layers; bytes are those of the target's precision, and the latency is predicted
+    for it, with its interval. It is `constant_ms`, which belongs to no layer, plus the layers'
+    latencies."""
     total, latency = cost(arch), target.predict(arch)
+    precision = target.metadata.precision
     return {
         "name": arch.name or arch.hash[:12],
         "target": target.name,
+        "precision": precision,
         "resolution": arch.resolution,
         "params": total.params,
         "macs": total.macs,
-        "peak_bytes": total.peak_bytes,
-        "weight_bytes": total.weight_bytes,
+        "peak_bytes": bytes_at(precision, total.peak_bytes),
+        "weight_bytes": bytes_at(precision, total.weight_bytes),
         "latency_ms": latency.ms,
         "latency_interval_ms": [latency.low_ms, latency.high_ms],
         "constant_ms": target.constant_ms,

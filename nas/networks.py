@@ -1,4 +1,4 @@
-"""A network by a published one's name, or by a file: an architecture's JSON, or ONNX from nas.
+"""A network by a published one's name, or by a file: an architecture's JSON, or nas' export.
 
 `nas.study.networks` finds studies and trainings too, and falls back on this.
 """
@@ -14,7 +14,7 @@ from nas.references import meant, reference, reference_names
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
 
-SUFFIXES = (".json", ".onnx")
+SUFFIXES = (".json", ".onnx", ".tflite")
 
 
 def find_network(
@@ -47,11 +47,17 @@ def find_network(
 
 
 def read_network(path: Path) -> Architecture:
-    """The architecture of a JSON file, or of the metadata of an ONNX file that nas wrote.
+    """The architecture of a JSON file, or of the metadata of an ONNX or TFLite file of nas'.
 
     Errors: `NasError` with the file and the rule.
     """
-    text = _metadata(path) if path.suffix == ".onnx" else read_text(path, str(path))
+    match path.suffix:
+        case ".onnx":
+            text = _metadata(path)
+        case ".tflite":
+            text = _tflite_metadata(path)
+        case _:
+            text = read_text(path, str(path))
     try:
         return Architecture.from_json(text)
     except NasError as error:
@@ -71,6 +77,25 @@ def _metadata(path: Path) -> str:
     for entry in model.metadata_props:
         if entry.key == "architecture":
             return str(entry.value)
-    raise NasError(
+    raise _not_ours(path)
+
+
+def _tflite_metadata(path: Path) -> str:
+    """The architecture's JSON in a TFLite file."""
+    from nas.formats.tflite import read_metadata
+
+    try:
+        known = read_metadata(path.read_bytes())
+    except OSError as error:
+        raise NasError(f"{path}: {error.strerror}") from None
+    except NasError as error:
+        raise NasError(f"{path}: {error}") from None
+    if "architecture" not in known:
+        raise _not_ours(path)
+    return known["architecture"]
+
+
+def _not_ours(path: Path) -> NasError:
+    return NasError(
         f"{path}: its metadata have no 'architecture': it was not written by this program"
     )

@@ -38,7 +38,7 @@ def test_commands_that_are_shown_exist_with_their_options(document: Path) -> Non
     commands = get_command(app).commands  # type: ignore[attr-defined]
     for name, rest, inline, rest_inline in COMMAND.findall(document.read_text()):
         known = {option for p in commands[name or inline].params for option in p.opts}
-        options = re.findall(r"(?<![\w-])--[a-z-]+", (rest or rest_inline).split("#")[0])
+        options = re.findall(r"(?<![\w-])--[a-z0-9-]+", (rest or rest_inline).split("#")[0])
         assert set(options) <= known, f"nas {name or inline} has no {set(options) - known}"
 
 

@@ -1,4 +1,4 @@
-"""`nas studies`, `nas show` and `nas export`."""
+"""`nas show` and `nas export`."""
 
 from __future__ import annotations
 
@@ -11,40 +11,11 @@ import typer
 from nas.cli.data import MovedOption
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
 from nas.cli.terminal import echo, echo_json, echo_lines
+from nas.support.text import significant
 
 if TYPE_CHECKING:
-    from nas.study import Record, Study
-
-
-def list_studies(storage: StorageOption = None) -> None:
-    """List the studies that are kept here."""
-    from nas.cli.tables import show, table
     from nas.study import Study
-    from nas.study.storage.storage import Storage
-    from nas.support.errors import NasError
-
-    rows: list[tuple[object, ...]] = []
-    where = Storage(storage)
-    for name in where.names():
-        try:
-            study = Study.open(where, name)
-            s, tally = study.settings, study.tally()
-            best = _scored(study, tally.best) if tally.best else "–"
-        except NasError as error:
-            rows.append((name, str(error), "", "", "", ""))
-            continue
-        trials = f"{tally.trials}/{s.trials}"
-        rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
-    if not rows:
-        echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
-        return
-    columns = ("study", "space", "target", "budgets", "trials", "best")
-    show(table(columns, rows, left=4, fold=columns[:4]))
-
-
-def _scored(study: Study, best: Record) -> str:
-    """The best network's predicted accuracy, or its score."""
-    return f"{best.score:.1f}% predicted" if study.predicts else f"score {best.score:.3f}"
+    from nas.training.export import FileFormat
 
 
 def show(
@@ -58,15 +29,16 @@ def show(
 ) -> None:
     """Show a study: its Pareto front, and its best network."""
     from nas import plugins
-    from nas.cli.tables import layers_table, print_best, print_finalists, study_target
+    from nas.cli.tables import layers_table, print_best, print_finalists
     from nas.cli.tables import show as show_parts
+    from nas.report.words import study_target
     from nas.study import Study
     from nas.study.config import config_text
 
     plugins.load_all(plugin)
     loaded = Study.load(study, storage)
     if as_json:
-        echo_json(_as_dict(loaded))
+        echo_json(study_facts(loaded))
         return
     if as_config:
         echo_lines(config_text(loaded))
@@ -80,7 +52,8 @@ def show(
         show_parts("", f"Trial {best.trial}, the best, layer by layer", layers)
 
 
-def _as_dict(study: Study) -> dict[str, Any]:
+def study_facts(study: Study) -> dict[str, Any]:
+    """A study as JSON types."""
     from nas.study.finalists import read_finalists
     from nas.study.rounds import trained as learned
 
@@ -124,29 +97,51 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The ONNX file to write. Default: STUDY.onnx, DIR/model.onnx"
+            "--output",
+            "-o",
+            help="The file to write, .onnx or .tflite. Default: STUDY.onnx, DIR/model.onnx",
         ),
     ] = None,
     trial: Annotated[int | None, typer.Option(help="A trial's number. Default: the best.")] = None,
-    export_format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    export_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="onnx or tflite. Default: that of --output.", show_default=False
+        ),
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Write int8, calibrated on the training images.")
+    ] = False,
+    symmetric: Annotated[
+        bool, typer.Option("--symmetric", help="int8 with its zero at 0, for TensorRT.")
+    ] = False,
     dynamic_batch: Annotated[bool, typer.Option(help="Let the batch size vary.")] = False,
     data: MovedOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write a study's best network, one trial's, or a trained network, as ONNX."""
+    """Write a study's best network, one trial's, or a trained network, as ONNX or TFLite."""
     from nas import plugins
-    from nas.cli.tables import extrapolated, known_interval, study_target
+    from nas.cli.export import (
+        ENDINGS,
+        NOT_RUN,
+        export_untrained_int8,
+        export_untrained_tflite,
+        format_of,
+    )
+    from nas.report.words import extrapolated, known_interval, study_target
     from nas.study import Study
-    from nas.support.errors import NasError, one_of
+    from nas.support.errors import NasError
     from nas.support.files import file_name
     from nas.training.checkpoint import is_training
 
-    if export_format != "onnx":
-        raise one_of("export format", export_format, ["onnx"])
+    form = format_of(export_format, output, dynamic_batch=dynamic_batch, symmetric=symmetric)
+    if symmetric and not int8:
+        raise NasError("--symmetric is a kind of int8: give --int8 too")
     plugins.load_all(plugin)
     if is_training(study):
-        _export_training(Path(study), output, dynamic_batch, data)
+        _export_training(Path(study), output, form, int8, symmetric, dynamic_batch, data, as_json)
         return
     from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
 
@@ -155,7 +150,7 @@ def export(
     if output is not None:
         output_file(output)
     loaded = Study.load(study, storage)
-    output = output or unnamed_output(Path(f"{file_name(loaded.name)}.onnx"))
+    output = output or unnamed_output(Path(f"{file_name(loaded.name)}{ENDINGS[form]}"))
     record = loaded.record(trial)
     arch = loaded.network(record)
     metadata = {
@@ -166,29 +161,63 @@ def export(
         "versions": _versions(),
         "weights": "untrained",
     }
-    module = initialised(arch, loaded.settings.seed)
-    difference = export_onnx(arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata)
+    difference: float | None = None
+    if int8:
+        export_untrained_int8(
+            arch,
+            output,
+            form,
+            metadata,
+            symmetric=symmetric,
+            dynamic_batch=dynamic_batch,
+            seed=loaded.settings.seed,
+        )
+    elif form == "onnx":
+        module = initialised(arch, loaded.settings.seed)
+        difference = export_onnx(
+            arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata
+        )
+    else:
+        difference = export_untrained_tflite(arch, output, metadata, loaded.settings.seed)
+    if as_json:
+        shown = {k: v for k, v in record.to_dict().items() if k != "architecture"}
+        echo_json({"file": str(output), **shown, "difference": difference})
+        return
     target, _ = study_target(loaded)
     known = target is None or target.interval_known
     predicted = known_interval(*record.latency_interval_ms, known)
     size = output.stat().st_size / 1e6
     echo(
-        f"{output}: trial {record.trial}, {record.macs / 1e6:.1f} MMACs, "
-        f"{record.params / 1e6:.2f} Mparams, {record.resolution} px, "
-        f"{record.latency_ms:.2f} ms ({predicted}), {size:.2f} MB"
+        f"{output}: trial {record.trial}, {significant(record.macs / 1e6)} MMACs, "
+        f"{significant(record.params / 1e6)} Mparams, {record.resolution} px, "
+        f"{significant(record.latency_ms)} ms ({predicted}), {significant(size)} MB"
     )
     for line in extrapolated(target, [(record.latency_ms, *record.latency_interval_ms)]):
         echo(line)
-    echo(
-        "largest difference between onnxruntime and torch, relative to the largest output where "
-        f"that is above 1: {difference:.2g}"
-    )
+    if int8:
+        echo("int8 with fixed ranges: to be timed, its outputs mean nothing")
+    elif difference is None:
+        echo(NOT_RUN)
+    else:
+        runtime = "onnxruntime" if form == "onnx" else "LiteRT"
+        echo(
+            f"largest difference between {runtime} and torch, relative to the largest output where "
+            f"that is above 1: {difference:.2g}"
+        )
     echo("the weights are untrained: the file is the architecture, ready to be measured")
 
 
 def _export_training(
-    folder: Path, output: Path | None, dynamic_batch: bool, moved: str | None
+    folder: Path,
+    output: Path | None,
+    form: FileFormat,
+    int8: bool,
+    symmetric: bool,
+    dynamic_batch: bool,
+    moved: str | None,
+    as_json: bool,
 ) -> None:
+    from nas.cli.export import ENDINGS, export_trained_int8, print_check
     from nas.data import load_again
     from nas.formats.verified import unnamed_output
     from nas.training import Trained
@@ -196,18 +225,42 @@ def _export_training(
     from nas.training.export import export_trained
 
     trained = Trained.load(folder)
-    output = output or unnamed_output(folder / MODEL)
+    default = folder / MODEL
+    if form != "onnx" or int8:
+        default = default.with_name(f"model{'_int8' if int8 else ''}{ENDINGS[form]}")
+    output = output or unnamed_output(default)
     facts = trained.data
     data = load_again(facts.source, facts.seed, facts.options, facts.checksum, moved)
     metadata = {"versions": _versions(), "weights": f"trained on {data.source}"}
-    done = export_trained(trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata)
-    size = output.stat().st_size / 1e6
-    arch = trained.arch
-    echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
-    echo(
-        f"accuracy on the {done.images} validation images: {done.accuracy:.2%} through "
-        f"onnxruntime, {done.torch_accuracy:.2%} in torch"
-    )
+    if int8:
+        export_trained_int8(
+            trained,
+            data,
+            output,
+            form,
+            symmetric=symmetric,
+            dynamic_batch=dynamic_batch,
+            metadata=metadata,
+            as_json=as_json,
+        )
+        if as_json:
+            return
+    else:
+        done = export_trained(
+            trained,
+            data,
+            output,
+            file_format=form,
+            dynamic_batch=dynamic_batch,
+            metadata=metadata,
+        )
+        if as_json:
+            echo_json({"file": str(output), **done._asdict()})
+            return
+        size = output.stat().st_size / 1e6
+        arch = trained.arch
+        echo(f"{output}: trained on {data.source}, {arch.resolution} px, {significant(size)} MB")
+        print_check(done)
     mean, deviation = (
         ", ".join(f"{v:.4f}" for v in m) for m in (trained.data.mean, trained.data.deviation)
     )

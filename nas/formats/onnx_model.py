@@ -15,6 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from nas.architecture import Architecture
+from nas.formats.folding import Array, State, norm_terms
 from nas.graph import Graph, Node, Shape
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
 OPSET = 17
 IR_VERSION = 8
-BATCH_NORM_EPS = 1e-5
-
-Array = npt.NDArray[np.float32]
-State = Mapping[str, Array]
 
 
 def to_onnx(
@@ -144,15 +141,7 @@ class _Writer:
 
     def _norm_terms(self, node: Node) -> tuple[Array, Array]:
         """Scale and shift of an inference-mode batch norm."""
-        c = node.shape[0]
-        if self.state is None:  # a new network's norm does nothing; only its kernel is wanted
-            return np.ones(c, np.float32), np.zeros(c, np.float32)
-        gamma, beta, mean, var = (
-            np.asarray(self.state[f"{node.name}.norm.{k}"], np.float64)
-            for k in ("weight", "bias", "running_mean", "running_var")
-        )
-        scale = gamma / np.sqrt(var + BATCH_NORM_EPS)
-        return scale.astype(np.float32), (beta - mean * scale).astype(np.float32)
+        return norm_terms(node, self.state)
 
     def _conv(self, node: Node, inputs: list[str], shape: Shape) -> str:
         dims = (node.shape[0], shape[0] // node.groups, *node.kernel)

@@ -1,18 +1,22 @@
 """A float32 ONNX model of ours as int8, in the QDQ form that runtimes turn into integer kernels.
 
 QuantizeLinear and DequantizeLinear stand around every operation; weights are symmetric int8 with a
-scale per output channel, biases int32, activations uint8. The ranges of the activations are fixed
-ones, not calibrated: the model takes the time of an int8 network, its outputs mean nothing.
+scale per output channel, biases int32, activations uint8, or int8 where their zero is to be 0.
+Without scales the ranges of the activations are fixed ones: the model takes the time of an int8
+network, its outputs mean nothing.
 """
 
 from __future__ import annotations
 
-from math import prod
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from nas.formats.scales import LOWEST, Scale, quantised_layer
 
 # By operation, the range of its output: (scale, zero point) of uint8. A range that begins at 0
 # lets a runtime drop the Relu or Clip before it.
@@ -25,18 +29,21 @@ RANGES = {
 }
 MOVES = ("MaxPool", "Slice", "Transpose", "Reshape", "Flatten")  # their output has the input's
 FUSED = (["Relu"], ["Clip"])  # as the only reader: the operation before it computes it as well
-INT8_DEVIATION = 73.0  # of uniformly distributed int8 weights
 
 Range = tuple[float, int]
 
 
-def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
+def quantised(
+    model: onnx.ModelProto, scales: Mapping[str, Scale] | None = None, *, symmetric: bool = False
+) -> onnx.ModelProto:
     """The int8 form of a float32 model of `nas.formats.onnx_model`.
 
-    Weights that are all zero, which stand for any others, stay so, with the scales of newly
-    initialised ones.
+    `scales` are the tensors', by name; `symmetric` ones have their zero at 0. Weights that are all
+    zero, which stand for any others, stay so, with the scales of newly initialised ones.
     """
-    writer = _Quantiser(model.graph)
+    if scales is not None:
+        model = _clipped(model)
+    writer = _Quantiser(model.graph, scales or {}, np.int8 if symmetric else np.uint8)
     for node in model.graph.node:
         writer.node(node)
     graph = helper.make_graph(
@@ -53,10 +60,43 @@ def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
     return made
 
 
+def _clipped(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a layer's hard sigmoid as relu6(x + 3) / 6, its 3 in the bias: all of it
+    is then int8, without a rounding before the clip, as in our TFLite files."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    graph, tensors = made.graph, {tensor.name: tensor for tensor in made.graph.initializer}
+    readers = Counter(name for node in graph.node for name in node.input)
+    layers = {n.output[0]: n for n in graph.node if n.op_type in ("Conv", "Gemm")}
+    nodes = list(graph.node)
+    del graph.node[:]
+    for node in nodes:
+        layer = layers.get(node.input[0]) if node.op_type == "HardSigmoid" else None
+        if layer is None or len(layer.input) < 3 or readers[node.input[0]] > 1:
+            graph.node.append(node)
+            continue
+        bias, gate, result = tensors[layer.input[2]], f"{layer.output[0]}.gate", node.output[0]
+        raised = numpy_helper.to_array(bias) + np.float32(3)
+        bias.CopyFrom(numpy_helper.from_array(raised, bias.name))
+        values = {"low": 0.0, "high": 6.0, "sixth": 1 / 6}
+        low, high, sixth = (f"{gate}.{part}" for part in values)
+        graph.initializer.extend(
+            numpy_helper.from_array(np.array(value, np.float32), f"{gate}.{part}")
+            for part, value in values.items()
+        )
+        graph.node.append(helper.make_node("Clip", [node.input[0], low, high], [gate], gate))
+        graph.node.append(helper.make_node("Mul", [gate, sixth], [result], result))
+    return made
+
+
 class _Quantiser:
     """Collects nodes and initialisers. `ranges` are the activations', by float name."""
 
-    def __init__(self, graph: onnx.GraphProto) -> None:
+    def __init__(
+        self, graph: onnx.GraphProto, scales: Mapping[str, Scale], dtype: type[np.integer]
+    ) -> None:
+        self.dtype, self.zero = dtype, 0 if dtype is np.int8 else -LOWEST
+        self.scales = {name: (s.scale, s.zero + self.zero) for name, s in scales.items()}
         self.nodes: list[onnx.NodeProto] = []
         self.weights: dict[str, onnx.TensorProto] = {}
         self.ranges: dict[str, Range] = {}
@@ -68,7 +108,7 @@ class _Quantiser:
             for name in node.input:
                 self._readers.setdefault(name, []).append(node.op_type)
         for image in graph.input:
-            self._quantise(image.name, SIGNED)
+            self._quantise(image.name, self.scales.get(image.name, SIGNED))
 
     def node(self, node: onnx.NodeProto) -> None:
         """Writes a node with dequantised inputs and, where another node reads it, quantised
@@ -85,7 +125,8 @@ class _Quantiser:
         if output in self._outputs or fused:
             return
         known = self.ranges.get(node.input[0], SIGNED)
-        self._quantise(output, known if node.op_type in MOVES else RANGES.get(node.op_type, SIGNED))
+        fixed = known if node.op_type in MOVES else RANGES.get(node.op_type, SIGNED)
+        self._quantise(output, self.scales.get(output, fixed))
 
     def _input(self, node: onnx.NodeProto, name: str) -> str:
         if name in self.ranges:
@@ -98,34 +139,31 @@ class _Quantiser:
             return name
         value = numpy_helper.to_array(tensor)
         scale = max(float(np.abs(value).max()), 1e-3) / 127
-        quantised = np.clip(np.rint(value / scale) + 128, 0, 255).astype(np.uint8)
-        self._constant(f"{name}.q", quantised)
-        return self._dequantise(name, scale, 128, f"{name}.q", f"{name}.dq")
+        self._constant(f"{name}.q", (np.rint(value / scale) + self.zero).astype(self.dtype))
+        return self._dequantise(name, scale, self.zero, f"{name}.q", f"{name}.dq")
 
     def _weighted(self, node: onnx.NodeProto) -> list[str]:
         """The inputs of a convolution or a linear layer: activation, weights and bias."""
-        x, name, *bias = node.input
-        value = numpy_helper.to_array(self._floats[name])
-        scale = _scales(value)
-        rows = scale.reshape(-1, *[1] * (value.ndim - 1))
-        whole = np.rint(value / rows).astype(np.int8) if value.any() else value.astype(np.int8)
+        x, name, *rest = node.input
+        weight = numpy_helper.to_array(self._floats[name])
+        bias = numpy_helper.to_array(self._floats[rest[0]]) if rest else None
+        whole, steps, offsets = quantised_layer(weight, bias, self.ranges[x][0])
         self._constant(f"{name}.q", whole)
         inputs = [
             self._dequantised(x, node),
-            self._dequantise(name, scale, 0, f"{name}.q", f"{name}.dq"),
+            self._dequantise(name, steps, 0, f"{name}.q", f"{name}.dq"),
         ]
-        for name in bias:
-            steps = scale * np.float32(self.ranges[x][0])
-            value = numpy_helper.to_array(self._floats[name]) / steps
-            self._constant(f"{name}.q", np.rint(value).astype(np.int32))
-            inputs.append(self._dequantise(name, steps, 0, f"{name}.q", f"{name}.dq"))
+        for name in rest:
+            self._constant(f"{name}.q", offsets)
+            units = steps * np.float32(self.ranges[x][0])
+            inputs.append(self._dequantise(name, units, 0, f"{name}.q", f"{name}.dq"))
         return inputs
 
     def _quantise(self, name: str, bounds: Range) -> None:
         self.ranges[name] = bounds
         parts = [
             self._constant(f"{name}.scale", np.float32(bounds[0])),
-            self._constant(f"{name}.zero", np.uint8(bounds[1])),
+            self._constant(f"{name}.zero", np.asarray(bounds[1], self.dtype)),
         ]
         self.nodes.append(helper.make_node("QuantizeLinear", [name, *parts], [f"{name}.q"]))
 
@@ -157,12 +195,3 @@ class _Quantiser:
     def _constant(self, name: str, value: npt.ArrayLike) -> str:
         self.weights[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
-
-
-def _scales(weight: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """A scale for each output channel, the first axis."""
-    fan = prod(weight.shape[1:])
-    if not weight.any():
-        return np.full(weight.shape[0], (2 / fan) ** 0.5 / INT8_DEVIATION, np.float32)
-    largest = np.abs(weight.reshape(len(weight), -1)).max(1)
-    return np.asarray(np.maximum(largest, 1e-6) / 127, np.float32)

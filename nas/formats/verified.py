@@ -21,7 +21,7 @@ from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
 
 TOLERANCE = 1e-4
-_IMAGES = 4
+IMAGES = 4
 
 
 @plain_torch()
@@ -46,7 +46,7 @@ def initialised(arch: Architecture, seed: int = 0) -> Network:
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
     hooks = [norm.register_forward_pre_hook(scale) for norm in norms]
     with torch.no_grad():
-        module(_noise(arch, _IMAGES, seed))
+        module(noise(arch, IMAGES, seed))
     for hook in hooks:
         hook.remove()
     return module
@@ -79,12 +79,12 @@ def checked(
     """The ONNX model's bytes and its difference from torch on noise; errors as `export_onnx`."""
     model = to_onnx(arch, module, dynamic_batch=dynamic_batch, metadata=metadata)
     data = model.SerializeToString()
-    images = _noise(arch, _IMAGES, seed=1)
+    images = noise(arch, IMAGES, seed=1)
     # In double precision: float32 rounds by up to 3e-4 of the output on some processors.
     with torch.no_grad():
         expected = deepcopy(module).double()(images.double()).numpy()
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    batches = [images.numpy()] if dynamic_batch else np.split(images.numpy(), _IMAGES)
+    batches = [images.numpy()] if dynamic_batch else np.split(images.numpy(), IMAGES)
     outputs = np.concatenate([session.run(None, {"image": batch})[0] for batch in batches])
     difference = float(np.abs(outputs - expected).max() / max(1.0, np.abs(expected).max()))
     if not difference <= TOLERANCE:
@@ -113,6 +113,7 @@ def unnamed_output(path: Path) -> Path:
     return path
 
 
-def _noise(arch: Architecture, images: int, seed: int) -> torch.Tensor:
+def noise(arch: Architecture, images: int, seed: int) -> torch.Tensor:
+    """Images (N, C, H, W) of standard normal noise."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(images, *arch.input_shape, generator=generator)

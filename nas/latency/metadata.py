@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 
+from nas.costs import BYTES, Precision
 from nas.latency.lowering.rows import Lowering
 from nas.latency.model.basis import KINDS
 from nas.support.errors import NasError, one_of
@@ -15,7 +16,7 @@ from nas.support.validation import Settings, validated
 from nas.support.yaml import read_yaml
 
 NAME = r"^([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$"
-PROVENANCES, PRECISIONS = ("measured", "calibrated"), ("fp32", "fp16", "int8")
+PROVENANCES, PRECISIONS = ("measured", "calibrated"), tuple(BYTES)
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
 
@@ -64,7 +65,7 @@ class Metadata(_Strict):
     provenance: Literal["measured", "calibrated"]
     runtime: str
     provider: str | None = None
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     lowering: Lowering = "fused"
     threads: Annotated[int, Field(ge=1)] | None = None
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]

@@ -11,7 +11,7 @@ import numpy as np
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.budget import Budget
-from nas.costs import Cost, block_cost, cost
+from nas.costs import Cost, Precision, block_cost, bytes_at, cost
 from nas.graph import Shape
 from nas.latency import Prediction, Target
 from nas.measures import MEASURES, Measure, format_measure
@@ -21,6 +21,7 @@ from nas.support.errors import NasError
 
 REDRAWS = 32
 REPAIRS = 16
+BYTE_MEASURES: tuple[Measure, ...] = ("peak_bytes", "weight_bytes")
 
 
 class Candidate(NamedTuple):
@@ -30,10 +31,14 @@ class Candidate(NamedTuple):
     arch: Architecture
     cost: Cost
     latency: Prediction
+    precision: Precision
 
     def value(self, measure: Measure) -> float:
-        """The candidate's value of a measure: the latency is the target's, the others are costs."""
-        return self.latency.ms if measure == "latency_ms" else _of_cost(self.cost, measure)
+        """The candidate's value of a measure: the latency is the target's, the others are costs,
+        bytes in the target's precision."""
+        if measure == "latency_ms":
+            return self.latency.ms
+        return _of_cost(self.cost, measure, self.precision)
 
 
 class Candidates:
@@ -45,7 +50,8 @@ class Candidates:
     def make(self, assignment: Params) -> Candidate:
         """The candidate of an assignment, within budget or not."""
         arch = self.space.decode(assignment)
-        return Candidate(dict(assignment), arch, cost(arch), self.target.predict(arch))
+        latency, precision = self.target.predict(arch), self.target.metadata.precision
+        return Candidate(dict(assignment), arch, cost(arch), latency, precision)
 
     def excess(self, candidate: Candidate) -> dict[Measure, float]:
         """The share of itself by which each broken budget is exceeded; empty within all."""
@@ -61,9 +67,10 @@ class Candidates:
     def _row_value(self, measure: Measure) -> RowValue:
         if measure == "latency_ms":
             return self.target.row_ms
+        precision = self.target.metadata.precision
 
         def value(row: Block, shape: Shape) -> float:
-            return _of_cost(Cost(*block_cost(row, shape)[0]), measure)
+            return _of_cost(Cost(*block_cost(row, shape)[0]), measure, precision)
 
         return value
 
@@ -127,5 +134,6 @@ class Candidates:
         return self.make({**candidate.assignment, **{name: anchor[name] for name in names}})
 
 
-def _of_cost(cost: Cost, measure: Measure) -> float:
-    return float(getattr(cost, measure))
+def _of_cost(cost: Cost, measure: Measure, precision: Precision) -> float:
+    value: int = getattr(cost, measure)
+    return float(bytes_at(precision, value) if measure in BYTE_MEASURES else value)

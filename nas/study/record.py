@@ -37,6 +37,15 @@ class Record:
     accuracy_interval: tuple[float, float] | None = None
     like: str | None = None
 
+    def __post_init__(self) -> None:
+        """Errors: `TypeError` where what is shown as a number is none: it may be a stranger's."""
+        numbers = (self.score, self.macs, self.params, self.peak_bytes, self.resolution)
+        numbers += (self.latency_ms, *self.latency_interval_ms, *(self.accuracy_interval or ()))
+        if not all(isinstance(value, int | float) for value in numbers):
+            raise TypeError("a cost or a score is no number")
+        if not isinstance(self.like, str | None):
+            raise TypeError("a name is no text")
+
     @property
     def arch(self) -> Architecture:
         """The network itself. Errors: `NasError` where it is damaged."""

@@ -18,7 +18,14 @@ from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import ACTIVATIONS, Builder, Graph, Shape
 from nas.support.errors import ShapeError
 from nas.testing.claims import claim
-from nas.testing.numerics import images, randomise, run_onnx, run_torch
+from nas.testing.numerics import (
+    can_run_tflite,
+    images,
+    randomise,
+    run_onnx,
+    run_tflite,
+    run_torch,
+)
 from nas.torch_module import GraphModule
 
 # What settings and choices of these names are tried with.
@@ -45,10 +52,10 @@ def check_block(
 ) -> None:
     """Checks a registered block on rows of it, with every value of every setting.
 
-    Its graph depends on its settings and the input's shape alone; torch and onnxruntime compute the
-    same from it; its multiply-adds, parameters and shape are what torch counts; it survives JSON.
-    One that can be a layer of a space has the width and the stride that it is given, and pruning
-    leaves legal channels and never more of them.
+    Its graph depends on its settings and the input's shape alone; torch, onnxruntime and, where it
+    is installed, LiteRT compute the same from it; its multiply-adds, parameters and shape are what
+    torch counts; it survives JSON. One that can be a layer of a space has the width and the stride
+    that it is given, and pruning leaves legal channels and never more of them.
 
     `values` says what to try for settings and choices by their names, where the usual values will
     not do; `examples` more rows are drawn at random by `seed`. Errors: `AssertionError` with the
@@ -56,7 +63,7 @@ def check_block(
     """
     kind, rng, tried = KINDS[name], np.random.default_rng(seed), 0
     some = {**VALUES, **(values or {})}
-    for row, shape in _rows(kind, some, examples, rng):
+    for row, shape in sample_rows(kind, some, examples, rng):
         try:
             graph = block_graph(row, shape)
         except ShapeError:
@@ -72,9 +79,10 @@ def check_block(
             _check_layer(kind, layer, choices)
 
 
-def _rows(
+def sample_rows(
     kind: BlockKind, values: Values, examples: int, rng: np.random.Generator
 ) -> Iterator[tuple[Block, Shape]]:
+    """Rows of a block with the shapes of their inputs; a row may refuse its shape."""
     if kind.searchable:
         for layer, choices in _layers(kind, values, examples, rng):
             yield kind.resolve(layer, choices), (layer.in_channels, *_size(rng))
@@ -151,6 +159,9 @@ def _check_numbers(graph: Graph, where: str) -> None:
     off = float(np.abs(exported - expected.reshape(2, -1)).max())
     limit = TOLERANCE * max(1.0, float(np.abs(expected).max()))
     claim(off <= limit, f"{where}: onnxruntime is off torch's output by {off:.2g}")
+    if can_run_tflite():
+        off = float(np.abs(run_tflite(graph, state, x) - expected.reshape(2, -1)).max())
+        claim(off <= limit, f"{where}: LiteRT is off torch's output by {off:.2g}")
 
 
 def _check_json(row: Block, shape: Shape, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +11,10 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
+
+from nas.formats.folding import State
+from nas.formats.litert import LiteRT, installed
+from nas.graph import Graph
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -49,6 +54,18 @@ def run_onnx(model: onnx.ModelProto, x: NDArray[np.floating]) -> NDArray[np.floa
     )
     result: NDArray[np.floating] = session.run(["logits"], {"image": x})[0]
     return result
+
+
+def can_run_tflite() -> bool:
+    """Whether the packages that write and run TFLite files are installed."""
+    return installed() and importlib.util.find_spec("tflite") is not None
+
+
+def run_tflite(graph: Graph, state: State, x: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The outputs (N, features) of a graph's float32 TFLite model, by LiteRT."""
+    from nas.formats.tflite import to_tflite
+
+    return LiteRT(to_tflite(graph, state))(x.astype(np.float32))
 
 
 def images(*shape: int) -> NDArray[np.float32]:

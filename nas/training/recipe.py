@@ -16,6 +16,9 @@ Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
+FEWEST_STEPS, BATCHES, SMALLEST_BATCH = 1200, 16, 8
+
+
 class Recipe(Settings):
     """The settings of a training.
 
@@ -30,6 +33,8 @@ class Recipe(Settings):
         weight's part falls to 1/e); 0 takes the last weights.
     crop: images are padded with zeros by this share of their side and cut back at random offsets.
     flip: whether images are mirrored at random; None leaves it to the data set's `mirrored`.
+    int8: share of the epochs, the last ones, that compute with int8's roundings, for a network that
+        is exported as int8; at least one epoch, unless it is 0.
     mixed_precision: bfloat16 on a GPU that has it; a CPU always computes in float32.
     seed: determines initial weights, order, augmentation and the choice of `images`.
     """
@@ -46,6 +51,7 @@ class Recipe(Settings):
     ema: Share = 0.02
     crop: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)] = 0.125
     flip: bool | None = None
+    int8: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
     mixed_precision: bool = True
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
 
@@ -56,10 +62,30 @@ class Recipe(Settings):
         data = read_yaml(path, source)
         return validated(cls, {} if data is None else data, source)
 
+    @classmethod
+    def suited(cls, images: int) -> Recipe:
+        """The default recipe for so many training images: small batches of few images, as many
+        epochs as it takes to make `FEWEST_STEPS` steps.
+
+        The learning rate goes with the batch size (Goyal et al. 2017).
+        """
+        default = cls()
+        size = default.batch_size
+        while size > SMALLEST_BATCH and images < BATCHES * size:
+            size //= 2
+        epochs = -(-FEWEST_STEPS // max(images // size, 1))
+        rate = default.lr * size / default.batch_size
+        return cls(batch_size=size, lr=rate, epochs=max(default.epochs, epochs))
+
     def changed(self, **changes: object) -> Recipe:
         """The recipe with those `changes` that are not None. Errors: `NasError` with the rule."""
         given = {key: value for key, value in changes.items() if value is not None}
         return validated(Recipe, {**self.model_dump(), **given}, "recipe")
+
+    @property
+    def int8_epochs(self) -> int:
+        """The number of epochs, at the end, that compute with int8's roundings."""
+        return max(1, round(self.int8 * self.epochs)) if self.int8 else 0
 
     def check(self, images: int) -> None:
         """Errors: `NasError` where there are fewer training images than the recipe takes."""

@@ -38,6 +38,7 @@ from nas.training.checkpoint import (
     write_state,
     write_weights,
 )
+from nas.training.fake_quantise import FakeQuantised
 from nas.training.optimise import averaging, optimiser_of, rate
 from nas.training.recipe import Recipe
 from nas.training.trained import Trained
@@ -107,6 +108,7 @@ class _Run:
         self.arch, self.data, self.recipe = arch, data, recipe
         self.output, self.device, self.progress = output, device, progress
         self.stopping = False
+        self.rounded: FakeQuantised | None = None
         self.state = State(
             architecture=arch.to_dict(), recipe=recipe, data=DataFacts.of(data), device=str(device)
         )
@@ -172,6 +174,9 @@ class _Run:
         """Trains one epoch; returns the mean loss and accuracy of its batches."""
         module, _, optimiser = self.parts
         module.train()
+        if self.rounded is None and epoch >= self.recipe.epochs - self.recipe.int8_epochs:
+            assert isinstance(module, Network)
+            self.rounded = FakeQuantised(module)
         total = torch.zeros(2, dtype=torch.float64, device=self.device)
         batches = training_batches(images, self.recipe, self.data.mirrored, epoch)
         for i, (pixels, labels) in enumerate(batches):
@@ -197,7 +202,7 @@ class _Run:
         on_gpu = self.device.type == "cuda"
         mixed = on_gpu and self.recipe.mixed_precision and torch.cuda.is_bf16_supported()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            outputs = module(self.normalise(pixels))
+            outputs = (self.rounded or module)(self.normalise(pixels))
         outputs = outputs.float()
         loss = functional.cross_entropy(
             outputs, labels, label_smoothing=self.recipe.label_smoothing
@@ -222,6 +227,8 @@ class _Run:
         if self.data.test is not None:
             test = self._evaluated(self._pixels(self.data.test), self.recipe.epochs)
             update |= {"test_accuracy": test.accuracy, "test_loss": test.loss}
+        if self.rounded is not None:
+            self.rounded.close()
         checkpoint = self.state.tensors
         self.state = self.state.model_copy(update=update)
         average = self.parts.average

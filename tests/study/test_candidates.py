@@ -50,7 +50,7 @@ def test_repair_moves_few_options() -> None:
 
 def test_the_budget_that_is_broken_most_is_repaired_first() -> None:
     """After that the other holds as well, so that nothing moves to what is smallest in its peak."""
-    candidates = Candidates(SPACE, TARGET, parse_budgets(["6.2MB", "20MFLOPs"]))
+    candidates = Candidates(SPACE, TARGET, parse_budgets(["3.1MB", "20MFLOPs"]))
     macs, peak = (candidates.anchors[measure].params for measure in ("macs", "peak_bytes"))
     params = {name: values[-1] for name, values in SPACE.options.items()}
     assert set(candidates.excess(candidates.make(params))) == {"macs", "peak_bytes"}
@@ -99,8 +99,18 @@ def test_a_measure_is_never_taken_for_another() -> None:
     assert values == {
         **counts,
         "latency_ms": TARGET.predict(found.arch).ms,
-        "peak_bytes": found.cost.peak_bytes,
-        "weight_bytes": 4 * found.cost.params,
+        "peak_bytes": found.cost.peak_bytes / 2,  # the target's precision is fp16
+        "weight_bytes": 2 * found.cost.params,
     }
     with pytest.raises(KeyError):
         candidates.smallest("energy_mj")  # type: ignore[arg-type]
+
+
+def test_bytes_are_those_of_the_targets_precision() -> None:
+    """An int8 target fits four times the network into a budget of bytes."""
+    targets = [Target.load(name) for name in ("x86-avx512-ort", "x86-avx512-ort-int8")]
+    params = SPACE.sample_params(np.random.default_rng(1))
+    for measure in ("peak_bytes", "weight_bytes"):
+        plain, int8 = (Candidates(SPACE, target, ()) for target in targets)
+        assert plain.make(params).value(measure) == 4 * int8.make(params).value(measure)
+        assert plain.smallest(measure).value == 4 * int8.smallest(measure).value

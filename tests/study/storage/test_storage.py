@@ -53,7 +53,8 @@ def test_unknown_taken_and_impossible_names(tmp_path: Path) -> None:
     with pytest.raises(NasError, match="did you mean 'one'"):
         Study.load("onee", str(tmp_path))
     with pytest.raises(NasError, match="exists"):
-        small(tmp_path, "one")
+        begin("jetson", ["20M"], "small", name="one", storage=str(tmp_path))
+    assert small(tmp_path, "one").tally().trials == 4  # the same search is gone on with
     for name in ("../one", ""):
         with pytest.raises(NasError, match="letters, digits"):
             small(tmp_path, name)

@@ -1,0 +1,126 @@
+"""Writes a result's folder: models, card, script; each is checked before the command ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import onnx
+import onnxruntime
+import torch
+
+from nas._version import __version__
+from nas.auto.card import model_card, report_sections
+from nas.auto.predict import EXAMPLES, SCRIPT, write_predict
+from nas.auto.run import STATE, WORK, Result
+from nas.data import DataSet
+from nas.latency.measuring.verify import Comparison, verify
+from nas.report.study import study_report
+from nas.support.errors import NasError
+from nas.support.files import read_bytes, write_whole
+from nas.training.checkpoint import MODEL, WEIGHTS
+from nas.training.export import Exported, export_trained
+from nas.training.export_int8 import ExportedInt8, export_int8
+
+INT8, TFLITE, TFLITE_INT8 = "model-int8.onnx", "model.tflite", "model-int8.tflite"
+CARD, ARCHITECTURE, REPORT = "model_card.md", "architecture.json", "report.html"
+TFLITE_RUNTIMES = ("litert", "tflite", "vela")
+MINUTES = 1.0  # of timing the network here, at most
+
+
+class Written(NamedTuple):
+    """What was written and how it was checked: the exports, the share of examples that the script
+    agrees on, the latency here or why there is none."""
+
+    files: tuple[tuple[str, str], ...]
+    exported: Exported
+    int8: ExportedInt8
+    agreed: float
+    measured: Comparison | None
+    unmeasured: str
+
+
+def write_result(result: Result, data: DataSet, output: Path) -> Written:
+    """Fills the output folder. Errors: `NasError`, also where something does not compute what it
+    should."""
+    check_own(output)
+    versions = {
+        "hw-nas": __version__, "torch": torch.__version__, "onnx": onnx.__version__,
+        "onnxruntime": onnxruntime.__version__,
+    }  # fmt: skip
+    metadata = {"versions": json.dumps(versions), "weights": f"trained on {data.source}"}
+    exported = export_trained(result.trained, data, output / MODEL, metadata=metadata)
+    int8 = export_int8(result.trained, data, output / INT8, metadata=metadata)
+    others = _for_runtime(result, data, output, metadata)
+    write_whole(output / WEIGHTS, read_bytes(result.folder / WEIGHTS, "weights", most=None))
+    write_whole(output / ARCHITECTURE, result.trained.arch.to_json(indent=1) + "\n")
+    agreed = write_predict(output, result.trained, data)
+    measured, unmeasured = _measured(result)
+    page, _ = study_report(result.study, data.source, report_sections(result, data))
+    write_whole(output / REPORT, page)
+    files = [
+        (REPORT, "the whole story as one page"),
+        (MODEL, "float32 ONNX; its metadata say how images are prepared"),
+        (INT8, f"int8 ONNX, calibrated on training images: {int8_line(int8)}"),
+        *others,
+        (WEIGHTS, "the weights, as torch's parameters"),
+        (ARCHITECTURE, "the network, as nas reads it"),
+        (SCRIPT, "classifies images with onnxruntime"),
+        (EXAMPLES, "some of the images, on which the script was tried"),
+        (WORK, "the study and the trainings: `nas show`, `nas resume`, `nas export` take them"),
+    ]
+    text = model_card(
+        result, data, files, ", ".join(f"{k} {v}" for k, v in versions.items()), measured
+    )
+    write_whole(output / CARD, text)
+    return Written((*files, (CARD, "this in words")), exported, int8, agreed, measured, unmeasured)
+
+
+def int8_line(int8: ExportedInt8) -> str:
+    """What int8 costs, in words."""
+    kind = "test" if int8.tested else "validation"
+    said = f"{int8.accuracy:.1%} on the {kind} images, {int8.float_accuracy:.1%} in float32"
+    return said + ("; more than a point is lost: see docs/deploying.md" if int8.lost else "")
+
+
+def _for_runtime(
+    result: Result, data: DataSet, output: Path, metadata: dict[str, str]
+) -> list[tuple[str, str]]:
+    """Writes what the target's runtime takes beside ONNX; names and what each is."""
+    if not any(name in result.target.metadata.runtime.lower() for name in TFLITE_RUNTIMES):
+        return []
+    export_trained(result.trained, data, output / TFLITE, file_format="tflite", metadata=metadata)
+    export_int8(result.trained, data, output / TFLITE_INT8, file_format="tflite", metadata=metadata)
+    return [(TFLITE, "float32 TFLite"), (TFLITE_INT8, "int8 TFLite, of the same scales as ONNX's")]
+
+
+def check_own(output: Path) -> None:
+    """Errors: `NasError` where a file would be replaced that this command did not write."""
+    if os.path.lexists(output / STATE):
+        return
+    for name in (
+        MODEL,
+        INT8,
+        TFLITE,
+        TFLITE_INT8,
+        WEIGHTS,
+        ARCHITECTURE,
+        REPORT,
+        SCRIPT,
+        EXAMPLES,
+        CARD,
+        WORK,
+    ):
+        if os.path.lexists(output / name):
+            raise NasError(f"{output} holds a {name} of something else: choose another --output")
+
+
+def _measured(result: Result) -> tuple[Comparison | None, str]:
+    """The network's latency on this machine, where the target's runtime is one it has."""
+    try:
+        (found,), _ = verify([result.trained.arch], result.target, minutes=MINUTES)
+    except NasError as error:
+        return None, str(error)
+    return found, "" if found else "there was no time"

@@ -1,0 +1,135 @@
+"""`nas export`: the format follows the file's name, and int8 says what it costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from typer.testing import CliRunner
+
+import nas
+from nas.architecture import Architecture
+from nas.blocks import Block
+from nas.cli.export import format_of
+from nas.cli.main import app
+from nas.networks import read_network
+from nas.support.errors import NasError
+
+ARCH = Architecture(
+    resolution=8,
+    stem=(Block("conv", out=8, stride=2),),
+    stages=((Block("depthwise", out=8),),),
+    head=(Block("gap"), Block("linear", out=10)),
+    channels=1,
+)
+
+
+def run(*words: object) -> str:
+    """The output of a command that succeeds."""
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training with int8 in its last epoch."""
+    place = tmp_path_factory.mktemp("export")
+    (place / "net.json").write_text(ARCH.to_json())
+    (place / "r.yaml").write_text("{epochs: 2, batch_size: 32, images: 320, lr: 0.05}")
+    words = ["train", place / "net.json", "--data", "digits", "--output", place / "t"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        out = run(*words, "--recipe", place / "r.yaml", "--device", "cpu", "--int8")
+    assert f"nas export {place / 't'} --int8" in out
+    return place / "t"
+
+
+def test_int8_says_how_and_what_it_costs(folder: Path) -> None:
+    out = run("export", folder, "--int8")
+    assert "calibrated on 256 training images: " in out
+    assert "the best of 6 ways on 1000 other ones" in out
+    assert "accuracy on the 359 validation images, through onnxruntime: " in out
+    model = onnx.load(folder / "model_int8.onnx")
+    assert any(t.data_type == onnx.TensorProto.INT8 for t in model.graph.initializer)
+    run("export", folder, "--int8")  # its own file is replaced
+
+
+def test_the_format_follows_the_name(folder: Path, tmp_path: Path) -> None:
+    tflite = pytest.importorskip("tflite")
+    out = run("export", folder, "-o", tmp_path / "net.tflite")
+    assert read_network(tmp_path / "net.tflite") == ARCH
+    assert "through LiteRT" in out or "was not run" in out
+    run("export", folder, "--format", "tflite", "--int8")
+    assert read_network(folder / "model_int8.tflite") == ARCH
+    graph = tflite.Model.GetRootAs((folder / "model_int8.tflite").read_bytes(), 0).Subgraphs(0)
+    ends = graph.Tensors(graph.Inputs(0)), graph.Tensors(graph.Outputs(0))
+    assert [end.Type() for end in ends] == [tflite.TensorType.INT8] * 2
+    out = run("describe", tmp_path / "net.tflite")
+    assert out.startswith(ARCH.hash[:12])
+
+
+@pytest.mark.parametrize(
+    ("named", "output", "form"),
+    [
+        (None, None, "onnx"),
+        (None, "a.onnx", "onnx"),
+        (None, "a.TFLITE", "tflite"),
+        (None, "a", "onnx"),
+        ("tflite", None, "tflite"),
+        ("tflite", "a.bin", "tflite"),
+    ],
+)
+def test_format(named: str | None, output: str | None, form: str) -> None:
+    assert format_of(named, Path(output) if output else None, dynamic_batch=False) == form
+
+
+@pytest.mark.parametrize(
+    ("named", "output", "dynamic", "said"),
+    [
+        ("tflit", None, False, "did you mean 'tflite'"),
+        ("onnx", "a.tflite", False, "name of another format than onnx"),
+        (None, "a.pb", False, "end it in .onnx or .tflite"),
+        (None, "a.tflite", True, "one image"),
+    ],
+)
+def test_format_refused(named: str | None, output: str | None, dynamic: bool, said: str) -> None:
+    with pytest.raises(NasError, match=said):
+        format_of(named, Path(output) if output else None, dynamic_batch=dynamic)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--symmetric"], "give --int8 too"),
+        (["--int8", "--symmetric", "-o", "n.tflite"], "TensorRT"),
+    ],
+)
+def test_refused(folder: Path, words: list[str], said: str) -> None:
+    with pytest.raises(NasError, match=said):
+        run("export", folder, *words)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\0\0TFL3", b"\x1c\0\0\0TFL3" + b"\xff" * 64])
+def test_a_damaged_file_is_one_line(content: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("tflite")
+    (tmp_path / "a.tflite").write_bytes(content)
+    with pytest.raises(NasError, match=r"not a TFLite file|no 'architecture'"):
+        read_network(tmp_path / "a.tflite")
+
+
+def test_int8_targets_count_a_byte() -> None:
+    from nas.describe import describe
+    from nas.latency import Target
+
+    network = nas.reference("mobilenet_v2_100")
+    whole, small = (
+        describe(network, Target.load(name)) for name in ("x86-avx512-ort", "x86-avx512-ort-int8")
+    )
+    assert small["precision"] == "int8"
+    for key in ("peak_bytes", "weight_bytes"):
+        assert small[key] * 4 == whole[key]
+    assert np.all([4 * s["peak_bytes"] == w["peak_bytes"] for s, w in
+                   zip(small["layers"], whole["layers"], strict=True)])  # fmt: skip
