@@ -18,6 +18,7 @@ import time
 import traceback
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
@@ -89,7 +90,7 @@ def main() -> None:
             if report:
                 failures.append(f"{fuzz.name}: {report[-2000:]}")
                 print(f"== {fuzz.name}\n{report}", flush=True)
-            made = {"version": __version__, "date": time.strftime("%Y-%m-%d")}
+            made: dict[str, Any] = {"version": __version__, "date": time.strftime("%Y-%m-%d")}
             made |= {"in all": held.total(), "held": dict(held), "failures": failures}
             write_whole(options.output, json.dumps(made, indent=1) + "\n")
     for name, count in held.items():

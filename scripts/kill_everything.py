@@ -27,7 +27,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from itertools import zip_longest
+from itertools import chain, repeat
 from math import ceil, inf
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -95,7 +95,7 @@ def run(
         cpu = 0.0
         while any(p.poll() is None for p in processes):
             assert time.monotonic() < began + PATIENCE, f"{case.name} does not end"
-            for process, moment in zip_longest(processes, moments, fillvalue=inf):
+            for process, moment in zip(processes, chain(moments, repeat(inf)), strict=False):
                 used = cpu_seconds(process.pid)
                 cpu = max(cpu, used)
                 if used >= moment:
@@ -329,7 +329,7 @@ def tables(results: Facts) -> str:
 def write_doc(results: Facts) -> None:
     before, _, rest = DOC.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    DOC.write_whole(f"{before}{BEGIN}\n{tables(results)}\n{END}{after}", encoding="utf-8")
+    write_whole(DOC, f"{before}{BEGIN}\n{tables(results)}\n{END}{after}")
 
 
 def main() -> None:
@@ -355,7 +355,7 @@ def main() -> None:
                 print(json.dumps(row), flush=True)
                 done[row["fault"]] = row
                 rows = [r for r in rows if r["case"] != case.name] + [*done.values()]
-                made = {"version": __version__, "date": time.strftime("%Y-%m-%d")}
+                made: Facts = {"version": __version__, "date": time.strftime("%Y-%m-%d")}
                 made |= {"seed": options.seed, "rows": rows}
                 write_whole(options.output, json.dumps(made, indent=1) + "\n")
     if options.doc:
