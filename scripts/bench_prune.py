@@ -40,7 +40,8 @@ FIELDS = (
 CASES = (
     "mobilenet_v2-0", "small-0", "mobilenet_v2-1", "small-1", "mobilenet_v2-2", "small-2",
 )  # fmt: skip
-MAIN = ("random", "fpgm", "taylor_2019")  # that are fine-tuned, beside l1
+SLOW = ("sss", "oracle")  # criteria that take minutes
+BEST = "taylor_2019"  # what inherits most of the first parent, without fine-tuning
 
 
 class Child(NamedTuple):
@@ -75,37 +76,44 @@ def runs(case: Case) -> Iterator[Run]:
     def everywhere(share: float, criterion: str) -> Child | None:
         return child(case.important(share, criterion), criterion)
 
+    def search(share: float, criterion: str, by: str = "latency") -> Child | None:
+        return child(case.searched(share, by, criterion), criterion)
+
     def peer(share: float, whole: bool) -> Child | None:
         found = peer_child(case, share, whole)
         return found and Child(*found)
 
     parent = case.parent
     yield Run("parent", 1, "", lambda: Child(parent.arch, parent.module))
-    for name in CRITERIA:
+    cheap = [name for name in CRITERIA if name not in SLOW]
+    for name in cheap:
         tune = "tuning" if name == "l1" else ""
         yield Run("uniform", 0.5, name, partial(uniform, 0.5, name), tune)
-    search = {s: (lambda s=s: child(case.searched(s, "latency"))) for s in (0.5, 0.25)}
-    yield Run("search", 0.5, "l1", search[0.5], "tuning")
-    yield Run("depth", 0.5, "l1", lambda: child(case.shallow(0.5)), "tuning")
-    yield Run("resolution", 0.5, "l1", lambda: child(case.coarse(0.5)), "tuning")
+    yield Run("uniform tuned", 0.5, BEST, partial(uniform, 0.5, BEST), "tuning")
+    yield Run("search", 0.5, BEST, partial(search, 0.5, BEST), "tuning")
+    yield Run("depth", 0.5, BEST, lambda: child(case.shallow(0.5, BEST), BEST), "tuning")
+    yield Run("resolution", 0.5, BEST, lambda: child(case.coarse(0.5), BEST), "tuning")
     yield Run("torch-pruning", 0.5, "l1", lambda: peer(0.5, False), "tuning")
-    yield Run("search MACs", 0.5, "l1", lambda: child(case.searched(0.5, "macs")), "tuning")
-    yield Run("scratch", 0.5, "", lambda: _fresh(search[0.5]()), "alone")
+    yield Run("search MACs", 0.5, BEST, partial(search, 0.5, BEST, "macs"), "tuning")
     yield Run("uniform tuned", 0.5, "random", partial(uniform, 0.5, "random"), "tuning")
-    yield Run("search", 0.25, "l1", search[0.25], "tuning")
-    yield Run("depth", 0.25, "l1", lambda: child(case.shallow(0.25)), "tuning")
-    yield Run("resolution", 0.25, "l1", lambda: child(case.coarse(0.25)), "tuning")
-    yield Run("uniform", 0.25, "l1", partial(uniform, 0.25, "l1"), "tuning")
+    yield Run("scratch", 0.5, "", lambda: _fresh(search(0.5, BEST)), "alone")
+    yield Run("search", 0.5, "l1", partial(search, 0.5, "l1"), "tuning")
+    yield Run("search", 0.25, BEST, partial(search, 0.25, BEST), "tuning")
+    for criterion in ("l1", BEST):
+        yield Run("uniform", 0.25, criterion, partial(uniform, 0.25, criterion), "tuning")
+    yield Run("depth", 0.25, BEST, lambda: child(case.shallow(0.25, BEST), BEST), "tuning")
+    yield Run("resolution", 0.25, BEST, lambda: child(case.coarse(0.25), BEST), "tuning")
     yield Run("other", 0.5, "", lambda: Child(case.other(0.5), None), "alone")
     for name in ("magnitude", "taylor_2019"):
         yield Run("global", 0.5, name, partial(everywhere, 0.5, name))
     yield Run("sensitivity", 0.5, "l1", lambda: child(case.sensitive(0.5)))
     yield Run("uniform refit", 0.5, "l1", partial(uniform, 0.5, "l1", True))
     yield Run("torch-pruning global", 0.5, "l1", lambda: peer(0.5, True))
-    for name in CRITERIA:
+    for name in SLOW:
+        yield Run("uniform", 0.5, name, partial(uniform, 0.5, name))
+    for name in cheap:
         yield Run("uniform", 0.75, name, partial(uniform, 0.75, name))
-    for name in MAIN[1:]:
-        yield Run("uniform tuned", 0.5, name, partial(uniform, 0.5, name), "tuning")
+    yield Run("uniform tuned", 0.5, "fpgm", partial(uniform, 0.5, "fpgm"), "tuning")
 
 
 def _fresh(child: Child | None) -> Child | None:

@@ -41,7 +41,7 @@ IMAGES, TEST = 4445, 3000  # a tenth of the first is for validation
 PARENT = Recipe(epochs=8, batch_size=32, lr=0.05)
 TUNING = Recipe(epochs=2, batch_size=32, lr=0.025, warmup=0.1)
 TRIALS = 200
-SUBSETS = 64  # of left-out blocks that are evaluated
+SUBSETS = 32  # of left-out blocks that are evaluated
 TARGET = "cpu"
 CPU = torch.device("cpu")
 
@@ -176,7 +176,7 @@ class Case:
     def sensitive(self, share: float) -> Candidate | None:
         return by_sensitivity(self.candidates(share), self.bench().accuracies)
 
-    def shallow(self, share: float) -> Candidate | None:
+    def shallow(self, share: float, criterion: str) -> Candidate | None:
         """Depth alone: of the sets of left-out blocks nearest to the budget, that which inherits
         most."""
         candidates = self.candidates(share)
@@ -186,7 +186,7 @@ class Case:
             candidates.make({**space.whole, **dict(zip(space.skips, s, strict=True))}) for s in sets
         )
         fit = sorted((c for c in made if not candidates.excess(c)), key=lambda c: -c.latency.ms)
-        found = self.bench().accuracies([c.arch for c in fit[:SUBSETS]])
+        found = self.bench(criterion).accuracies([c.arch for c in fit[:SUBSETS]])
         return fit[int(np.argmax(found))] if fit else None
 
     def coarse(self, share: float) -> Candidate | None:
@@ -199,7 +199,7 @@ class Case:
                 return child
         return None
 
-    def searched(self, share: float, by: str, **options: Any) -> Candidate | None:
+    def searched(self, share: float, by: str, criterion: str) -> Candidate | None:
         """The best of a search of widths, depth and resolution: within the latency, or within the
         multiply-adds of the `uniform` child, its widths then moved until the latency fits."""
         budget = self.budget(share)
@@ -208,7 +208,7 @@ class Case:
             if uniform is None:
                 return None
             budget = f"{uniform.cost.macs}FLOPs"
-        name = f"{self.network}-{self.seed}-{by}-{share}-{len(options)}"
+        name = f"{self.network}-{self.seed}-{by}-{share}-{criterion}"
         storage = str(self.folder)
         if not (self.folder / f"{name}.journal").exists():
             begin_pruning(
@@ -221,7 +221,7 @@ class Case:
                 storage=storage,
                 trials=TRIALS,
                 seed=self.seed,
-                **options,
+                criterion=criterion,
             )
         study = Study.load(name, storage)
         Driver(study).run(TRIALS)
