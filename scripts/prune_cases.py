@@ -119,18 +119,9 @@ class Case:
     def bench(self, criterion: str = "l1", reconstruct: bool = False) -> Bench:
         key = criterion, reconstruct
         if key not in self._benches:
-            given = Inheritance(
-                parent=self.candidates(1).pruning.parent.to_json(),
-                weights=str(self.weights),
-                checksum=weights_checksum(str(self.weights)),
-                data=self.data.source,
-                data_options=self.data.options.model_dump_json(),
-                data_checksum=self.data.checksum,
-                criterion=criterion,
-                reconstruct=reconstruct,
-                seed=self.seed,
-            )
-            self._benches[key] = Bench(given, self.data)
+            parent = self.candidates(1).pruning.parent
+            more = {"reconstruct": reconstruct, "seed": self.seed}
+            self._benches[key] = bench(parent, self.weights, self.data, criterion, **more)
         return self._benches[key]
 
     def renormed(self, module: Network) -> Network:
@@ -246,6 +237,23 @@ class Case:
         study = Study.load(name, storage)
         Driver(study).run(TRIALS)
         return study.network(study.record())
+
+
+def bench(
+    parent: Architecture, weights: Path, data: DataSet, criterion: str = "l1", **more: Any
+) -> Bench:
+    """What judges the children of a parent with the weights of a file."""
+    given = Inheritance(
+        parent=parent.to_json(),
+        weights=str(weights),
+        checksum=weights_checksum(str(weights)),
+        data=data.source,
+        data_options=data.options.model_dump_json(),
+        data_checksum=data.checksum,
+        criterion=criterion,
+        **more,
+    )
+    return Bench(given, data)
 
 
 def tested(trained: Trained) -> float:
