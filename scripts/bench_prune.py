@@ -29,9 +29,10 @@ from prune_peer import measured, peer_child
 from nas import Architecture, cost
 from nas.budget import parse_budgets
 from nas.data import load_data
+from nas.data.fit import fit_architecture
 from nas.pruning.criteria import CRITERIA
 from nas.pruning.space import PruningSpace
-from nas.references.adapted import adapted
+from nas.references import reference
 from nas.study.candidates import Candidate
 from nas.study.pruning import PruningCandidates
 from nas.torch_module import Network, build
@@ -225,18 +226,18 @@ def latencies(folder: Path) -> None:
             print(*row.values(), flush=True)
 
 
-def speed(folder: Path, children: int = 100) -> None:
+def speed(folder: Path, children: int = 40) -> None:
     """Prints evaluations of random children a CPU second, on 512 validation images at 32 px, of a
-    MobileNetV2 times 0.5 whose weights are hardly trained."""
+    MobileNetV2 whose weights are hardly trained."""
     data, few = load_data("fashion-mnist"), Recipe(epochs=1, images=64)
-    arch = adapted("mobilenet_v2_100", 0.5, resolution=32)
+    arch = fit_architecture(reference("mobilenet_v2_100", 10, 32), data)
     train(arch, data, few, output=folder / "speed")
     space = PruningSpace.of(arch.renamed(""), "children")
     candidates = PruningCandidates(space, device(), parse_budgets([f"{cost(arch).macs // 2}FLOPs"]))
     judge = bench(space.parent, folder / "speed" / WEIGHTS, data)
     rng = np.random.default_rng(0)
     archs = [c.arch for _ in range(children) if (c := candidates.feasible({}, rng))]
-    judge.accuracies(archs[:10])
+    judge.accuracies(archs[:5])
     began, images = process_time(), 0.0
     for child in archs:
         images += judge.evaluated(child)["images"]
