@@ -130,6 +130,10 @@ def export(
     trial: Annotated[int | None, typer.Option(help="A trial's number. Default: the best.")] = None,
     export_format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
     dynamic_batch: Annotated[bool, typer.Option(help="Let the batch size vary.")] = False,
+    opset: Annotated[
+        int | None,
+        typer.Option(help="ONNX operator set, for tools that want a newer one. Default: 13."),
+    ] = None,
     data: MovedOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
@@ -146,12 +150,14 @@ def export(
         raise one_of("export format", export_format, ["onnx"])
     plugins.load_all(plugin)
     if is_training(study):
-        _export_training(Path(study), output, dynamic_batch, data)
+        _export_training(Path(study), output, dynamic_batch, opset, data)
         return
+    from nas.formats.onnx_model import OPSET, check_opset
     from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
 
     if data is not None:
         raise NasError("--data is for the folder of a training: a study's networks are untrained")
+    opset = OPSET if opset is None else check_opset(opset)
     if output is not None:
         output_file(output)
     loaded = Study.load(study, storage)
@@ -167,7 +173,9 @@ def export(
         "weights": "untrained",
     }
     module = initialised(arch, loaded.settings.seed)
-    difference = export_onnx(arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata)
+    difference = export_onnx(
+        arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata, opset=opset
+    )
     target, _ = study_target(loaded)
     known = target is None or target.interval_known
     predicted = known_interval(*record.latency_interval_ms, known)
@@ -187,20 +195,24 @@ def export(
 
 
 def _export_training(
-    folder: Path, output: Path | None, dynamic_batch: bool, moved: str | None
+    folder: Path, output: Path | None, dynamic_batch: bool, opset: int | None, moved: str | None
 ) -> None:
     from nas.data import load_again
+    from nas.formats.onnx_model import OPSET, check_opset
     from nas.formats.verified import unnamed_output
     from nas.training import Trained
     from nas.training.checkpoint import MODEL
     from nas.training.export import export_trained
 
+    opset = OPSET if opset is None else check_opset(opset)
     trained = Trained.load(folder)
     output = output or unnamed_output(folder / MODEL)
     facts = trained.data
     data = load_again(facts.source, facts.seed, facts.options, facts.checksum, moved)
     metadata = {"versions": _versions(), "weights": f"trained on {data.source}"}
-    done = export_trained(trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata)
+    done = export_trained(
+        trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata, opset=opset
+    )
     size = output.stat().st_size / 1e6
     arch = trained.arch
     echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")

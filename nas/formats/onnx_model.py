@@ -16,12 +16,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from nas.architecture import Architecture
 from nas.graph import Graph, Node, Shape
+from nas.support.errors import NasError
 
 if TYPE_CHECKING:
     from torch import nn
 
-OPSET = 17
-IR_VERSION = 8
+OPSET = 13  # read by the runtimes of 2021 already: onnxruntime since 1.7
 BATCH_NORM_EPS = 1e-5
 
 Array = npt.NDArray[np.float32]
@@ -35,26 +35,43 @@ def to_onnx(
     dynamic_batch: bool = False,
     metadata: Mapping[str, str] | None = None,
     seed: int = 0,
+    opset: int = OPSET,
 ) -> onnx.ModelProto:
     """An ONNX model: input `image` (N, C, H, W) float32, output `logits` (N, classes).
 
     With `module` (of `nas.build`) its weights, otherwise random ones of `seed`. N is 1 unless
-    `dynamic_batch`. The architecture's JSON is always among the model's metadata.
+    `dynamic_batch`. The architecture's JSON is always among the model's metadata. `opset` is the
+    lowest that holds every network unless a higher one is asked for. Errors: `NasError` for one
+    that the installed onnx does not know.
     """
     state = None
     if module is not None:
         state = {k: v.detach().cpu().numpy() for k, v in module.state_dict().items()}
-    model = graph_to_onnx(arch.graph(), state, dynamic_batch=dynamic_batch, seed=seed)
+    model = graph_to_onnx(arch.graph(), state, dynamic_batch=dynamic_batch, seed=seed, opset=opset)
     helper.set_model_props(model, {"architecture": arch.to_json(), **(metadata or {})})
     return model
 
 
+def check_opset(opset: int) -> int:
+    """The opset itself. Errors: `NasError` for one that cannot be written."""
+    newest = onnx.defs.onnx_opset_version()
+    if not OPSET <= opset <= newest:
+        raise NasError(f"opset must be {OPSET} to {newest}, not {opset}")
+    return opset
+
+
 def graph_to_onnx(
-    graph: Graph, state: State | None = None, *, dynamic_batch: bool = False, seed: int | None = 0
+    graph: Graph,
+    state: State | None = None,
+    *,
+    dynamic_batch: bool = False,
+    seed: int | None = 0,
+    opset: int = OPSET,
 ) -> onnx.ModelProto:
     """The model of any graph. `state` holds arrays under torch's parameter names; without it the
-    weights are random, or zeros if there is no seed."""
-    writer = _Writer(graph, state, None if seed is None else np.random.default_rng(seed))
+    weights are random, or zeros if there is no seed. Errors: as `to_onnx`."""
+    rng = None if seed is None else np.random.default_rng(seed)
+    writer = _Writer(graph, state, rng, check_opset(opset))
     for i in range(1, len(graph.nodes)):
         writer.node(i)
     batch: int | str = "batch" if dynamic_batch else 1
@@ -64,18 +81,22 @@ def graph_to_onnx(
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, *graph.input_shape])
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, features])
     body = helper.make_graph(writer.nodes, "network", [image], [logits], writer.weights)
-    model = helper.make_model(
-        body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="hw-nas"
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(
+        body,
+        opset_imports=opsets,
+        producer_name="hw-nas",
+        ir_version=helper.find_min_ir_version_for(opsets),
     )
-    model.ir_version = IR_VERSION
-    return model
 
 
 class _Writer:
     """Collects ONNX nodes and initialisers; `names[i]` is the tensor of graph node i."""
 
-    def __init__(self, graph: Graph, state: State | None, rng: np.random.Generator | None) -> None:
-        self.graph, self.state, self.rng = graph, state, rng
+    def __init__(
+        self, graph: Graph, state: State | None, rng: np.random.Generator | None, opset: int
+    ) -> None:
+        self.graph, self.state, self.rng, self.opset = graph, state, rng, opset
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.names: list[str] = ["image"]
@@ -204,7 +225,10 @@ class _Writer:
                 bounds = [self.constant(f"{name}.{v}", np.array(v, np.float32)) for v in (0, 6)]
                 return self.op("Clip", [x, *bounds], name)
             case "hswish":
-                return self.op("HardSwish", [x], name)
+                if self.opset >= 14:
+                    return self.op("HardSwish", [x], name)
+                gate = self.op("HardSigmoid", [x], f"{name}.gate", alpha=1 / 6, beta=0.5)
+                return self.op("Mul", [x, gate], name)
             case "sigmoid":
                 return self.op("Sigmoid", [x], name)
             case "hsigmoid":

@@ -11,6 +11,7 @@ import onnxruntime
 import torch
 
 from nas.data import DataSet
+from nas.formats.onnx_model import OPSET
 from nas.formats.verified import checked, output_file
 from nas.support.errors import NasError
 from nas.support.files import write_whole
@@ -40,6 +41,7 @@ def export_trained(
     *,
     dynamic_batch: bool = False,
     metadata: Mapping[str, str] | None = None,
+    opset: int = OPSET,
 ) -> Exported:
     """Writes a trained network as ONNX after onnxruntime has classified the validation images.
 
@@ -61,7 +63,7 @@ def export_trained(
         **({} if facts.values is None else {"values": json.dumps(facts.values)}),
         **(metadata or {}),
     }
-    model, difference = checked(arch, module, dynamic_batch, about)
+    model, difference = checked(arch, module, dynamic_batch, about, opset)
     cpu = torch.device("cpu")
     images, normalise = Pixels(data.validation, arch.resolution, cpu), Normalise(data, cpu)
     expected = logits(module, images, normalise)
