@@ -19,6 +19,7 @@ FORMAT = 1
 MAX_SIZE = 65536
 # Of networks from outside, far beyond any that is of use: what is larger hangs or fills the memory.
 MAX_ROWS, MAX_STAGES, MAX_RESOLUTION, MAX_CHANNELS, MAX_MAP = 2000, 256, 4096, 65536, 2**30
+PLAIN = 13  # attributes of a node that blocks can give; hashes are older than the others
 Rows = tuple[Block, ...]
 Value = TypeVar("Value")
 
@@ -177,8 +178,8 @@ def _row_digest(row: Block, shape: Shape) -> tuple[bytes, Shape]:
     graph = block_graph(row, shape)
     if graph.output == 0:
         return b"", graph.output_shape
-    plain = [node._replace(name="") for node in graph.nodes[1:]]
-    text = repr([tuple(node) for node in plain]) + repr(graph.output)
+    plain = [tuple(node._replace(name="")) for node in graph.nodes[1:]]
+    text = repr([node[:PLAIN] for node in plain]) + repr(graph.output)
     return sha256(text.encode()).digest(), graph.output_shape
 
 

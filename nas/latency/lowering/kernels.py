@@ -15,6 +15,8 @@ from nas.blocks import Block, block_graph
 from nas.graph import Act, Graph, Node, Shape
 
 EPILOGUES: tuple[Act | None, ...] = (None, "relu", "relu6", "sigmoid", "hsigmoid")
+# What takes no time, and what is not known; whoever shows a latency says that it leaves that out.
+FREE = ("reshape", "unread")
 KernelOp = Literal[
     "conv",
     "pointwise",
@@ -34,6 +36,9 @@ KernelOp = Literal[
     "swap",
     "zero",
     "split",
+    "pad",
+    "resize",
+    "softmax",
     "reorder_input",
     "reorder_output",
 ]
@@ -89,10 +94,14 @@ def kernels(graph: Graph) -> tuple[Kernel, ...]:
     executed: list[Kernel] = []
     owner: dict[int, int] = {}  # the convolution nodes that may still absorb: their kernels' index
     for i, node in enumerate(nodes[1:], 1):
+        if node.op in FREE:
+            continue
         absorber = _absorber(node, nodes, readers, owner, graph.output)
         if absorber is None:
             owner[i] = len(executed)
             executed.append(_kernel(node, nodes))
+            if node.op == "deconv":
+                executed.append(spread(node))
         else:
             owner[i] = at = owner[absorber]
             executed[at] = executed[at]._replace(residual=executed[at].residual or node.op == "add")
@@ -130,8 +139,23 @@ def _absorber(
 
 def _kernel(node: Node, nodes: tuple[Node, ...]) -> Kernel:
     inputs = tuple(nodes[j].shape for j in node.inputs)
+    if node.op == "deconv":
+        return transposed(node, inputs[0])
     op = _operation(node, inputs[0])
-    return Kernel(op, inputs, node.shape, node.kernel, node.stride, node.groups)
+    return Kernel(op, inputs, node.shape, node.kernel, max(node.strides), node.groups)
+
+
+def transposed(node: Node, shape: Shape) -> Kernel:
+    """The multiplications of a transposed convolution of an input of `shape`: one product for each
+    input position, output channel and place in the window. `spread` adds them up."""
+    made = node.shape[0] * prod(node.kernel)
+    op: KernelOp = "pointwise" if node.groups == 1 else "grouped"
+    return Kernel(op, (shape,), (made, *shape[1:]), groups=node.groups)
+
+
+def spread(node: Node) -> Kernel:
+    """The sum of the products of a transposed convolution, place by place."""
+    return Kernel("resize", (node.shape,), node.shape)
 
 
 def _operation(node: Node, shape: Shape) -> KernelOp:
@@ -149,8 +173,12 @@ def _operation(node: Node, shape: Shape) -> KernelOp:
             return op
         case "zero" | "swap" | "shuffle" as op:
             return op
-        case "input":
-            raise AssertionError("a graph's input is no kernel")
+        case "pad" | "resize" | "softmax" as op:
+            return op
+        case "deconv":
+            raise AssertionError("two kernels")
+        case "input" | "reshape" | "unread":
+            raise AssertionError(f"{node.op} is no kernel")
         case op:
             assert_never(op)
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
 from nas.graph import Act, Graph, Node, Shape
-from nas.latency.lowering.kernels import Kernel, KernelOp, Layout, conv_kind
+from nas.latency.lowering.kernels import Kernel, KernelOp, Layout, conv_kind, spread, transposed
 
 BLOCKED: Final = "blocked"
 PLANAR: Final = "planar"
@@ -110,6 +110,18 @@ class _Lowering:
                 self._emit(i, node, op, PLANAR, groups=node.groups, act=node.act if fused else None)
                 if node.act and not fused:
                     self._plain_act(i, node.act, PLANAR)
+            case "pad" | "resize" | "softmax" as op:
+                self._emit(i, node, op, PLANAR)
+            case "deconv":
+                shape = self._read(node.inputs[0], PLANAR)
+                self.executed.append(transposed(node, shape)._replace(layout=PLANAR))
+                self._append(i, spread(node)._replace(layout=PLANAR))
+                if node.act:
+                    self._plain_act(i, node.act, PLANAR)
+            case "reshape" | "unread":
+                for j in node.inputs:
+                    self._read(j, PLANAR)
+                self.planar.add(i)
             case "input":
                 raise AssertionError("a graph's input is no kernel")
             case op:
@@ -162,7 +174,7 @@ class _Lowering:
             (self._read(x, BLOCKED if layout == BLOCKED else PLANAR),),
             self._shape(i, PLANAR if layout == PLANAR else BLOCKED),
             node.kernel,
-            node.stride,
+            max(node.strides),
             groups,
             node.act if fused else None,
             layout=layout,
@@ -177,7 +189,7 @@ class _Lowering:
         self, i: int, node: Node, op: Literal["maxpool", "avgpool", "gap"], blocked: bool
     ) -> None:
         layout: Layout = BLOCKED if blocked else PLANAR
-        self._emit(i, node, op, layout, size=node.kernel, stride=node.stride)
+        self._emit(i, node, op, layout, size=node.kernel, stride=max(node.strides))
 
     def _add(self, i: int, node: Node) -> None:
         if len(node.inputs) == 2:
