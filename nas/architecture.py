@@ -24,6 +24,19 @@ Rows = tuple[Block, ...]
 Value = TypeVar("Value")
 
 
+Resolution = int | tuple[int, int]
+
+
+def read_resolution(text: str) -> Resolution:
+    """A resolution from outside: a number, or HEIGHTxWIDTH. Errors: `NasError` with the rule."""
+    sizes = text.lower().split("x")
+    if len(sizes) > 2 or not all(s.isdecimal() and 0 < int(s) <= MAX_RESOLUTION for s in sizes):
+        rule = f"a number or HEIGHTxWIDTH, of 1 to {MAX_RESOLUTION}"
+        raise NasError(f"resolution must be {rule}, not {text!r:.40}")
+    height, width = int(sizes[0]), int(sizes[-1])
+    return height if height == width else (height, width)
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """A network, fully resolved: explicit channel counts, nothing left to choose.

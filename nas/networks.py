@@ -1,4 +1,4 @@
-"""A network by a published one's name, or by a file: an architecture's JSON, or ONNX from nas.
+"""A network by a published one's name, or by a file: an architecture's JSON, or any ONNX.
 
 `nas.study.networks` finds studies and trainings too, and falls back on this.
 """
@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, Resolution
+from nas.imported import ImportedNetwork, Network
 from nas.references import meant, reference, reference_names
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
@@ -19,17 +20,21 @@ SUFFIXES = (".json", ".onnx")
 
 def find_network(
     name: str,
-    resolution: int | None = None,
+    resolution: Resolution | None = None,
     *,
     folders: Sequence[Path] = (Path(),),
     others: Iterable[str] = (),
-) -> Architecture:
+) -> Network:
     """The network of that name or a usual synonym of it, or of the file in one of the `folders`.
 
-    `resolution` is the input size of a published network, its own unless given. `others` are
-    further names that an unknown one may have meant. Errors: `NasError`.
+    `resolution` is the input size of a published network, its own unless given, or that of an ONNX
+    file that leaves it open. `others` are further names that an unknown one may have meant. Errors:
+    `NasError`.
     """
     published = meant(name)
+    if published and isinstance(resolution, tuple):
+        size = "x".join(map(str, resolution))
+        raise NasError(f"resolution {size}: {published} has a square input")
     if published == name:
         return reference(name, resolution=resolution)
     paths = [folder / name for folder in folders if name]
@@ -40,10 +45,29 @@ def find_network(
         if Path(name).suffix not in SUFFIXES:
             raise one_of("network", name, [*reference_names(), *others])
         path = paths[-1]
+    if path.suffix == ".onnx" and _metadata(path) is None:
+        return imported(path, resolution)
     arch = read_network(path)
     if resolution not in (None, arch.resolution):
         raise NasError(f"resolution must be the file's, {arch.resolution}, not '{resolution}'")
     return arch
+
+
+def made_here(network: Network, what: str) -> Architecture:
+    """The network itself, where nas wrote it. Errors: `NasError` that says `what` needs that."""
+    if isinstance(network, ImportedNetwork):
+        raise NasError(
+            f"{network.name} was not written by nas, so it has no architecture, which {what} needs"
+        )
+    return network
+
+
+def imported(path: Path, resolution: Resolution | None = None) -> ImportedNetwork:
+    """The network of an ONNX file that another program wrote. Errors: `NasError`."""
+    from nas.formats.onnx_import import read_onnx
+
+    size = (resolution, resolution) if isinstance(resolution, int) else resolution
+    return read_onnx(path, size)
 
 
 def read_network(path: Path) -> Architecture:
@@ -52,25 +76,21 @@ def read_network(path: Path) -> Architecture:
     Errors: `NasError` with the file and the rule.
     """
     text = _metadata(path) if path.suffix == ".onnx" else read_text(path, str(path))
+    if text is None:
+        raise NasError(
+            f"{path}: its metadata have no 'architecture': it was not written by this program"
+        )
     try:
         return Architecture.from_json(text)
     except NasError as error:
         raise NasError(f"{path}: {error}") from None
 
 
-def _metadata(path: Path) -> str:
-    """The architecture's JSON in an ONNX file."""
-    import onnx
+def _metadata(path: Path) -> str | None:
+    """The architecture's JSON in an ONNX file; None where another program wrote it."""
+    from nas.formats.onnx_import.loading import parsed
 
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except OSError as error:
-        raise NasError(f"{path}: {error.strerror}") from None
-    except Exception:  # protobuf has an error of its own for every kind of damage
-        raise NasError(f"{path}: not an ONNX file") from None
-    for entry in model.metadata_props:
+    for entry in parsed(path).metadata_props:
         if entry.key == "architecture":
             return str(entry.value)
-    raise NasError(
-        f"{path}: its metadata have no 'architecture': it was not written by this program"
-    )
+    return None

@@ -21,7 +21,7 @@ ORDER = [
     {"graph"},
     {"blocks"},
     {"architecture"},
-    {"references", "costs", "torch_module"},
+    {"references", "costs", "torch_module", "imported"},
     {"formats", "space", "networks"},
     {"latency", "proxies", "data"},
     {"accuracy"},

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, ResolutionOption, StorageOption
+from nas.cli.options import (
+    NETWORK_HELP,
+    JsonOption,
+    PluginOption,
+    ResolutionOption,
+    StorageOption,
+    chosen,
+)
 from nas.cli.terminal import echo_json
 
 if TYPE_CHECKING:
@@ -30,13 +37,14 @@ def describe(
 ) -> None:
     """Describe a network: its totals and its layers."""
     from nas import plugins
-    from nas.cli.tables import extrapolated, known_interval, layers_table, show
+    from nas.cli.tables import extrapolated, known_interval, layers_table, pixels, show
     from nas.describe import describe as describe_architecture
+    from nas.imported import ImportedNetwork
     from nas.latency import Target
     from nas.study.networks import find_network
 
     plugins.load_all(plugin)
-    network, default = find_network(arch, resolution, storage)
+    network, default = find_network(arch, chosen(resolution), storage)
     device = Target.load(target or default)
     facts = describe_architecture(network, device)
     if as_json:
@@ -44,13 +52,14 @@ def describe(
         return
     low, high = facts["latency_interval_ms"]
     show(
-        f"{facts['name']}: {network.resolution} px, {facts['macs'] / 1e6:.1f} MMACs, "
+        f"{facts['name']}: {pixels(facts['resolution'])}, {facts['macs'] / 1e6:.1f} MMACs, "
         f"{facts['params'] / 1e6:.3f} Mparams ({facts['weight_bytes'] / 1e6:.2f} MB in float32), "
         f"peak activations {facts['peak_bytes'] / 1e6:.2f} MB",
         f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
         f"{facts['latency_ms']:.2f} ms, "
         f"{known_interval(low, high, device.interval_known)}",
         *extrapolated(device, [(facts["latency_ms"], low, high)]),
+        *([network.left_out] if isinstance(network, ImportedNetwork) and network.unread else []),
         layers_table(network, device),
     )
 

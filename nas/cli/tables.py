@@ -15,7 +15,8 @@ from nas.cli.terminal import clean
 from nas.support.errors import NasError
 
 if TYPE_CHECKING:
-    from nas.architecture import Architecture
+    from nas.architecture import Resolution
+    from nas.imported import Network
     from nas.latency import Target
     from nas.study import Record, Study
 
@@ -257,8 +258,13 @@ def print_finalists(study: Study) -> None:
     )
 
 
-def layers_table(arch: Architecture, target: Target) -> Table:
-    """One line a row of the architecture, and one for the latency that belongs to none."""
+def pixels(resolution: Resolution) -> str:
+    """A resolution as it is shown: 224 px, 96x160 px."""
+    return f"{resolution} px" if isinstance(resolution, int) else "{}x{} px".format(*resolution)
+
+
+def layers_table(network: Network, target: Target) -> Table:
+    """One line a layer of the network, and one for the latency that belongs to none."""
     from nas.describe import layers
 
     columns = ("layer", "block", "settings", "output", "MMACs", "kparams", "peak MB", "ms")
@@ -273,7 +279,7 @@ def layers_table(arch: Architecture, target: Target) -> Table:
             f"{layer['peak_bytes'] / 1e6:.2f}",
             f"{layer['latency_ms']:.3f}",
         )
-        for layer in layers(arch, target)
+        for layer in layers(network, target)
     ]
     rows.append(("constant", "", "", "", "", "", "", f"{target.constant_ms:.3f}"))
     return table(columns, rows, left=3, fold=("settings",))

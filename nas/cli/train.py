@@ -47,13 +47,15 @@ def train(
     from nas import plugins
     from nas.cli.progress import training_display
     from nas.data.fit import fit_architecture
+    from nas.networks import made_here
     from nas.study.networks import find_network
     from nas.training import Recipe
     from nas.training.trained import is_training
 
     plugins.load_all(plugin)
     settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)
-    network, _ = find_network(arch, resolution, storage)
+    found, _ = find_network(arch, resolution, storage)
+    network = made_here(found, "nas train")
     loaded = open_data(data, split, classes, left_out)
     assert loaded is not None
     fitted = fit_architecture(network, loaded)

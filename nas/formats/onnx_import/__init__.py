@@ -7,12 +7,8 @@ that the graph has nothing for is kept as a node of its shape, named and counted
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -32,52 +28,10 @@ from nas.formats.onnx_import.draft import Draft
 from nas.formats.onnx_import.loading import DOMAINS, load
 from nas.formats.onnx_import.operations import READERS, Operation
 from nas.formats.onnx_import.rewriting import rewritten
-from nas.graph import Graph, Shape
+from nas.imported import ImportedNetwork
 from nas.support.errors import NasError, shown
 
-if TYPE_CHECKING:
-    from torch import nn
-
 Size = tuple[int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class ImportedNetwork:
-    """A network that another program wrote: its graph, and its weights by the names that they have
-    in its torch module. `outputs` are the names and dimensions of its results.
-
-    Unlike an architecture it has no rows that a search could choose; what reads a graph reads it.
-    """
-
-    name: str
-    nodes: Graph
-    weights: Mapping[str, Array] = field(repr=False)
-    outputs: tuple[tuple[str, Dims], ...]
-
-    def graph(self) -> Graph:
-        """The whole network as one graph."""
-        return self.nodes
-
-    @property
-    def input_shape(self) -> Shape:
-        return self.nodes.input_shape
-
-    @property
-    def hash(self) -> str:
-        """64 hexadecimal digits, equal for networks with the same graph."""
-        plain = [tuple(node._replace(name="")) for node in self.nodes.nodes]
-        return sha256(repr((plain, self.nodes[1:])).encode()).hexdigest()
-
-    @property
-    def unread(self) -> dict[str, int]:
-        """The operations that were not read, with their number; costs leave them out."""
-        return dict(Counter(n.mode for n in self.nodes.nodes if n.op == "unread").most_common())
-
-    def module(self) -> nn.Module:
-        """The network in torch, with its weights. Errors: `NasError` where something is unread."""
-        from nas.formats.onnx_import.module import imported_module
-
-        return imported_module(self)
 
 
 def read_onnx(path: Path, size: Size | None = None) -> ImportedNetwork:
@@ -152,8 +106,8 @@ def _name(node: onnx.NodeProto, values: Mapping[str, Value | Array]) -> str:
     """The name of a node: that of its weight, as torch's exporters keep it, or its own."""
     for name in node.input[1:2]:
         if name.endswith(".weight") and not isinstance(values[name], Value):
-            return name.removesuffix(".weight")
-    return node.name or node.op_type.lower()
+            return str(name.removesuffix(".weight"))
+    return str(node.name or node.op_type.lower())
 
 
 def _stated(info: onnx.ValueInfoProto) -> Dims | None:

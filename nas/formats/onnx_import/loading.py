@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_tensor
 
-from nas.support.errors import NasError, shown
+from nas.support.errors import NasError, one_line, shown
 
 MOST_BYTES = (1 << 31) - 1  # what a protobuf can hold
 MOST_NODES = 100_000
@@ -20,7 +20,7 @@ DOMAINS = ("", "ai.onnx")
 def load(path: Path) -> tuple[onnx.ModelProto, int]:
     """The model with its weights, its nodes in an order in which they can be executed, and its
     opset. Errors: `NasError` with the file and the rule that it breaks."""
-    model = _parsed(path)
+    model = parsed(path)
     try:
         opset = _opset(model)
         for tensor in _tensors(model.graph):
@@ -34,7 +34,8 @@ def load(path: Path) -> tuple[onnx.ModelProto, int]:
     return model, opset
 
 
-def _parsed(path: Path) -> onnx.ModelProto:
+def parsed(path: Path) -> onnx.ModelProto:
+    """The file's bytes as a model, weights in other files left out. Errors: as `load`."""
     try:
         size = path.stat().st_size
         if not path.is_file():
@@ -91,7 +92,7 @@ def _load_external(tensor: onnx.TensorProto, folder: Path) -> None:
     try:
         load_external_data_for_tensor(tensor, str(root))
     except Exception as error:  # onnx raises what its versions like
-        raise NasError(f"{shown(info.location)} cannot be read: {error!s:.100}") from None
+        raise NasError(f"{shown(info.location)} cannot be read: {one_line(error):.100}") from None
     tensor.data_location = TensorProto.DEFAULT
     del tensor.external_data[:]
 

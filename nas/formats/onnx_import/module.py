@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.formats.onnx_import import ImportedNetwork
+from nas.imported import ImportedNetwork
 from nas.support.errors import NasError
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import GraphModule

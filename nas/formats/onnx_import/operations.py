@@ -170,7 +170,7 @@ def _of_tensors(draft: Draft, op: Operation, tensors: list[Value]) -> Made:
 def _per_channel(number: Array, dims: Dims) -> Array | None:
     """A constant as one number, or one for each channel; None for what is of another kind."""
     if number.size == 1 or not np.ptp(number):
-        return number.ravel()[0]
+        return number.ravel()[:1]
     if len(dims) < 2 or dims[0] != 1:
         return None
     shape = (1,) * (len(dims) - number.ndim) + number.shape

@@ -228,12 +228,14 @@ class _Pass:
                 return x
             return self._append(node._replace(inputs=(x,)))
         if before.op == "swap" and before.start == 0:
-            x = self.nodes[before.inputs[0]]
-            if x.op == "reshape" and self.nodes[x.inputs[0]].shape == node.shape:
+            first = self.nodes[before.inputs[0]]
+            if first.op == "reshape" and self.nodes[first.inputs[0]].shape == node.shape:
                 c, h, w = node.shape
-                if x.shape[0] * x.shape[1] == c and x.shape[2] == h * w:
-                    shuffle = node._replace(op="shuffle", inputs=x.inputs, groups=x.shape[0])
-                    return self._append(shuffle)
+                groups, each, area = first.shape
+                if groups * each == c and area == h * w:
+                    return self._append(
+                        node._replace(op="shuffle", inputs=first.inputs, groups=groups)
+                    )
         return None
 
     def _padded(self, node: Node, at: int) -> int | None:

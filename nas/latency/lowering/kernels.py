@@ -8,6 +8,7 @@ SiLU) are kernels of their own. A `Kernel` is plain data, so equal work is an eq
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from math import prod
 from typing import Literal, NamedTuple, assert_never
 
@@ -86,6 +87,11 @@ class Kernel(NamedTuple):
 
 def kernels(graph: Graph) -> tuple[Kernel, ...]:
     """The kernels of a graph, in execution order."""
+    return tuple(kernel for each in node_kernels(graph) for kernel in each)
+
+
+def node_kernels(graph: Graph) -> list[list[Kernel]]:
+    """The kernels of each node of a graph but its input; none of one that another computes."""
     nodes = graph.nodes
     readers: list[list[int]] = [[] for _ in nodes]
     for i, node in enumerate(nodes):
@@ -93,7 +99,9 @@ def kernels(graph: Graph) -> tuple[Kernel, ...]:
             readers[j].append(i)
     executed: list[Kernel] = []
     owner: dict[int, int] = {}  # the convolution nodes that may still absorb: their kernels' index
+    begin: list[int] = []
     for i, node in enumerate(nodes[1:], 1):
+        begin.append(len(executed))
         if node.op in FREE:
             continue
         absorber = _absorber(node, nodes, readers, owner, graph.output)
@@ -109,7 +117,9 @@ def kernels(graph: Graph) -> tuple[Kernel, ...]:
             executed[owner[i]] = executed[owner[i]]._replace(act=node.act)
         else:
             executed.append(Kernel("activate", (node.shape,), node.shape, act=node.act))
-    return tuple(k for k in executed if k.op != "activate" or k.act is not None)
+    begin.append(len(executed))
+    spans = [executed[a:b] for a, b in pairwise(begin)]
+    return [[k for k in each if k.op != "activate" or k.act is not None] for each in spans]
 
 
 @lru_cache(maxsize=1 << 15)

@@ -9,6 +9,7 @@ one by one; all that passes between them is whether the tensor is blocked.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
@@ -47,6 +48,18 @@ def lower(graph: Graph, blocked: bool, block: int) -> Lowered:
     return Lowered(tuple(writer.executed), graph.output in writer.blocked, graph.output_shape)
 
 
+def lower_nodes(graph: Graph, block: int) -> list[list[Kernel]]:
+    """The kernels of each node of a graph but its input, all inputs and outputs planar."""
+    writer, begin = _Lowering(graph, False, block), [0]
+    for i in range(1, len(graph.nodes)):
+        writer.node(i)
+        begin.append(len(writer.executed))
+    for i in (graph.output, *graph.others):
+        writer.give(i)
+    begin[-1] = len(writer.executed)
+    return [writer.executed[a:b] for a, b in pairwise(begin)]
+
+
 def to_planar(shape: Shape, block: int) -> Kernel:
     """The reorder of a blocked tensor to a planar one of `shape`."""
     return Kernel("reorder_output", (padded(shape, block),), shape)
@@ -74,7 +87,8 @@ class _Lowering:
         for node in graph.nodes:
             for j in node.inputs:
                 self.uses[j] += 1
-        self.uses[graph.output] += 1
+        for j in (graph.output, *graph.others):
+            self.uses[j] += 1
 
     def node(self, i: int) -> None:
         node = self.nodes[i]
@@ -126,6 +140,10 @@ class _Lowering:
                 raise AssertionError("a graph's input is no kernel")
             case op:
                 assert_never(op)
+
+    def give(self, i: int) -> None:
+        """Brings a tensor into the layout that whoever called wants."""
+        self._read(i, PLANAR)
 
     def _shape(self, i: int, layout: Layout) -> Shape:
         shape = self.nodes[i].shape
