@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
 
 from nas.formats.onnx_import import windows  # noqa: F401 (registers its readers)
 from nas.formats.onnx_import.constants import (
@@ -20,6 +19,9 @@ from nas.formats.onnx_import.constants import (
     Array,
     Dims,
     Value,
+    array_of,
+    attributes_of,
+    described,
     evaluated,
     inferred,
     operation,
@@ -29,7 +31,7 @@ from nas.formats.onnx_import.loading import DOMAINS, load
 from nas.formats.onnx_import.operations import READERS, Operation
 from nas.formats.onnx_import.rewriting import rewritten
 from nas.imported import ImportedNetwork
-from nas.support.errors import NasError, shown
+from nas.support.errors import NasError, one_line, shown
 
 Size = tuple[int, int]
 
@@ -46,7 +48,7 @@ def read_onnx(path: Path, size: Size | None = None) -> ImportedNetwork:
 
 def _network(model: onnx.ModelProto, opset: int, size: Size | None, name: str) -> ImportedNetwork:
     graph = model.graph
-    values: dict[str, Value | Array] = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    values: dict[str, Value | Array] = {t.name: array_of(t) for t in graph.initializer}
     images = [x for x in graph.input if x.name not in values]
     if len(images) != 1:
         names = ", ".join(x.name for x in images)
@@ -75,7 +77,7 @@ def _read(
 ) -> None:
     """Adds what one operation makes to the values."""
     inputs = [_known(name, values) if name else None for name in node.input]
-    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    attributes = attributes_of(node)
     if node.op_type == "Shape" and isinstance(x := inputs[0], Value):
         part = slice(attributes.get("start", 0), attributes.get("end"))
         values[node.output[0]] = np.array(x.dims[part], np.int64)
@@ -89,7 +91,10 @@ def _read(
         return
     op = Operation(node.op_type, _name(node, values), inputs, attributes, made, opset)
     reader = READERS.get(node.op_type) if node.domain in DOMAINS else None
-    read = reader(draft, op) if reader else None
+    try:
+        read = reader(draft, op) if reader else None
+    except Exception as error:  # attributes may say anything
+        raise NasError(f"{described(node)}: {one_line(error):.120}") from None
     if read is None:
         what, places = operation(node), [draft.shaped(x) for x in tensors]
         read = [draft.add("unread", what, places, dims, mode=what) for dims in made]

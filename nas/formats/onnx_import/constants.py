@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from nas.formats.onnx_import.loading import DOMAINS
-from nas.support.errors import NasError, one_line
+from nas.support.errors import NasError, one_line, shown
 
 Array = npt.NDArray[Any]
 Dims = tuple[int, ...]
@@ -99,11 +99,28 @@ def _dims(found: onnx.TypeProto | None) -> Dims | None:
     return tuple(d.dim_value for d in dims)
 
 
+def array_of(tensor: onnx.TensorProto) -> Array:
+    """The values of a tensor. Errors: `NasError` where they are damaged."""
+    try:
+        return np.asarray(numpy_helper.to_array(tensor))
+    except Exception as error:  # of numpy, or of onnx's own kinds
+        raise NasError(f"weights {shown(tensor.name)}: {one_line(error):.120}") from None
+
+
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """The attributes of an operation, by name. Errors: `NasError` where they are damaged."""
+    try:
+        return {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    except Exception as error:  # of onnx's own kinds
+        raise NasError(f"{described(node)}: {one_line(error):.120}") from None
+
+
 def described(node: onnx.NodeProto) -> str:
     """An operation as errors name it."""
-    return f"{operation(node)} {node.name or node.output[0]!r}"
+    return f"{operation(node)} {shown(node.name or next(iter(node.output), ''))}"
 
 
 def operation(node: onnx.NodeProto) -> str:
     """The type of an operation, with its domain where that is not ONNX's."""
-    return node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
+    name = node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
+    return name if name.isprintable() and len(name) < 80 else shown(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from heapq import heappop, heappush
 from pathlib import Path
 
 import onnx
@@ -22,6 +23,7 @@ def load(path: Path) -> tuple[onnx.ModelProto, int]:
     opset. Errors: `NasError` with the file and the rule that it breaks."""
     model = parsed(path)
     try:
+        _check_names(model.graph)
         opset = _opset(model)
         for tensor in _tensors(model.graph):
             if tensor.data_location == TensorProto.EXTERNAL:
@@ -56,6 +58,17 @@ def parsed(path: Path) -> onnx.ModelProto:
     if not model.graph.node or not model.graph.output:
         raise NasError(f"{path}: not an ONNX file, or cut off: it has no network")
     return model
+
+
+def _check_names(graph: onnx.GraphProto) -> None:
+    """Errors: `NasError` where a name is no text, which protobuf lets pass as bytes."""
+    named = [*graph.initializer, *graph.input, *graph.output, *graph.value_info, *graph.node]
+    names: list[object] = [each.name for each in named]
+    for node in graph.node:
+        names += [node.op_type, node.domain, *node.input, *node.output]
+        names += [attribute.name for attribute in node.attribute]
+    if not all(isinstance(name, str) for name in names):
+        raise NasError("damaged: a name is no text")
 
 
 def _opset(model: onnx.ModelProto) -> int:
@@ -98,7 +111,7 @@ def _load_external(tensor: onnx.TensorProto, folder: Path) -> None:
 
 
 def _sorted(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The nodes, each behind those that make its inputs."""
+    """The nodes, each behind those that make its inputs, in the file's order as far as can be."""
     if len(graph.node) > MOST_NODES:
         raise NasError(f"{len(graph.node)} nodes are more than the {MOST_NODES} that are read")
     maker: dict[str, int] = {}
@@ -120,12 +133,13 @@ def _sorted(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
             readers.setdefault(j, []).append(i)
     ready = [i for i, count in enumerate(waiting) if not count]
     order: list[int] = []
-    for i in ready:  # grows as it is walked
+    while ready:
+        i = heappop(ready)
         order.append(i)
         for j in readers.get(i, ()):
             waiting[j] -= 1
             if not waiting[j]:
-                ready.append(j)
+                heappush(ready, j)
     if len(order) < len(graph.node):
         raise NasError("its nodes form a cycle")
     return [graph.node[i] for i in order]

@@ -10,6 +10,7 @@ import numpy as np
 from nas.formats.onnx_import.constants import Dims, Value
 from nas.formats.onnx_import.draft import Draft, shape_of
 from nas.formats.onnx_import.operations import Made, Operation, reads
+from nas.support.errors import ShapeError
 
 LOWEST = -1e30  # below it, a padded value never wins a maximum
 
@@ -59,24 +60,32 @@ def _conv(draft: Draft, op: Operation) -> Made:
     weight = weight.reshape(*weight.shape, *[1] * (4 - weight.ndim))
     window = _window(op, x, (weight.shape[2], weight.shape[3]))
     transposed = op.kind == "ConvTranspose"
+    groups, shape = op.get("group", 1), weight.shape
+    channels = shape[0] if transposed else shape[1] * groups
+    made = shape[1] * groups if transposed else shape[0]
+    fits = (x.dims[1], op.made[0][1]) == (channels, made) and not (
+        channels % groups or made % groups
+    )
+    if not fits or (bias is not None and bias.shape != (made,)):
+        raise ShapeError(f"weights of {shape} do not fit an input of {x.dims}")
     if window and transposed:
         window = _transposed(op, x, window)
     if window is None:
         return None
-    made = draft.add(
+    value = draft.add(
         "deconv" if transposed else "conv",
         op.name,
         [draft.shaped(x)],
         op.made[0],
-        groups=op.get("group", 1),
+        groups=groups,
         bias=bias is not None,
         **window,
     )
-    name = draft.nodes[made.node].name
+    name = draft.nodes[value.node].name
     draft.weights[f"{name}.conv.weight"] = weight.astype(np.float32)
     if bias is not None:
         draft.weights[f"{name}.conv.bias"] = bias.astype(np.float32)
-    return made
+    return value
 
 
 def _transposed(op: Operation, x: Value, window: dict[str, Any]) -> dict[str, Any] | None:
