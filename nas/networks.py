@@ -45,8 +45,18 @@ def find_network(
         if Path(name).suffix not in SUFFIXES:
             raise one_of("network", name, [*reference_names(), *others])
         path = paths[-1]
+    return network_file(path, resolution)
+
+
+def network_file(path: Path, resolution: Resolution | None = None) -> Network:
+    """The network of a file, whoever wrote it; `resolution` as for `find_network`. Errors:
+    `NasError`."""
     if path.suffix == ".onnx" and _metadata(path) is None:
-        return imported(path, resolution)
+        from nas.formats.onnx_import import read_onnx
+
+        return read_onnx(
+            path, (resolution, resolution) if isinstance(resolution, int) else resolution
+        )
     arch = read_network(path)
     if resolution not in (None, arch.resolution):
         raise NasError(f"resolution must be the file's, {arch.resolution}, not '{resolution}'")
@@ -60,14 +70,6 @@ def made_here(network: Network, what: str) -> Architecture:
             f"{network.name} was not written by nas, so it has no architecture, which {what} needs"
         )
     return network
-
-
-def imported(path: Path, resolution: Resolution | None = None) -> ImportedNetwork:
-    """The network of an ONNX file that another program wrote. Errors: `NasError`."""
-    from nas.formats.onnx_import import read_onnx
-
-    size = (resolution, resolution) if isinstance(resolution, int) else resolution
-    return read_onnx(path, size)
 
 
 def read_network(path: Path) -> Architecture:

@@ -18,7 +18,7 @@ ROOT = Path(nas.__file__).parent
 # From the ground up; what shares a line may import each other, module by module without a circle.
 ORDER = [
     {"_version", "support", "defaults", "measures", "budget", "approvals", "plugins"},
-    {"graph"},
+    {"graph", "graph_json"},
     {"blocks"},
     {"architecture"},
     {"references", "costs", "torch_module", "imported"},

@@ -12,7 +12,7 @@ from nas.cli.options import (
     PluginOption,
     ResolutionOption,
     StorageOption,
-    chosen,
+    as_resolution,
 )
 from nas.cli.terminal import echo_json
 
@@ -44,7 +44,7 @@ def describe(
     from nas.study.networks import find_network
 
     plugins.load_all(plugin)
-    network, default = find_network(arch, chosen(resolution), storage)
+    network, default = find_network(arch, as_resolution(resolution), storage)
     device = Target.load(target or default)
     facts = describe_architecture(network, device)
     if as_json:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.options import PluginOption
+from nas.cli.options import PluginOption, ResolutionOption, as_resolution
 from nas.cli.terminal import echo
 from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 
 if TYPE_CHECKING:
     from nas.latency.runner.batches import MeasuringProgress
+    from nas.latency.table import Subject
 
 
 def measure(
@@ -38,6 +39,15 @@ def measure(
             show_default=False,
         ),
     ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of ONNX networks, whoever wrote them, that are timed first.",
+            show_default=False,
+        ),
+    ] = None,
+    resolution: ResolutionOption = None,
     ssh: Annotated[
         str | None,
         typer.Option(metavar="USER@HOST", help="Measure that machine.", show_default=False),
@@ -64,6 +74,7 @@ def measure(
 ) -> None:
     """Time this machine, or another, with onnxruntime; make it a target."""
     from nas.latency.measuring.measure import measure as measure_here
+    from nas.latency.measuring.measure import own_models
     from nas.latency.measuring.plan import mixed_network
     from nas.latency.measuring.remote import measure_over_ssh
     from nas.latency.measuring.transfer import import_results, make_bundle
@@ -85,7 +96,9 @@ def measure(
         return
     if target is None:
         raise NasError("--target must name the target to make")
+    own = own_models(models, as_resolution(resolution)) if models else {}
     settings: dict[str, Any] = {
+        "own": list(own.values()),
         "minutes": minutes,
         "provider": CPU if provider.lower() == "cpu" else provider,
         "threads": threads,
@@ -109,7 +122,7 @@ def measure(
         else:
             with show_progress(minutes * 60) as show:
                 path, warnings = measure_here(target, folder=folder, progress=show, **settings)
-    _print_result(path, warnings)
+    _print_result(path, warnings, own)
 
 
 def _say(line: str) -> None:
@@ -163,8 +176,9 @@ def _print_bundle(bundle: Path, models: int) -> None:
     echo(f"bring {RESULTS} and {FACTS} back: nas measure --import {RESULTS}")
 
 
-def _print_result(path: Path, warnings: list[str]) -> None:
+def _print_result(path: Path, warnings: list[str], own: Mapping[str, Subject] = {}) -> None:
     from nas.latency import Target
+    from nas.latency.table import read_table
 
     for warning in warnings:
         _say(f"warning: {warning}")
@@ -172,6 +186,10 @@ def _print_result(path: Path, warnings: list[str]) -> None:
     how = f"{facts.runtime}, {facts.threads} thread(s), {facts.precision}"
     noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise is not None else ""
     echo(f"{path}: {facts.device}, {how}{noise}")
+    rows = {row.subject: row for row in read_table(path.with_suffix(".csv"))} if own else {}
+    for name, subject in own.items():
+        row = rows.get(subject)
+        echo(f"{name}: {row.latency_ms:.3g} ms" if row else f"{name}: not timed")
     if facts.error:
         error = facts.error
         echo(

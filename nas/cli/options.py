@@ -68,7 +68,7 @@ NETWORK_HELP = (
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
-def chosen(resolution: str | None) -> "Resolution | None":
+def as_resolution(resolution: str | None) -> "Resolution | None":
     """What `--resolution` says. Errors: `NasError` with the rule."""
     from nas.architecture import read_resolution
 

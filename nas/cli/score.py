@@ -13,7 +13,7 @@ from nas.cli.options import (
     PluginOption,
     ResolutionOption,
     StorageOption,
-    chosen,
+    as_resolution,
     listed,
 )
 from nas.cli.terminal import echo_json
@@ -90,7 +90,7 @@ def score(
     elif front and not study:
         raise NasError(f"--front: '{arch}' is no study")
     else:
-        network, _ = find_network(arch, chosen(resolution), storage)
+        network, _ = find_network(arch, as_resolution(resolution), storage)
         rows = [_of(made_here(network, "nas score"), names or DEFAULT, seed or 0)]
     if as_json:
         echo_json([row.to_dict() for row in rows])
