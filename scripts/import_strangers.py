@@ -33,7 +33,7 @@ from nas.support.errors import NasError
 from nas.testing.numerics import randomise
 
 NAMES = (  # noqa: SIM905
-    "resnet18 resnet50d resnext50_32x4d seresnet18 vgg11_bn densenet121 googlenet "
+    "resnet18 resnet50d resnext50_32x4d seresnet18 vgg11_bn densenet121 "
     "inception_v3 inception_v4 mobilenetv1_100 mobilenetv2_100 mobilenetv3_small_100 "
     "mobilenetv3_large_100 mobilenetv4_conv_small efficientnet_b0 efficientnet_lite0 "
     "tf_efficientnet_b0 tf_mobilenetv3_small_100 mnasnet_100 fbnetc_100 ghostnet_100 "

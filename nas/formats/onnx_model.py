@@ -280,12 +280,13 @@ class _Writer:
                 assert_never(act)
 
     def _gelu(self, x: str, name: str) -> str:
-        """x / 2 * (1 + erf(x / √2)), which is one operation only from opset 20 on."""
-        numbers = {"root": 0.5**0.5, "one": 1.0, "half": 0.5}
+        """x * (1 + erf(x / √2)) / 2, one operation only from opset 20 on, in the order that runtimes
+        recognise."""
+        numbers = {"root": 2**0.5, "one": 1.0, "half": 0.5}
         root, one, half = (
             self.constant(f"{name}.{k}", np.array(v, np.float32)) for k, v in numbers.items()
         )
-        erf = self.op("Erf", [self.op("Mul", [x, root], f"{name}.scaled")], f"{name}.erf")
+        erf = self.op("Erf", [self.op("Div", [x, root], f"{name}.scaled")], f"{name}.erf")
         gate = self.op("Mul", [x, self.op("Add", [erf, one], f"{name}.sum")], f"{name}.gate")
         return self.op("Mul", [gate, half], name)
 

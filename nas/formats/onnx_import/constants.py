@@ -30,10 +30,12 @@ class Value(NamedTuple):
 
 
 def evaluated(node: onnx.NodeProto, inputs: Mapping[str, Array], opset: int) -> list[Array]:
-    """The outputs of an operation on constants. Errors: `NasError` where it cannot be computed."""
+    """The outputs of an operation on constants: of a split all, of any other the first. Errors:
+    `NasError` where it cannot be computed."""
+    outputs = node.output if node.op_type == "Split" else node.output[:1]
     given, made = (
         [helper.make_empty_tensor_value_info(name) for name in dict.fromkeys(names) if name]
-        for names in (node.input, node.output)
+        for names in (node.input, outputs)
     )
     graph = helper.make_graph([node], "constant", given, made)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])

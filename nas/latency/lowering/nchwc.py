@@ -20,7 +20,7 @@ BLOCKED: Final = "blocked"
 PLANAR: Final = "planar"
 ENTRY: Final = "entry"
 ALIGNMENT = 4  # channels of a reorder are a multiple of it
-FUSED = ("relu", "relu6", "sigmoid", "hsigmoid")  # with any convolution
+FUSED = ("relu", "relu6", "sigmoid", "hsigmoid", "tanh", "leaky_relu")  # with any convolution
 FUSED_BLOCKED = ("hswish",)  # with a blocked one
 FUSED_LINEAR = ("relu", "sigmoid")
 
