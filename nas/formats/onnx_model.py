@@ -280,8 +280,8 @@ class _Writer:
                 assert_never(act)
 
     def _gelu(self, x: str, name: str) -> str:
-        """x * (1 + erf(x / √2)) / 2, one operation only from opset 20 on, in the order that runtimes
-        recognise."""
+        """x * (1 + erf(x / √2)) / 2, in the order that runtimes recognise: one operation only from
+        opset 20 on."""
         numbers = {"root": 2**0.5, "one": 1.0, "half": 0.5}
         root, one, half = (
             self.constant(f"{name}.{k}", np.array(v, np.float32)) for k, v in numbers.items()
