@@ -32,20 +32,24 @@ def find_network(
     `NasError`.
     """
     published = meant(name)
-    if published and isinstance(resolution, tuple):
-        size = "x".join(map(str, resolution))
-        raise NasError(f"resolution {size}: {published} has a square input")
     if published == name:
-        return reference(name, resolution=resolution)
+        return reference(name, resolution=_square(resolution, name))
     paths = [folder / name for folder in folders if name]
     path = next((path for path in paths if os.path.exists(path)), None)
     if path is None and published:
-        return reference(published, resolution=resolution)
+        return reference(published, resolution=_square(resolution, published))
     if path is None:
         if Path(name).suffix not in SUFFIXES:
             raise one_of("network", name, [*reference_names(), *others])
         path = paths[-1]
     return network_file(path, resolution)
+
+
+def _square(resolution: Resolution | None, name: str) -> int | None:
+    """The size of a published network's input. Errors: `NasError` for one that is not square."""
+    if isinstance(resolution, tuple):
+        raise NasError(f"resolution {'x'.join(map(str, resolution))}: {name} has a square input")
+    return resolution
 
 
 def network_file(path: Path, resolution: Resolution | None = None) -> Network:

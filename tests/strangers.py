@@ -11,7 +11,7 @@ from torch.nn import functional
 
 def unit(
     i: int, o: int, k: int = 3, s: int = 1, g: int = 1, act: Callable[[], nn.Module] = nn.ReLU
-):
+) -> nn.Sequential:
     conv = nn.Conv2d(i, o, k, s, k // 2, groups=g, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(o), act())
 
@@ -31,7 +31,8 @@ class Residual(nn.Module):
         x = self.stem(x)
         x = functional.relu(x + self.a(x))
         x = functional.relu(self.down(x) + self.b(x))
-        return self.fc(torch.flatten(functional.adaptive_avg_pool2d(x, 1), 1)).softmax(1)
+        logits: Tensor = self.fc(torch.flatten(functional.adaptive_avg_pool2d(x, 1), 1))
+        return logits.softmax(1)
 
 
 class Mobile(nn.Module):
@@ -52,7 +53,8 @@ class Mobile(nn.Module):
         y = self.a(x)
         gate = self.up(functional.relu(self.down(y.mean((2, 3), keepdim=True))))
         x = x + self.b(y * functional.hardsigmoid(gate))
-        return self.head(x.mean([2, 3]))
+        logits: Tensor = self.head(x.mean([2, 3]))
+        return logits
 
 
 class Shuffle(nn.Module):
@@ -73,7 +75,8 @@ class Shuffle(nn.Module):
         left, right = self.stem(x).chunk(2, dim=1)
         x = self.shuffle(torch.cat([left, self.a(right)], 1), 2)
         x = self.shuffle(self.grouped(x), 4)
-        return self.fc(functional.avg_pool2d(x, 16)).flatten(1)
+        logits: Tensor = self.fc(functional.avg_pool2d(x, 16))
+        return logits.flatten(1)
 
 
 class UNet(nn.Module):
@@ -115,7 +118,8 @@ class Yolo(nn.Module):
         pooled = [x]
         for _ in range(3):
             pooled.append(functional.max_pool2d(pooled[-1], 5, 1, 2))
-        return self.head(functional.gelu(self.norm(torch.cat(pooled, 1)))).flatten(2)
+        boxes: Tensor = self.head(functional.gelu(self.norm(torch.cat(pooled, 1))))
+        return boxes.flatten(2)
 
 
 class Padded(nn.Module):

@@ -27,7 +27,8 @@ def written(path: Path, channels: int, *, lrn: bool = False) -> Path:
         "w": rng.standard_normal((channels, 3, 3, 3)),
         "v": rng.standard_normal((10, channels, 1, 1)),
     }
-    middle = helper.make_node("LRN" if lrn else "Relu", ["a"], ["b"], **{"size": 3} if lrn else {})
+    norm = helper.make_node("LRN", ["a"], ["b"], size=3)
+    middle = norm if lrn else helper.make_node("Relu", ["a"], ["b"])
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["a"], strides=[2, 2], pads=[0, 0, 1, 1]),
         middle,
@@ -124,7 +125,7 @@ def test_a_graph_comes_back_from_json_and_damage_is_refused() -> None:
     plain = json.loads(json.dumps(graph_to_plain(graph)))
     again = graph_of_plain(plain, "spec")
     assert [n._replace(name="") for n in again.nodes] == [n._replace(name="") for n in graph.nodes]
-    for change in (
+    changes: list[dict[str, object]] = [
         {"inputs": [3]},
         {"inputs": []},
         {"groups": 3},
@@ -132,7 +133,8 @@ def test_a_graph_comes_back_from_json_and_damage_is_refused() -> None:
         {"kernel": [0, 1]},
         {"op": "sparkle"},
         {"other": 1},
-    ):
+    ]
+    for change in changes:
         damaged = json.loads(json.dumps(plain))
         damaged["nodes"][1].update(change)
         with pytest.raises(NasError):

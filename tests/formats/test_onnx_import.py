@@ -192,17 +192,17 @@ def test_channels_last_and_same_padding_are_read(tmp_path: Path) -> None:
             "bias": weights(4),
             "m": weights(8, 5),
             "n": weights(5),
-            "zero": np.float32(0).reshape(()),
-            "six": np.float32(6).reshape(()),
+            "zero": np.array(0, np.float32),
+            "six": np.array(6, np.float32),
         },
         (None, 9, 8, 3),
     )
     network = same(saved(made, tmp_path))
-    nodes = network.graph().nodes
-    assert [n.act for n in nodes if n.op == "conv"] == ["relu6", None]
-    (linear,) = (n for n in nodes if n.op == "linear")
+    read = network.graph().nodes
+    assert [n.act for n in read if n.op == "conv"] == ["relu6", None]
+    (linear,) = (n for n in read if n.op == "linear")
     assert linear.bias
-    assert sum(n.op == "swap" for n in nodes) <= 7
+    assert sum(n.op == "swap" for n in read) <= 7
 
 
 @pytest.mark.parametrize(
@@ -288,9 +288,9 @@ def test_single_operations_compute_what_onnxruntime_does(
     nodes: list[onnx.NodeProto], tmp_path: Path
 ) -> None:
     constants = {
-        "low": np.float32(-0.4).reshape(()),
-        "high": np.float32(0.7).reshape(()),
-        "lowest": np.float32(-3.4e38).reshape(()),
+        "low": np.array(-0.4, np.float32),
+        "high": np.array(0.7, np.float32),
+        "lowest": np.array(-3.4e38, np.float32),
         "pads": np.array([0, 0, 1, 0, 0, 0, 1, 2]),
         "starts": np.array([1, -5]),
         "ends": np.array([3, 1 << 40]),
