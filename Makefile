@@ -8,11 +8,12 @@ INSTALLED := $(VENV)/.installed
 search: $(INSTALLED)
 	$(VENV)/bin/nas search --target jetson --budget 300MFLOPs
 
+# --dist loadfile: what a module makes for its tests is made once.
 test: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest -n 2
+	$(VENV)/bin/pytest -n 2 --dist loadfile
 
 install: $(INSTALLED)
 

@@ -15,6 +15,13 @@ def main() -> None:
     except KeyboardInterrupt:
         print("nas: interrupted", file=sys.stderr)
         sys.exit(130)
+    except (MemoryError, ImportError) as error:  # of what is imported first
+        from nas.support.errors import NO_MEMORY, lacks_memory
+
+        if not lacks_memory(error):
+            raise
+        print(f"nas: {NO_MEMORY}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

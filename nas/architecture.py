@@ -13,13 +13,16 @@ from typing import Any, TypeVar
 
 from nas.blocks import Block, block_graph
 from nas.graph import Graph, Node, Shape
+from nas.graph_costs import graph_cost
 from nas.support.errors import NasError, one_of, shown
+from nas.support.html import Html, table
 
 FORMAT = 1
 MAX_SIZE = 65536
 # Of networks from outside, far beyond any that is of use: what is larger hangs or fills the memory.
 MAX_ROWS, MAX_STAGES, MAX_RESOLUTION, MAX_CHANNELS, MAX_MAP = 2000, 256, 4096, 65536, 2**30
 PLAIN = 13  # attributes of a node that blocks can give; hashes are older than the others
+COLUMNS = ("row", "block", "settings", "output", "parameters", "multiply-adds")
 Rows = tuple[Block, ...]
 Value = TypeVar("Value")
 
@@ -37,7 +40,7 @@ def read_resolution(text: str) -> Resolution:
     return height if height == width else (height, width)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Architecture:
     """A network, fully resolved: explicit channel counts, nothing left to choose.
 
@@ -112,6 +115,41 @@ class Architecture:
         for part in self.walk(_row_digest):
             digest.update(part)
         return digest.hexdigest()
+
+    def summary(self) -> str:
+        """A line a row: its name, block and settings, output (C, H, W), parameters and
+        multiply-adds; the last line is the whole's."""
+        cells = [COLUMNS, *self._summary()]
+        sizes = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return "\n".join(
+            "  ".join(
+                text.ljust(size) if i < 3 else text.rjust(size)
+                for i, (text, size) in enumerate(zip(row, sizes, strict=True))
+            ).rstrip()
+            for row in cells
+        )
+
+    def _summary(self) -> Iterator[tuple[str, ...]]:
+        total_params = total_macs = 0
+        for (name, row), (_, graph) in zip(self.named_rows(), self.row_graphs(), strict=True):
+            params, macs, _ = graph_cost(graph)
+            total_params, total_macs = total_params + params, total_macs + macs
+            settings = ", ".join(f"{key}={value}" for key, value in row.settings)
+            shape = "x".join(map(str, graph.output_shape))
+            yield name, row.kind, settings, shape, f"{params:,}", f"{macs:,}"
+        yield "total", "", "", "", f"{total_params:,}", f"{total_macs:,}"
+
+    def _repr_html_(self) -> Html:
+        label = f"{self.name or self.hash[:12]}: {self.resolution} px"
+        return table(COLUMNS, self._summary(), left=3, caption=label)
+
+    def __repr__(self) -> str:
+        rows = sum(1 for _ in self.rows())
+        size = "x".join(map(str, self.input_shape))
+        return (
+            f"<Architecture {self.name or self.hash[:12]!r}: input {size}, {rows} rows, "
+            f"{len(self.stages)} stages>"
+        )
 
     def renamed(self, name: str) -> Architecture:
         """The same network under another label."""

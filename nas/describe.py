@@ -6,8 +6,8 @@ from math import prod
 from typing import Any
 
 from nas.architecture import Architecture
-from nas.costs import BYTES_PER_VALUE, graph_cost, node_cost
 from nas.graph import Node
+from nas.graph_costs import BYTES_PER_VALUE, graph_cost, node_cost
 from nas.imported import ImportedNetwork, Network, network_cost
 from nas.latency import Target
 

@@ -19,6 +19,7 @@ _PREFIXES = (("G", 1e9), ("M", 1e6), ("k", 1e3))
 class Facts(NamedTuple):
     """What is known of a measure.
 
+    title: what it is called, with what is counted.
     symbol: the unit that a value is shown with.
     scales: what may stand before an ending in a budget, in lower case, and how much it is.
     endings: how a budget in this measure ends, in lower case; "" where nothing need follow.
@@ -27,6 +28,7 @@ class Facts(NamedTuple):
     by_maximum: whether a network's value is the largest of its rows', not their sum.
     """
 
+    title: str
     symbol: str
     scales: Mapping[str, float]
     endings: tuple[str, ...] = ("",)
@@ -34,13 +36,20 @@ class Facts(NamedTuple):
     objective: str | None = None
     by_maximum: bool = False
 
+    @property
+    def whole(self) -> str:
+        """What it is called, with the unit of a stored value where that is not what is counted."""
+        if self.prefixed and not self.symbol.startswith("B"):
+            return self.title
+        return f"{self.title} ({'bytes' if self.prefixed else self.symbol})"
+
 
 MEASURES: dict[Measure, Facts] = {
-    "latency_ms": Facts("ms", _TIME_MS, prefixed=False, objective="latency"),
-    "macs": Facts("MACs", _COUNT, ("flops", "macs", ""), objective="macs"),
-    "params": Facts("params", _COUNT, ("params",), objective="params"),
-    "peak_bytes": Facts("B", _BYTES, objective="memory", by_maximum=True),
-    "weight_bytes": Facts("B weights", _BYTES, ("weights",)),
+    "latency_ms": Facts("latency", "ms", _TIME_MS, prefixed=False, objective="latency"),
+    "macs": Facts("multiply-adds", "MACs", _COUNT, ("flops", "macs", ""), objective="macs"),
+    "params": Facts("parameters", "params", _COUNT, ("params",), objective="params"),
+    "peak_bytes": Facts("peak activations", "B", _BYTES, objective="memory", by_maximum=True),
+    "weight_bytes": Facts("weights", "B weights", _BYTES, ("weights",)),
 }
 OBJECTIVES: dict[str, Measure] = {
     facts.objective: measure for measure, facts in MEASURES.items() if facts.objective
@@ -57,6 +66,14 @@ def parse_unit(unit: str) -> tuple[Measure, float] | None:
             if scale is not None:
                 return measure, scale
     return None
+
+
+def axis(measure: Measure) -> tuple[str, float]:
+    """What stands at an axis of a measure, and what one unit of it is: `("latency (ms)", 1.0)`."""
+    facts = MEASURES[measure]
+    if not facts.prefixed:
+        return f"{facts.title} ({facts.symbol})", 1.0
+    return f"{facts.title} ({'MB' if facts.symbol.startswith('B') else 'M'})", 1e6
 
 
 def format_measure(measure: Measure, value: float) -> str:

@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from nas.cli.compare import draw
+from nas.charts.figure import save
 from nas.defaults import DEFAULT_SAMPLER, DEFAULT_TRIALS
+from nas.report.compare import compare_figure
 from nas.study import Driver, Options, Study
 from nas.study.compare import (
     Curve,
@@ -188,7 +189,8 @@ def main() -> None:
         print(f"{case}: prediction {rho:.3f} (Spearman), {ms:.0f} ms a proposal of a trial")
         rows += results(case, found, args.trials)
         lines += by_trial(case, found)
-        draw(found, ROOT.parent / "docs" / f"search_{case}.svg", seconds=False)
+        figure = compare_figure(found, seconds=False)
+        save(figure, ROOT.parent / "docs" / f"search_{case}.svg")
         print(*rows, sep="\n")
     write(ROOT / "results" / "search.csv", rows)
     write(ROOT / "results" / "search_curves.csv", lines)

@@ -1,14 +1,17 @@
 """Bad input for as long as you like: what `tests/fuzz` does for a moment, with new random examples.
 
-    python scripts/fuzz_input.py --minutes 10 [--only spaces --only words]
+    python scripts/fuzz_input.py --examples 50000 [--only spaces --only words]
 
-Prints how many examples of each kind held, and the smallest example of whatever did not.
+Rounds of every kind in turn, until there were so many examples in all. How many of each kind held,
+and the smallest example of whatever did not, is kept in the results, and a script that was stopped
+goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
 import faulthandler
+import json
 import random
 import sys
 import time
@@ -21,17 +24,21 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from fuzz.bad_input import Fuzz, fuzzes
 
+from nas._version import __version__
+from nas.support.files import write_whole
+
+RESULTS = Path(__file__).parent / "results" / "fuzz_input.json"
 ROUND_SECONDS = 20
 HANG_SECONDS = 300
 
 
-def one_round(fuzz: Fuzz, held: Counter[str]) -> str | None:
+def one_round(fuzz: Fuzz, held: Counter[str], most: int) -> str | None:
     """Examples of one kind for a while; the report of one that failed, at its smallest."""
-    until = time.monotonic() + ROUND_SECONDS
+    until = time.process_time() + ROUND_SECONDS
 
     @seed(random.getrandbits(32))
     @settings(
-        max_examples=1_000_000,
+        max_examples=most,
         derandomize=False,
         database=None,
         deadline=None,
@@ -40,7 +47,7 @@ def one_round(fuzz: Fuzz, held: Counter[str]) -> str | None:
     )
     @given(fuzz.inputs)
     def run(example: object) -> None:
-        if time.monotonic() > until and not failed:
+        if time.process_time() > until and not failed:
             raise _Over
         faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         try:
@@ -68,21 +75,27 @@ class _Over(BaseException):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--examples", type=int, default=50_000, help="in all, earlier runs' too")
     parser.add_argument("--only", action="append", choices=[fuzz.name for fuzz in fuzzes()])
-    chosen = parser.parse_args()
-    kinds = [fuzz for fuzz in fuzzes() if not chosen.only or fuzz.name in chosen.only]
-    until, held, failures = time.monotonic() + 60 * chosen.minutes, Counter[str](), 0
-    while time.monotonic() < until:
+    parser.add_argument("--output", type=Path, default=RESULTS, help="the counts so far")
+    options = parser.parse_args()
+    kinds = [fuzz for fuzz in fuzzes() if not options.only or fuzz.name in options.only]
+    known = json.loads(options.output.read_text()) if options.output.exists() else {}
+    held, failures = Counter[str](known.get("held", {})), known.get("failures", [])
+    share = -(-options.examples // len(fuzzes()))
+    while held.total() < options.examples:
         for fuzz in kinds:
-            report = one_round(fuzz, held)
+            report = one_round(fuzz, held, max(share - held[fuzz.name], share // 10))
             if report:
-                failures += 1
+                failures.append(f"{fuzz.name}: {report[-2000:]}")
                 print(f"== {fuzz.name}\n{report}", flush=True)
+            made = {"version": __version__, "date": time.strftime("%Y-%m-%d")}
+            made |= {"in all": held.total(), "held": dict(held), "failures": failures}
+            write_whole(options.output, json.dumps(made, indent=1) + "\n")
     for name, count in held.items():
         print(f"{name:15}{count:9,} examples held")
-    print(f"{'in all':15}{held.total():9,} examples held, {failures} rounds ended in a failure")
-    sys.exit(failures > 0)
+    print(f"{'in all':15}{held.total():9,} examples held, {len(failures)} failures")
+    sys.exit(bool(failures))
 
 
 if __name__ == "__main__":

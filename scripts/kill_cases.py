@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import json
-from collections.abc import Callable
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import stores
+from clusters import Cluster, wait_for_workers
 
 from nas.costs import cost
 from nas.latency import Target
@@ -21,10 +33,11 @@ from nas.study import Driver, Study, begin
 from nas.study.finalists import read_finalists
 from nas.study.storage.storage import Storage
 from nas.support.errors import NasError
-from nas.training.checkpoint import read_state
-from nas.training.trained import Trained, is_training
+from nas.training.checkpoint import is_training, read_state
+from nas.training.trained import Trained
 
-SEARCH = ["--target", "jetson", "--space", "small", "--proxies", "entropy,params"]
+SEARCH = ["--target", "jetson", "--space", "small"]
+ANALYTIC = "entropy,params"
 KNOWN = (
     "mobilenet_v1_100",
     "mobilenet_v2_100",
@@ -41,7 +54,8 @@ class Case:
     """A command, so many `drivers` of it at once, that begins its work or goes on with it.
 
     kept: all that a folder holds for good; an error where it is damaged. prepare: makes what the
-    command needs. exact: whether the end is that of a run that was left alone.
+    command needs. exact: whether the end is that of a run that was left alone. others: what else
+    may be killed while it runs; whether there was any to be. on_disk: whether it stores in files.
     """
 
     name: str
@@ -50,6 +64,8 @@ class Case:
     prepare: Callable[[Path], None] = lambda folder: None
     exact: bool = True
     drivers: int = 1
+    others: Mapping[str, Callable[[random.Random], bool]] = field(default_factory=dict)
+    on_disk: bool = True
 
 
 def trials(location: str, name: str) -> Kept:
@@ -69,23 +85,123 @@ def digest(path: Path) -> Kept:
     return {path.name: sha256(path.read_bytes()).hexdigest()} if path.exists() else {}
 
 
-def _search(name: str, location: str, drivers: int = 1) -> Case:
-    def place(folder: Path) -> str:
-        return location.format(folder=folder)
+def _journal(folder: Path) -> str:
+    return str(folder / "studies")
+
+
+def _sqlite(folder: Path) -> str:
+    return f"sqlite:///{folder / 'nas.db'}"
+
+
+@cache
+def _postgresql(folder: Path) -> str:
+    """A database of the folder's own."""
+    return stores.place("postgresql", folder)
+
+
+def _restart_server(rng: random.Random) -> bool:
+    stores.server().stop()
+    time.sleep(rng.uniform(0, 2))
+    stores.server().start()
+    return True
+
+
+def _search(
+    name: str,
+    place: Callable[[Path], str],
+    drivers: int = 1,
+    options: Callable[[], list[str]] = list,
+    proxies: str = ANALYTIC,
+    others: Mapping[str, Callable[[random.Random], bool]] | None = None,
+    on_disk: bool = True,
+) -> Case:
+    """A search that is begun, or gone on with, in that storage by so many drivers at once."""
+
+    def begun(folder: Path) -> bool:
+        with suppress(NasError):  # a database that was killed as it was made
+            return "a" in Storage(place(folder)).names()
+        return False
 
     def words(folder: Path) -> list[str]:
-        with suppress(NasError):  # a database that was killed as it was made
-            if "a" in Storage(place(folder)).names():
-                return ["resume", "a", "--storage", place(folder)]
-        return ["search", *SEARCH, "--trials", "60", "--study", "a", "--storage", place(folder)]
+        where = ["--storage", place(folder), *options()]
+        if drivers > 1 and not begun(folder):  # only one of them can begin it
+            begin("jetson", (), "small", name="a", storage=place(folder), trials=60,
+                  proxies=proxies.split(","))  # fmt: skip
+        if begun(folder):
+            return ["resume", "a", *where]
+        return ["search", *SEARCH, "--proxies", proxies, "--trials", "60", "--study", "a", *where]
 
     return Case(
         name,
         words,
         lambda folder: trials(place(folder), "a"),
-        exact=drivers == 1,
+        exact=drivers == 1 and not others,
         drivers=drivers,
+        others=others or {},
+        on_disk=on_disk,
     )
+
+
+def _kill_worker(rng: random.Random) -> bool:
+    """Kills a process that a driver which runs here has begun."""
+    found = []
+    for driver in _children(os.getpid()):
+        found += [child for child in _children(driver) if "spawn_main" in _command(child)]
+    with suppress(ProcessLookupError):
+        if found:
+            os.kill(rng.choice(found), signal.SIGKILL)
+            return True
+    return False
+
+
+def _children(process: int) -> list[int]:
+    with suppress(OSError):
+        return [int(word) for path in Path(f"/proc/{process}/task").glob("*/children")
+                for word in path.read_text().split()]  # fmt: skip
+    return []
+
+
+def _command(process: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_text()
+    return ""
+
+
+class _OneCluster:
+    """A cluster of two workers, made anew where its scheduler was killed."""
+
+    def __init__(self) -> None:
+        self._cluster: Cluster | None = None
+        self._workers: list[Any] = []
+
+    def options(self) -> list[str]:
+        """The options of a command that uses it."""
+        if self._cluster is None:
+            self._cluster = Cluster(Path(mkdtemp()))
+            self._workers = [self._cluster.worker(), self._cluster.worker()]
+            wait_for_workers(self._cluster.address, 2)
+            atexit.register(self._cluster.stop)
+        return ["--scheduler", self._cluster.address]
+
+    def kill_worker(self, rng: random.Random) -> bool:
+        """Kills a worker; another one takes its place."""
+        assert self._cluster is not None
+        which = rng.randrange(2)
+        self._workers[which].kill()
+        self._workers[which] = self._cluster.worker()
+        return True
+
+    def kill_scheduler(self, rng: random.Random) -> bool:
+        """Kills the scheduler and, as they are of no use any more, its workers."""
+        if self._cluster is None:
+            return False
+        self._cluster.scheduler.kill()
+        self._cluster.stop()
+        self._cluster = None
+        return True
+
+
+CLUSTER = _OneCluster()
 
 
 def _network(folder: Path) -> None:
@@ -142,8 +258,8 @@ def _finalists_words(folder: Path) -> list[str]:
     if "f" in Storage(str(folder / "studies")).names():
         return ["resume", "f"]
     (folder / "r.yaml").write_text(yaml.safe_dump({"epochs": 2, "images": 512}))
-    words = ["search", *SEARCH, "--trials", "10", "--study", "f", "--data", "digits"]
-    return [*words, "--finalists", "2", "--recipe", "r.yaml", "--budget", "1M"]
+    words = ["search", *SEARCH, "--proxies", ANALYTIC, "--trials", "10", "--study", "f"]
+    return [*words, "--data", "digits", "--finalists", "2", "--recipe", "r.yaml", "--budget", "1M"]
 
 
 def _measured(folder: Path) -> Kept:
@@ -158,10 +274,18 @@ def _study(folder: Path) -> None:
 
 
 CASES = [
-    _search("search, journal", "{folder}/studies"),
-    _search("search, SQLite", "sqlite:///{folder}/nas.db"),
-    _search("search, journal, two drivers", "{folder}/studies", 2),
-    _search("search, SQLite, two drivers", "sqlite:///{folder}/nas.db", 2),
+    _search("search, journal", _journal),
+    _search("search, SQLite", _sqlite),
+    _search("search, PostgreSQL", _postgresql, on_disk=False),
+    _search("search, journal, two drivers", _journal, 2),
+    _search("search, SQLite, two drivers", _sqlite, 2),
+    _search("search, PostgreSQL, two drivers", _postgresql, 2, on_disk=False,
+            others={"server restarted": _restart_server}),
+    _search("search, two workers", _journal, options=lambda: ["--workers", "2"],
+            proxies="synflow", others={"worker killed": _kill_worker}),
+    _search("search, cluster of two workers", _journal, options=CLUSTER.options,
+            proxies="synflow", others={"worker killed": CLUSTER.kill_worker,
+                                       "scheduler killed": CLUSTER.kill_scheduler}),
     Case(
         "train",
         lambda folder: ["train", "arch.json", "--data", "digits", "--output", "t", "--epochs", "4",
@@ -180,7 +304,7 @@ CASES = [
     Case(
         "compare",
         lambda folder: ["compare", "--samplers", "random,evolution", "--seeds", "1", "--trials",
-                        "20", *SEARCH[:4], "--proxies", "params"],
+                        "20", *SEARCH, "--proxies", "params"],
         _compared,
     ),
     Case("finalists", _finalists_words, _finalists),

@@ -4,10 +4,12 @@
 
 A command is begun and, after each kill (SIGKILL), gone on with. What it had stored for good before
 must be there still and unchanged; at last it is run to its end, and must have what a run has that
-was left alone. Faults come the same way: a full disk and one that can only be read (file systems of
-their own, which takes root's rights), too few open files, too little memory. A command that fails
-must say so in one line, with exit code 2, and leave nothing damaged. `--doc` writes the tables of
-docs/reliability.md anew from the results.
+was left alone. What a command relies on is killed in the same way while it runs: its workers, a
+cluster's workers and scheduler, a database's server. Faults come the same way: a full disk and one
+that can only be read (file systems of their own, which takes root's rights), too few open files,
+too little memory. A command that fails must say so in one line, with exit code 2, and leave nothing
+damaged. Counts are kept in the results, and a script that was stopped goes on from there. `--doc`
+writes the tables of docs/reliability.md anew from them.
 """
 
 from __future__ import annotations
@@ -23,15 +25,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from itertools import zip_longest
+from math import ceil, inf
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, NamedTuple
 
 from kill_cases import CASES, Case, Kept
 
 from nas._version import __version__
+from nas.support.files import write_whole
 
 DOC = Path(__file__).parents[1] / "docs" / "reliability.md"
 RESULTS = Path(__file__).parent / "results" / "reliability.json"
@@ -39,7 +44,9 @@ BEGIN, END = "<!-- made by scripts/kill_everything.py -->", "<!-- end -->"
 FULL = (12, 20)  # room that is left on a full disk: 2 to the power of so many bytes
 FILES = (4, 40)  # open files that a process may have, its three streams included
 MEMORY = (1 << 28, 3 << 30)  # address space in bytes; importing torch alone takes 1 GB of it
-PATIENCE = 1800.0  # seconds for a command that is left alone
+PATIENCE = 900.0  # seconds for a command to end
+KILL, DISKS, LIMITS = "kill -9", ("disk full", "disk read-only"), ("few files", "little memory")
+PARTS = (0.1, 0.4, 1.0)  # of the goals: each goes through all the cases
 
 
 Facts = dict[str, Any]  # a row of the results
@@ -51,6 +58,7 @@ class Ended(NamedTuple):
     codes: list[int]
     said: str
     seconds: float
+    cpu: float
 
     @property
     def plain(self) -> bool:
@@ -65,28 +73,57 @@ class Ended(NamedTuple):
 
 
 def run(
-    case: Case, folder: Path, after: float | None = None, limit: Callable[[], None] | None = None
+    case: Case,
+    folder: Path,
+    moments: Sequence[float] = (),
+    limit: Callable[[], None] | None = None,
+    strikes: Iterator[Callable[[], None]] | None = None,
 ) -> Ended:
-    """Runs the command of a case in its folder; kills it `after` so many seconds, if at all."""
+    """Runs the command of a case in its folder. `moments`: when each driver is killed, in seconds
+    of CPU, as a busy machine has others; limit: is set in each driver; strikes: what happens while
+    they run, one after another."""
     command = [sys.executable, "-m", "nas", *case.words(folder)]
     began = time.monotonic()
-    processes = [
-        subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            preexec_fn=limit,
-        )
-        for _ in range(case.drivers)
-    ]  # fmt: skip
-    said = ""
-    for process in processes:
-        left = None if after is None else max(0.0, began + after - time.monotonic())
-        try:
-            said += process.communicate(timeout=PATIENCE if left is None else left)[1]
-        except subprocess.TimeoutExpired:
-            process.kill()
-            said += process.communicate()[1]
-            assert after is not None, f"{case.name} does not end"
-    return Ended([p.returncode for p in processes], said, time.monotonic() - began)
+    with ExitStack() as stack:
+        logs = [stack.enter_context(TemporaryFile("w+")) for _ in range(case.drivers)]
+        processes = [
+            subprocess.Popen(
+                command, cwd=folder, stdout=subprocess.DEVNULL, stderr=log, preexec_fn=limit
+            )
+            for log in logs
+        ]
+        cpu = 0.0
+        while any(p.poll() is None for p in processes):
+            assert time.monotonic() < began + PATIENCE, f"{case.name} does not end"
+            for process, moment in zip_longest(processes, moments, fillvalue=inf):
+                used = cpu_seconds(process.pid)
+                cpu = max(cpu, used)
+                if used >= moment:
+                    process.kill()
+            next(strikes or iter(()), lambda: time.sleep(0.01))()
+        seconds = time.monotonic() - began
+        said = ""
+        for log in logs:
+            log.seek(0)
+            said += log.read()
+    return Ended([p.returncode for p in processes], said, seconds, cpu)
+
+
+def cpu_seconds(process: int) -> float:
+    """What a process has used; 0 where it has ended."""
+    try:
+        words = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Alone(NamedTuple):
+    """What a command stores that is left alone, and how long it takes."""
+
+    kept: Kept
+    seconds: float
+    cpu: float  # of one driver
 
 
 class Watch:
@@ -129,36 +166,62 @@ def finished(case: Case, watch: Watch, alone: Kept) -> Facts:
     }
 
 
-def kills(
-    case: Case, folder: Path, count: int, alone: Kept, seconds: float, rng: random.Random
-) -> Facts:
-    """Kills a command so many times, at moments that are uniform over the time that it takes; what
-    has come to its end is begun anew."""
-    watch, killed, rounds, facts = Watch(case, folder), 0, 0, []
-    while killed < count:
-        ended = run(case, watch.folder, rng.uniform(0, seconds))
+def kills(case: Case, base: Path, most: int, alone: Alone, rng: random.Random) -> Facts:
+    """Kills a command until its work is done, so many times at the `most`, at moments that are
+    uniform over the CPU time that it takes; each driver at a moment of its own."""
+    watch, killed, hit = Watch(case, copy(base / "fresh", base / "killed")), 0, True
+    while hit and killed < most and not watch.seen.keys() >= alone.kept.keys():
+        ended = run(case, watch.folder, [rng.uniform(0, alone.cpu) for _ in range(case.drivers)])
         watch.look()
         hit = any(code == -signal.SIGKILL for code in ended.codes)
         killed += hit
-        if not hit or watch.seen.keys() >= alone.keys() or killed == count:
-            facts.append(finished(case, watch, alone))
-            rounds += 1
-            if killed < count:
-                watch = Watch(case, copy(folder.parent / "fresh", folder.parent / f"again{rounds}"))
-    return {"kills": killed, "rounds": rounds, **merged(facts)}
+    return {"times": killed, "rounds": 1, **finished(case, watch, alone.kept)}
 
 
-def merged(facts: list[Facts]) -> Facts:
+def strikes(
+    case: Case, kind: str, base: Path, most: int, alone: Alone, rng: random.Random
+) -> Facts:
+    """Runs a command while what it relies on is killed at random moments, then to its end."""
+    watch, struck = Watch(case, copy(base / "fresh", base / "struck")), 0
+
+    def events() -> Iterator[Callable[[], None]]:
+        nonlocal struck
+        while struck < most:
+            until = time.monotonic() + rng.uniform(0, alone.seconds)
+            while time.monotonic() < until:
+                yield lambda: time.sleep(0.01)
+            struck += case.others[kind](rng)
+            yield lambda: None
+
+    ended = run(case, watch.folder, strikes=events())
+    watch.look()
+    return {"times": struck, **how(ended), **finished(case, watch, alone.kept)}
+
+
+def how(ended: Ended) -> Facts:
+    """How a command ended, as facts that can be added."""
+    last = "".join(ended.said.strip().splitlines()[-1:])[:200]
+    codes = {str(code): count for code, count in Counter(ended.codes).items()}
+    return {
+        "runs": 1,
+        "said in a line": int(ended.plain),
+        "exit codes": codes,
+        "otherwise": [] if ended.plain else [last],
+    }
+
+
+def added(one: Facts, other: Facts) -> Facts:
     """The facts of several rounds as one."""
     whole: Facts = {}
-    for key in facts[0]:
-        values = [fact[key] for fact in facts]
-        if isinstance(values[0], list):
-            whole[key] = [item for value in values for item in value]
-        elif isinstance(values[0], bool):
-            whole[key] = all(values)
+    for key, value in one.items():
+        if isinstance(value, dict):
+            whole[key] = dict(Counter(value) + Counter(other[key]))
+        elif isinstance(value, bool):
+            whole[key] = value and other[key]
+        elif value is None or isinstance(value, str):
+            whole[key] = value
         else:
-            whole[key] = None if values[0] is None else sum(values)
+            whole[key] = value + other[key]
     return whole
 
 
@@ -186,107 +249,115 @@ def limited(kind: int, value: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(kind, (value, value))
 
 
-def faults(kind: str, case: Case, base: Path, count: int, alone: Kept, rng: random.Random) -> Facts:
-    """Runs a command under a fault again and again, then without it to its end."""
-    disk = kind in ("disk full", "disk read-only")
-    with tmpfs(base / kind) if disk else nullcontext(base / kind) as folder:
-        watch, plain, codes, said = Watch(case, copy(base / "fresh", folder)), 0, Counter[int](), []
-        for _ in range(count):
-            limit = None
-            if kind == "disk full":
-                used = sum(p.stat().st_blocks * 512 for p in folder.rglob("*"))
-                room = int(2 ** rng.uniform(*FULL))
-                remount(folder, f"size={(used + room) // 4096 * 4096 + 4096}")
-            elif kind == "disk read-only":
-                remount(folder, "ro")
-            elif kind == "few files":
-                limit = limited(resource.RLIMIT_NOFILE, rng.randint(*FILES))
-            else:
-                limit = limited(resource.RLIMIT_AS, rng.randint(*MEMORY))
-            ended = run(case, folder, None, limit)
-            if disk:
-                remount(folder, "rw,size=256m")
-            watch.look()
-            plain += ended.plain
-            codes.update(ended.codes)
-            if not ended.plain:
-                said.append("".join(ended.said.strip().splitlines()[-1:])[:200])
-        facts = finished(case, watch, alone)
-    ends: Facts = {"said in a line": plain, "exit codes": dict(codes), "otherwise": said}
-    return {"times": count, **ends, **facts}
+def faults(kind: str, case: Case, base: Path, alone: Alone, rng: random.Random) -> Facts:
+    """Runs a command under a fault, then without it to its end."""
+    disk = kind in DISKS
+    with tmpfs(base / "disk") if disk else nullcontext(base / "faulty") as folder:
+        watch, limit = Watch(case, copy(base / "fresh", folder)), None
+        if kind == "disk full":
+            used = sum(p.stat().st_blocks * 512 for p in folder.rglob("*"))
+            room = int(2 ** rng.uniform(*FULL))
+            remount(folder, f"size={(used + room) // 4096 * 4096 + 4096}")
+        elif kind == "disk read-only":
+            remount(folder, "ro")
+        elif kind == "few files":
+            limit = limited(resource.RLIMIT_NOFILE, rng.randint(*FILES))
+        else:
+            limit = limited(resource.RLIMIT_AS, rng.randint(*MEMORY))
+        ended = run(case, folder, limit=limit)
+        if disk:
+            remount(folder, "rw,size=256m")
+        watch.look()
+        facts = finished(case, watch, alone.kept)
+    return {"times": 1, **how(ended), **facts}
 
 
-def judged(case: Case, options: argparse.Namespace, kinds: list[str]) -> Iterator[Facts]:
-    rng = random.Random(f"{options.seed} {case.name}")
+def judged(case: Case, goals: dict[str, int], done: dict[str, Facts], seed: int) -> Iterator[Facts]:
+    """Rounds of a case until each kind of fault was there as often as its goal says: what of each
+    is known with the round's."""
+    if all(done.get(kind, {"times": 0})["times"] >= goal for kind, goal in goals.items()):
+        return
     with TemporaryDirectory() as name:
         base = Path(name).resolve()
         (base / "fresh").mkdir()
         case.prepare(base / "fresh")
-        left = copy(base / "fresh", base / "alone")
-        ended = run(case, left)
+        ended = run(case, left := copy(base / "fresh", base / "alone"))
         assert ended.codes == [0] * case.drivers, ended.said
-        alone = case.kept(left)
-        if options.kills:
-            folder = copy(base / "fresh", base / "killed")
-            found = kills(case, folder, options.kills, alone, ended.seconds, rng)
-            yield {"case": case.name, "fault": "kill -9", **found}
-        for kind in kinds if options.faults else []:
-            found = faults(kind, case, base, options.faults, alone, rng)
-            yield {"case": case.name, "fault": kind, **found}
+        alone = Alone(case.kept(left), ended.seconds, ended.cpu)
+        for kind, goal in goals.items():
+            so_far = done.get(kind)
+            while (times := so_far["times"] if so_far else 0) < goal:
+                rng = random.Random(f"{seed} {case.name} {kind} {times}")
+                with TemporaryDirectory(dir=base) as place:
+                    here = Path(place)
+                    copy(base / "fresh", here / "fresh")
+                    if kind == KILL:
+                        found = kills(case, here, goal - times, alone, rng)
+                    elif kind in case.others:
+                        found = strikes(case, kind, here, goal - times, alone, rng)
+                    else:
+                        found = faults(kind, case, here, alone, rng)
+                found = {"case": case.name, "fault": kind, **found}
+                so_far = added(so_far, found) if so_far else found
+                yield so_far
 
 
 def tables(results: Facts) -> str:
     """The results as Markdown."""
 
-    def line(row: Facts, times: str, *more: object) -> str:
+    def line(row: Facts, *more: object) -> str:
         same = {True: "yes", False: "**no**", None: "–"}[row["as if left alone"]]
         goes_on = "yes" if row["goes on"] else "**no**"
         bad = len(row["lost"]), len(row["damaged"])
-        return f"| {' | '.join(map(str, [row['case'], *more, row[times], *bad, goes_on, same]))} |"
+        return f"| {' | '.join(map(str, [row['case'], *more, *bad, goes_on, same]))} |"
 
-    killed = [r for r in results["rows"] if r["fault"] == "kill -9"]
-    others = [r for r in results["rows"] if r["fault"] != "kill -9"]
+    killed = [r for r in results["rows"] if r["fault"] == KILL]
+    others = [r for r in results["rows"] if r["fault"] != KILL]
     end = "lost | damaged | goes on | ends as if left alone |"
     text = [f"hw-nas {results['version']}, {results['date']}; seed {results['seed']}.", ""]
     text += [f"| command | kills | {end}", "|---|--:|--:|--:|---|---|"]
-    text += [line(r, "kills") for r in killed]
+    text += [line(r, r["times"]) for r in killed]
     text += [
         "",
-        f"| command | fault | said in one line | times | {end}",
-        "|---|---|--:|--:|--:|--:|---|---|",
+        f"| command | fault | times | runs | done or said in one line | {end}",
+        "|---|---|--:|--:|--:|--:|--:|---|---|",
     ]
-    text += [line(r, "times", r["fault"], r["said in a line"]) for r in others]
+    text += [line(r, r["fault"], r["times"], r["runs"], r["said in a line"]) for r in others]
     return "\n".join(text)
 
 
 def write_doc(results: Facts) -> None:
     before, _, rest = DOC.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    DOC.write_text(f"{before}{BEGIN}\n{tables(results)}\n{END}{after}", encoding="utf-8")
+    DOC.write_whole(f"{before}{BEGIN}\n{tables(results)}\n{END}{after}", encoding="utf-8")
 
 
 def main() -> None:
     """Runs the cases and writes what became of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100, help="a command")
+    parser.add_argument("--kills", type=int, default=100, help="a command, and what it relies on")
     parser.add_argument("--faults", type=int, default=5, help="times each, a command")
     parser.add_argument("--case", default="", help="only the one of that name")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=RESULTS, help="rows of other cases stay")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="the counts so far")
     parser.add_argument("--doc", action="store_true", help="write docs/reliability.md's tables too")
     options = parser.parse_args()
-    kinds = ["few files", "little memory"]
-    kinds = ["disk full", "disk read-only", *kinds] if os.geteuid() == 0 else kinds
     rows = json.loads(options.output.read_text())["rows"] if options.output.exists() else []
-    for case in CASES:
-        if options.case not in (case.name, ""):
-            continue
-        for row in judged(case, options, kinds):
-            print(json.dumps(row), flush=True)
-            same = (row["case"], row["fault"])
-            rows = [r for r in rows if (r["case"], r["fault"]) != same] + [row]
-            made = {"version": __version__, "date": time.strftime("%Y-%m-%d"), "seed": options.seed}
-            options.output.write_text(json.dumps(made | {"rows": rows}, indent=1) + "\n")
+    for part in PARTS:  # a script that is stopped has a bit of everything
+        for case in CASES:
+            if options.case not in (case.name, ""):
+                continue
+            goals = dict.fromkeys((KILL, *case.others), ceil(options.kills * part))
+            disks = DISKS if case.on_disk and os.geteuid() == 0 else ()
+            goals |= dict.fromkeys((*disks, *LIMITS), ceil(options.faults * part))
+            done = {row["fault"]: row for row in rows if row["case"] == case.name}
+            for row in judged(case, goals, done, options.seed):
+                print(json.dumps(row), flush=True)
+                done[row["fault"]] = row
+                rows = [r for r in rows if r["case"] != case.name] + [*done.values()]
+                made = {"version": __version__, "date": time.strftime("%Y-%m-%d")}
+                made |= {"seed": options.seed, "rows": rows}
+                write_whole(options.output, json.dumps(made, indent=1) + "\n")
     if options.doc:
         write_doc(json.loads(options.output.read_text()))
 

@@ -10,7 +10,9 @@ from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-settings.register_profile("nas", derandomize=True, deadline=None, max_examples=25)
+# The one place for how many examples: `pytest --hypothesis-profile thorough` looks longer.
+settings.register_profile("nas", derandomize=True, deadline=None, max_examples=20)
+settings.register_profile("thorough", settings.get_profile("nas"), max_examples=300)
 settings.load_profile("nas")
 
 

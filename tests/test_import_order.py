@@ -18,7 +18,8 @@ ROOT = Path(nas.__file__).parent
 # From the ground up; what shares a line may import each other, module by module without a circle.
 ORDER = [
     {"_version", "support", "defaults", "measures", "budget", "approvals", "plugins"},
-    {"graph", "graph_json"},
+    {"charts"},
+    {"graph", "graph_costs", "graph_json"},
     {"blocks"},
     {"architecture"},
     {"references", "costs", "torch_module", "imported"},
@@ -28,6 +29,8 @@ ORDER = [
     {"describe"},
     {"training"},
     {"study"},
+    {"report"},
+    {"auto"},
     {"testing"},
     {"cli"},
 ]

@@ -19,6 +19,8 @@ from nas.accuracy.regression import Fitted, fit, log_odds, share_of
 from nas.accuracy.residual import Process, process
 from nas.architecture import Architecture
 from nas.support.errors import NasError, one_of
+from nas.support.html import Html, tag
+from nas.support.text import between, significant
 
 FEWEST = 3  # networks to adapt to
 
@@ -29,6 +31,12 @@ class Prediction(NamedTuple):
     value: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"{significant(self.value)} ({between(self.low, self.high)})"
+
+    def _repr_html_(self) -> Html:
+        return tag("span", tag("b", significant(self.value)), f" ({between(self.low, self.high)})")
 
 
 class Scale(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.options import PluginOption
-from nas.cli.terminal import echo
+from nas.cli.options import JsonOption, PluginOption
+from nas.cli.terminal import echo, echo_json
 from nas.defaults import DEFAULT_SPACE, TARGETS_FOLDER
 
 
@@ -53,6 +53,7 @@ def calibrate(
         "to_measure"
     ),
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a target of 10 to 50 known latencies of a device, or say which to measure."""
     from nas import plugins
@@ -64,7 +65,7 @@ def calibrate(
         return
     if target is None or measured is None:
         raise NasError("give --target and --from, or --suggest: what there is to do")
-    _calibrate(target, measured, base, device, runtime, precision, folder)
+    _calibrate(target, measured, base, device, runtime, precision, folder, as_json)
 
 
 def _calibrate(
@@ -75,6 +76,7 @@ def _calibrate(
     runtime: str,
     precision: str,
     folder: Path,
+    as_json: bool,
 ) -> None:
     from nas.cli.measure import print_search_command
     from nas.latency import Target
@@ -101,6 +103,9 @@ def _calibrate(
     write_whole(path, made.metadata.to_yaml())
     facts, error = made.metadata, made.metadata.error
     assert error is not None
+    if as_json:
+        echo_json({"file": str(path), **facts.model_dump(mode="json", exclude={"fit", "weights"})})
+        return
     for note in given.notes:
         echo(f"{measured}: {note}")
     echo(

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.options import JsonOption, PluginOption, StorageOption, listed
+from nas.cli.report import PlotsOption, check_page, write_report
 from nas.cli.terminal import echo, echo_json
 from nas.defaults import DEFAULT_SPACE, DEFAULT_TARGET
 from nas.measures import OBJECTIVES
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from nas.study import Study
     from nas.study.compare import Curve
 
-PLOTS = (".png", ".svg", ".pdf")
 RANDOM = "random"
 
 
@@ -54,18 +52,28 @@ def compare(
     plot: Annotated[
         Path | None, typer.Option(help="Draw it: a .png, .svg or .pdf file.", show_default=False)
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write it as a page, a .html file.", show_default=False)
+    ] = None,
+    plots: PlotsOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare searches by best score and hypervolume, over seeds."""
     from nas import plugins
+    from nas.charts.figure import KINDS, save
+    from nas.report.compare import compare_figure, compare_report
     from nas.study import Study
     from nas.study.compare import curves
     from nas.support.errors import NasError
 
-    if plot is not None and plot.suffix not in PLOTS:
-        raise NasError(f"--plot {plot}: must end in {', '.join(PLOTS)}")
+    if plot is not None and plot.suffix[1:] not in KINDS:
+        raise NasError(f"--plot {plot}: must end in {', '.join(f'.{kind}' for kind in KINDS)}")
+    if html is not None:
+        check_page(html, "--html")
+    elif plots is not None:
+        raise NasError("--plots: goes with --html; --plot draws all in one file")
     if bool(study) == bool(samplers):
         raise NasError("give either studies or --samplers: what is to be compared")
     for option, value in (("seeds", seeds), ("trials", trials)):
@@ -82,7 +90,10 @@ def compare(
         studies = [Study.load(name, storage) for name in dict.fromkeys(study or [])]
     all_curves = curves(studies)
     if plot is not None:
-        draw(all_curves, plot)
+        save(compare_figure(all_curves), plot)
+    if html is not None:
+        page, charts = compare_report(_summary(all_curves), all_curves)
+        write_report(html, page, charts, plots)
     if as_json:
         echo_json(_summary(all_curves))
         return
@@ -180,6 +191,7 @@ def _print(all_curves: Sequence[Curve]) -> None:
         table(
             ("sampler", "studies", "best score", "p", "hypervolume", "p", "trials", "seconds"),
             rows,
+            minor=("seconds", "trials", "studies"),
         ),
         f"p: two-sided, against {base} ({', '.join(tests) or 'nothing to test'}); trials: median "
         f"until the hypervolume is {base}'s final one",
@@ -191,45 +203,3 @@ def _print(all_curves: Sequence[Curve]) -> None:
 def _interval(values: dict[str, float], form: str) -> str:
     low, high = (format(values[key], form) for key in ("low", "high"))
     return f"{values['median']:{form}} [{low}, {high}]"
-
-
-def draw(all_curves: Sequence[Curve], path: Path, *, seconds: bool = True) -> None:
-    """Medians and percentiles of best score and hypervolume against trials and `seconds`."""
-    import io
-
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    from nas.study.compare import MEASURES, by_sampler
-    from nas.support.files import write_whole
-
-    figure = Figure(figsize=(9 if seconds else 5, 6), layout="constrained")
-    axes = figure.subplots(2, 2 if seconds else 1, sharey="row", squeeze=False)
-    for name, group in by_sampler(all_curves).items():
-        trials = np.arange(1, min(len(c.best) for c in group) + 1)
-        first, last = max(c.seconds[0] for c in group), min(c.seconds[-1] for c in group)
-        times = np.linspace(first, max(first, last), 200)
-        done = [np.searchsorted(c.seconds, times, side="right") - 1 for c in group]
-        for row, measure in zip(axes, MEASURES, strict=True):
-            curves = [getattr(c, measure) for c in group]
-            _band(row[0], trials, np.array([c[: len(trials)] for c in curves]), name)
-            if seconds:
-                values = np.array([c[i] for c, i in zip(curves, done, strict=True)])
-                _band(row[1], times, values, name)
-    for row, label in zip(axes, ("best score", "hypervolume"), strict=True):
-        row[0].set_ylabel(label)
-    for axis, label in zip(axes[1], ("trials", "seconds"), strict=False):
-        axis.set_xlabel(label)
-    axes[1][0].legend()
-    buffer = io.BytesIO()
-    dated = {"Date": None} if path.suffix == ".svg" else {}  # the same curves, the same file
-    figure.savefig(buffer, format=path.suffix[1:], metadata=dated)
-    write_whole(path, buffer.getvalue())
-
-
-def _band(axis: Any, x: np.ndarray, values: np.ndarray, name: str) -> None:
-    import numpy as np
-
-    low, median, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0)
-    (line,) = axis.plot(x, median, label=name)
-    axis.fill_between(x, low, high, alpha=0.2, color=line.get_color(), linewidth=0)

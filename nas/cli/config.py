@@ -57,7 +57,7 @@ def read_config(path: Path, command: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {
         name: (_as_in_yaml(hint), Field(None, alias=name.replace("_", "-")))
         for name, hint in hints.items()
-        if name != "config"
+        if name not in ("config", "as_json")
     }
     options = validated(create_model("Options", __base__=Options, **fields), data or {}, source)
     given = options.model_dump(exclude_none=True)

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from nas.cli import terminal
 from nas.cli.terminal import clean
 
 UNSEEN_WIDTH = 200
@@ -14,7 +15,10 @@ UNSEEN_WIDTH = 200
 
 def console(*, stderr: bool = False) -> Console:
     """Standard output or error, without markup; as wide as any table needs where nobody looks."""
-    made = _Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    quiet = stderr and terminal.quiet
+    made = _Console(
+        stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
     if not made.is_terminal:
         made.width = UNSEEN_WIDTH
     return made

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.terminal import echo
+from nas.cli.terminal import echo, say
 
 if TYPE_CHECKING:
     from nas.data import DataSet
@@ -32,6 +32,14 @@ LeftOutOption = Annotated[
         show_default=False,
     ),
 ]
+TestShareOption = Annotated[
+    float | None,
+    typer.Option(
+        "--test-share",
+        help="Share of the images to set aside as a test, where the data have none.",
+        show_default=False,
+    ),
+]
 MovedOption = Annotated[
     str | None,
     typer.Option(
@@ -45,15 +53,17 @@ def open_data(
     split: list[str] | None,
     classes: list[str] | None,
     left_out: float | None,
+    test_share: float | None = None,
 ) -> DataSet | None:
     """The data set that the options name, after what was understood of it is said; None without."""
     from nas.data import DataOptions, data_options, load_data
     from nas.support.errors import NasError
 
-    options = data_options(split, classes, left_out)
+    options = data_options(split, classes, left_out, test_share)
     if source is None:
         if options != DataOptions():
-            raise NasError("--split, --classes and --left-out say how to read --data: give it too")
+            options_of_data = "--split, --classes, --left-out and --test-share"
+            raise NasError(f"{options_of_data} say how to read --data: give it too")
         return None
     data = load_data(source, options=options)
     tell(data)
@@ -62,6 +72,7 @@ def open_data(
 
 def tell(data: DataSet) -> None:
     """Says on standard error what was understood of a data set and what is odd about it."""
-    lines = [data.describe(), *(f"  {line}" for line in data.understood)]
-    for line in [*lines, *(f"data: {note}" for note in data.notes)]:
-        echo(line, err=True)
+    for line in (data.describe(), *(f"  {line}" for line in data.understood)):
+        say(line)
+    for note in data.notes:
+        echo(f"data: {note}", err=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from nas.cli.options import (
     as_resolution,
 )
 from nas.cli.terminal import echo_json
+from nas.support.text import significant
 
 if TYPE_CHECKING:
     from nas.blocks import Block
@@ -37,10 +38,11 @@ def describe(
 ) -> None:
     """Describe a network: its totals and its layers."""
     from nas import plugins
-    from nas.cli.tables import extrapolated, known_interval, layers_table, pixels, show
+    from nas.cli.tables import layers_table, pixels, show
     from nas.describe import describe as describe_architecture
     from nas.imported import ImportedNetwork
     from nas.latency import Target
+    from nas.report.words import extrapolated, known_interval
     from nas.study.networks import find_network
 
     plugins.load_all(plugin)
@@ -52,11 +54,13 @@ def describe(
         return
     low, high = facts["latency_interval_ms"]
     show(
-        f"{facts['name']}: {pixels(facts['resolution'])}, {facts['macs'] / 1e6:.1f} MMACs, "
-        f"{facts['params'] / 1e6:.3f} Mparams ({facts['weight_bytes'] / 1e6:.2f} MB in float32), "
-        f"peak activations {facts['peak_bytes'] / 1e6:.2f} MB",
+        f"{facts['name']}: {pixels(facts['resolution'])}, "
+        f"{significant(facts['macs'] / 1e6, 4)} MMACs, "
+        f"{significant(facts['params'] / 1e6, 4)} Mparams "
+        f"({significant(facts['weight_bytes'] / 1e6)} MB in float32), "
+        f"peak activations {significant(facts['peak_bytes'] / 1e6)} MB",
         f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
-        f"{facts['latency_ms']:.2f} ms, "
+        f"{significant(facts['latency_ms'])} ms, "
         f"{known_interval(low, high, device.interval_known)}",
         *extrapolated(device, [(facts["latency_ms"], low, high)]),
         *([network.left_out] if isinstance(network, ImportedNetwork) and network.unread else []),
@@ -82,6 +86,7 @@ def list_targets(
         float | None,
         typer.Option(help="Only those whose error is at most that, in %.", show_default=False),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List the devices whose latency can be predicted."""
     from nas.cli.tables import show, table
@@ -97,11 +102,13 @@ def list_targets(
         if value is not None and value not in allowed:
             raise one_of(option, value, allowed)
     rows: list[tuple[object, ...]] = []
+    found: list[dict[str, Any]] = []
     for name in target_names():
         try:
             facts = read_metadata(target_path(name))
         except (NasError, OSError) as failure:
             rows.append((name, "", str(failure), *[""] * 7))
+            found.append({"target": name, "error": str(failure)})
             continue
         text = " ".join([name, *facts.aliases, facts.device, facts.runtime]).lower()
         stated, noise = facts.error, facts.noise
@@ -112,6 +119,7 @@ def list_targets(
             or (error is not None and (stated is None or 100 * stated.mape > error))
         ):
             continue
+        found.append({"target": name, **facts.model_dump(mode="json", exclude={"fit", "weights"})})
         rows.append(
             (
                 name,
@@ -128,6 +136,9 @@ def list_targets(
         )
     if not rows:
         raise NasError("no target is like that; `nas targets` lists all")
+    if as_json:
+        echo_json(found)
+        return
     columns = ("target", "alias", "provenance", "device", "runtime", "precision", "date")
     show(
         table(
@@ -135,7 +146,7 @@ def list_targets(
             rows,
             left=7,
             fold=("provenance", "device", "runtime"),
-            minor=("alias", "device", "runtime", "date", "mobile", "noise"),
+            minor=("noise", "mobile", "alias", "date", "runtime", "device", "precision"),
         ),
         "error: mean absolute error of predictions for networks that were left out of the fit, "
         "and that of the mobile ones among them; noise: that of the measurement itself",
@@ -148,6 +159,7 @@ def list_spaces(
         typer.Argument(metavar="[SPACE]...", help="Names or YAML files. Default: all shipped."),
     ] = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List search spaces, their size and their range of multiply-adds."""
     from statistics import median
@@ -163,14 +175,30 @@ def list_spaces(
         return block_cost(row, shape)[0][1]
 
     plugins.load_all(plugin)
-    rows = []
+    rows, found = [], []
     for name in space or space_names():
         loaded = SearchSpace.load(name)
         low = smallest(loaded, macs_of, restarts=0).value
         high = largest(loaded, macs_of, restarts=0).value
         middle = median(cost(loaded.sample(seed)).macs for seed in range(300))
+        found.append(
+            {
+                "space": loaded.name,
+                "about": loaded.settings.about,
+                "resolutions": list(loaded.settings.resolution),
+                "networks": loaded.size,
+                **dict(
+                    zip(
+                        ("least_macs", "median_macs", "most_macs"), (low, middle, high), strict=True
+                    )
+                ),
+            }
+        )
         sizes = "–".join(str(f(loaded.settings.resolution)) for f in (min, max))
-        macs = [f"{value / 1e6:.1f}" for value in (low, middle, high)]
+        macs = [significant(value / 1e6) for value in (low, middle, high)]
         rows.append((loaded.name, loaded.settings.about, sizes, f"{loaded.size:.1e}", *macs))
+    if as_json:
+        echo_json(found)
+        return
     columns = ("space", "about", "px", "networks", "min MMACs", "median", "max")
-    show(table(columns, rows, left=2, fold=("about",)))
+    show(table(columns, rows, left=2, fold=("about",), minor=("networks", "px")))

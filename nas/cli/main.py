@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -15,28 +16,33 @@ from typer.main import get_command
 
 from nas._version import __version__
 from nas.cli import (
+    auto,
     calibrate,
     compare,
     describe,
+    manage,
     measure,
     plugins,
     proxies,
     references,
+    report,
     score,
     search,
     studies,
     train,
     verify,
 )
+from nas.cli.quiet import add_quiet
 from nas.cli.terminal import clean, close_streams, echo, echo_lines, fail
-from nas.support.errors import NasError, NasWarning
+from nas.support.errors import NO_MEMORY, NasError, NasWarning, lacks_memory
 from nas.support.files import at_home
 
+COMPLETING = "_NAS_COMPLETE"
 LONGEST = 900  # no line of an error is longer, whatever value it shows
 
 app = typer.Typer(
     name="nas",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -63,12 +69,14 @@ def nas(
         echo_lines(context.get_help())
 
 
+app.command()(auto.auto)
 app.command()(search.search)
 app.command()(search.resume)
 app.command()(compare.compare)
-app.command("studies")(studies.list_studies)
 app.command()(studies.show)
 app.command()(studies.export)
+app.command()(report.report)
+app.command()(report.dashboard)
 app.command()(train.train)
 app.command()(describe.describe)
 app.command("targets")(describe.list_targets)
@@ -79,6 +87,7 @@ app.command()(score.score)
 app.command()(measure.measure)
 app.command()(calibrate.calibrate)
 app.command()(verify.verify)
+app.add_typer(manage.app, name="studies")
 app.add_typer(plugins.app, name="plugins")
 
 
@@ -91,10 +100,12 @@ def main() -> None:
         code = _failed(_message(error), 2)
     except KeyboardInterrupt:
         code = _failed("interrupted", 130)
-    except MemoryError:
-        code = _failed("out of memory; what was stored is kept", 2)
     except BrokenPipeError:  # what reads us has closed
         code = 0
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        code = _failed(NO_MEMORY, 2)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         code = _failed(f"{where}{error.strerror or error}", 2)
@@ -124,7 +135,10 @@ def _warn(usual: Callable[..., None], message: Warning | str, *where: Any, **mor
 
 def _run_once() -> int:
     """Unlike typer's own way this leaves every error alone."""
+    if COMPLETING in os.environ:
+        app(prog_name="nas")  # answers the shell
     command = get_command(app)
+    add_quiet(command)
     try:
         with command.make_context("nas", [_at_home(word) for word in sys.argv[1:]]) as context:
             command.invoke(context)

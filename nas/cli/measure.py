@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.options import PluginOption, ResolutionOption, as_resolution
-from nas.cli.terminal import echo
+from nas.cli.options import JsonOption, PluginOption, ResolutionOption, as_resolution
+from nas.cli.terminal import echo, echo_json, say
 from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def measure(
         Path, typer.Option(help="Where TARGET.csv and TARGET.yaml are written.")
     ] = TARGETS_FOLDER,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Time this machine, or another, with onnxruntime; make it a target."""
     from nas.latency.measuring.measure import measure as measure_here
@@ -92,7 +93,7 @@ def measure(
         path, warnings = import_results(
             results, name=target, folder=folder, precision=precision, threads=threads
         )
-        _print_result(path, warnings)
+        _print_result(path, warnings, as_json)
         return
     if target is None:
         raise NasError("--target must name the target to make")
@@ -106,7 +107,7 @@ def measure(
         "sample": SearchSpace.load(space).sample if space else mixed_network,
     }
     if bundle:
-        _print_bundle(bundle, make_bundle(target, bundle, folder=folder, say=_say, **settings))
+        _print_bundle(bundle, make_bundle(target, bundle, folder=folder, say=say, **settings))
         return
     with _kept(folder / f"{target}.csv"):
         if ssh is not None:
@@ -116,17 +117,13 @@ def measure(
                 python=python,
                 ssh_options=ssh_option or (),
                 folder=folder,
-                say=_say,
+                say=say,
                 **settings,
             )
         else:
             with show_progress(minutes * 60) as show:
                 path, warnings = measure_here(target, folder=folder, progress=show, **settings)
-    _print_result(path, warnings, own)
-
-
-def _say(line: str) -> None:
-    echo(line, err=True)
+    _print_result(path, warnings, as_json, own)
 
 
 @contextmanager
@@ -139,7 +136,7 @@ def show_progress(seconds: float) -> Iterator[Callable[[MeasuringProgress], None
 
     out = console(stderr=True)
     if not out.is_terminal:
-        yield lambda progress: _say(str(progress))
+        yield lambda progress: say(str(progress))
         return
     with Bar(
         BarColumn(), TextColumn("{task.description}", markup=False), console=out, transient=True
@@ -162,7 +159,7 @@ def _kept(table: Path) -> Iterator[None]:
         said = "0 rows are kept: nothing was written"
         if rows:
             said = f"{rows} rows are kept in {table}; the same command goes on"
-        _say(f"interrupted: {said}")
+        echo(f"interrupted: {said}", err=True)
         raise typer.Exit(130) from None
 
 
@@ -176,13 +173,18 @@ def _print_bundle(bundle: Path, models: int) -> None:
     echo(f"bring {RESULTS} and {FACTS} back: nas measure --import {RESULTS}")
 
 
-def _print_result(path: Path, warnings: list[str], own: Mapping[str, Subject] = {}) -> None:
+def _print_result(
+    path: Path, warnings: list[str], as_json: bool, own: Mapping[str, Subject] = {}
+) -> None:
     from nas.latency import Target
     from nas.latency.table import read_table
 
     for warning in warnings:
-        _say(f"warning: {warning}")
+        echo(f"warning: {warning}", err=True)
     facts = Target.load(path).metadata
+    if as_json:
+        echo_json({"file": str(path), **facts.model_dump(mode="json", exclude={"fit", "weights"})})
+        return
     how = f"{facts.runtime}, {facts.threads} thread(s), {facts.precision}"
     noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise is not None else ""
     echo(f"{path}: {facts.device}, {how}{noise}")

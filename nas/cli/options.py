@@ -49,8 +49,34 @@ SchedulerOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _studies(context: typer.Context, incomplete: str) -> list[str]:
+    """The studies whose names begin so, for a shell that completes a word."""
+    from nas.study.storage.storage import Storage
+    from nas.support.errors import NasError
+
+    try:
+        names = Storage(context.params.get("storage")).names()
+    except NasError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_target(incomplete: str) -> list[str]:
+    """The targets whose names begin so, for a shell that completes a word."""
+    from nas.latency import target_names
+
+    return [name for name in target_names() if name.startswith(incomplete)]
+
+
 StudyArgument = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A study's name, or its journal's path.")
+    str,
+    typer.Argument(
+        metavar="STUDY",
+        help="A study's name, or its journal's path.",
+        autocompletion=_studies,
+    ),
 ]
 ResolutionOption = Annotated[
     str | None,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nas.cli.options import JsonOption
-from nas.cli.terminal import echo, echo_json
+from nas.cli.terminal import ask, can_ask, echo, echo_json
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -69,12 +68,11 @@ def allowed_now(error: Exception) -> bool:
     """
     from nas.plugins import PluginWanted, allow_file
 
-    if not isinstance(error, PluginWanted) or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not isinstance(error, PluginWanted) or not can_ask():
         return False
     echo(f"{error.owner} names a plugin, code that runs with all your rights:", err=True)
     echo(f"  {error.file.path}, SHA-256 {error.file.sha256}", err=True)
-    typer.echo("Run it, now and whenever it is named again? [y/N] ", err=True, nl=False)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not ask("Run it, now and whenever it is named again?"):
         return False
     allow_file(error.file)
     return True

@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 
 from nas.cli.console import console
-from nas.cli.terminal import clean, echo
-from nas.measures import format_measure
+from nas.cli.terminal import clean, say
+from nas.study.bar import search_bar, search_facts, time_left
 
 if TYPE_CHECKING:
     from nas.study import Record, SearchProgress, Study
@@ -31,16 +31,15 @@ def progress_display(study: Study) -> Iterator[SearchReport]:
     """A callback that shows how far the study is, on standard error."""
     out = console(stderr=True)
     budgets = ", ".join(study.settings.budgets) or "no budget"
-    echo(
+    say(
         f"study {study.name}: space {study.space.name}, target {study.target.name} "
-        f"({study.target.metadata.provenance}), {budgets}, sampler {study.settings.sampler}",
-        err=True,
+        f"({study.target.metadata.provenance}), {budgets}, sampler {study.settings.sampler}"
     )
     if not out.is_terminal:
         yield _Log()
         return
-    with Live(console=out, transient=True, refresh_per_second=5) as live:
-        yield lambda progress: live.update(_panel(progress))
+    with search_bar(out) as report:
+        yield report
 
 
 class _Log:
@@ -54,49 +53,13 @@ class _Log:
         done = progress.phase == "search" and progress.trials >= progress.goal
         if done or time.monotonic() - self._printed >= LOG_EVERY_SECONDS:
             self._printed = time.monotonic()
-            echo(_facts(progress), err=True)
+            say(search_facts(progress))
 
 
 def log_learning(progress: LearningProgress) -> None:
     """Says on standard error how far the trainings of a round are."""
     done = f"{progress.done}/{progress.networks} networks trained {progress.stage}"
-    echo(f"round {progress.round} of training: {done}", err=True)
-
-
-def _panel(progress: SearchProgress) -> Group:
-    bar = ProgressBar(total=progress.goal, completed=progress.trials, width=60)
-    return Group(clean(_facts(progress)), bar)  # a bar ends no line, so it comes last
-
-
-def _facts(progress: SearchProgress) -> str:
-    facts = [f"{progress.phase} {progress.trials}/{progress.goal}", f"feasible {progress.feasible}"]
-    if progress.failed:
-        facts.append(f"failed {progress.failed}")
-    if progress.best:
-        best = progress.best
-        facts.append(
-            f"best {_scored(best)} ({format_measure('macs', best.macs)}, "
-            f"{format_measure('latency_ms', best.latency_ms)})"
-        )
-        facts.append(f"Pareto {progress.front}")
-    facts.append(f"{progress.per_second:.1f} candidates/s")
-    facts += _left(progress.seconds_left)
-    return " | ".join(facts)
-
-
-def _scored(best: Record) -> str:
-    if best.accuracy_interval is None:
-        return f"score {best.score:.3f}"
-    return f"predicted accuracy {best.score:.1f}%"
-
-
-def _left(seconds: float | None) -> list[str]:
-    """The time that is left, where it is known."""
-    if seconds is None:
-        return []
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return [f"{hours}:{minutes:02d}:{rest:02d} left" if hours else f"{minutes}:{rest:02d} left"]
+    say(f"round {progress.round} of training: {done}")
 
 
 @contextmanager
@@ -118,7 +81,7 @@ def training_display(title: str = "", prefix: Callable[[], str] = str) -> Iterat
     """A callback that shows how far a training is, on standard error."""
     out = console(stderr=True)
     if title:
-        echo(title, err=True)
+        say(title)
     if not out.is_terminal:
         yield _training_log(prefix)
         return
@@ -139,7 +102,7 @@ def _training_log(prefix: Callable[[], str]) -> TrainingReport:
         nonlocal printed
         if progress.step == progress.steps or time.monotonic() - printed >= LOG_EVERY_SECONDS:
             printed = time.monotonic()
-            echo(prefix() + training_facts(progress), err=True)
+            say(prefix() + training_facts(progress))
 
     return log
 
@@ -153,4 +116,4 @@ def training_facts(progress: TrainingProgress) -> str:
     ]
     if progress.last:
         facts.append(f"validation accuracy {progress.last.validation_accuracy:.1%}")
-    return " | ".join([*facts, *_left(progress.seconds_left)])
+    return " | ".join([*facts, *time_left(progress.seconds_left)])

@@ -27,9 +27,11 @@ def list_references(
     as_json: JsonOption = False,
 ) -> None:
     """List the published networks, with their costs at the resolution each is for."""
-    from nas.cli.tables import extrapolated, interval, latency_source, show, table
+    from nas.cli.tables import show, table
     from nas.latency import Target
+    from nas.report.words import extrapolated, latency_source
     from nas.support.errors import one_of
+    from nas.support.text import between, significant
 
     if sort not in SORTS:
         raise one_of("--sort", sort, SORTS)
@@ -42,12 +44,12 @@ def list_references(
     rows = [
         (
             f["name"],
-            f"{f['params'] / 1e6:.3f}",
-            f"{f['macs'] / 1e6:.1f}",
+            significant(f["params"] / 1e6, 4),
+            significant(f["macs"] / 1e6, 4),
             "–" if f["top1"] is None else f"{f['top1']:.1f}",
             f"[{sources.index(f['source']) + 1}]",
-            f"{f['latency_ms']:.2f}",
-            interval(*f["latency_interval_ms"]) if device.interval_known else "–",
+            significant(f["latency_ms"]),
+            between(*f["latency_interval_ms"]) if device.interval_known else "–",
         )
         for f in facts
     ]
@@ -55,7 +57,7 @@ def list_references(
     sizes = ", ".join(sorted(f"{f['name']} {f['resolution']}" for f in others))
     columns = ("network", "Mparams", "MMACs", "top-1 %", "source", "latency ms", "interval")
     show(
-        table(columns, rows, fold=("network",)),
+        table(columns, rows, minor=("source", "interval", "Mparams")),
         f"{RESOLUTION} px ({sizes}), 1000 classes; top-1: ImageNet accuracy as it was published by",
         *(f"  [{i}] {source}" for i, source in enumerate(sources, 1)),
         latency_source(device),

@@ -16,18 +16,22 @@ from nas.cli.data import (
     LeftOutOption,
     MovedOption,
     SplitOption,
+    TestShareOption,
     open_data,
     tell,
 )
 from nas.cli.options import (
+    JsonOption,
     PluginOption,
     SchedulerOption,
     StorageOption,
     StudyArgument,
     WorkersOption,
+    complete_target,
     listed,
 )
-from nas.cli.terminal import echo
+from nas.cli.studies import study_facts
+from nas.cli.terminal import echo, echo_json, say
 from nas.defaults import (
     DEFAULT_OBJECTIVES,
     DEFAULT_SAMPLER,
@@ -52,7 +56,10 @@ if TYPE_CHECKING:
 # What is `Any` is a name or a path, or in a config file what that stands for.
 def search(
     target: Annotated[
-        str, typer.Option(help="Device whose latency counts; see `nas targets`.")
+        str,
+        typer.Option(
+            help="Device whose latency counts; see `nas targets`.", autocompletion=complete_target
+        ),
     ] = DEFAULT_TARGET,
     budget: Annotated[
         list[str] | None,
@@ -115,6 +122,7 @@ def search(
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
+    test_share: TestShareOption = None,
     finalists: Annotated[
         int, typer.Option(help="Networks of the Pareto front to train on the data afterwards.")
     ] = 0,
@@ -142,15 +150,16 @@ def search(
     scheduler: SchedulerOption = None,
     plugin: PluginOption = None,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Search for the best networks within budget. Ctrl-C is safe: `nas resume` goes on."""
     from nas import plugins
-    from nas.study import begin
+    from nas.study.new import begin_or_go_on
     from nas.study.workers.open import open_executor
 
     plugins.load_all(plugin)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
-        begun = begin(
+        begun, notice = begin_or_go_on(
             target,
             budget or (),
             _space(space),
@@ -163,14 +172,16 @@ def search(
             start_from=start_from or (),
             trials=trials,
             seed=seed,
-            data=open_data(data, split, classes, left_out),
+            data=open_data(data, split, classes, left_out, test_share),
             finalists=finalists,
             learn=learn,
             train_minutes=train_minutes,
             recipe=_recipe(recipe),
         )
-        ended = _run(begun, begun.settings.trials, executor, slots)
-    _conclude(begun, ended, _worker_options(workers, scheduler))
+        if notice:
+            echo(notice, err=True)
+        ended = _run(begun, trials or begun.settings.trials, executor, slots)
+    _conclude(begun, ended, _worker_options(workers, scheduler), as_json=as_json)
 
 
 def _space(given: Any) -> str | SearchSpace:
@@ -200,6 +211,7 @@ def resume(
     scheduler: SchedulerOption = None,
     data: MovedOption = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Go on with a study where it stopped."""
     from nas import plugins
@@ -220,7 +232,7 @@ def resume(
     goal = begun.settings.trials if trials is None else None
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         ended = _run(begun, goal, executor, slots, trials or 0, data)
-    _conclude(begun, ended, _worker_options(workers, scheduler), data)
+    _conclude(begun, ended, _worker_options(workers, scheduler), data, as_json=as_json)
 
 
 def _run(
@@ -245,7 +257,8 @@ def _run(
     except KeyboardInterrupt:  # between two searches: they themselves finish what is running
         return "interrupted"
     if goal is not None and ended.before >= goal:
-        echo(f"study '{study.name}' has its {ended.before} trials; add more with --trials N")
+        how = f"nas resume {study.name} --trials N"
+        say(f"study '{study.name}' has its {ended.before} trials; add more: {how}")
     return ended.how
 
 
@@ -255,11 +268,21 @@ def _worker_options(workers: int, scheduler: str | None) -> str:
     return chosen + (f" --scheduler {quote(scheduler)}" if scheduler else "")
 
 
-def _conclude(study: Study, ended: str, workers: str, data: str | None = None) -> None:
+def _conclude(
+    study: Study, ended: str, workers: str, data: str | None = None, *, as_json: bool
+) -> None:
     """Shows the best networks, trains the finalists and says how to go on, with which `workers`.
 
-    `data` is where the study's data are now, if that is elsewhere.
+    `data` is where the study's data are now, if that is elsewhere. As JSON it is what `nas show
+    --json` prints, and how it ended.
     """
+    if as_json:
+        if study.tally().scored and ended != "interrupted" and study.settings.finalists:
+            ended = _train_finalists(study, ended, data)
+        echo_json({**study_facts(study), "ended": ended})
+        if ended == "interrupted":
+            raise typer.Exit(130)
+        return
     from nas.cli.tables import print_best, print_finalists
     from nas.study.config import config_path
 

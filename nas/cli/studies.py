@@ -1,4 +1,4 @@
-"""`nas studies`, `nas show` and `nas export`."""
+"""`nas show` and `nas export`."""
 
 from __future__ import annotations
 
@@ -11,40 +11,10 @@ import typer
 from nas.cli.data import MovedOption
 from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
 from nas.cli.terminal import echo, echo_json, echo_lines
+from nas.support.text import significant
 
 if TYPE_CHECKING:
-    from nas.study import Record, Study
-
-
-def list_studies(storage: StorageOption = None) -> None:
-    """List the studies that are kept here."""
-    from nas.cli.tables import show, table
     from nas.study import Study
-    from nas.study.storage.storage import Storage
-    from nas.support.errors import NasError
-
-    rows: list[tuple[object, ...]] = []
-    where = Storage(storage)
-    for name in where.names():
-        try:
-            study = Study.open(where, name)
-            s, tally = study.settings, study.tally()
-            best = _scored(study, tally.best) if tally.best else "–"
-        except NasError as error:
-            rows.append((name, str(error), "", "", "", ""))
-            continue
-        trials = f"{tally.trials}/{s.trials}"
-        rows.append((name, s.space["name"], s.target, ", ".join(s.budgets), trials, best))
-    if not rows:
-        echo(f"no studies in {where}; begin one: nas search --target cpu --budget 300MFLOPs")
-        return
-    columns = ("study", "space", "target", "budgets", "trials", "best")
-    show(table(columns, rows, left=4, fold=columns[:4]))
-
-
-def _scored(study: Study, best: Record) -> str:
-    """The best network's predicted accuracy, or its score."""
-    return f"{best.score:.1f}% predicted" if study.predicts else f"score {best.score:.3f}"
 
 
 def show(
@@ -58,15 +28,16 @@ def show(
 ) -> None:
     """Show a study: its Pareto front, and its best network."""
     from nas import plugins
-    from nas.cli.tables import layers_table, print_best, print_finalists, study_target
+    from nas.cli.tables import layers_table, print_best, print_finalists
     from nas.cli.tables import show as show_parts
+    from nas.report.words import study_target
     from nas.study import Study
     from nas.study.config import config_text
 
     plugins.load_all(plugin)
     loaded = Study.load(study, storage)
     if as_json:
-        echo_json(_as_dict(loaded))
+        echo_json(study_facts(loaded))
         return
     if as_config:
         echo_lines(config_text(loaded))
@@ -80,7 +51,8 @@ def show(
         show_parts("", f"Trial {best.trial}, the best, layer by layer", layers)
 
 
-def _as_dict(study: Study) -> dict[str, Any]:
+def study_facts(study: Study) -> dict[str, Any]:
+    """A study as JSON types."""
     from nas.study.finalists import read_finalists
     from nas.study.rounds import trained as learned
 
@@ -137,20 +109,21 @@ def export(
     data: MovedOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a study's best network, one trial's, or a trained network, as ONNX."""
     from nas import plugins
-    from nas.cli.tables import extrapolated, known_interval, study_target
+    from nas.report.words import extrapolated, known_interval, study_target
     from nas.study import Study
     from nas.support.errors import NasError, one_of
     from nas.support.files import file_name
-    from nas.training.trained import is_training
+    from nas.training.checkpoint import is_training
 
     if export_format != "onnx":
         raise one_of("export format", export_format, ["onnx"])
     plugins.load_all(plugin)
     if is_training(study):
-        _export_training(Path(study), output, dynamic_batch, opset, data)
+        _export_training(Path(study), output, dynamic_batch, opset, data, as_json)
         return
     from nas.formats.onnx_model import OPSET, check_opset
     from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
@@ -176,14 +149,18 @@ def export(
     difference = export_onnx(
         arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata, opset=opset
     )
+    if as_json:
+        shown = {k: v for k, v in record.to_dict().items() if k != "architecture"}
+        echo_json({"file": str(output), **shown, "difference": difference})
+        return
     target, _ = study_target(loaded)
     known = target is None or target.interval_known
     predicted = known_interval(*record.latency_interval_ms, known)
     size = output.stat().st_size / 1e6
     echo(
-        f"{output}: trial {record.trial}, {record.macs / 1e6:.1f} MMACs, "
-        f"{record.params / 1e6:.2f} Mparams, {record.resolution} px, "
-        f"{record.latency_ms:.2f} ms ({predicted}), {size:.2f} MB"
+        f"{output}: trial {record.trial}, {significant(record.macs / 1e6)} MMACs, "
+        f"{significant(record.params / 1e6)} Mparams, {record.resolution} px, "
+        f"{significant(record.latency_ms)} ms ({predicted}), {significant(size)} MB"
     )
     for line in extrapolated(target, [(record.latency_ms, *record.latency_interval_ms)]):
         echo(line)
@@ -195,7 +172,12 @@ def export(
 
 
 def _export_training(
-    folder: Path, output: Path | None, dynamic_batch: bool, opset: int | None, moved: str | None
+    folder: Path,
+    output: Path | None,
+    dynamic_batch: bool,
+    opset: int | None,
+    moved: str | None,
+    as_json: bool,
 ) -> None:
     from nas.data import load_again
     from nas.formats.onnx_model import OPSET, check_opset
@@ -213,9 +195,12 @@ def _export_training(
     done = export_trained(
         trained, data, output, dynamic_batch=dynamic_batch, metadata=metadata, opset=opset
     )
+    if as_json:
+        echo_json({"file": str(output), **done._asdict()})
+        return
     size = output.stat().st_size / 1e6
     arch = trained.arch
-    echo(f"{output}: trained on {data.source}, {arch.resolution} px, {size:.2f} MB")
+    echo(f"{output}: trained on {data.source}, {arch.resolution} px, {significant(size)} MB")
     echo(
         f"accuracy on the {done.images} validation images: {done.accuracy:.2%} through "
         f"onnxruntime, {done.torch_accuracy:.2%} in torch"

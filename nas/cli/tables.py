@@ -11,8 +11,9 @@ from rich.cells import cell_len
 from rich.table import Table
 
 from nas.cli.console import console
-from nas.cli.terminal import clean
-from nas.support.errors import NasError
+from nas.cli.terminal import clean, echo
+from nas.report.words import extrapolated, score_source, study_target
+from nas.support.text import between, significant
 
 if TYPE_CHECKING:
     from nas.architecture import Resolution
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 10
 TRAINED_ROWS = 3
-NARROW = 100
-FOLDED = 12
+FOLDED, GAP = 12, 2  # characters
 
 
 def table(
@@ -36,27 +36,43 @@ def table(
 ) -> Table:
     """A plain table; the first `left` columns are text, the others right-aligned numbers.
 
-    Where there is little room, the columns `fold` take several lines, and a narrow terminal is
-    spared the columns `minor`. No other cell is ever cut or broken.
+    Where there is little room, heads take a line a word, then the columns `fold` several lines, and
+    then the columns `minor` are left out in this order, until all fits. No other cell is ever cut
+    or broken, so that names can be copied.
     """
-    narrow = console().width < NARROW
+    cells = [[clean(cell) for cell in row] for row in rows]
+    kept, room = list(columns), console().width
+    heads = {column: column for column in columns}
+
+    def width(column: str, folded: bool) -> int:
+        texts = (row[columns.index(column)] for row in cells)
+        whole = max(map(cell_len, [*heads[column].split("\n"), *texts]))
+        return min(whole, FOLDED) if folded and column in fold else whole
+
+    def too_wide(folded: bool) -> bool:
+        return sum(width(column, folded) + GAP for column in kept) - GAP > room
+
+    if too_wide(False):
+        heads = {column: column.replace(" ", "\n") for column in columns}
+    left_out = [column for column in minor if column in columns][::-1]
+    dropped = []
+    while too_wide(True) and left_out:
+        dropped.append(left_out.pop())
+        kept.remove(dropped[-1])
     made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    kept = [i for i, column in enumerate(columns) if not (narrow and column in minor)]
-    cells = [[clean(row[i]) for i in kept] for row in rows]
-    for n, i in enumerate(kept):
-        column, folds = columns[i], columns[i] in fold
-        head = column.replace(" ", "\n") if narrow else column
-        words = [*head.split("\n"), *(row[n] for row in cells)]
-        width = max(map(cell_len, words))
+    for column in kept:
         made.add_column(
-            head,
-            justify="left" if i < left else "right",
-            no_wrap=not folds,
-            min_width=min(width, FOLDED) if folds else width,
+            heads[column],
+            justify="left" if columns.index(column) < left else "right",
+            no_wrap=column not in fold,
+            min_width=width(column, True),
             overflow="fold",
         )
     for row in cells:
-        made.add_row(*row)
+        made.add_row(*(row[columns.index(column)] for column in kept))
+    if dropped:
+        made.caption = f"no room for: {', '.join(dropped)}"
+        made.caption_justify, made.caption_style = "left", ""
     return made
 
 
@@ -64,60 +80,12 @@ def show(*parts: Table | str) -> None:
     """Prints tables, with an empty line after each, and lines on standard output."""
     out = console()
     for i, part in enumerate(parts, 1):
-        out.print(clean(part) if isinstance(part, str) else part)
+        if isinstance(part, str):
+            out.print(clean(part), soft_wrap=False)
+        else:
+            out.print(part)
         if isinstance(part, Table) and i < len(parts):
             out.print()
-
-
-def interval(low: float, high: float) -> str:
-    """The text of an interval in ms."""
-    return f"{low:.2f}–{high:.2f}"
-
-
-def known_interval(low: float, high: float, known: bool) -> str:
-    """The interval with what it is, or that there is none to rely on."""
-    return f"90% interval {interval(low, high)}" if known else "no error known"
-
-
-def latency_source(target: Target) -> str:
-    """A sentence on where predicted latencies come from, and whether their error is known."""
-    facts = target.metadata
-    error = "with its 90% interval" if target.interval_known else "no error known"
-    return f"latency: predicted for {target.name}, {facts.provenance}, {facts.precision}, {error}"
-
-
-def extrapolated(target: Target | None, intervals: Iterable[Sequence[float]]) -> list[str]:
-    """One line where latencies (ms, low, high) rest on work that the target's networks hardly
-    determine, so that their intervals are wide; no line where none does."""
-    from nas.latency import Prediction
-
-    all_of_them = [Prediction(*one) for one in intervals]
-    wide = sum(target.extrapolates(one) for one in all_of_them) if target else 0
-    if not wide or target is None:
-        return []
-    some = "this latency is" if len(all_of_them) == 1 else f"{wide} of these latencies are"
-    return [
-        f"extrapolated: {some} of networks unlike those that {target.name} was calibrated on, "
-        "hence the wide interval"
-    ]
-
-
-def study_target(study: Study) -> tuple[Target | None, str]:
-    """A study's target, as far as it can still be read, and where the stored latencies come from.
-
-    That they come from a table that has changed since is an error only to whoever resumes.
-    """
-    from nas.latency import Target
-
-    try:
-        return study.target, latency_source(study.target)
-    except NasError:
-        source = f"latency: predicted for {study.settings.target} when the study began"
-    try:
-        changed = Target.load(study.settings.target)
-    except NasError as error:
-        return None, f"{source}; now it cannot be read: {error}"
-    return changed, f"{source}; its table has changed since: the layers' ms are by the new one"
 
 
 def print_best(study: Study) -> None:
@@ -163,24 +131,6 @@ def print_best(study: Study) -> None:
     )
 
 
-def score_source(study: Study) -> str:
-    """A sentence on what a study's score says, and of what."""
-    if not study.predicts:
-        return (
-            f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
-            "within the budgets (0 beats them all in all); it is no accuracy"
-        )
-    if study.predictions.adapted:
-        return (
-            f"predicted accuracy in percent on {study.settings.data}, learned from "
-            f"{len(study.predictions.measured)} networks trained on it, with its 90% interval"
-        )
-    return (
-        "predicted accuracy: what an ImageNet top-1 in percent would be by a published recipe, "
-        "with its 90% interval; order and differences count, for other data the value does not"
-    )
-
-
 def records_table(
     records: Iterable[Record], *, known: bool = True, measured: Mapping[int, str] | None = None
 ) -> Table:
@@ -201,11 +151,11 @@ def records_table(
             (
                 r.trial,
                 *_score(r),
-                f"{r.macs / 1e6:.1f}",
-                f"{r.params / 1e6:.2f}",
-                f"{r.peak_bytes / 1e6:.2f}",
-                f"{r.latency_ms:.2f}",
-                interval(*r.latency_interval_ms) if known else "–",
+                significant(r.macs / 1e6),
+                significant(r.params / 1e6),
+                significant(r.peak_bytes / 1e6),
+                significant(r.latency_ms),
+                between(*r.latency_interval_ms) if known else "–",
                 r.resolution,
                 *([measured.get(r.trial, "")] * bool(measured)),
                 r.like or "",
@@ -213,7 +163,7 @@ def records_table(
             for r in records
         ),
         left=0,
-        minor=("by hand",),
+        minor=("by hand", "peak MB", "px", "Mparams", "interval", "trained"),
     )
 
 
@@ -241,9 +191,9 @@ def print_finalists(study: Study) -> None:
             f"{f.accuracy:.2%}",
             f"{f.loss:.3f}",
             f.epochs,
-            f"{f.record.macs / 1e6:.1f}",
-            f"{f.record.params / 1e6:.2f}",
-            f"{f.record.latency_ms:.2f}",
+            significant(f.record.macs / 1e6),
+            significant(f.record.params / 1e6),
+            significant(f.record.latency_ms),
             f.record.resolution,
             "pruned" if f.pruned else "",
         )
@@ -252,10 +202,10 @@ def print_finalists(study: Study) -> None:
     show(
         "",
         f"Finalists, trained on {study.settings.data}, by accuracy on its validation images",
-        table(columns, rows, left=0),
+        table(columns, rows, left=0, minor=("loss", "px", "Mparams", "epochs", "MMACs")),
         "pruned: fell behind and was stopped, so its accuracy is that of fewer epochs",
-        f"export the best of them:  nas export {quote(str(finalists[0].folder))}",
     )
+    echo(f"export the best of them:  nas export {quote(str(finalists[0].folder))}")
 
 
 def pixels(resolution: Resolution) -> str:
@@ -274,12 +224,12 @@ def layers_table(network: Network, target: Target) -> Table:
             layer["kind"],
             ", ".join(f"{k}={v}" for k, v in layer["settings"].items()),
             "x".join(map(str, layer["shape"])),
-            f"{layer['macs'] / 1e6:.2f}",
-            f"{layer['params'] / 1e3:.1f}",
-            f"{layer['peak_bytes'] / 1e6:.2f}",
-            f"{layer['latency_ms']:.3f}",
+            significant(layer["macs"] / 1e6),
+            significant(layer["params"] / 1e3),
+            significant(layer["peak_bytes"] / 1e6),
+            significant(layer["latency_ms"]),
         )
         for layer in layers(network, target)
     ]
-    rows.append(("constant", "", "", "", "", "", "", f"{target.constant_ms:.3f}"))
-    return table(columns, rows, left=3, fold=("settings",))
+    rows.append(("constant", "", "", "", "", "", "", significant(target.constant_ms)))
+    return table(columns, rows, left=3, fold=("settings",), minor=("peak MB", "kparams", "MMACs"))

@@ -16,6 +16,7 @@ from contextlib import suppress
 from nas.support.text import in_ascii, masked, printable
 
 FALLBACK = "nas.in_ascii"
+quiet = False  # whether what is said on the way is left unsaid; `--quiet` sets it
 
 
 def open_streams() -> None:
@@ -66,6 +67,12 @@ def clean(text: object) -> str:
     return printable(masked(str(text)))
 
 
+def say(text: object) -> None:
+    """Says a line on the way, on standard error, unless the user wants it quiet."""
+    if not quiet:
+        echo(text, err=True)
+
+
 def echo(text: object, *, err: bool = False) -> None:
     """Prints one line, on standard error if `err`."""
     print(clean(text), file=sys.stderr if err else sys.stdout, flush=True)
@@ -80,6 +87,19 @@ def echo_lines(text: str) -> None:
 def echo_json(data: object) -> None:
     """Prints plain data as JSON on one line, in ASCII."""
     print(json.dumps(data).replace("\x7f", "\\u007f"), flush=True)
+
+
+def can_ask() -> bool:
+    """Whether a person is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> bool:
+    """The user's answer to a question, which is no where nobody can be asked."""
+    if not can_ask():
+        return False
+    print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def fail(message: str) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
-from nas.cli.options import NETWORK_HELP, PluginOption, StorageOption
-from nas.cli.terminal import echo
+from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, TestShareOption, open_data
+from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
+from nas.cli.terminal import echo, echo_json, say
 
 
 def train(
@@ -26,7 +26,9 @@ def train(
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is trained.")],
-    epochs: Annotated[int | None, typer.Option(help="Default: the recipe's, 20.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Default: the recipe's, or 20, and more for few images.")
+    ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="YAML file of settings; see docs/training.md.")
     ] = None,
@@ -40,8 +42,10 @@ def train(
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
+    test_share: TestShareOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a network. Ctrl-C and kill are safe: the same command goes on."""
     from nas import plugins
@@ -50,20 +54,18 @@ def train(
     from nas.networks import made_here
     from nas.study.networks import find_network
     from nas.training import Recipe
-    from nas.training.trained import is_training
+    from nas.training.checkpoint import is_training
 
     plugins.load_all(plugin)
-    settings = (Recipe.load(recipe) if recipe else Recipe()).changed(epochs=epochs, seed=seed)
     found, _ = find_network(arch, resolution, storage)
     network = made_here(found, "nas train")
-    loaded = open_data(data, split, classes, left_out)
+    loaded = open_data(data, split, classes, left_out, test_share)
     assert loaded is not None
+    default = Recipe.load(recipe) if recipe else Recipe.suited(len(loaded.train.labels))
+    settings = default.changed(epochs=epochs, seed=seed)
     fitted = fit_architecture(network, loaded)
     if fitted != network:
-        echo(
-            f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs",
-            err=True,
-        )
+        say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
     going_on = is_training(output)
     from nas.training import train as run
     from nas.training.own_table import remember
@@ -76,6 +78,18 @@ def train(
         echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
         raise typer.Exit(130) from None
     remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
+    if as_json:
+        echo_json(
+            {
+                "folder": str(output),
+                "data": loaded.source,
+                "validation_accuracy": trained.accuracy,
+                "validation_loss": trained.loss,
+                "test_accuracy": trained.test.accuracy if trained.test else None,
+                "epochs": len(trained.history),
+            }
+        )
+        return
     count = len(loaded.validation.labels)
     echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
     if trained.test and loaded.test:

@@ -40,6 +40,7 @@ def verify(
     from nas.latency import Target
     from nas.latency.measuring.verify import verify as compare
     from nas.study import Study
+    from nas.study.verified import store_verified
     from nas.support.errors import NasError
 
     if top is not None and top < 1:
@@ -57,6 +58,7 @@ def verify(
     done = [(record.trial, one) for record, one in zip(records, comparisons, strict=True) if one]
     if not done:
         raise NasError(f"study {loaded.name}: {'; '.join(notes)}")
+    store_verified(loaded, device.name, done)
     if as_json:
         facts = _summary(done) | {
             "study": loaded.name,
@@ -97,15 +99,17 @@ def _facts(trial: int, one: Comparison) -> dict[str, Any]:
 
 def _print(done: Sequence[tuple[int, Comparison]], title: str, device: Target) -> None:
     """The comparisons as a table with what they come to."""
-    from nas.cli.tables import extrapolated, interval, show, table
+    from nas.cli.tables import show, table
+    from nas.report.words import extrapolated
+    from nas.support.text import between, significant
 
     columns = ("trial", "predicted ms", "interval", "measured ms", "noise", "error", "inside")
     rows = [
         (
             trial,
-            f"{one.predicted.ms:.2f}",
-            interval(one.predicted.low_ms, one.predicted.high_ms),
-            f"{one.measured_ms:.2f}",
+            significant(one.predicted.ms),
+            between(one.predicted.low_ms, one.predicted.high_ms),
+            significant(one.measured_ms),
             f"{one.spread:.1%}",
             f"{one.error:+.1%}",
             "yes" if one.inside else "no",
@@ -115,7 +119,7 @@ def _print(done: Sequence[tuple[int, Comparison]], title: str, device: Target) -
     kind, all_of_them = "90%" if device.interval_known else "assumed", _summary(done)
     show(
         title,
-        table(columns, rows, left=0),
+        table(columns, rows, left=0, minor=("noise", "interval")),
         f"{all_of_them['inside']} of {len(done)} are inside their {kind} interval; "
         f"mean error {all_of_them['mean_error']:.1%}",
         *extrapolated(device, (one.predicted for _, one in done)),

@@ -22,11 +22,13 @@ class DataOptions(Settings):
         names. "none" says that every folder is a class, whatever its name.
     classes: these classes alone, in this order; without it all of them, in alphabetical order.
     left_out: the share of images that may be left out because they cannot be read.
+    test_share: the share of each class that is set aside as test images, where the data have none.
     """
 
     split: dict[Part, tuple[str, ...]] | Literal["none"] | None = None
     classes: tuple[str, ...] = ()
     left_out: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.25
+    test_share: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)] = 0.0
 
     def words(self) -> dict[str, list[str] | float]:
         """What differs from the defaults, as `data_options` takes it."""
@@ -39,6 +41,8 @@ class DataOptions(Settings):
             words["classes"] = list(self.classes)
         if self.left_out != DataOptions().left_out:
             words["left_out"] = self.left_out
+        if self.test_share:
+            words["test_share"] = self.test_share
         return words
 
 
@@ -46,6 +50,7 @@ def data_options(
     split: Iterable[str] | None = None,
     classes: Iterable[str] | None = None,
     left_out: float | None = None,
+    test_share: float | None = None,
 ) -> DataOptions:
     """Options as they are written on a command line.
 
@@ -58,6 +63,8 @@ def data_options(
     data: dict[str, object] = {"classes": tuple(_listed(classes or ()))}
     if left_out is not None:
         data["left_out"] = left_out
+    if test_share is not None:
+        data["test_share"] = test_share
     texts = list(split or ())
     if texts == [NO_SPLITS]:
         data["split"] = NO_SPLITS

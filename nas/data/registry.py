@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from nas.data.dataset import DataSet
+import numpy as np
+
+from nas.data.dataset import DataSet, split
 from nas.data.findings import shown_path
 from nas.data.options import DataOptions
 from nas.support.errors import NasError, one_of
@@ -21,6 +24,7 @@ from nas.support.files import at_home
 from nas.support.registry import Registry
 
 Read = Callable[..., DataSet]
+TEST_SEED = 1  # of what is set aside as a test: the same whatever the seed of a training
 
 
 def _nothing(path: Path) -> bool:
@@ -101,16 +105,30 @@ def load_data(source: str | Path, seed: int = 0, options: DataOptions | None = N
     text = at_home(str(source))
     entry = find_reader(text)
     where = text if text in entry.names else str(Path(text).resolve())
+    wanted = options or DataOptions()
+    options = wanted.model_copy(update={"test_share": 0.0})
     if entry.options:
-        data = entry.read(where, seed, options or DataOptions())
-    elif options not in (None, DataOptions()):
+        data = entry.read(where, seed, options)
+    elif options != DataOptions():
         raise NasError(f"data set {text}: only a folder of images takes --split and --classes")
     else:
         data = entry.read(where, seed)
     if len(data.classes) < 2:
         raise NasError(f"data set {text}: two classes are needed, it has {len(data.classes)}")
+    if wanted.test_share and data.test is None:
+        data = _with_test(data, wanted)
     # A path that is not UTF-8 cannot be stored as JSON: `--data` has to say it again.
     return replace(data, source=data.source.encode("utf-8", "backslashreplace").decode())
+
+
+def _with_test(data: DataSet, options: DataOptions) -> DataSet:
+    """The data set with some of its training images set aside as a test; equal ones together."""
+    pixels = data.train.pixels
+    equal = [sha256(image.tobytes()).digest() for image in pixels]
+    groups = np.unique(equal, return_inverse=True)[1]
+    train, test = split(data.train, options.test_share, TEST_SEED, groups)
+    content = sha256(f"{data.checksum} test {options.test_share}".encode()).hexdigest()
+    return replace(data, train=train, test=test, options=options, content=content)
 
 
 def load_again(

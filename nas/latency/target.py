@@ -28,7 +28,9 @@ from nas.latency.model.calibrated import Calibrated, Trace
 from nas.latency.model.predictor import table_predictor
 from nas.support.errors import NasError, one_of
 from nas.support.files import at_home, read_bytes, read_text
+from nas.support.html import Html, table, tag
 from nas.support.resources import shipped
+from nas.support.text import between, significant
 
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
@@ -40,6 +42,13 @@ class Prediction(NamedTuple):
     ms: float
     low_ms: float
     high_ms: float
+
+    def __str__(self) -> str:
+        return f"{significant(self.ms)} ms ({between(self.low_ms, self.high_ms)})"
+
+    def _repr_html_(self) -> Html:
+        interval = f"nine of ten measured: {between(self.low_ms, self.high_ms)} ms"
+        return tag("span", tag("b", f"{significant(self.ms)} ms"), f" ({interval})")
 
 
 class KernelPredictor(Protocol):
@@ -72,6 +81,26 @@ class Target:
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    def __repr__(self) -> str:
+        facts = self.metadata
+        return f"<Target {self.name!r}: {facts.provenance}, {facts.precision}, {self._error}>"
+
+    @property
+    def _error(self) -> str:
+        error = self.metadata.error
+        return f"error {error.mape:.1%}" if error else "no error known"
+
+    def _repr_html_(self) -> Html:
+        facts = self.metadata
+        rows = [
+            ("device", facts.device),
+            ("runtime", f"{facts.runtime}, {facts.precision}"),
+            ("latencies", f"{facts.provenance}, {facts.date}"),
+            ("on networks that were left out of the fit", self._error),
+            ("sources", "; ".join(facts.sources)),
+        ]
+        return table(("target", self.name), rows, left=2)
 
     @property
     def interval_known(self) -> bool:

@@ -123,6 +123,8 @@ class _Search:
             improved = False
             for name, values in self.space.options.items():
                 for value in values:
+                    if value == best.params[name]:
+                        continue
                     trial = {**best.params, name: value}
                     reached = self._value(trial)
                     if self.sign * reached < self.sign * best.value:

@@ -24,6 +24,11 @@ def nearest(space: Choices, arch: Architecture) -> dict[str, Any]:
     The latter comes of bringing each stage near to the rows that are at its scale, counted from
     the network's end: one option changes at a time while that helps.
     """
+    return dict(_nearest(space, arch))
+
+
+@lru_cache(maxsize=1 << 10)  # studies of one space begin with the same networks
+def _nearest(space: Choices, arch: Architecture) -> dict[str, Any]:
     try:
         return encode(space, arch)
     except NasError:
@@ -50,10 +55,12 @@ def _stage(space: Choices, i: int, channels: int, goal: Rows) -> dict[str, Any]:
     best = {name: values[0] for name, values in options.items()}
     least = _distance(space.stage_rows(i, best, channels), goal)
     improved = True
-    while improved:
+    while improved and least:
         improved = False
         for name, values in options.items():
             for value in values:
+                if value == best[name]:
+                    continue
                 trial = {**best, name: value}
                 distance = _distance(space.stage_rows(i, trial, channels), goal)
                 if distance < least:

@@ -7,7 +7,7 @@ chooses a channel-pruning ratio.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +34,11 @@ class SearchSpace(Choices):
         """The space of a shipped name or of a YAML file's path, either perhaps with `:variant`.
         Errors: `NasError` naming the file, the key and the rule."""
         path, variant = locate(name)
+        if path.parent == SHIPPED:
+            return _shipped(path, variant)
         source = str(path) if variant is None else f"{path}:{variant}"
         space = cls.from_dict(read(path, variant), source)
-        if path.parent != SHIPPED:
-            space._try_samples(source)
+        space._try_samples(source)
         return space
 
     def _try_samples(self, source: str) -> None:
@@ -93,6 +94,12 @@ class SearchSpace(Choices):
         """An assignment that decodes to `arch`. Errors: `NasError` naming the first part of the
         architecture that the space cannot express."""
         return encode(self, arch)
+
+
+@cache
+def _shipped(path: Path, variant: str | None) -> SearchSpace:
+    """A space that comes with nas; it is the same as long as the program runs."""
+    return SearchSpace.from_dict(read(path, variant), str(path))
 
 
 def _distribution(values: tuple[Any, ...]) -> BaseDistribution:

@@ -6,6 +6,7 @@ import time
 from collections import ChainMap, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -41,6 +42,7 @@ class Asked(NamedTuple):
     candidate: Candidate
     notes: dict[str, Any]
     like: str | None
+    begun: datetime
     future: Future[Outcome]
 
 
@@ -211,8 +213,9 @@ class Driver:
             self._repeats += 1
             return
         self._repeats = 0
+        begun = datetime.now()
         future = self._submit(scorer, candidate)
-        self._waiting[key] = Asked(candidate, notes, like, future)
+        self._waiting[key] = Asked(candidate, notes, like, begun, future)
 
     def _warm_start(self, seen: ChainMap[str, object]) -> tuple[Candidate, str | None] | None:
         """The next of the networks that the study starts from, if it is not there yet, and its
@@ -253,6 +256,7 @@ class Driver:
             system_attrs=asked.notes,
             constraints=limits,
         )
+        trial.datetime_start, trial.datetime_complete = asked.begun, datetime.now()
 
         def store() -> bool:
             self._read_stored()

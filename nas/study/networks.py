@@ -13,8 +13,7 @@ from nas.references import reference_names
 from nas.study.storage.storage import SUFFIX, Storage, locate
 from nas.study.study import Study
 from nas.support.errors import NasError, one_of
-from nas.training.checkpoint import read_state
-from nas.training.trained import is_training
+from nas.training.checkpoint import is_training, read_state
 
 
 def find_study(name: str, storage: Storage | str | None = None) -> Study | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from nas import plugins
 from nas.accuracy.model import FEWEST
@@ -14,10 +17,9 @@ from nas.data import READERS, DataSet, find_reader, load_data
 from nas.data.fit import fit_space
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, PROXY_TRIALS
 from nas.latency import Target
-from nas.proxies import PROXIES
-from nas.proxies.registry import checked
 from nas.space import SearchSpace
 from nas.study import learning
+from nas.study.bar import shown_progress
 from nas.study.candidates import Candidates
 from nas.study.config import write_config
 from nas.study.families import hand_scaled
@@ -32,6 +34,8 @@ from nas.study.warm_start import assignments
 from nas.support.errors import NasError
 from nas.support.validation import validated
 from nas.training.recipe import Recipe
+
+LONGEST_SHOWN = 80  # characters of a setting
 
 
 class Options(TypedDict, total=False):
@@ -61,9 +65,72 @@ def begin(
 ) -> Study:
     """A new, stored study without trials, after everything that could be wrong was checked.
 
-    Parameters, defaults and errors are those of `search`. Plugins that were loaded and that the
-    study uses are stored with it.
+    Parameters, defaults and errors are those of `search`, but a name that is taken is one too.
+    Plugins that were loaded and that the study uses are stored with it.
     """
+    return _created(_planned(target, budgets, space, options))
+
+
+def begin_or_go_on(
+    target: str | Path,
+    budgets: Sequence[str] = (),
+    space: str | Path | SearchSpace = DEFAULT_SPACE,
+    **options: Unpack[Options],
+) -> tuple[Study, str]:
+    """The study that these very options began before, or else a new one; and what there is to be
+    said of it, if anything.
+
+    Only the number of trials may differ, where no networks are trained in between. Parameters and
+    errors are those of `begin`.
+    """
+    plan = _planned(target, budgets, space, options)
+    stem, taken, notice = plan.name or plan.stem, set(plan.storage.names()), ""
+    for name in [stem] if plan.name else _numbered(stem):
+        if name not in taken:
+            break
+        try:
+            there = Study.open(plan.storage, name)
+            differs = _difference(there.settings, plan.settings)
+        except NasError as error:
+            differs = str(error)
+        if not differs:
+            there.load_plugins()
+            done = there.tally().trials
+            return there, f"going on with study '{name}', which has {done} trials" if done else ""
+        notice = notice or f"study '{name}' is of another search: {differs}"
+    if plan.name and notice:
+        raise Taken(f"{notice}; go on with it: nas resume {plan.name}")
+    study = _created(plan)
+    return study, f"{notice}; this one is '{study.name}'" if notice else ""
+
+
+def _difference(there: StudySettings, wanted: StudySettings) -> str:
+    """The first setting in which a stored study is another search; "" where there is none."""
+    other = json.loads(wanted.model_dump_json())
+    may_differ = {"version"} if wanted.learn or wanted.train_minutes else {"version", "trials"}
+    stored: dict[str, object] = json.loads(there.model_dump_json())
+    for key, value in stored.items():
+        if key not in may_differ and value != other[key]:
+            texts = [str(v) for v in (value, other[key])]
+            long = max(map(len, texts)) > LONGEST_SHOWN
+            return key.replace("_", " ") + ("" if long else f" {texts[0]}, not {texts[1]}")
+    return ""
+
+
+class _Plan(NamedTuple):
+    """A study that may be begun: all that could be wrong with it was checked. Without a `name` it
+    is named by the `stem`."""
+
+    settings: StudySettings
+    candidates: Candidates
+    storage: Storage
+    name: str | None
+    stem: str
+
+
+def _planned(
+    target: str | Path, budgets: Sequence[str], space: str | Path | SearchSpace, options: Options
+) -> _Plan:
     plugins.load_installed()
     loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
     device, limits = Target.load(target), parse_budgets(budgets)
@@ -89,20 +156,25 @@ def begin(
     families = hand_scaled(candidates) if begins else {}
     first_trials = {"start_from": first, "families": families}
     settings = settings.model_copy(update=first_trials | facts)
-    name = options.get("name")
-    words = [loaded.name, device.name, *settings.budgets]
-    if name is None:
-        name = _free_name(storage, words)
+    stem = _stem([loaded.name, device.name, *settings.budgets])
+    return _Plan(settings, candidates, storage, options.get("name"), stem)
+
+
+def _created(plan: _Plan) -> Study:
+    """The study of a plan, stored; without a name of its own under the next that is free."""
     while True:
+        name = plan.name
+        if name is None:
+            taken = set(plan.storage.names())
+            name = next(each for each in _numbered(plan.stem) if each not in taken)
         try:
-            study = Study.create(name, settings, storage, candidates)
+            study = Study.create(name, plan.settings, plan.storage, plan.candidates)
         except Taken:
-            if options.get("name") is not None:
+            if plan.name is not None:
                 raise
-            name = _free_name(storage, words)  # another process was faster
-        else:
-            write_config(study)
-            return study
+            continue  # another process was faster
+        write_config(study)
+        return study
 
 
 def _settings(
@@ -132,11 +204,16 @@ def _settings(
         raise NasError("learn: it adapts predicted accuracy, and not a score of proxies")
     check_cascade(settings.sampler, settings.cascade, settings.proxies)
     check_objectives(settings.objectives)
-    checked(settings.proxies)
+    scored_by = []
+    if settings.proxies:
+        from nas.proxies import PROXIES  # needs torch
+        from nas.proxies.registry import checked
+
+        scored_by = [(PROXIES, checked(settings.proxies))]
     cascade = options.get("cascade") or default_cascade(settings.sampler, settings.proxies)
     used = plugins.providers(
         (KINDS, _kinds(loaded)),
-        (PROXIES, settings.proxies),
+        *scored_by,
         (SAMPLERS, [settings.sampler]),
         (READERS, [] if settings.data is None else [find_reader(settings.data).name]),
     )
@@ -147,7 +224,7 @@ def search(
     target: str | Path,
     budgets: Sequence[str] = (),
     space: str | Path | SearchSpace = DEFAULT_SPACE,
-    report: SearchReport = lambda progress: None,
+    report: SearchReport | None = None,
     *,
     name: str | None = None,
     storage: str | None = None,
@@ -166,11 +243,14 @@ def search(
 ) -> Study:
     """Begins a study and runs all of its trials. `Study.load(name)` finds it again.
 
+    Where these very options have begun one before, it goes on with that.
+
     target: the name of a device's latency table, or the path of one.
     budgets: upper limits such as "300MFLOPs", "8ms", "4Mparams", "2MB" or "5MBweights"; see
         `nas.budget.parse_budget`.
     space: the search space: a name, the path of a YAML file or a `SearchSpace`.
-    report: called with the progress of the search.
+    report: called with the progress of the search; unless given, a bar shows it in a terminal or a
+        notebook.
     name: of the study; made of space, target and budgets unless given.
     storage: a folder of journals or the URL of a database; unless given, NAS_STORAGE or `studies`.
     sampler: what proposes networks.
@@ -190,7 +270,7 @@ def search(
     Errors: `NasError` for an unknown name, a budget that cannot be met, or a storage that cannot be
     written; `KeyboardInterrupt` after Ctrl-C or SIGTERM, with every finished trial stored.
     """
-    study = begin(
+    study, _ = begin_or_go_on(
         target,
         budgets,
         space,
@@ -209,7 +289,9 @@ def search(
         start_from=start_from,
         cascade=cascade,
     )
-    if learning.run(study, study.settings.trials, report=report).how == "interrupted":
+    with shown_progress() if report is None else nullcontext(report) as shown:
+        ended = learning.run(study, trials or study.settings.trials, report=shown)
+    if ended.how == "interrupted":
         raise KeyboardInterrupt  # not ours to swallow: the program around is to end too
     return study
 
@@ -222,12 +304,14 @@ def _kinds(space: SearchSpace) -> set[str]:
     return {row.kind for rows in parts for row in rows} | {*stages} - {"stride"}
 
 
-def _free_name(storage: Storage, words: Sequence[str]) -> str:
-    """The words as a name, numbered where it is taken."""
+def _stem(words: Sequence[str]) -> str:
+    """The words as a name."""
     text = "-".join(words).lower()
     stem = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "-" for c in text)
-    stem = stem.strip(".-")[:90] or "study"
-    taken, n = set(storage.names()), 1
-    while (name := stem if n == 1 else f"{stem}-{n}") in taken:
-        n += 1
-    return name
+    return stem.strip(".-")[:90] or "study"
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    """Yields NAME, NAME-2, NAME-3, ..."""
+    yield stem
+    yield from (f"{stem}-{n}" for n in count(2))

@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from nas.defaults import DEFAULT_OBJECTIVES
-from nas.measures import OBJECTIVES
+from nas.measures import MEASURES, OBJECTIVES
 from nas.study.record import Record
 from nas.support.errors import NasError, one_of
 
@@ -34,6 +34,12 @@ def check_objectives(names: Sequence[str]) -> None:
 def directions(names: Sequence[str]) -> list[StudyDirection]:
     """Optuna's directions: the score upwards, then each named cost downwards."""
     return [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(names)]
+
+
+def titles(names: Sequence[str], *, predicted: bool) -> list[str]:
+    """What a person reads for each of a trial's values."""
+    score = "predicted accuracy (%)" if predicted else "score (no accuracy)"
+    return [score, *(MEASURES[OBJECTIVES[name]].whole for name in names)]
 
 
 def losses(records: Sequence[Record], names: Sequence[str]) -> np.ndarray:

@@ -7,20 +7,33 @@ where another module of nas reaches for one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.samplers import BaseGASampler, GPSampler
-from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import StudyModel
 from optuna.trial import FrozenTrial, Trial
-from sqlalchemy import select
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
 
 
 def study_names(storage: RDBStorage) -> list[str]:
     """The names of the studies in a database, whatever may be wrong with the rest of one."""
+    from optuna.storages._rdb.models import StudyModel
+    from sqlalchemy import select
+
     with storage.engine.connect() as connection:
         return sorted(map(str, connection.execute(select(StudyModel.study_name)).scalars()))
+
+
+def rename_study(storage: RDBStorage, name: str, new: str) -> None:
+    """Gives a study in a database another name, which must be new."""
+    from optuna.storages._rdb.models import StudyModel
+    from sqlalchemy import update
+
+    with storage.engine.begin() as connection:
+        of = StudyModel.study_name == name
+        connection.execute(update(StudyModel).where(of).values(study_name=new))
 
 
 def id_of(trial: FrozenTrial) -> int:

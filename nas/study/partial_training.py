@@ -49,8 +49,7 @@ def train_part(
     Errors: those of `nas.training.train`.
     """
     from nas.training import train
-    from nas.training.checkpoint import read_state
-    from nas.training.trained import is_training
+    from nas.training.checkpoint import is_training, read_state
 
     def stop_at(progress: TrainingProgress) -> None:
         if progress.last and progress.last.epoch >= epochs < recipe.epochs:

@@ -33,11 +33,12 @@ SearchReport = Callable[[SearchProgress], None]
 
 class Tally:
     """The counts, the best, the Pareto front and the best network that was scaled by hand
-    (`by_hand`) of the trials that were added."""
+    (`by_hand`) of the trials that were added; `changed` is when the last of them ended."""
 
     def __init__(self, objectives: Sequence[str]) -> None:
         self._objectives = objectives
         self.scored = self.failed = 0
+        self.changed: str | None = None
         self.by_hand: Record | None = None
         self.front: list[Record] = []
         self._losses = np.empty((0, 1 + len(objectives)))  # of the front
@@ -60,6 +61,7 @@ class Tally:
 
     def add(self, trial: Stored, record_of: Callable[[Stored], Record]) -> None:
         """Takes a finished trial; where it is of the front, as its record."""
+        self.changed = trial.times[1] or self.changed
         if not trial.complete:
             self.failed += 1
             return

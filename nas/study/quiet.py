@@ -1,11 +1,14 @@
-"""Optuna without its notes on every study that is made; warnings are shown as ever."""
+"""Optuna without its notes on every study that is made, or on what is new; warnings are shown as
+ever."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 
 
 @contextmanager
@@ -17,3 +20,10 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(before)
+
+
+def name_values(study: optuna.Study, titles: Sequence[str]) -> None:
+    """Stores what Optuna's tools call each of a trial's values."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(list(titles))

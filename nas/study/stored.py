@@ -28,7 +28,8 @@ OptionTable = Sequence[tuple[str, Sequence[Any]]]
 
 class Stored(NamedTuple):
     """A finished trial: `facts` is what nas noted, `notes` what the sampler did; `params` are the
-    parameters of a trial that has no assignment among its facts."""
+    parameters of a trial that has no assignment among its facts. `times`, ISO 8601 in UTC, are when
+    it was begun and done."""
 
     number: int
     state: TrialState
@@ -36,6 +37,7 @@ class Stored(NamedTuple):
     facts: Mapping[str, Any]
     notes: Mapping[str, Any]
     params: Mapping[str, Any]
+    times: tuple[str | None, str | None] = (None, None)
 
     @property
     def complete(self) -> bool:
@@ -89,12 +91,13 @@ def stored(
     attributes: Mapping[str, Any],
     notes: Mapping[str, Any],
     params: Mapping[str, Any],
+    times: tuple[str | None, str | None] = (None, None),
 ) -> Stored:
     """A trial of Optuna's parts; its facts are those under `nas:trial`, if they are there."""
     facts = attributes.get(TRIAL, attributes)
     if not isinstance(facts, Mapping):
         raise damaged(number, TypeError(f"{TRIAL} is no mapping"))
-    return Stored(number, state, values, facts, notes, params)
+    return Stored(number, state, values, facts, notes, params, times)
 
 
 def _shared(

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import optuna
@@ -16,25 +16,33 @@ from optuna.trial import FrozenTrial, create_trial
 from nas import plugins
 from nas.architecture import Architecture
 from nas.budget import Budget, parse_budgets
+from nas.charts import XY
+from nas.charts.picture import Picture
 from nas.defaults import STUDIES_FOLDER
 from nas.latency import Target
 from nas.measures import OBJECTIVES
 from nas.proxies.combine import Combiner
 from nas.space import SearchSpace
 from nas.study.candidates import Candidate, Candidates
-from nas.study.objectives import directions, pareto
+from nas.study.objectives import directions, pareto, titles
 from nas.study.predictions import Predictions
 from nas.study.progress import Tally
 from nas.study.record import Record, record_of
 from nas.study.reference import ReferenceSample
-from nas.study.samplers.cascade import Screen
 from nas.study.scoring import Combined, Outcome, Predicted, Scorer, predicted
 from nas.study.settings import StudySettings, read_settings
+from nas.study.shown import facts_text, pareto_chart, trials_dataframe
 from nas.study.storage.log import Cursor
 from nas.study.storage.storage import Storage, locate
 from nas.study.stored import DAMAGE, OptionTable, Stored, damaged
-from nas.support.errors import NasError
+from nas.support.errors import NasError, one_of
 from nas.support.files import file_name
+from nas.support.html import Html, tag
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nas.study.samplers.cascade import Screen
 
 SETTINGS, OPTIONS, IDENTITY = "nas:settings", "nas:options", "nas:identity"
 # What spaces that were stored before these settings did without.
@@ -70,7 +78,8 @@ class Study:
             attributes[OPTIONS] = [
                 [name, values] for name, values in candidates.space.options.items()
             ]
-        storage.create(name, attributes, directions(settings.objectives))
+        names = titles(settings.objectives, predicted=not settings.proxies)
+        storage.create(name, attributes, directions(settings.objectives), names)
         study = cls(storage, name)
         if candidates:
             study.space, study.target = candidates.space, candidates.target
@@ -237,6 +246,8 @@ class Study:
     @cached_property
     def screen(self) -> Screen:
         """The model that picks the most promising of several proposals."""
+        from nas.study.samplers.cascade import Screen  # loads all samplers
+
         return Screen(self.candidates, self.settings.objectives)
 
     def _combined(self, reference: list[dict[str, float]]) -> Combiner:
@@ -345,6 +356,42 @@ class Study:
         storage = self.storage
         beside = Path(STUDIES_FOLDER) if storage.url else storage.folder
         return beside / f"{file_name(self.name)}.{kind}" / self.identity[:12]
+
+    def trials_dataframe(self) -> pd.DataFrame:
+        """Every finished trial as a row, failed ones included, named as Optuna names columns: its
+        score, its costs, when it ran, and the value of each option as `params_OPTION`."""
+        return trials_dataframe(self.stored(), self.options)
+
+    def plot_pareto(self, objective: str | None = None) -> Picture:
+        """The Pareto front, beside all that was scored and the random networks that the study began
+        with, over its first objective or another of its own. Errors: `NasError`."""
+        names = self.settings.objectives
+        if objective not in (None, *names):
+            raise one_of("objective of the study", objective, names)
+        return Picture(self.pareto_chart(objective or names[0]))
+
+    def pareto_chart(self, objective: str) -> XY:
+        """What `plot_pareto` draws."""
+        place = 1 + self.settings.objectives.index(objective)
+        random = [(t.values[0], t.values[place]) for t in self.reference_trials]
+        return pareto_chart(self.records(), self.pareto(), objective, random=random)
+
+    def __repr__(self) -> str:
+        s = self.settings
+        budgets = ", ".join(s.budgets) or "no budget"
+        where = f"space {s.space.get('name')}, target {s.target}, {budgets}"
+        return f"<Study {self.name!r} in {self.storage}: {where}>"
+
+    def _repr_html_(self) -> Html:
+        tally = self.tally()
+        best = f"best: trial {tally.best.trial}, {facts_text(tally.best)}" if tally.best else ""
+        return tag(
+            "div",
+            tag("b", self.name),
+            tag("p", repr(self).strip("<>").split(": ", 1)[1], f"; {tally.trials} trials"),
+            tag("p", best),
+            self.plot_pareto()._repr_html_() if tally.best else None,
+        )
 
     def network(self, record: Record) -> Architecture:
         """A trial's network, under the name of study and trial."""

@@ -7,6 +7,11 @@ from difflib import get_close_matches
 from traceback import walk_tb
 
 MAX_LISTED, MAX_SHOWN = 16, 80
+NO_MEMORY = "out of memory; what was stored is kept"
+_NO_MEMORY = (
+    *("cannot allocate memory", "can't allocate memory", "failed to map segment", "bad_alloc"),
+    *("can't start new thread", "bad allocation"),
+)
 
 
 class NasError(ValueError):
@@ -19,6 +24,13 @@ class NasWarning(UserWarning):
 
 class ShapeError(NasError):
     """An operation was given a shape that it cannot take."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error, of Python's own or of a library as it is loaded or runs, says that there is
+    no more memory."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY)
 
 
 def one_of(what: str, value: object, allowed: Iterable[str]) -> NasError:

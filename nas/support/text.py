@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import floor, isfinite, log10
 
 # What an encoding without these characters gets for them.
 _ASCII = {"–": "-", "—": "-", "…": "...", "×": "x", "±": "+-", "µ": "u", "→": "->", "≤": "<=",
@@ -50,3 +51,25 @@ def in_ascii(text: str) -> str:
     return "".join(
         _ASCII.get(c, c.encode("unicode_escape").decode()) if c > "\x7f" else c for c in text
     )
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, those before the point in full, and no exponent.
+
+    >>> [significant(v) for v in (0.02984, 5.126, 289.43, 12345.6, 0, 1e-7)]
+    ['0.0298', '5.13', '289', '12346', '0', '0.0000001']
+    """
+    if not isfinite(value) or not value:
+        return f"{value:g}"
+    after = digits - 1 - floor(log10(abs(float(f"{value:.{digits - 1}e}"))))
+    text = f"{value:.{max(after, 0)}f}"
+    return text.rstrip("0").rstrip(".") if after > digits + 2 else text
+
+
+def between(low: float, high: float) -> str:
+    """An interval, with as many digits as tell its ends apart.
+
+    >>> between(0.0604, 0.0638), between(4.871, 5.412), between(70, 140)
+    ('0.0604–0.0638', '4.87–5.41', '70.0–140')
+    """
+    return f"{significant(low)}–{significant(high)}"

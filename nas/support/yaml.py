@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ from nas.support.errors import NasError, one_line
 from nas.support.files import read_text
 
 MAX_VALUES, MAX_DIGITS = 100_000, 100
+SHALLOW = 50  # levels; what people write has ten
 LARGEST = 2**63
 PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
 _TAG = "tag:yaml.org,2002:"
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader of plain types only, dates as text. It is the one written in Python: with the C
-    loader, deep nesting ends the process."""
+    """A loader of plain types only, dates as text."""
 
     def construct_yaml_int(self, node: Any) -> int:
         if len(node.value) > MAX_DIGITS or abs(super().construct_yaml_int(node)) >= LARGEST:
@@ -46,17 +47,38 @@ def read_yaml(path: Path, source: str) -> object:
     """
     text = read_text(path, source)
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
+        node = _node(text)
         if node is None:
             return None
         if _size(node, {}) > MAX_VALUES:
             raise NasError(f"more than {MAX_VALUES} values")
-        return loader.construct_document(node)
+        return _Loader("").construct_document(node)
     except (yaml.YAMLError, ValueError, KeyError) as error:
         raise NasError(f"{source}: invalid YAML: {_reason(error)}") from None
     except RecursionError:
         raise NasError(f"{source}: invalid YAML: nested too deeply") from None
+
+
+def _node(text: str) -> yaml.Node | None:
+    """The root of the document: by libyaml, which is many times faster, where it is there and all
+    is well. Deep nesting would end the process there, and errors are said by the other parser."""
+    if yaml.__with_libyaml__:
+        with suppress(yaml.YAMLError):
+            if _is_shallow(text):
+                loader = yaml.CSafeLoader(text)
+                loader.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+                return loader.get_single_node()
+    return _Loader(text).get_single_node()
+
+
+def _is_shallow(text: str) -> bool:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > SHALLOW:
+            return False
+    return True
 
 
 def _size(node: yaml.Node, sizes: dict[int, int]) -> int:

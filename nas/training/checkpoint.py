@@ -7,15 +7,13 @@ somebody else's: only names as they are written here are read and removed, in th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
-import torch
 from pydantic import Field, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor, nn
 
 from nas._version import __version__
 from nas.data.dataset import DataSet
@@ -24,6 +22,10 @@ from nas.support.errors import NasError, one_line
 from nas.support.files import inside, read_bytes, read_text, write_whole
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
+
+if TYPE_CHECKING:  # what a training is can be read without torch
+    import torch
+    from torch import Tensor, nn
 
 STATE, WEIGHTS, MODEL = "training.json", "model.safetensors", "model.onnx"
 
@@ -104,6 +106,11 @@ class Parts(NamedTuple):
     optimiser: torch.optim.Optimizer
 
 
+def is_training(folder: str | Path) -> bool:
+    """Whether a folder is that of a training, finished or not."""
+    return os.path.isfile(Path(folder) / STATE)  # false too for what cannot be a path
+
+
 def read_state(folder: Path) -> State:
     """The state of the training in a folder. Errors: `NasError` where it is missing or damaged."""
     path = inside(folder, STATE, f"training {folder}")
@@ -117,6 +124,8 @@ def write_state(folder: Path, state: State) -> None:
 
 def write_checkpoint(folder: Path, state: State, parts: Parts) -> State:
     """Writes everything that the next epoch needs; returns the state that names the new file."""
+    from safetensors.torch import save
+
     tensors = _flat("model", parts.module.state_dict())
     if parts.average is not parts.module:
         tensors |= _flat("ema", parts.average.state_dict())
@@ -159,11 +168,15 @@ def misfit(path: Path, error: Exception) -> NasError:
 
 def write_weights(folder: Path, module: nn.Module) -> None:
     """Writes the weights of the trained network as `model.safetensors`."""
+    from safetensors.torch import save
+
     write_whole(folder / WEIGHTS, save(_flat("", module.state_dict())))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file. Errors: `NasError` with the path."""
+    from safetensors.torch import load
+
     try:
         return load(read_bytes(path, str(path), most=None))
     except SafetensorError as error:
@@ -171,6 +184,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _flat(prefix: str, values: Mapping[str, Any]) -> dict[str, Tensor]:
+    from torch import Tensor
+
     start = f"{prefix}." if prefix else ""
     return {
         start + key: value.detach().cpu().contiguous()

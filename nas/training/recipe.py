@@ -16,6 +16,9 @@ Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
+FEWEST_STEPS, BATCHES, SMALLEST_BATCH = 1200, 16, 8
+
+
 class Recipe(Settings):
     """The settings of a training.
 
@@ -55,6 +58,21 @@ class Recipe(Settings):
         source = f"recipe {path}"
         data = read_yaml(path, source)
         return validated(cls, {} if data is None else data, source)
+
+    @classmethod
+    def suited(cls, images: int) -> Recipe:
+        """The default recipe for so many training images: small batches of few images, as many
+        epochs as it takes to make `FEWEST_STEPS` steps.
+
+        The learning rate goes with the batch size (Goyal et al. 2017).
+        """
+        default = cls()
+        size = default.batch_size
+        while size > SMALLEST_BATCH and images < BATCHES * size:
+            size //= 2
+        epochs = -(-FEWEST_STEPS // max(images // size, 1))
+        rate = default.lr * size / default.batch_size
+        return cls(batch_size=size, lr=rate, epochs=max(default.epochs, epochs))
 
     def changed(self, **changes: object) -> Recipe:
         """The recipe with those `changes` that are not None. Errors: `NasError` with the rule."""

@@ -31,6 +31,7 @@ from nas.training.checkpoint import (
     Epoch,
     Parts,
     State,
+    is_training,
     read_state,
     restore,
     write_checkpoint,
@@ -39,7 +40,7 @@ from nas.training.checkpoint import (
 )
 from nas.training.optimise import averaging, optimiser_of, rate
 from nas.training.recipe import Recipe
-from nas.training.trained import Trained, is_training
+from nas.training.trained import Trained
 
 REPORT_EVERY = 10  # steps
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"

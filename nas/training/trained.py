@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
 from nas.training.accuracy import Metrics
 from nas.training.checkpoint import (
-    STATE,
     WEIGHTS,
     DataFacts,
     Epoch,
@@ -73,8 +71,3 @@ class Trained:
         except RuntimeError as error:
             raise misfit(path, error) from None
         return cls.of(state, module)
-
-
-def is_training(folder: str | Path) -> bool:
-    """Whether a folder is that of a training, finished or not."""
-    return os.path.isfile(Path(folder) / STATE)  # false too for what cannot be a path

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
@@ -198,7 +198,6 @@ def test_what_cannot_be_adapted_to_is_one_line(
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0, 100), min_size=3, max_size=12))
 def test_any_accuracies_can_be_adapted_to(accuracies: list[float]) -> None:
     pairs = list(zip(SAMPLED, accuracies, strict=False))

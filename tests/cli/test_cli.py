@@ -250,6 +250,42 @@ def test_ctrl_c_in_a_command_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert run("targets") == (130, "", "nas: interrupted\n")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        ImportError("libx.so.1: cannot open shared object file: Cannot allocate memory"),
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_too_little_memory_is_said(
+    error: Exception, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is a library that does not load for it."""
+
+    def raised(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("nas.latency.target_names", raised)
+    assert run("targets") == (2, "", "nas: out of memory; what was stored is kept\n")
+    if not isinstance(error, RuntimeError):
+        monkeypatch.setattr("nas.cli.main.main", raised)
+        with pytest.raises(SystemExit, match="2"):
+            program()
+
+
+def test_another_library_that_does_not_load_is_no_lack_of_memory(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raised(*_: object) -> None:
+        raise ImportError("libx.so.1: no such file")
+
+    monkeypatch.setattr("nas.latency.target_names", raised)
+    with pytest.raises(ImportError, match="no such file"):
+        run("targets")
+
+
 def test_ctrl_c_while_starting_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

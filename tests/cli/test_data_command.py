@@ -73,6 +73,7 @@ def test_overrides_are_kept_with_a_training(place: Path) -> None:
         "split": {"train": ["Val"], "validation": ["Train"]},
         "classes": ["fox", "cat"],
         "left_out": 0.1,
+        "test_share": 0.0,
     }
     run("export", "out")
 

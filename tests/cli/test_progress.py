@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from nas.architecture import Architecture
-from nas.cli.progress import _Log, _panel
+from nas.cli.progress import _Log
 from nas.study import Record, SearchProgress
+from nas.study.bar import search_bar
 
 ARCH = Architecture(32, (), (), ())
 BEST = Record(7, -0.538, 14_700_000, 970_000, 290_000, 1.76, (1.48, 2.08), 32, {}, lambda: ARCH)
@@ -21,9 +23,10 @@ def progress(*, trials: int = 58, seconds_left: float | None = 58.0) -> SearchPr
 
 def test_a_terminal_of_80_columns_shows_every_fact_whole() -> None:
     console = Console(width=80, file=io.StringIO(), color_system=None, force_terminal=True)
-    with console.capture() as capture:
-        console.print(_panel(progress()))
-    *text, bar = capture.get().splitlines()
+    with console.capture() as capture, search_bar(console) as report:
+        report(progress())
+    shown = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", capture.get())
+    *text, bar = shown.strip().splitlines()
     assert bar.startswith("━")
     assert " ".join(line.strip() for line in text) == (
         "search 58/300 | feasible 58 | failed 2 | best score -0.538 (14.7 MMACs, 1.76 ms) | "

@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_every_encoding_shows_every_text(encoding: str, folder: Path) -> None:
     code, out, err = shell(
-        "nas targets && nas search --space s.yaml --trials 1 --proxies params; nas show ü–",
+        "nas targets && nas search --space s.yaml --trials 1; nas show ü–",
         folder,
         PYTHONIOENCODING=encoding,
     )
@@ -72,10 +72,10 @@ def test_the_locale_c_without_utf8(folder: Path) -> None:
         ("nas references | head -n 1", 0),
         ("nas nothing 2>&-", 2),
         ("nas references <&- >&- 2>&-", 0),
-        ("nas search --space s.yaml --trials 2 --proxies params >&- 2>&-", 0),
+        ("nas search --space s.yaml --trials 2 >&- 2>&-", 0),
         ("nas references > /dev/full", 2),
         ("nas nothing 2> /dev/full", 2),
-        ("nas search --space s.yaml --trials 1 --proxies params 2>&1 | head -c 1", 0),
+        ("nas search --space s.yaml --trials 1 2>&1 | head -c 1", 0),
     ],
 )
 def test_closed_full_and_unread_streams(command: str, expected: int, folder: Path) -> None:
@@ -93,13 +93,13 @@ def test_closed_full_and_unread_streams(command: str, expected: int, folder: Pat
 def test_a_tilde_is_the_users_home(folder: Path) -> None:
     home = folder / "home"
     (folder / "s.yaml").rename(home / "s.yaml")
-    options = {"space": "~/s.yaml", "trials": 1, "proxies": ["params"], "study": "b"}
+    options = {"space": "~/s.yaml", "trials": 1, "study": "b"}
     (home / "c.yaml").write_text(yaml.safe_dump({**options, "storage": "~/kept"}))
     for command in (
-        "nas search --space=~/s.yaml --trials 1 --proxies params --storage='~/kept' --study a",
+        "nas search --space=~/s.yaml --trials 1 --storage='~/kept' --study a",
         "nas search --config='~/c.yaml'",
         "NAS_STORAGE='~/kept' nas export a --output='~/a.onnx'",
-        "nas search --space ~/s.yaml --trials 1 --proxies params --storage 'sqlite:///~/n.db'",
+        "nas search --space ~/s.yaml --trials 1 --storage 'sqlite:///~/n.db'",
         "nas describe '~/kept/a.journal'",
     ):
         code, _, err = shell(command, folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from photos import classes, photo, photos
 from PIL import Image, features
@@ -348,7 +348,6 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
     assert "cannot be opened are left out: 1 (fox)" in told(data)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     suffix=st.sampled_from([".png", ".jpg", ".gif", ".tif", ".webp", ".bmp", ".ppm"]),
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=12),

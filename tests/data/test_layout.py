@@ -305,7 +305,7 @@ NAMES = st.sampled_from(["cat", "dog", "fox", "train_station", "7", "tested", "Ã
 WORDS = st.sampled_from([("train", "val", "test"), ("training", "validation", "testing")])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(
     names=st.lists(NAMES, min_size=2, max_size=4, unique=True),
     words=WORDS,

@@ -61,7 +61,6 @@ class Fuzz(NamedTuple):
     name: str
     inputs: st.SearchStrategy[Any]
     check: Callable[[Any], object]
-    examples: int
 
 
 class Outcome(NamedTuple):
@@ -361,25 +360,23 @@ def fuzzes() -> tuple[Fuzz, ...]:
     nets = [SearchSpace.load("small").sample(0).to_dict(), reference("squeezenet1_1").to_dict()]
     spaces = st.one_of([files(space, dump) for space in SPACES])
     return (
-        Fuzz("budgets", BUDGETS, check_budget, 200),
-        Fuzz("spaces", spaces, check_space, 60),
-        Fuzz("searches", files(TINY, dump), check_search, 25),
-        Fuzz(
-            "architectures", st.one_of([files(n, json.dumps) for n in nets]), check_architecture, 60
-        ),
-        Fuzz("targets", files(target, dump), check_target, 40),
-        Fuzz("tables", files(table, to_csv), check_table, 12),
-        Fuzz("results", files(table, to_csv), check_results, 8),
-        Fuzz("facts", files(FACTS, json.dumps), check_facts, 15),
-        Fuzz("journals", files(journal, to_lines), check_journal, 40),
-        Fuzz("recipes", files(RECIPE, dump), check_recipe, 40),
-        Fuzz("latencies", files(LATENCIES, to_csv), check_calibration, 25),
-        Fuzz("configs", files(CONFIG, dump), check_config, 40),
-        Fuzz("approvals", files(APPROVALS, json.dumps), check_approvals, 25),
-        Fuzz("fits", files(fit(), json.dumps), check_fit, 8),
-        Fuzz("trainings", files(TRAINING, json.dumps), check_training, 25),
-        Fuzz("settings", either(settings_of_a_study()), check_settings, 25),
-        Fuzz("manifests", files(MANIFEST, json.dumps), check_manifest, 40),
-        Fuzz("onnx", st.one_of([either(net) for net in nets]), check_onnx, 25),
-        Fuzz("words", command_lines(), check_words, 60),
+        Fuzz("budgets", BUDGETS, check_budget),
+        Fuzz("spaces", spaces, check_space),
+        Fuzz("searches", files(TINY, dump), check_search),
+        Fuzz("architectures", st.one_of([files(n, json.dumps) for n in nets]), check_architecture),
+        Fuzz("targets", files(target, dump), check_target),
+        Fuzz("tables", files(table, to_csv), check_table),
+        Fuzz("results", files(table, to_csv), check_results),
+        Fuzz("facts", files(FACTS, json.dumps), check_facts),
+        Fuzz("journals", files(journal, to_lines), check_journal),
+        Fuzz("recipes", files(RECIPE, dump), check_recipe),
+        Fuzz("latencies", files(LATENCIES, to_csv), check_calibration),
+        Fuzz("configs", files(CONFIG, dump), check_config),
+        Fuzz("approvals", files(APPROVALS, json.dumps), check_approvals),
+        Fuzz("fits", files(fit(), json.dumps), check_fit),
+        Fuzz("trainings", files(TRAINING, json.dumps), check_training),
+        Fuzz("settings", either(settings_of_a_study()), check_settings),
+        Fuzz("manifests", files(MANIFEST, json.dumps), check_manifest),
+        Fuzz("onnx", st.one_of([either(net) for net in nets]), check_onnx),
+        Fuzz("words", command_lines(), check_words),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tiny import TINY, assignments
 
@@ -109,7 +109,6 @@ def test_inactive_options_change_nothing() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
 def test_optuna_samples_decode(seed: int) -> None:
     import optuna
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.budget import parse_budgets
@@ -18,7 +18,6 @@ WITHIN = Candidates(SPACE, TARGET, BUDGETS)  # the smallest networks are sought 
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1))
-@settings(max_examples=60, deadline=None)
 def test_any_choice_ends_within_all_budgets(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     params = SPACE.sample_params(rng)

@@ -120,9 +120,9 @@ def test_an_undefined_score_fails_the_trial_with_its_reason(
 
 
 def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    begin("jetson", ["20M"], "small", name="killed", storage=str(tmp_path), **OPTIONS)
+    begin("jetson", ["20M"], "small", name="killed", storage=str(tmp_path))
     rng, reported = random.Random(0), set()
-    for _ in range(10):
+    for _ in range(5):  # and a hundred times in scripts/kill_search.py
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True
         )
@@ -138,7 +138,7 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
         assert numbers == list(range(len(numbers)))
         assert reported <= set(numbers)
         assert len(set(hashes)) == len(hashes)
-    assert len(numbers) >= 10
+    assert len(numbers) >= 5
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

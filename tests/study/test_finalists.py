@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tiny import TINY
 
 from nas.space import SearchSpace
@@ -22,17 +24,25 @@ from nas.torch_module import Network
 from nas.training import Recipe, Trained, TrainingProgress
 
 
-@pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    monkeypatch.chdir(tmp_path)
-    space = tmp_path / "tiny.yaml"
-    import yaml
-
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study whose finalists are to be trained, on a part of the images."""
+    folder = tmp_path_factory.mktemp("searched")
+    space = folder / "tiny.yaml"
     space.write_text(yaml.safe_dump({**TINY, "resolution": [8, 12]}))
-    return search(
+    search(
         "jetson", space=space, trials=8, name="s", proxies=["entropy"], data="digits", finalists=3,
-        recipe=Recipe(epochs=3, lr=0.2),
+        recipe=Recipe(epochs=3, lr=0.2, images=640), storage=str(folder / "studies"),
     )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def study(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """A copy of it, in the working directory."""
+    shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return Study.load("s")
 
 
 def test_a_search_on_data_has_its_classes_and_channels(study: Study) -> None:

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.study.hypervolume import hypervolume, hypervolumes
@@ -27,7 +27,6 @@ def counted(points: np.ndarray) -> int:
 
 
 @given(clouds())
-@settings(max_examples=150, deadline=None)
 def test_it_is_what_cells_count(points: np.ndarray) -> None:
     reference = np.full(points.shape[1], float(SIDE))
     assert hypervolume(points, reference) == counted(points)

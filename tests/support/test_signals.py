@@ -14,7 +14,7 @@ def report(progress):
     if progress.phase == "search":
         os.kill(os.getpid(), signal.{signal})
 try:
-    nas.search("jetson", ["15M"], "small", report, storage="s", name="a", proxies=["params"])
+    nas.search("jetson", ["15M"], "small", report, storage="s", name="a")
 except KeyboardInterrupt:
     print(len(nas.Study.load("a", "s").trials()) > 0)
     print(signal.getsignal(signal.{signal}) == before)

@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from nas.support.errors import NasError
 from nas.support.yaml import read_yaml
+
+
+@pytest.fixture(params=[True, False], ids=["libyaml", "Python"], autouse=True)
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything with either parser."""
+    monkeypatch.setattr(yaml, "__with_libyaml__", yaml.__with_libyaml__ and request.param)
 
 
 def read(folder: Path, text: str) -> object:

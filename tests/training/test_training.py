@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 import torch
 import yaml
+from commands import Run
 from tiny import TINY
 
 import nas
@@ -168,16 +169,14 @@ def test_crops_are_windows_of_the_padded_image() -> None:
     assert (found[1] == padded[1, :, 3:7, 1:5]).all()
 
 
-def test_a_search_on_data_trains_its_finalists(tmp_path: Path) -> None:
+def test_a_search_on_data_trains_its_finalists(run: Run, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "resolution": [8]}))
     (tmp_path / "r.yaml").write_text("epochs: 1")
     words = ["search", "--target", "jetson", "--space", "tiny.yaml", "--trials", "4"]
     words += ["--proxies", "entropy", "--data", "digits", "--finalists", "1", "--recipe", "r.yaml"]
-    done = subprocess.run(
-        [sys.executable, "-m", "nas", *words], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    scores, accuracies = done.stdout.split("Finalists, trained on digits, by accuracy")
+    code, out, err = run(*words)
+    assert code == 0, err
+    scores, accuracies = out.split("Finalists, trained on digits, by accuracy")
     assert "it is no accuracy" in scores
     assert "%" in accuracies
     (folder,) = (tmp_path / "studies").glob("*.finalists/*/trial-*")

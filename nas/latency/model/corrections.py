@@ -155,15 +155,31 @@ def fit_corrections(samples: Sequence[Sample], base: Additive) -> tuple[Correcti
         residual = np.log(total) - measured
         share = sparse.diags_array(1 / total) @ counts @ sparse.diags_array(ms)
         jacobian = np.hstack([share @ design, (constant / total)[:, None]])
-        weighted = jacobian * (importance / np.hypot(1, residual / ROBUST))[:, None]
-        hessian, gradient = weighted.T @ jacobian, weighted.T @ residual
-        hessian[np.diag_indices(len(weights))] += RIDGE
-        hessian[-1, -1] += RIDGE
-        gradient[:-1] += RIDGE * weights
-        step = np.linalg.solve(hessian, gradient)
+        importances = importance / np.hypot(1, residual / ROBUST)
+        step = _step(jacobian, importances, residual, np.append(weights, 0.0))
         weights -= step[:-1]
         log_constant -= np.clip(step[-1], -1, 1)
     table = np.zeros(len(operations) * width)
     table[used] = weights[: len(used)]
     corrections = Corrections(operations, table.reshape(-1, width), weights[len(used) :])
     return corrections, float(np.exp(log_constant))
+
+
+def _step(jacobian: Vector, importances: Vector, residual: Vector, ridged: Vector) -> Vector:
+    """The least-squares step; with fewer samples than weights by the samples' equations, which have
+    the same solution (Woodbury)."""
+    from scipy.linalg import solve
+
+    step: Vector
+    if len(residual) < len(ridged):
+        gram = jacobian @ jacobian.T
+        gram[np.diag_indices(len(gram))] += RIDGE / importances
+        right = residual - jacobian @ ridged
+        step = ridged + jacobian.T @ solve(gram, right, assume_a="pos")
+    else:
+        scaled = jacobian * np.sqrt(importances)[:, None]
+        hessian = scaled.T @ scaled
+        hessian[np.diag_indices(len(hessian))] += RIDGE
+        gradient = jacobian.T @ (importances * residual) + RIDGE * ridged
+        step = solve(hessian, gradient, assume_a="pos")
+    return step

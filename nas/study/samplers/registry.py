@@ -76,6 +76,8 @@ def default_cascade(name: str, proxies: Sequence[str]) -> int:
 
     Where every proxy is analytic a screen would be no cheaper than the score.
     """
+    if not proxies:
+        return 1
     from nas.proxies import PROXIES  # needs torch
 
     run = any(PROXIES[proxy].needs for proxy in proxies)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from optuna.storages import RDBStorage
@@ -18,7 +19,8 @@ CHUNK = 2000
 _BEHIND = "study_id = :study AND trials.trial_id > :behind"
 # One row a trial: its facts are one attribute.
 _TRIALS = text(
-    "SELECT trials.trial_id, number, state, value_json FROM trials LEFT JOIN trial_user_attributes "
+    "SELECT trials.trial_id, number, state, value_json, datetime_start, datetime_complete "
+    "FROM trials LEFT JOIN trial_user_attributes "
     "ON trial_user_attributes.trial_id = trials.trial_id AND trial_user_attributes.key = :key "
     f"WHERE {_BEHIND} ORDER BY trials.trial_id LIMIT :chunk"
 )
@@ -50,14 +52,16 @@ class DatabaseLog:
                 state = TrialState[row.state]
                 if not state.is_finished():
                     continue
+                times = _utc(row.datetime_start), _utc(row.datetime_complete)
                 if row.value_json is None:  # of an older hw-nas
                     old = self._storage.get_trial(row.trial_id)
-                    parts = (old.user_attrs, old.system_attrs, old.params)
+                    parts = (old.user_attrs, old.system_attrs, old.params, times)
                     yield stored(row.number, state, old.values, *parts)
                     continue
                 facts = json.loads(row.value_json)
                 noted = notes.get(row.trial_id, {})
-                yield stored(row.number, state, facts.get("values"), {TRIAL: facts}, noted, {})
+                parts = ({TRIAL: facts}, noted, {}, times)
+                yield stored(row.number, state, facts.get("values"), *parts)
 
     def _chunk(self, cursor: Cursor) -> Sequence[Row[Any]]:
         bound = {
@@ -79,3 +83,10 @@ class DatabaseLog:
 
     def add(self, trial: FrozenTrial) -> None:
         self._storage.create_new_trial(self._study, trial)
+
+
+def _utc(when: datetime | str | None) -> str | None:
+    """A time of the database, which is local and in SQLite a text, in UTC."""
+    if isinstance(when, str):
+        when = datetime.fromisoformat(when)
+    return when.astimezone(UTC).isoformat(timespec="microseconds") if when else None

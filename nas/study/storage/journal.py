@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from io import FileIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 from nas.support.files import lock
 
 SYNC_SECONDS = 0.2
+_CREATION = b'{"op_code":0,'
 
 
 class Journal(JournalFileBackend):
@@ -50,6 +52,21 @@ class Journal(JournalFileBackend):
 def journal(path: Path) -> JournalStorage:
     """The journal of a path, made where there is none."""
     return JournalStorage(Journal(path))
+
+
+def copy_renamed(path: Path, part: Path, name: str, new: str) -> None:
+    """Copies the journal of a study to a new file, in which the study has another name."""
+    with path.open("rb") as old, part.open("xb") as file:
+        for line in old:
+            log = json.loads(line) if line.startswith(_CREATION) else {}
+            if log.get("study_name") == name:
+                line = json.dumps(log | {"study_name": new}, separators=(",", ":")).encode() + b"\n"
+                file.write(line)
+                break
+            file.write(line)
+        shutil.copyfileobj(old, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def check_last_line(path: Path) -> None:

@@ -89,14 +89,13 @@ class JournalLog:
             cursor.position = end
 
     def add(self, trial: FrozenTrial) -> None:
-        now = datetime.now(tz=UTC).isoformat(timespec="microseconds")
         values = trial.values
         fields = {
-            "datetime_start": now,
+            "datetime_start": _utc(trial.datetime_start),
             "state": int(trial.state),
             "value": values[0] if values and len(values) == 1 else None,
             "values": values if values and len(values) > 1 else None,
-            "datetime_complete": now,
+            "datetime_complete": _utc(trial.datetime_complete),
             "distributions": {
                 name: distribution_to_json(kind) for name, kind in trial.distributions.items()
             },
@@ -117,9 +116,15 @@ def _stored(number: int, state: TrialState, log: dict[str, Any]) -> Stored:
         values = [log["value"]]
     kinds, params = log.get("distributions", {}), log.get("params", {})
     external = {name: distribution(kinds[name]).to_external_repr(v) for name, v in params.items()}
+    parts = (log.get("user_attrs", {}), log.get("system_attrs", {}), external)
     return stored(
-        number, state, values, log.get("user_attrs", {}), log.get("system_attrs", {}), external
+        number, state, values, *parts, (log.get("datetime_start"), log.get("datetime_complete"))
     )
+
+
+def _utc(when: datetime | None) -> str:
+    """A time as Optuna writes it: now, where there is none."""
+    return (when or datetime.now()).astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _lines(path: Path, position: int) -> Iterator[tuple[bytes, int]]:

@@ -10,14 +10,16 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from glob import escape
 from itertools import chain, count
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
-
 from nas.support.files import lock
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
 
 
 @dataclass
@@ -68,6 +70,25 @@ def claim_file(folder: Path, name: str) -> Iterator[Claim]:
         return
 
 
+def lock_files(folder: Path, name: str) -> list[Path]:
+    """The files by which a study is claimed in a folder."""
+    start = f".{escape(name)}"
+    return [*folder.glob(f"{start}.lock"), *folder.glob(f"{start}.driver[0-9]*")]
+
+
+def others_drive(folder: Path, name: str) -> bool:
+    """Whether a driver has any number but 0, which is one's own."""
+    for path in lock_files(folder, name):
+        if path.suffix in (".lock", ".driver0"):
+            continue
+        with path.open("rb") as file:
+            try:
+                lock(file.fileno(), wait=False)
+            except BlockingIOError:
+                return True
+    return False
+
+
 @contextmanager
 def claim_postgresql(engine: Engine, name: str) -> Iterator[Claim]:
     """A claim by the server's advisory locks, which one connection holds while the driver runs.
@@ -116,6 +137,8 @@ class _Server:
 
     def call(self, function: str, lock: int) -> bool:
         """Calls a function of advisory locks; whether it got the lock, of one that tries."""
+        from sqlalchemy import text
+
         assert self.connection is not None
         statement = text(f"SELECT {function}(:key, :lock)")
         bound = {"key": self._key, "lock": lock}
@@ -123,6 +146,8 @@ class _Server:
 
     def leave(self) -> None:
         """Closes the connection, and so unlocks; the pool would keep it open."""
+        from sqlalchemy.exc import SQLAlchemyError
+
         connection, self.connection = self.connection, None
         if connection is not None:
             with suppress(SQLAlchemyError):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from nas.support.errors import NasError
 
@@ -23,8 +22,18 @@ class Lost(NasError):
     """The connection to the database was lost."""
 
 
+def database_errors() -> tuple[type[Exception], ...]:
+    """What a database raises. Where a study is in a journal nothing asks for it, and SQLAlchemy,
+    which takes as long to load as such a study, is not."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return SQLAlchemyError, StorageInternalError
+
+
 def is_lost(error: BaseException) -> bool:
     """Whether it is the connection that failed, or SQLite's file that others kept locked."""
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
     if isinstance(error, StorageInternalError):
         error = error.__cause__ or error
     if isinstance(error, Lost):

@@ -11,29 +11,36 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, StorageInternalError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from nas.defaults import STUDIES_FOLDER
-from nas.study.optuna_private import study_names
-from nas.study.quiet import quiet
-from nas.study.storage.database_log import DatabaseLog
-from nas.study.storage.journal import check_last_line, journal
+from nas.study.optuna_private import rename_study, study_names
+from nas.study.quiet import name_values, quiet
+from nas.study.storage.journal import check_last_line, copy_renamed, journal
 from nas.study.storage.journal_log import JournalLog
-from nas.study.storage.locks import Claim, claim_alone, claim_file, claim_postgresql
+from nas.study.storage.locks import (
+    Claim,
+    claim_alone,
+    claim_file,
+    claim_postgresql,
+    lock_files,
+    others_drive,
+)
 from nas.study.storage.log import Log
-from nas.study.storage.lost import PATIENCE_SECONDS, Lost, is_lost, retried
+from nas.study.storage.lost import PATIENCE_SECONDS, Lost, database_errors, is_lost, retried
 from nas.study.stored import DAMAGE
 from nas.support.errors import NasError, one_of
 from nas.support.files import at_home, file_name, rename_new
 from nas.support.text import masked
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
 
 SUFFIX = ".journal"
 _RACES = ("already exists", "unique constraint", "duplicate key", "locked")
@@ -63,6 +70,9 @@ class Storage:
         self.location = start + slashes + at_home(path)
         self.url = self.location if "://" in self.location else None
         if self.url:
+            from sqlalchemy import make_url
+            from sqlalchemy.exc import ArgumentError
+
             try:
                 make_url(self.url)
             except (ArgumentError, ValueError) as error:
@@ -75,7 +85,7 @@ class Storage:
     def names(self) -> list[str]:
         """The studies that are here."""
         if self.url:
-            missing = self._database is None and _no_such_file(make_url(self.url))
+            missing = self._database is None and _no_such_file(self.url)
             return [] if missing else study_names(self._open_url())
         files = (path for path in self.folder.glob(f"*{SUFFIX}") if path.is_file())
         return sorted(path.name.removesuffix(SUFFIX) for path in files)
@@ -89,26 +99,24 @@ class Storage:
         name: str,
         attributes: dict[str, Any],
         directions: Sequence[StudyDirection],
+        titles: Sequence[str] = (),
     ) -> None:
-        """Makes a new study with its attributes; a journal appears whole or not at all.
+        """Makes a new study with its attributes; a journal appears whole or not at all. `titles`
+        are what Optuna's tools call a trial's values.
 
         Errors: `NasError` where the name is taken or cannot be one, or the storage not be written.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", name):
-            raise NasError(
-                f"study name {name!r}: letters, digits and . _ + - only, at most 100, "
-                "and a letter or digit first"
-            )
+        _check_name(name)
         if name in self.names():
             raise self._taken(name)
         if self.url:
             with self._explained(name):
-                self._fill(self._open_url(), name, attributes, directions)
+                self._fill(self._open_url(), name, attributes, directions, titles)
             return
         part = self.folder / f".{name}.{uuid4().hex}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._fill(journal(part), name, attributes, directions)
+            self._fill(journal(part), name, attributes, directions, titles)
             try:
                 rename_new(part, self.folder / f"{name}{SUFFIX}")
             except FileExistsError:
@@ -119,16 +127,64 @@ class Storage:
             with suppress(OSError):
                 part.unlink()
 
+    def check_there(self, name: str) -> None:
+        """Errors: `NasError`, with the nearest name, where there is no such study."""
+        if name not in (names := self.names()):
+            raise one_of(f"study in {self}:", name, names)
+
+    def remove(self, name: str) -> None:
+        """Removes a study for good. Errors: `NasError` where it is being driven or not writable."""
+        with self._at_rest(name):
+            if self.url:
+                optuna.delete_study(study_name=name, storage=self._open_url())
+                return
+            (self.folder / f"{name}{SUFFIX}").unlink()
+        for path in lock_files(self.folder, name):
+            path.unlink(missing_ok=True)
+
+    def rename(self, name: str, new: str) -> None:
+        """Gives a study another name. Errors: those of `create` and `remove`."""
+        _check_name(new)
+        if new in self.names():
+            raise Taken(f"study '{new}' exists in {self}: choose another name")
+        with self._at_rest(name):
+            if self.url:
+                rename_study(self._open_url(), name, new)
+                return
+            path = self.folder / f"{name}{SUFFIX}"
+            part = self.folder / f".{new}.{uuid4().hex}.part"
+            try:
+                copy_renamed(path, part, name, new)
+                rename_new(part, self.folder / f"{new}{SUFFIX}")
+            except FileExistsError:
+                raise Taken(f"study '{new}' exists in {self}: choose another name") from None
+            finally:
+                part.unlink(missing_ok=True)
+            path.unlink()
+        for path in lock_files(self.folder, name):
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _at_rest(self, name: str) -> Iterator[None]:
+        """A context in which nobody drives a study. Errors: `NasError` where somebody does."""
+        with self.driven(name) as driven:
+            busy = driven.claim.number > 0 or (not self.url and others_drive(self.folder, name))
+            if busy:
+                raise NasError(f"study '{name}' in {self} is being searched: stop that first")
+            with self._explained(name):
+                yield
+
     def _taken(self, name: str) -> Taken:
         return Taken(f"study '{name}' exists in {self}; go on with it: nas resume {name}")
 
     def log(self, name: str) -> Log:
         """The log of an existing study. Errors: `NasError`, with the nearest name, where there is
         none, or where its journal is damaged."""
-        if name not in self.names():
-            raise one_of(f"study in {self}:", name, self.names())
+        self.check_there(name)
         with self.explained_reading(name):
             if self.url:
+                from nas.study.storage.database_log import DatabaseLog
+
                 return DatabaseLog(self._open_url(), name)
             path = self.folder / f"{name}{SUFFIX}"
             log = JournalLog(path, name)
@@ -141,8 +197,11 @@ class Storage:
 
     def optuna_study(self, name: str) -> optuna.Study:
         """An existing study as Optuna's own, which reads all of it."""
-        stored = self._open_url() if self.url else journal(self.folder / f"{name}{SUFFIX}")
-        return optuna.load_study(study_name=name, storage=stored)
+        return optuna.load_study(study_name=name, storage=self.optuna_storage(name))
+
+    def optuna_storage(self, name: str) -> BaseStorage:
+        """What holds a study, as Optuna's own."""
+        return self._open_url() if self.url else journal(self.folder / f"{name}{SUFFIX}")
 
     @contextmanager
     def explained_reading(self, name: str) -> Iterator[None]:
@@ -154,7 +213,7 @@ class Storage:
             raise
         except OSError as error:
             reason = error.strerror or str(error)
-        except (SQLAlchemyError, StorageInternalError) as error:
+        except database_errors() as error:
             reason = _reason(error.__cause__ or error)
             if is_lost(error):
                 raise Lost(f"study '{name}' in {self}: {reason}") from None
@@ -191,7 +250,7 @@ class Storage:
             reason = f"the server was away for {PATIENCE_SECONDS:.0f} s"
         except OSError as error:
             reason = error.strerror or str(error)
-        except (SQLAlchemyError, StorageInternalError) as error:
+        except database_errors() as error:
             reason = _reason(error.__cause__ or error)
         raise NasError(
             f"study '{name}' in {self} cannot be written: {reason}; every trial it has is kept"
@@ -216,12 +275,15 @@ class Storage:
         name: str,
         attributes: dict[str, Any],
         directions: Sequence[StudyDirection],
+        titles: Sequence[str],
     ) -> None:
         try:
             with quiet():
                 study = optuna.create_study(study_name=name, storage=storage, directions=directions)
         except DuplicatedStudyError:
             raise self._taken(name) from None
+        if titles:
+            name_values(study, titles)
         for key, value in attributes.items():
             study.set_user_attr(key, value)
 
@@ -240,8 +302,19 @@ class Storage:
         return repr(masked(self.location))
 
 
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", name):
+        raise NasError(
+            f"study name {name!r}: letters, digits and . _ + - only, at most 100, "
+            "and a letter or digit first"
+        )
+
+
 def _database(url: str) -> RDBStorage:
     """Optuna's storage at a URL; while others make its tables, it waits for them."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -253,8 +326,11 @@ def _database(url: str) -> RDBStorage:
             time.sleep(0.1)
 
 
-def _no_such_file(url: URL) -> bool:
+def _no_such_file(text: str) -> bool:
     """Whether SQLite would make a new file for this URL, which looking for a study should not."""
+    from sqlalchemy import make_url
+
+    url = make_url(text)
     file = url.database or ":memory:"
     plain = url.get_backend_name() == "sqlite" and not file.startswith((":", "file:"))
     return plain and not Path(file).exists()

@@ -311,7 +311,9 @@ def test_a_host_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         pytest.skip("there is no ssh")
     for host, message in (("-oProxyCommand=x", "must be a host"), ("127.0.0.1", "127.0.0.1")):
         with pytest.raises(nas.NasError, match=message) as caught:
-            measure_over_ssh("board", host, ssh_options=["Port=1"], folder=tmp_path)
+            measure_over_ssh(
+                "board", host, ssh_options=["Port=1"], folder=tmp_path, minutes=FEW, sample=tiny
+            )
         assert "\n" not in str(caught.value)
 
 

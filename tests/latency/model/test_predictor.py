@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from nas.architecture import Architecture
 from nas.latency import Target
@@ -18,7 +19,7 @@ from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.basis import Additive
 from nas.latency.model.corrections import Corrections, features, operation
 from nas.latency.model.error import error_of, interval_factor
-from nas.latency.model.predictor import cross_validate, fit_rows, fitted
+from nas.latency.model.predictor import FOLDS, cross_validate, fit_rows, fitted
 from nas.latency.table import TableRow, read_table, write_table
 from nas.latency.target import target_names, target_path
 from nas.space import SearchSpace
@@ -152,11 +153,23 @@ def test_a_stated_error_is_that_of_the_table(name: str) -> None:
     assert metadata.error is not None
     rows = read_table(path.with_suffix(".csv"))
     networks = [i for i, row in enumerate(rows) if row.subject.kind == "network"]
-    error = error_of(cross_validate(rows, networks, metadata.lowering), "", rows=len(rows))
-    assert error.mape == pytest.approx(metadata.error.mape, rel=0.05)
-    assert error.networks == metadata.error.networks
-    assert error.rows == metadata.error.rows
-    assert error.interval_factor == pytest.approx(metadata.error.interval_factor, rel=0.05)
+    assert metadata.error.networks == len(networks)
+    assert metadata.error.rows == len(rows)
+    if settings.get_current_profile_name() == "thorough":
+        error = error_of(cross_validate(rows, networks, metadata.lowering), "", rows=len(rows))
+        assert error.mape == pytest.approx(metadata.error.mape, rel=0.05)
+        assert error.interval_factor == pytest.approx(metadata.error.interval_factor, rel=0.05)
+        return
+    left_out = networks[::FOLDS]  # one of the fits, as each takes seconds
+    predictor = fit_rows([r for i, r in enumerate(rows) if i not in left_out], metadata.lowering)
+    logs = []
+    for row in (rows[i] for i in left_out):
+        kernels = row.subject.kernels(metadata.lowering)
+        ms = predictor.constant_ms + sum(predictor.kernels_ms(kernels))
+        logs.append(np.log(ms / row.latency_ms))
+    error = error_of(np.array(logs), "", rows=len(rows))
+    assert error.mape == pytest.approx(metadata.error.mape, rel=0.2)
+    assert error.interval_factor - 1 == pytest.approx(metadata.error.interval_factor - 1, rel=0.2)
 
 
 def test_the_interval_holds_nine_of_ten() -> None:

@@ -1,0 +1,167 @@
+"""The model card of a result: what it is, how good it is, how it was made, how to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nas.auto.run import Compared, Result
+from nas.costs import cost
+from nas.data import DataSet
+from nas.latency.measuring.verify import Comparison
+from nas.report.page import note, plots, section
+from nas.report.training import curves_charts, interval_of
+from nas.report.training_page import outcome_parts
+from nas.support.html import Child, table, tag
+from nas.support.text import significant
+
+COLUMNS = ("network", "accuracy", "latency ms", "MMACs", "Mparams")
+
+
+def accuracy_line(result: Result, data: DataSet) -> str:
+    """The accuracy on images that nothing was chosen by, with its interval."""
+    if result.trained.test is None or data.test is None:
+        count = len(data.validation.labels)
+        return (
+            f"{result.trained.accuracy:.1%} on the {count} validation images, by which it was "
+            "chosen: there are no test images"
+        )
+    count = len(data.test.labels)
+    low, high = interval_of(result.trained.test.accuracy, count)
+    return (
+        f"{result.trained.test.accuracy:.1%} (90% interval {low:.1%} to {high:.1%}) of {count} test "
+        "images, which nothing was chosen by"
+    )
+
+
+def verdict(compared: Sequence[Compared]) -> str:
+    """How the best of the search stands beside the best network scaled by hand."""
+    by_hand = next((each for each in compared if each.by_hand), None)
+    found = next((each for each in compared if not each.by_hand), None)
+    if by_hand is None:
+        return "no published family fits the budgets: there is nothing to compare with"
+    if compared[0] is by_hand or found is None:
+        return (
+            f"the search found nothing better than {by_hand.by_hand}, scaled by hand, which is "
+            "the result"
+        )
+    points = 100 * (found.accuracy - by_hand.accuracy)
+    if not points:
+        return f"as accurate as {by_hand.by_hand}, the best network scaled by hand, and faster"
+    return (
+        f"{points:.1f} points above {by_hand.by_hand}, the best network scaled by hand, after the "
+        "same brief training"
+    )
+
+
+def compared_rows(result: Result) -> list[tuple[str, str, str, str, str]]:
+    """Name, accuracy after the brief training, latency, MMACs, Mparams of what was compared."""
+    return [
+        (
+            f"by hand: {each.by_hand}" if each.by_hand else f"trial {each.record.trial}",
+            f"{each.accuracy:.2%}",
+            significant(each.record.latency_ms),
+            significant(each.record.macs / 1e6),
+            significant(each.record.params / 1e6),
+        )
+        for each in result.compared
+    ]
+
+
+def report_sections(result: Result, data: DataSet) -> list[Child]:
+    """What the report says before it comes to the search: the result and what it gets wrong."""
+    made, _ = outcome_parts(result.trained, data)
+    charts = curves_charts({"": result.trained.history})
+    return [
+        section(
+            "The result",
+            tag("p", f"Accuracy: {accuracy_line(result, data)}."),
+            table(COLUMNS, compared_rows(result)),
+            note("trained alike and briefly, by accuracy on the validation images"),
+            note(verdict(result.compared)),
+            [note(f"cut for time: {line}") for line in result.cut],
+        ),
+        section("Training of the winner", plots(charts)),
+        section("What it gets wrong", made),
+    ]
+
+
+def model_card(
+    result: Result, data: DataSet, files: Sequence[tuple[str, str]], versions: str,
+    measured: Comparison | None,
+) -> str:  # fmt: skip
+    """The card as Markdown; `files` are names and what each is."""
+    arch, target = result.trained.arch, result.target
+    predicted = target.predict(arch)
+    costs = cost(arch)
+    kind = "90% interval" if target.interval_known else "assumed"
+    latency = (
+        f"{predicted.ms:.3g} ms predicted ({kind} {predicted.low_ms:.3g} to "
+        f"{predicted.high_ms:.3g}) on {target.metadata.device}, {target.metadata.runtime}, "
+        f"{target.metadata.precision}; the target is {target.metadata.provenance}"
+    )
+    timed = (
+        f"{measured.measured_ms:.3g} ms (±{measured.spread:.1%}) through onnxruntime on the "
+        "machine that made this card"
+        if measured
+        else "not measured here"
+    )
+    rows = "\n".join(f"| {' | '.join(row)} |" for row in compared_rows(result))
+    cut = "\n".join(f"- {line}" for line in result.cut) or "- nothing was cut"
+    names = "\n".join(f"- `{name}`: {what}" for name, what in files)
+    classes = ", ".join(data.classes[:20]) + (", …" if len(data.classes) > 20 else "")
+    recipe = result.trained.recipe
+    return f"""# {arch.name or "Network"} for {target.name}
+
+A convolutional network that classifies images of {data.channels} channel(s) at
+{arch.resolution}x{arch.resolution} pixels into {len(data.classes)} classes: {classes}.
+
+| | |
+|---|---|
+| accuracy | {accuracy_line(result, data)} |
+| latency | {latency} |
+| measured | {timed} |
+| size | {costs.params / 1e6:.3g} M parameters, {costs.macs / 1e6:.3g} M multiply-adds |
+| budgets | {", ".join(result.study.settings.budgets) or "none"} |
+
+## Against networks scaled by hand
+
+{verdict(result.compared)[:1].upper()}{verdict(result.compared)[1:]}. Trained alike
+({result.study.settings.recipe.epochs} epochs), validation accuracy:
+
+| network | accuracy | latency ms | MMACs | Mparams |
+|---|---|---|---|---|
+{rows}
+
+## Files
+
+{names}
+
+Run it: `python predict.py IMAGE …` needs onnxruntime, numpy and Pillow alone.
+
+## How it was made
+
+- Data: {data.describe()}
+- Search: {result.study.tally().trials} networks of the space `{result.study.space.name}`,
+  {score_words(result)}.
+- Training: {recipe.epochs} epochs, batch size {recipe.batch_size}, {recipe.optimiser}, learning
+  rate {recipe.lr:g}, seed {recipe.seed}; everything in `work/final/training.json`.
+- Versions: {versions}
+- Time: {result.seconds / 60:.1f} minutes.
+
+Cut for time:
+{cut}
+
+## Limits
+
+It was made for images like those it was trained on; on others its accuracy is unknown. Its shares
+are not calibrated. The network and its weights are yours; what the images' licence asks of networks
+trained on them is for you to see.
+"""
+
+
+def score_words(result: Result) -> str:
+    """What the search went by."""
+    count = len(result.study.predictions.measured)
+    if not count:
+        return "by an accuracy that is predicted from published networks, not from these data"
+    return f"by an accuracy predicted from {count} networks that were trained on these data"

@@ -1,0 +1,151 @@
+"""What `nas auto` is asked for, and how it divides the time that it is given."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from nas.accuracy.model import FEWEST
+from nas.data.options import DataOptions
+from nas.support.validation import Settings
+from nas.training.recipe import Recipe
+
+# Shares of the time; the rest goes to training the winner, to checks and to writing.
+SEARCH, LEARN, FINALISTS, FINAL = 0.1, 0.3, 0.2, 0.3
+SPARE = 0.08
+TRIALS_A_SECOND = 60  # scored, with all that goes with it; a slow core
+TRIALS, FEWEST_TRIALS = 5000, 300
+LEARNED, FINALISTS_TRAINED = 18, 4
+BRIEF_EPOCHS = 9
+MORE = 1.5  # times the brief training: less is not worth another one
+FEWEST_BRIEF_STEPS = 60  # of a brief training; fewer tell nothing
+EVALUATED = 0.35  # seconds of an image that is classified, to one that is trained on
+
+Minutes = Annotated[float, Field(gt=0, le=60 * 24 * 365, allow_inf_nan=False)]
+
+
+class Asked(Settings):
+    """What the command was given; another one may not go on with the same output."""
+
+    data: str
+    options: DataOptions
+    checksum: str
+    target: str
+    budgets: tuple[str, ...]
+    space: str
+    minutes: Minutes | None
+    seed: int
+
+
+class Plan(Settings):
+    """How much of everything is done. `brief` is the recipe of networks that are compared,
+    `budgets` are those asked for and what the time allows, `cut` says what it did not."""
+
+    budgets: tuple[str, ...]
+    trials: int
+    learn: int
+    finalists: int
+    brief: Recipe
+    seconds_an_image: float
+    cut: tuple[str, ...] = ()
+
+    @property
+    def brief_seconds(self) -> float:
+        """How long one brief training takes, by the estimate."""
+        return seconds_of(self.brief, self.brief.images or 0, self.seconds_an_image)
+
+
+def seconds_of(recipe: Recipe, images: int, seconds_an_image: float, validation: int = 0) -> float:
+    """How long a training takes: `recipe.images` or else `images` of them in each epoch."""
+    each = (recipe.images or images) + EVALUATED * validation
+    return recipe.epochs * each * seconds_an_image
+
+
+def affordable_seconds(images: int, minutes: float) -> float:
+    """The seconds of training on an image with which the winner can be trained as it should."""
+    suited = Recipe.suited(images)
+    steps = suited.epochs * (images // suited.batch_size)
+    return FINAL * 60 * minutes / (steps * suited.batch_size)
+
+
+def planned(
+    images: int,
+    validation: int,
+    seconds_an_image: float,
+    minutes: float | None,
+    seed: int,
+    budgets: tuple[str, ...],
+) -> Plan:
+    """The plan for so many training and validation images, of which one takes so long."""
+    suited = Recipe.suited(images).changed(seed=seed)
+    epochs = min(suited.epochs, max(BRIEF_EPOCHS, suited.epochs // 4))
+    brief = suited.changed(epochs=epochs, images=images)
+    whole = Plan(
+        budgets=budgets,
+        trials=TRIALS,
+        learn=LEARNED,
+        finalists=FINALISTS_TRAINED,
+        brief=brief,
+        seconds_an_image=seconds_an_image,
+    )
+    return whole if minutes is None else _within(whole, images, validation, 60 * minutes)
+
+
+def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
+    """The plan cut to the time: first to fewer images, then to fewer networks."""
+    each, brief, cut = whole.seconds_an_image, whole.brief, []
+    trials = round(min(whole.trials, max(FEWEST_TRIALS, SEARCH * seconds * TRIALS_A_SECOND)))
+    if trials < whole.trials:
+        cut.append(f"{trials} networks are searched instead of {whole.trials}")
+    wanted = whole.learn * 2 / 3  # the worse half of them is trained a third of the way
+    affordable = LEARN * seconds / wanted / each / brief.epochs - EVALUATED * validation
+    fewest = min(images, max(FEWEST_BRIEF_STEPS * brief.batch_size // brief.epochs,
+                             2 * brief.batch_size))  # fmt: skip
+    few = round(min(images, max(fewest, affordable)))
+    if few < images:
+        brief = brief.changed(images=few)
+        cut.append(f"networks are compared after {brief.epochs} passes over {few} of the "
+                   f"{images} training images")  # fmt: skip
+    one = seconds_of(brief, few, each, validation)
+    learn = min(whole.learn, int(LEARN * seconds / one * 1.5))
+    if learn < FEWEST:
+        learn = 0
+        cut.append("no network is trained to learn from: predictions are not of these data")
+    elif learn < whole.learn:
+        cut.append(f"{learn} networks are trained to learn from instead of {whole.learn}")
+    finalists = max(1, min(whole.finalists, int(FINALISTS * seconds / one) - 1))
+    if finalists < whole.finalists:
+        cut.append(f"{finalists} finalists instead of {whole.finalists}")
+    return whole.model_copy(
+        update={
+            "trials": trials, "learn": learn, "finalists": finalists, "brief": brief,
+            "cut": tuple(cut),
+        }
+    )  # fmt: skip
+
+
+def final_recipe(
+    images: int,
+    validation: int,
+    seconds_an_image: float,
+    seconds: float | None,
+    brief: Recipe,
+) -> tuple[Recipe | None, str | None]:
+    """The recipe by which the winner is trained within so many seconds, and what that cuts.
+
+    Without a limit of time it is what suits the number of images, at twice the steps; None where
+    there is no time for more than the `brief` training that it has had.
+    """
+    suited = Recipe.suited(images)
+    whole = suited.changed(epochs=2 * suited.epochs, seed=brief.seed)
+    if seconds is None:
+        return whole, None
+    one_epoch = seconds_of(whole.changed(epochs=1), images, seconds_an_image, validation)
+    affordable = int(seconds / one_epoch)
+    if affordable >= whole.epochs:
+        return whole, None
+    if affordable * images < MORE * brief.epochs * (brief.images or images):
+        return None, "the winner is trained no further than for the comparison"
+    said = f"the winner is trained for {affordable} epochs instead of {whole.epochs}"
+    return whole.changed(epochs=affordable), said

@@ -1,0 +1,318 @@
+"""`auto`: looks, plans, searches with short trainings, compares, trains the winner.
+
+Every stage keeps what it has done in the output's `work` folder, and does nothing twice: the same
+call goes on after it was stopped or killed at any moment.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from nas._version import __version__
+from nas.architecture import Architecture
+from nas.auto.plan import (
+    EVALUATED,
+    SPARE,
+    Asked,
+    Plan,
+    affordable_seconds,
+    final_recipe,
+    planned,
+)
+from nas.budget import parse_budget, parse_budgets
+from nas.data import DataSet
+from nas.data.fit import fit_space
+from nas.latency import Target
+from nas.space import SearchSpace
+from nas.study import Record, Study, begin, learning
+from nas.study.candidates import Candidate, Candidates
+from nas.study.families import hand_scaled
+from nas.study.finalists import FinalistReport, failed_finalists, run_finalists
+from nas.study.learning import LearningReport
+from nas.study.progress import SearchReport
+from nas.study.storage.storage import Storage
+from nas.study.workers.executors import Slots
+from nas.support.errors import NasError
+from nas.support.files import check_folder, inside, read_text, write_whole
+from nas.support.ownership import owned
+from nas.support.validation import Settings, validated
+from nas.training import Recipe, Trained, train
+from nas.training.run import TrainingReport
+
+STATE, WORK, STUDY = "auto.json", "work", "search"
+PILOT_STEPS = 12
+LEAST = 1.5  # times the smallest network of the space: there is something to search
+LARGE = 96  # pixels from which on images are searched for as photographs are
+
+
+class State(Settings):
+    """The contents of `auto.json`. `seconds` are those of the stages that are done; `final` is the
+    winner's recipe once that is `decided`, None where its brief training is all."""
+
+    asked: Asked
+    plan: Plan | None = None
+    final: Recipe | None = None
+    decided: bool = False
+    cut: tuple[str, ...] = ()
+    seconds: dict[str, float] = {}
+    version: str = __version__
+
+
+@dataclass(frozen=True)
+class Displays:
+    """What shows how far everything is."""
+
+    say: Callable[[str], None]
+    search: Callable[[Study], AbstractContextManager[SearchReport]]
+    learning: LearningReport
+    finalists: Callable[[Study], AbstractContextManager[FinalistReport]]
+    training: Callable[[str], AbstractContextManager[TrainingReport]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A network that was trained as briefly as the others, and its validation accuracy, 0 to 1;
+    `by_hand` names a published one that was scaled to the budgets."""
+
+    record: Record
+    accuracy: float
+    by_hand: str | None
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found: the networks that were compared, the best first, and the first of them
+    trained to the end in `folder`. `cut` says what there was no time for."""
+
+    study: Study
+    target: Target
+    compared: tuple[Compared, ...]
+    failed: tuple[tuple[Record, str], ...]
+    trained: Trained
+    folder: Path
+    cut: tuple[str, ...]
+    seconds: float
+
+    @property
+    def winner(self) -> Compared:
+        return self.compared[0]
+
+
+def default_space(data: DataSet) -> str:
+    """The shipped space for a data set's images."""
+    return "mobile" if data.resolution >= LARGE else "small"
+
+
+def auto(
+    asked: Asked,
+    data: DataSet,
+    output: Path,
+    displays: Displays,
+    executor: Executor | None = None,
+    slots: Slots = 1,
+) -> Result:
+    """Everything from the data to the trained winner, within `asked.minutes` where there is a
+    limit.
+
+    Errors: `NasError`, before any work where something asked for cannot be; where `output` holds
+    the result of something else. `KeyboardInterrupt` with everything kept.
+    """
+    check_folder(output)
+    checked = _Run(asked, data, output, displays)
+    with owned(output / WORK):
+        return checked.run(executor, slots)
+
+
+class _Run:
+    def __init__(self, asked: Asked, data: DataSet, output: Path, displays: Displays) -> None:
+        self.asked, self.data, self.output, self.displays = asked, data, output, displays
+        self.work = output / WORK
+        self.state = self._kept()
+        space = fit_space(SearchSpace.load(asked.space), data)
+        self.target = Target.load(asked.target)
+        self.candidates = Candidates(space, self.target, parse_budgets(asked.budgets))
+        self.candidates.check(asked.seed)
+
+    def run(self, executor: Executor | None, slots: Slots) -> Result:
+        say = self.displays.say
+        self.state = self._kept()  # as whoever had the folder before left it
+        self._store()
+        with self._stage("plan"):
+            plan = self.state.plan or self._planned()
+            self._store(plan=plan)
+        say(_summary(plan, self.asked))
+        for line in plan.cut:
+            say(f"  cut: {line}")
+        with self._stage("search"):
+            study = self._searched(plan, executor, slots)
+        with self._stage("finalists"):
+            compared = self._compared(study, plan)
+        with self._stage("final"):
+            folder = self._finished(study, compared[0], plan)
+        return Result(
+            study, self.target, compared, tuple(failed_finalists(study)), Trained.load(folder),
+            folder, (*plan.cut, *self.state.cut), sum(self.state.seconds.values()),
+        )  # fmt: skip
+
+    def _kept(self) -> State:
+        """What was begun in the output. Errors: `NasError` where that is something else."""
+        path = inside(self.output, STATE, f"output {self.output}")
+        if not os.path.lexists(path):
+            return State(asked=self.asked)
+        state = validated(State, read_text(path, str(path)), str(path))
+        for name in Asked.model_fields:
+            was, now = getattr(state.asked, name), getattr(self.asked, name)
+            moved = name == "data" and state.asked.checksum == self.asked.checksum
+            if was != now and not moved:
+                raise NasError(
+                    f"{self.output} holds the result of another {name}, {was}: give that to go on, "
+                    "or another --output"
+                )
+        return state
+
+    def _store(self, **changes: object) -> None:
+        self.state = self.state.model_copy(update=changes)
+        write_whole(self.output / STATE, self.state.model_dump_json(indent=1))
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        """A stage, whose time is kept once: going on with what is done takes none."""
+        began = time.monotonic()
+        yield
+        if name not in self.state.seconds:
+            spent = time.monotonic() - began
+            self._store(seconds={**self.state.seconds, name: spent})
+
+    def _planned(self) -> Plan:
+        """The plan, after a few steps of training a network of the budgets' size.
+
+        A network that cannot be trained in the time is of no use, however accurate it would become:
+        the time is a budget of multiply-adds.
+        """
+        self.displays.say("timing a few steps of training")
+        images, minutes = len(self.data.train.labels), self.asked.minutes
+        largest = _largest(self.candidates)
+        seconds, limits = self._timed(largest), self.candidates.budgets
+        cut: tuple[str, ...] = ()
+        if minutes is not None and (few := affordable_seconds(images, minutes)) < seconds:
+            least = LEAST * self.candidates.smallest("macs").value
+            limit = max(least, largest.cost.macs * few / seconds) / 1e6
+            kept = [b for b in limits if b.measure != "macs"]
+            limits = (*kept, parse_budget(f"{limit:.3g}MFLOPs"))
+            cut = (f"networks of over {limit:.3g} MMACs, which could not be trained in the time",)
+            capped = Candidates(self.candidates.space, self.target, limits)
+            seconds = self._timed(_largest(capped))
+        plan = planned(
+            images, len(self.data.validation.labels), seconds, minutes, self.asked.seed,
+            tuple(b.text for b in limits),
+        )  # fmt: skip
+        return plan.model_copy(update={"cut": (*cut, *plan.cut)})
+
+    def _timed(self, candidate: Candidate) -> float:
+        """The seconds of training on one image."""
+        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
+        suited = Recipe.suited(images)
+        count = min(images, PILOT_STEPS * suited.batch_size)
+        history = train(candidate.arch, self.data, suited.changed(epochs=2, images=count)).history
+        return min(epoch.seconds for epoch in history) / (count + EVALUATED * validation)
+
+    def _searched(self, plan: Plan, executor: Executor | None, slots: Slots) -> Study:
+        storage = str(self.work / "studies")
+        if STUDY in Storage(storage).names():
+            study = Study.load(STUDY, storage)
+        else:
+            study = begin(
+                self.asked.target, plan.budgets, self.asked.space, name=STUDY,
+                storage=storage, trials=plan.trials, seed=self.asked.seed, data=self.data,
+                finalists=plan.finalists, learn=plan.learn, recipe=plan.brief,
+            )  # fmt: skip
+        with self.displays.search(study) as report:
+            ended = learning.run(
+                study, plan.trials, executor, slots, report, self.displays.learning,
+                self.data.source,
+            )  # fmt: skip
+        if ended.how == "interrupted":
+            raise KeyboardInterrupt
+        return study
+
+    def _compared(self, study: Study, plan: Plan) -> tuple[Compared, ...]:
+        """The finalists and the best hand-scaled network, trained alike; the best first."""
+        with self.displays.finalists(study) as report:
+            finalists = run_finalists(study, report, self.data.source)
+        found = [
+            Compared(f.record, f.accuracy, f.record.like, f.folder)
+            for f in finalists
+            if not f.pruned
+        ]
+        by_hand = _best_by_hand(study)
+        if by_hand and by_hand.hash not in {each.record.hash for each in found}:
+            trained = self._trained(
+                study.network(by_hand), plan.brief, "by-hand", f"by hand: {by_hand.like}"
+            )
+            found.append(Compared(by_hand, trained.accuracy, by_hand.like, self.work / "by-hand"))
+        if not found:
+            raise NasError("no network could be trained on these data")
+        return tuple(sorted(found, key=lambda each: (-each.accuracy, each.record.latency_ms)))
+
+    def _finished(self, study: Study, winner: Compared, plan: Plan) -> Path:
+        """The folder of the winner's last training."""
+        if not self.state.decided:
+            self._plan_final(winner, plan)
+        recipe = self.state.final
+        if recipe is None:
+            return winner.folder
+        self._trained(study.network(winner.record), recipe, "final", "the winner")
+        return self.work / "final"
+
+    def _plan_final(self, winner: Compared, plan: Plan) -> None:
+        """Decides how the winner is trained, by how long its epochs took so far."""
+        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
+        left = None
+        if self.asked.minutes is not None:
+            spent = sum(self.state.seconds.values())
+            left = max(0.0, (1 - SPARE) * 60 * self.asked.minutes - spent)
+        took = median(epoch.seconds for epoch in Trained.load(winner.folder).history)
+        each = took / ((plan.brief.images or images) + EVALUATED * validation)
+        recipe, cut = final_recipe(images, validation, each, left, plan.brief)
+        self._store(final=recipe, cut=(cut,) if cut else (), decided=True)
+        if cut:
+            self.displays.say(f"  cut: {cut}")
+
+    def _trained(self, arch: Architecture, recipe: Recipe, folder: str, title: str) -> Trained:
+        with self.displays.training(title) as report:
+            return train(arch, self.data, recipe, output=self.work / folder, progress=report)
+
+
+def _largest(candidates: Candidates) -> Candidate:
+    """The hand-scaled network of most multiply-adds within the budgets, or the smallest of all."""
+    made = map(candidates.make, hand_scaled(candidates).values())
+    largest = max(made, key=lambda candidate: candidate.cost.macs, default=None)
+    return largest or candidates.make(candidates.smallest("macs").params)
+
+
+def _best_by_hand(study: Study) -> Record | None:
+    """The hand-scaled network of the highest predicted accuracy, None where there is none."""
+    records = [record for record in study.records() if record.like]
+    return max(records, key=lambda record: record.score, default=None)
+
+
+def _summary(plan: Plan, asked: Asked) -> str:
+    brief = plan.brief
+    learned = f"{plan.learn} of them trained briefly to learn from" if plan.learn else ""
+    parts = [
+        f"search {plan.trials} networks",
+        learned,
+        f"compare {plan.finalists} finalists and the best network scaled by hand, "
+        f"{brief.epochs} epochs each (about {plan.brief_seconds:.0f} s)",
+        "train the winner",
+    ]
+    limit = f" within {asked.minutes:g} minutes" if asked.minutes else ""
+    return f"plan{limit}: {'; '.join(filter(None, parts))}"

@@ -1,0 +1,88 @@
+"""Writes a result's folder: models, card, script; each is checked before the command ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import onnx
+import onnxruntime
+import torch
+
+from nas._version import __version__
+from nas.auto.card import model_card, report_sections
+from nas.auto.predict import EXAMPLES, SCRIPT, write_predict
+from nas.auto.run import STATE, WORK, Result
+from nas.data import DataSet
+from nas.latency.measuring.verify import Comparison, verify
+from nas.report.study import study_report
+from nas.support.errors import NasError
+from nas.support.files import read_bytes, write_whole
+from nas.training.checkpoint import MODEL, WEIGHTS
+from nas.training.export import Exported, export_trained
+
+CARD, ARCHITECTURE, REPORT = "model_card.md", "architecture.json", "report.html"
+MINUTES = 1.0  # of timing the network here, at most
+
+
+class Written(NamedTuple):
+    """What was written and how it was checked: the export, the share of examples that the script
+    agrees on, the latency here or why there is none."""
+
+    files: tuple[tuple[str, str], ...]
+    exported: Exported
+    agreed: float
+    measured: Comparison | None
+    unmeasured: str
+
+
+def write_result(result: Result, data: DataSet, output: Path) -> Written:
+    """Fills the output folder. Errors: `NasError`, also where something does not compute what it
+    should."""
+    check_own(output)
+    versions = {
+        "hw-nas": __version__, "torch": torch.__version__, "onnx": onnx.__version__,
+        "onnxruntime": onnxruntime.__version__,
+    }  # fmt: skip
+    metadata = {"versions": json.dumps(versions), "weights": f"trained on {data.source}"}
+    exported = export_trained(result.trained, data, output / MODEL, metadata=metadata)
+    write_whole(output / WEIGHTS, read_bytes(result.folder / WEIGHTS, "weights", most=None))
+    write_whole(output / ARCHITECTURE, result.trained.arch.to_json(indent=1) + "\n")
+    agreed = write_predict(output, result.trained, data)
+    measured, unmeasured = _measured(result)
+    page, _ = study_report(result.study, data.source, report_sections(result, data))
+    write_whole(output / REPORT, page)
+    files = [
+        (REPORT, "the whole story as one page"),
+        (MODEL, "float32 ONNX; its metadata say how images are prepared"),
+        (WEIGHTS, "the weights, as torch's parameters"),
+        (ARCHITECTURE, "the network, as nas reads it"),
+        (SCRIPT, "classifies images with onnxruntime"),
+        (EXAMPLES, "some of the images, on which the script was tried"),
+        (WORK, "the study and the trainings: `nas show`, `nas resume`, `nas export` take them"),
+    ]
+    text = model_card(
+        result, data, files, ", ".join(f"{k} {v}" for k, v in versions.items()), measured
+    )
+    write_whole(output / CARD, text)
+    return Written((*files, (CARD, "this in words")), exported, agreed, measured, unmeasured)
+
+
+def check_own(output: Path) -> None:
+    """Errors: `NasError` where a file would be replaced that this command did not write."""
+    if os.path.lexists(output / STATE):
+        return
+    for name in (MODEL, WEIGHTS, ARCHITECTURE, REPORT, SCRIPT, EXAMPLES, CARD, WORK):
+        if os.path.lexists(output / name):
+            raise NasError(f"{output} holds a {name} of something else: choose another --output")
+
+
+def _measured(result: Result) -> tuple[Comparison | None, str]:
+    """The network's latency on this machine, where the target's runtime is one it has."""
+    try:
+        (found,), _ = verify([result.trained.arch], result.target, minutes=MINUTES)
+    except NasError as error:
+        return None, str(error)
+    return found, "" if found else "there was no time"

@@ -1,0 +1,147 @@
+"""`nas auto`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from shlex import join, quote
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.budget import EXAMPLES
+from nas.cli.data import (
+    ClassesOption,
+    LeftOutOption,
+    SplitOption,
+    TestShareOption,
+    open_data,
+)
+from nas.cli.options import PluginOption, SchedulerOption, WorkersOption
+from nas.cli.terminal import echo
+from nas.defaults import DEFAULT_TARGET
+from nas.support.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.auto.run import Result
+    from nas.auto.write import Written
+
+TEST_SHARE = 0.15
+UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 24 * 60.0}
+
+
+def auto(
+    data: Annotated[
+        str, typer.Option(help="A folder of images, a CSV of labels, digits or fashion-mnist.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the result.")],
+    target: Annotated[
+        str, typer.Option(help="Device whose latency counts; see `nas targets`.")
+    ] = DEFAULT_TARGET,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Upper limit, repeatable: {EXAMPLES}. FLOPs are multiply-adds."),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(help="How long it may take: 30m, 2h. Default: as long as it needs."),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            metavar="<str>",
+            help="A shipped space or a YAML file. Default: mobile, for small images small.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Makes it reproducible.")] = 0,
+    split: SplitOption = None,
+    classes: ClassesOption = None,
+    left_out: LeftOutOption = None,
+    test_share: TestShareOption = TEST_SHARE,
+    workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
+    plugin: PluginOption = None,
+) -> None:
+    """Find, train, export and check a network for your images. The same command goes on."""
+    from nas import plugins
+    from nas.auto.plan import Asked
+    from nas.auto.run import Displays, default_space
+    from nas.auto.run import auto as run
+    from nas.auto.write import check_own, write_result
+    from nas.cli.progress import (
+        finalists_display,
+        log_learning,
+        progress_display,
+        training_display,
+    )
+    from nas.study.workers.open import open_executor
+    from nas.support.validation import validated
+
+    plugins.load_all(plugin)
+    minutes = None if time is None else read_minutes(time)
+    check_own(output)
+    loaded = open_data(data, split, classes, left_out, test_share)
+    assert loaded is not None
+    facts = {
+        "data": loaded.source, "options": loaded.options, "checksum": loaded.checksum,
+        "target": target, "budgets": budget or [], "space": space or default_space(loaded),
+        "minutes": minutes, "seed": seed,
+    }  # fmt: skip
+    asked = validated(Asked, facts, "auto")
+    displays = Displays(
+        lambda line: echo(line, err=True), progress_display, log_learning, finalists_display,
+        training_display,
+    )  # fmt: skip
+    try:
+        with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
+            result = run(asked, loaded, output, displays, executor, slots)
+        echo("writing and checking the result", err=True)
+        written = write_result(result, loaded, output)
+    except KeyboardInterrupt:
+        echo(f"interrupted: what is done is kept; go on: {join(['nas', *sys.argv[1:]])}")
+        raise typer.Exit(130) from None
+    from nas.auto.card import accuracy_line
+
+    _print(result, written, output, accuracy_line(result, loaded))
+
+
+def read_minutes(text: str) -> float:
+    """A time such as 90s, 30m, 2h or 1h30m in minutes. Errors: `NasError` with the rule."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(s|min|m|h|d)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise NasError(f"--time {text!r:.40}: must be a number with s, m, h or d, as in 30m or 2h")
+    minutes = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if not minutes >= 1:
+        raise NasError(f"--time {text}: must be at least a minute")
+    return minutes
+
+
+def _print(result: Result, written: Written, output: Path, accuracy: str) -> None:
+    from nas.auto.card import COLUMNS, compared_rows, verdict
+    from nas.cli.tables import show, table
+    from nas.report.words import known_interval
+
+    arch, target = result.trained.arch, result.target
+    predicted = target.predict(arch)
+    show(
+        "Trained alike and briefly, by accuracy on the validation images",
+        table(COLUMNS, compared_rows(result), left=1),
+        verdict(result.compared),
+        "",
+    )
+    for record, reason in result.failed:
+        echo(f"finalist {record.trial} could not be trained: {reason}")
+    echo(f"accuracy, trained fully: {accuracy}")
+    known = known_interval(predicted.low_ms, predicted.high_ms, target.interval_known)
+    echo(f"latency predicted for {target.name}: {predicted.ms:.3g} ms ({known})")
+    if written.measured:
+        echo(f"latency measured on this machine: {written.measured.measured_ms:.3g} ms")
+    else:
+        echo(f"latency not measured here: {written.unmeasured}")
+    echo(f"predict.py agrees with torch on {written.agreed:.0%} of the examples")
+    for line in result.cut:
+        echo(f"cut for time: {line}")
+    for name, what in written.files:
+        echo(f"  {quote(str(output / name))}: {what}")

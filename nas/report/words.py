@@ -1,0 +1,73 @@
+"""Sentences on what numbers are worth, the same on a terminal and in a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from nas.latency import Prediction, Target
+from nas.support.errors import NasError
+from nas.support.text import between
+
+if TYPE_CHECKING:
+    from nas.study import Study
+
+
+def known_interval(low: float, high: float, known: bool) -> str:
+    """The interval with what it is, or that there is none to rely on."""
+    return f"90% interval {between(low, high)}" if known else "no error known"
+
+
+def latency_source(target: Target) -> str:
+    """A sentence on where predicted latencies come from, and whether their error is known."""
+    facts = target.metadata
+    error = "with its 90% interval" if target.interval_known else "no error known"
+    return f"latency: predicted for {target.name}, {facts.provenance}, {facts.precision}, {error}"
+
+
+def extrapolated(target: Target | None, intervals: Iterable[Sequence[float]]) -> list[str]:
+    """One line where latencies (ms, low, high) rest on work that the target's networks hardly
+    determine, so that their intervals are wide; no line where none does."""
+    all_of_them = [Prediction(*one) for one in intervals]
+    wide = sum(target.extrapolates(one) for one in all_of_them) if target else 0
+    if not wide or target is None:
+        return []
+    some = "this latency is" if len(all_of_them) == 1 else f"{wide} of these latencies are"
+    return [
+        f"extrapolated: {some} of networks unlike those that {target.name} was calibrated on, "
+        "hence the wide interval"
+    ]
+
+
+def study_target(study: Study) -> tuple[Target | None, str]:
+    """A study's target, as far as it can still be read, and where the stored latencies come from.
+
+    That they come from a table that has changed since is an error only to whoever resumes.
+    """
+    try:
+        return study.target, latency_source(study.target)
+    except NasError:
+        source = f"latency: predicted for {study.settings.target} when the study began"
+    try:
+        changed = Target.load(study.settings.target)
+    except NasError as error:
+        return None, f"{source}; now it cannot be read: {error}"
+    return changed, f"{source}; its table has changed since: the layers' ms are by the new one"
+
+
+def score_source(study: Study) -> str:
+    """A sentence on what a study's score says, and of what."""
+    if not study.predicts:
+        return (
+            f"score: sum of log ranks of {', '.join(study.settings.proxies)} among random networks "
+            "within the budgets (0 beats them all in all); it is no accuracy"
+        )
+    if study.predictions.adapted:
+        return (
+            f"predicted accuracy in percent on {study.settings.data}, learned from "
+            f"{len(study.predictions.measured)} networks trained on it, with its 90% interval"
+        )
+    return (
+        "predicted accuracy: what an ImageNet top-1 in percent would be by a published recipe, "
+        "with its 90% interval; order and differences count, for other data the value does not"
+    )

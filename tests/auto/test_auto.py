@@ -1,0 +1,85 @@
+"""From data to a checked folder, by a plan that is small enough for a test."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import onnxruntime
+import yaml
+from commands import Run
+from tiny import TINY
+
+from nas.auto.plan import Asked, Plan
+from nas.auto.run import STATE, State
+from nas.data import DataOptions, load_data
+from nas.training import Recipe
+
+OPTIONS = DataOptions(test_share=0.15)
+BRIEF = Recipe(epochs=1, batch_size=32, images=64)
+
+
+def begun(folder: Path, **changes: object) -> list[str]:
+    """A result that has been planned, and the words of the command that goes on with it."""
+    space = folder / "tiny.yaml"
+    space.write_text(yaml.safe_dump(TINY))
+    data = load_data("digits", options=OPTIONS)
+    facts = {
+        "data": "digits", "options": OPTIONS, "checksum": data.checksum, "target": "cpu",
+        "budgets": ("1ms",), "space": str(space), "minutes": None, "seed": 0,
+    }  # fmt: skip
+    plan = Plan(
+        budgets=("1ms",), trials=70, learn=0, finalists=1, brief=BRIEF, seconds_an_image=1e-3
+    )
+    final = Recipe(epochs=2, batch_size=32, images=256)
+    state = State(asked=Asked.model_validate(facts), plan=plan, final=final, decided=True)
+    (folder / "result").mkdir()
+    (folder / "result" / STATE).write_text(state.model_dump_json())
+    return ["auto", "--data", "digits", "--budget", "1ms", "--space", str(space), "-o", "result"]
+
+
+def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> None:
+    words = begun(tmp_path)
+    code, out, err = run(*words)
+    assert code == 0, err
+    result = tmp_path / "result"
+    session = onnxruntime.InferenceSession(result / "model.onnx")
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["classes"]) == [str(n) for n in range(10)]
+    image = next((result / "examples").iterdir())
+    said = subprocess.run(
+        [sys.executable, str(result / "predict.py"), str(image)],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    ).stdout  # fmt: skip
+    assert said.startswith(f"{image}: ")
+    card = (result / "model_card.md").read_text()
+    training = json.loads((result / "work/final/training.json").read_text())
+    assert f"{training['test_accuracy']:.1%}" in card
+    assert f"{training['test_accuracy']:.1%}" in out
+    assert "scaled by hand" in out
+    page = (result / "report.html").read_text()
+    assert "What it gets wrong" in page
+    assert f"{training['test_accuracy']:.1%}" in page
+    before = {path: path.stat().st_mtime_ns for path in (result / "work").rglob("*.safetensors")}
+    assert run(*words)[0] == 0  # all is there: nothing is trained again
+    assert {p: p.stat().st_mtime_ns for p in (result / "work").rglob("*.safetensors")} == before
+
+
+def test_what_cannot_be_is_said_before_any_work(run: Run, tmp_path: Path) -> None:
+    words = begun(tmp_path)
+    wrong = [
+        ([*words[:-1], "result", "--seed", "1"], "result of another seed, 0"),
+        ([*words[:-1], "new", "--time", "soon"], "--time 'soon'"),
+        ([*words[:-1], "new", "--budget", "0.0000001MFLOPs"], "MACs"),
+        ([*words[:-1], "new", "--target", "jetsn"], "did you mean 'jetson'"),
+        (["auto", "--data", "nowhere", "-o", "new"], "nowhere"),
+    ]
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "model.onnx").write_bytes(b"mine")
+    wrong.append(([*words[:-1], "own"], "model.onnx of something else"))
+    for command, said in wrong:
+        code, _, err = run(*command)
+        assert code == 2, err
+        assert said in err.strip().splitlines()[-1]
+    assert (tmp_path / "own" / "model.onnx").read_bytes() == b"mine"
+    assert not (tmp_path / "new" / "work" / "studies").exists()

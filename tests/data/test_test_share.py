@@ -1,0 +1,42 @@
+"""Test images that are set aside where the data have none."""
+
+import numpy as np
+
+from nas.data import DataOptions, load_again, load_data
+
+
+def test_a_share_of_every_class_is_set_aside_and_found_again() -> None:
+    whole = load_data("digits")
+    options = DataOptions(test_share=0.2)
+    data = load_data("digits", options=options)
+    assert data.test is not None
+    assert len(data.train.labels) + len(data.test.labels) == len(whole.train.labels)
+    counts = np.bincount(data.test.labels) / np.bincount(whole.train.labels)
+    assert np.all(abs(counts - 0.2) < 0.02)
+    assert np.array_equal(data.validation.pixels, whole.validation.pixels)
+    assert data.checksum != whole.checksum
+    again = load_again("digits", 0, options, data.checksum)
+    assert again.test is not None
+    assert np.array_equal(again.test.pixels, data.test.pixels)
+
+
+def test_equal_images_are_in_one_part_alone() -> None:
+    data = load_data("digits", options=DataOptions(test_share=0.3))
+    assert data.test is not None
+    trained = {image.tobytes() for image in data.train.pixels}
+    assert not any(image.tobytes() in trained for image in data.test.pixels)
+
+
+def test_data_with_a_test_of_their_own_keep_it() -> None:
+    own = load_data("fashion-mnist") if _there() else None
+    if own is not None:
+        data = load_data("fashion-mnist", options=DataOptions(test_share=0.3))
+        assert data.checksum == own.checksum
+
+
+def _there() -> bool:
+    try:
+        load_data("fashion-mnist")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""A study in a notebook and in Optuna's own tools."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stores import place
+
+import nas
+from nas.study import Study, search
+from nas.support.errors import NasError
+
+
+@pytest.fixture(scope="module", params=["journal", "sqlite"])
+def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("shown")
+    storage = place(request.param, folder)
+    return search("jetson", ["15M"], "small", name="s", storage=storage, trials=12)
+
+
+def test_the_table_has_what_the_records_have(study: Study) -> None:
+    table = study.trials_dataframe()
+    assert list(table["number"]) == list(range(12))
+    records = {record.trial: record for record in study.records()}
+    rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
+    for row in rows:
+        record = records[row["number"]]
+        assert row["predicted_accuracy"] == record.score
+        assert (row["predicted_low"], row["predicted_high"]) == record.accuracy_interval
+        assert (row["latency_ms"], row["macs"]) == (record.latency_ms, record.macs)
+        params = {k.removeprefix("params_"): v for k, v in row.items() if k.startswith("params_")}
+        assert study.space.decode(params) == record.arch
+
+
+def test_optuna_reads_names_and_real_times(study: Study) -> None:
+    assert study.optuna.metric_names == ["predicted accuracy (%)", "latency (ms)"]
+    now = datetime.now()
+    for trial in study.optuna.trials:
+        assert trial.datetime_start
+        assert trial.datetime_complete
+        assert now - timedelta(minutes=10) < trial.datetime_start <= trial.datetime_complete <= now
+    table = study.trials_dataframe()
+    theirs = study.optuna.trials_dataframe()
+    for name in ("datetime_start", "datetime_complete"):
+        local = datetime.now(UTC).astimezone().tzinfo
+        assert (table[name].dt.tz_convert(local).dt.tz_localize(None) == theirs[name]).all()
+
+
+def test_what_is_shown_names_the_best_and_its_interval(study: Study) -> None:
+    best = study.record()
+    html = study._repr_html_()
+    assert f"trial {best.trial}, predicted accuracy {best.score:.1f}%" in html
+    assert "64 random networks" in html
+    assert repr(study).startswith("<Study 's' in ")
+    assert f"{best.arch.hash[:12]}" in best.arch._repr_html_()
+    assert "calibrated" in study.target._repr_html_()
+    error = study.target.metadata.error
+    assert error
+    assert f"calibrated, fp16, error {error.mape:.1%}" in repr(study.target)
+    prediction = study.target.predict(best.arch)
+    assert re.fullmatch(r"[\d.]+ ms \([\d.]+–[\d.]+\)", str(prediction))
+
+
+def test_a_picture_of_the_front(study: Study, tmp_path: Path) -> None:
+    picture = study.plot_pareto()
+    front, *_ = picture.chart.series  # type: ignore[union-attr]
+    assert sorted(map(int, front.keys)) == sorted(r.trial for r in study.pareto())
+    with pytest.raises(NasError, match="objective of the study 'macs'"):
+        study.plot_pareto("macs")
+
+
+def test_a_summary_adds_up() -> None:
+    arch = nas.reference("mobilenet_v2_100")
+    lines = [line.split() for line in arch.summary().splitlines()]
+    numbers = [[int(cell.replace(",", "")) for cell in line[-2:]] for line in lines[1:]]
+    *rows, total = numbers
+    cost = nas.cost(arch)
+    assert total == [cost.params, cost.macs] == [sum(column) for column in zip(*rows, strict=True)]
+    assert len(rows) == len(list(arch.rows()))
