@@ -207,7 +207,7 @@ def _initialise(network: Network) -> Network:
 
 def _operation(node: Node, input_shape: Shape) -> nn.Module:
     """The submodule of one node; a convolution with norm or activation is a small Sequential."""
-    if node.op == "conv":  # one template for maps of every size and number of channels
+    if node.op == "conv" and not node.branches:  # one template for every size and all channels
         one = node._replace(name="", inputs=(), shape=(1, 1, 1), groups=1)
         return _sized(_fresh(_template(one, (1, 1, 1))), node, input_shape[0])
     return _fresh(_template(node._replace(name="", inputs=()), input_shape))
