@@ -23,6 +23,7 @@ from nas.support.errors import NasError
 if TYPE_CHECKING:
     from torch import nn
 
+HARD_SWISH = 14  # the first opset that has it as one operation
 OPSET = 13  # read by the runtimes of 2021 already: onnxruntime since 1.7
 
 
@@ -250,7 +251,7 @@ class _Writer:
                 bounds = [self.constant(f"{name}.{v}", np.array(v, np.float32)) for v in (0, 6)]
                 return self.op("Clip", [x, *bounds], name)
             case "hswish":
-                if self.opset >= 14:
+                if self.opset >= HARD_SWISH:
                     return self.op("HardSwish", [x], name)
                 gate = self.op("HardSigmoid", [x], f"{name}.gate", alpha=1 / 6, beta=0.5)
                 return self.op("Mul", [x, gate], name)

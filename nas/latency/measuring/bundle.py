@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto
 
 import nas.latency.runner
-from nas.formats.onnx_model import OPSET, graph_to_onnx
+from nas.formats.onnx_model import HARD_SWISH, OPSET, graph_to_onnx
 from nas.formats.quantise import quantised
 from nas.graph import Graph
 from nas.latency.runner.batches import Entry
@@ -33,7 +33,7 @@ SCRIPT = "measure.pyz"
 INLINE = 1024  # bytes; smaller tensors stay in the model
 # onnxruntime runs an int8 network's hard-swish in float where it is one node, as in the shipped
 # int8 table, and not where it is two; in float32 it makes the same kernels of both.
-OPSETS = {"int8": 14}
+OPSETS = {"int8": HARD_SWISH}
 PAGE = 4096  # bytes; a weight begins at a multiple, so that it can be mapped into memory
 
 

@@ -134,7 +134,7 @@ def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, P
     check_name(name)
     target, table = folder / f"{name}.yaml", folder / f"{name}.csv"
     data = {"name": name, "provenance": "measured", "sources": ["nas measure"], **facts}
-    if facts["precision"] != "fp32" and facts["lowering"] in BLOCKS:
+    if facts["precision"] != "fp32" and facts.get("lowering") in BLOCKS:
         data["lowering"] = NEUTRAL
     new = validated(Metadata, data, f"target {name}")
     if target.exists():
