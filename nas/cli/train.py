@@ -83,13 +83,15 @@ def train(
     from nas import plugins
     from nas.cli.progress import training_display
     from nas.data.fit import fit_architecture
+    from nas.networks import made_here
     from nas.study.networks import find_network
     from nas.training import Recipe
     from nas.training.checkpoint import is_training
     from nas.training.recipe import TRANSFER
 
     plugins.load_all(plugin)
-    network, _ = find_network(arch, resolution, storage)
+    found, _ = find_network(arch, resolution, storage)
+    network = made_here(found, "nas train")
     loaded = open_data(data, split, classes, left_out, test_share)
     assert loaded is not None
     suited = Recipe.suited(len(loaded.train.labels)) if weights is None else TRANSFER
