@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -141,14 +141,20 @@ def _run_once() -> int:
     """Unlike typer's own way this leaves every error alone."""
     if COMPLETING in os.environ:
         app(prog_name="nas")  # answers the shell
-    command = get_command(app)
-    add_quiet(command)
     try:
-        with command.make_context("nas", [_at_home(word) for word in sys.argv[1:]]) as context:
+        with (command := _command()).make_context("nas", [_at_home(word) for word in sys.argv[1:]]) as context:
             command.invoke(context)
     except typer.Exit as ended:
         return ended.exit_code
     return 0
+
+
+@cache
+def _command() -> Any:
+    """All commands, with their options; to make them costs more than most commands take."""
+    command = get_command(app)
+    add_quiet(command)
+    return command
 
 
 def _at_home(word: str) -> str:
