@@ -142,7 +142,9 @@ def _run_once() -> int:
     if COMPLETING in os.environ:
         app(prog_name="nas")  # answers the shell
     try:
-        with (command := _command()).make_context("nas", [_at_home(word) for word in sys.argv[1:]]) as context:
+        with (command := _command()).make_context(
+            "nas", [_at_home(word) for word in sys.argv[1:]]
+        ) as context:
             command.invoke(context)
     except typer.Exit as ended:
         return ended.exit_code
