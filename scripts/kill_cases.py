@@ -51,16 +51,17 @@ class Case:
     """A command, so many `drivers` of it at once, that begins its work or goes on with it.
 
     kept: all that a folder holds for good; an error where it is damaged. prepare: makes what the
-    command needs. exact: whether the end is that of a run that was left alone. others: what else
-    may be killed while it runs; whether there was any to be. on_disk: whether it stores in files.
-    fork: whether it may run in a fork (see `kill_runs`), which one that begins processes may not.
-    share: of the goals, where it takes long.
+    command needs, once; begin: in each folder that it runs in. exact: whether the end is that of a
+    run that was left alone. others: what else may be killed while it runs; whether there was any to
+    be. on_disk: whether it stores in files. fork: whether it may run in a fork (see `kill_runs`),
+    which one that begins processes may not. share: of the goals, where it takes long.
     """
 
     name: str
     words: Callable[[Path], list[str]]
     kept: Callable[[Path], Kept]
     prepare: Callable[[Path], None] = lambda folder: None
+    begin: Callable[[Path], object] = lambda folder: None
     exact: bool = True
     drivers: int = 1
     others: Mapping[str, Callable[[random.Random], bool]] = field(default_factory=dict)
@@ -120,10 +121,12 @@ def _search(
             return "a" in Storage(place(folder)).names()
         return False
 
+    def made(folder: Path) -> object:
+        space = str(folder / SPACE)
+        return begin("jetson", (), space, name="a", storage=place(folder), trials=TRIALS)
+
     def words(folder: Path) -> list[str]:
         where = ["--storage", place(folder), *options()]
-        if drivers > 1 and not begun(folder):  # only one of them can begin it
-            begin("jetson", (), str(folder / SPACE), name="a", storage=place(folder), trials=TRIALS)
         if begun(folder):
             return ["resume", "a", *where]
         by = ["--proxies", "entropy"] if options is not list else []
@@ -134,6 +137,7 @@ def _search(
         words,
         lambda folder: trials(place(folder), "a"),
         _space,
+        made if drivers > 1 else lambda folder: None,  # only one of them can begin it
         exact=drivers == 1 and not others,
         drivers=drivers,
         others=others or {},

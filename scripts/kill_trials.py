@@ -62,7 +62,7 @@ class Trials:
         self.case, self.base = case, base
         (base / "fresh").mkdir()
         case.prepare(base / "fresh")
-        ended = self.run(left := copy(base / "fresh", base / "alone"))
+        ended = self.run(left := self._fresh(base / "alone"))
         assert ended.codes == [0] * case.drivers, ended.said
         self.kept, self.cpu, self.seconds = case.kept(left), ended.cpu, ended.seconds
 
@@ -75,12 +75,18 @@ class Trials:
         with TemporaryDirectory(dir=self.base) as place:
             base = Path(place)
             if kind == KILL:
-                facts = self._kills(copy(self.base / "fresh", base / "it"), rng)
+                facts = self._kills(self._fresh(base / "it"), rng)
             elif kind in self.case.others:
-                facts = self._strikes(copy(self.base / "fresh", base / "it"), kind, most, rng)
+                facts = self._strikes(self._fresh(base / "it"), kind, most, rng)
             else:
                 facts = self._fault(base / "it", kind, rng)
         return {"case": self.case.name, "fault": kind, "rounds": 1, **facts}
+
+    def _fresh(self, folder: Path) -> Path:
+        """A folder in which nothing has been done yet."""
+        shutil.copytree(self.base / "fresh", folder, dirs_exist_ok=True)
+        self.case.begin(folder)
+        return folder
 
     def _finished(self, watch: Watch) -> Facts:
         """Runs what is left to its end; the facts of all that was seen."""
@@ -96,8 +102,8 @@ class Trials:
         }
 
     def _kills(self, folder: Path, rng: random.Random) -> Facts:
-        """Kills the command until its work is done, or it has not got there `MOST` times, at moments that are uniform over the CPU time
-        that it takes; each driver at a moment of its own."""
+        """Kills the command until its work is done, or so many times, at moments that are uniform
+        over the CPU time that it takes; each driver at a moment of its own."""
         watch, killed, hit = Watch(self.case, folder), 0, True
         while hit and killed < MOST and not watch.seen.keys() >= self.kept.keys():
             moments = [rng.uniform(0, self.cpu) for _ in range(self.case.drivers)]
@@ -126,7 +132,7 @@ class Trials:
         """Runs the command under a fault, then without it to its end."""
         disk = kind in DISKS
         with tmpfs(folder) if disk else nullcontext():
-            copy(self.base / "fresh", folder)
+            self._fresh(folder)
             watch, limit = Watch(self.case, folder), None
             if kind == "disk full":
                 used = sum(p.stat().st_blocks * 512 for p in folder.rglob("*"))
@@ -154,11 +160,6 @@ def how(ended: Ended) -> Facts:
         "exit codes": codes,
         "otherwise": [] if ended.plain else [last],
     }
-
-
-def copy(source: Path, target: Path) -> Path:
-    shutil.copytree(source, target, dirs_exist_ok=True)
-    return target
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from nas.cli import (
     train,
     verify,
 )
+from nas.cli.memory import watch_memory
 from nas.cli.quiet import add_quiet
 from nas.cli.terminal import clean, close_streams, echo, echo_lines, fail
 from nas.support.errors import NO_MEMORY, NasError, NasWarning, lacks_memory
@@ -97,6 +98,7 @@ app.add_typer(plugins.app, name="plugins")
 
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 2 the user's mistake, 130 interrupted."""
+    watch_memory()
     try:
         code = _run()
         sys.stdout.flush()
