@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from shlex import join
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, TestShareOption, open_data
 from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
 from nas.cli.terminal import echo, echo_json, say
+
+if TYPE_CHECKING:
+    from nas.training.scores import Scores
 
 INT8_SHARE = 0.25  # of the epochs, where --int8 alone asks for them
 
@@ -134,16 +137,31 @@ def train(
                 "validation_accuracy": trained.accuracy,
                 "validation_loss": trained.loss,
                 "test_accuracy": trained.test.accuracy if trained.test else None,
+                "validation_scores": _dumped(trained.validation_scores),
+                "test_scores": _dumped(trained.test_scores),
                 "epochs": len(trained.history),
             }
         )
         return
     count = len(loaded.validation.labels)
     echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
+    if trained.validation_scores:
+        echo(f"  {trained.validation_scores.line(loaded.classes)}")
+    if len(trained.history) < settings.epochs:
+        echo(
+            f"ended after epoch {len(trained.history)}; kept are the weights of "
+            f"epoch {trained.kept.epoch}"
+        )
     if trained.test and loaded.test:
         echo(
             f"accuracy on the {len(loaded.test.labels)} test images, measured once: "
             f"{trained.test.accuracy:.2%}"
         )
+        if trained.test_scores:
+            echo(f"  {trained.test_scores.line(loaded.classes)}")
     command = ["nas", "export", str(output), *(["--int8"] if settings.int8 else [])]
     echo(f"export it:  {join(command)}")
+
+
+def _dumped(scores: Scores | None) -> dict[str, object] | None:
+    return None if scores is None else scores.model_dump()
