@@ -14,6 +14,7 @@ from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOptio
 from nas.cli.terminal import echo, echo_json, say
 
 if TYPE_CHECKING:
+    from nas.training import TrainingProgress
     from nas.training.scores import Scores
 
 INT8_SHARE = 0.25  # of the epochs, where --int8 alone asks for them
@@ -74,6 +75,13 @@ def train(
             show_default=False,
         ),
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where curves go too: tensorboard:FOLDER, mlflow[:SERVER]. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
@@ -105,6 +113,7 @@ def train(
         say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
     going_on = is_training(output)
     from nas.training import train as run
+    from nas.training.log import logged
     from nas.training.own_table import remember
     from nas.training.start import start_from
     from nas.training.teacher import Teacher
@@ -112,7 +121,12 @@ def train(
     learned_from = None if teacher is None else Teacher.load(teacher, loaded)
     start = None if weights is None else start_from(weights, fitted, settings.seed, norm_eps)
     try:
-        with training_display() as report:
+        with logged(log or (), output.name, settings) as write, training_display() as show:
+
+            def report(progress: TrainingProgress) -> None:
+                show(progress)
+                write(progress)
+
             trained = run(
                 fitted,
                 loaded,

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from math import prod
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,8 @@ class Stored:
 
     def __getitem__(self, index: int | np.integer | Index) -> NDArray[np.uint8]:
         if isinstance(index, int | np.integer):
-            return self._read(self._rows[[index]])[0]
+            row: NDArray[np.uint8] = self._read(self._rows[np.array([index])])[0]
+            return row
         return self._read(self._rows[index])
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
@@ -100,7 +101,7 @@ class Stored:
 Pixels: TypeAlias = "NDArray[np.uint8] | Stored"
 
 
-def chunks(pixels: Pixels) -> Iterator[NDArray[np.uint8]]:
+def chunks(pixels: NDArray[Any] | Stored) -> Iterator[NDArray[Any]]:
     """Yields all images in order, a few megabytes of them at a time."""
     each = max(1, CHUNK // max(1, prod(pixels.shape[1:])))
     for start in range(0, len(pixels), each):

@@ -162,3 +162,28 @@ def test_scores_are_stored(arch: Architecture, data: DataSet, tmp_path: Path) ->
     assert state.validation_scores == state.test_scores
     assert state.validation_scores.accuracy == state.test_accuracy
     assert Trained.load(tmp_path / "t").test_scores == state.test_scores
+
+
+def test_every_epoch_is_logged_once(arch: Architecture, data: DataSet, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from nas.training.log import logged
+
+    recipe = Recipe(epochs=2, batch_size=32)
+    with logged([f"tensorboard:{tmp_path}/runs"], "one", recipe) as report:
+        done = train(arch, data, recipe, device="cpu", progress=report)
+    events = EventAccumulator(str(tmp_path / "runs" / "one")).Reload()
+    found = [(e.step, e.value) for e in events.Scalars("accuracy/validation")]
+    assert found == [(e.epoch, pytest.approx(e.validation_accuracy)) for e in done.history]
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [("tensorbord:runs", "did you mean 'tensorboard'"), ("tensorboard", "needs a folder")],
+)
+def test_a_log_that_cannot_be_is_one_line(place: str, error: str) -> None:
+    from nas.training.log import logged
+
+    with pytest.raises(NasError, match=error), logged([place], "one", Recipe()):
+        pass
