@@ -86,10 +86,7 @@ def export_trained(
 
         run = partial(_by_onnxruntime, session)
     outputs = torch.cat(
-        [
-            torch.from_numpy(run(normalise(part).numpy()))
-            for part in torch.split(images.pixels, size)
-        ]
+        [torch.from_numpy(run(normalise(part).numpy())) for part in images.split(size)]
     )
     other = (outputs.argmax(1) != expected.argmax(1)).double().mean().item()
     if other > DISAGREEMENT:
