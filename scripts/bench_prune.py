@@ -6,7 +6,7 @@
 Every run is a row of scripts/results/prune.csv, most wanted first; one that is there is skipped, so
 what was stopped goes on. Parents and searches are kept in FOLDER. `--latency` times the networks
 of the rows through onnxruntime, `--speed` counts child evaluations a CPU second, and `--tables`
-prints what docs/pruning.md says.
+prints what docs/pruning.md says. It needs the PyPI package torch-pruning.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -169,7 +169,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def add(path: Path, row: dict[str, object]) -> None:
+def add(path: Path, row: Mapping[str, object]) -> None:
     new = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, list(row), lineterminator="\n")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
@@ -64,7 +64,7 @@ def small() -> Architecture:
     return Architecture(28, (Block("conv", out=16),), stages, head, 1)
 
 
-NETWORKS = {
+NETWORKS: dict[str, Callable[[], Architecture]] = {
     "small": small,
     "mobilenet_v2": lambda: adapted("mobilenet_v2_100", 0.5, stem_stride=2),
 }

@@ -35,7 +35,7 @@ def peer_child(
         ratio = (low + high) / 2
         module = _pruned(case, ratio, global_pruning)
         widths = {
-            name: module.get_submodule(f"{w.members[0].nodes[0]}.conv").out_channels
+            name: _filters(module, w.members[0].nodes[0])
             for name, w in candidates.pruning.widths.items()
             if not w.members[0].nodes[0].endswith("linear")
         }
@@ -54,6 +54,12 @@ def peer_child(
             continue
         best = child.arch, ours
     return best and (best[0], case.renormed(best[1]))
+
+
+def _filters(module: nn.Module, node: str) -> int:
+    conv = module.get_submodule(f"{node}.conv")
+    assert isinstance(conv, nn.Conv2d)
+    return conv.out_channels
 
 
 def _pruned(case: Case, ratio: float, global_pruning: bool) -> nn.Module:
