@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nas.support.errors import NasError
 
 HELD = 1 << 28  # bytes of images up to which a data set is held in memory
-CHUNK = 1 << 24  # bytes of images that are read at once where all are looked at in turn
+CHUNK = 1 << 22  # bytes of images that are read at once where all are looked at in turn
 
 Index: TypeAlias = "slice | NDArray[np.integer] | NDArray[np.bool_]"
 

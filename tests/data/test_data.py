@@ -54,15 +54,15 @@ def test_digits_are_those_of_scikit_learn() -> None:
     assert np.bincount(data.validation.labels).min() >= 34  # every class has its fifth
     assert load_data("digits").checksum == data.checksum != load_data("digits", seed=1).checksum
     (mean,), (deviation,) = data.moments
-    assert mean == pytest.approx(data.train.pixels.mean() / 255)
-    assert deviation == pytest.approx(data.train.pixels.std() / 255)
+    assert mean == pytest.approx(np.asarray(data.train.pixels).mean() / 255)
+    assert deviation == pytest.approx(np.asarray(data.train.pixels).std() / 255)
 
 
 @pytest.mark.parametrize("end", ["", ".gz"])
 def test_idx_files_are_read_byte_by_byte(tmp_path: Path, end: str) -> None:
     data = load_data(idx_folder(tmp_path, end))
     assert data.test is not None
-    assert data.test.pixels.tobytes() == bytes(range(80))
+    assert np.asarray(data.test.pixels).tobytes() == bytes(range(80))
     assert data.test.labels.tolist() == [0, 1] * 10
     assert (len(data.train.labels), len(data.validation.labels)) == (18, 2)
     assert data.classes == ("0", "1")

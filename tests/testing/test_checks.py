@@ -278,7 +278,7 @@ def test_faults_of_a_reader(change: Any, fault: str) -> None:
     @reader("wrong", names=("wrong",))
     def wrong(source: str, seed: int) -> DataSet:
         data = load_data("digits", seed)
-        flipped = Images(255 - data.train.pixels, data.train.labels)
+        flipped = Images(255 - np.asarray(data.train.pixels), data.train.labels)
         wrong: DataSet = change(replace(data, source="wrong", train=flipped), seed)
         return wrong
 

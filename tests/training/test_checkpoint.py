@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -75,7 +76,7 @@ def test_the_facts_are_those_of_the_data(facts: DataFacts) -> None:
     data = load_data("digits")
     assert (facts.source, facts.seed, facts.checksum) == (data.source, data.seed, data.checksum)
     assert facts.classes == data.classes == tuple("0123456789")
-    pixels = data.train.pixels / 255
+    pixels = np.asarray(data.train.pixels) / 255
     assert facts.mean == pytest.approx([pixels.mean()], rel=1e-6)
     assert facts.deviation == pytest.approx([pixels.std()], rel=1e-3)
 

@@ -84,7 +84,7 @@ def test_the_best_way_is_chosen_on_training_images_alone(trained: Trained, data:
         "digits",
         data.classes,
         data.train,
-        Images(data.validation.pixels * 0, data.validation.labels),
+        Images(np.asarray(data.validation.pixels) * 0, data.validation.labels),
     )
     assert to_int8(trained, other).best.accuracy == found.best.accuracy
 

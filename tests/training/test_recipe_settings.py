@@ -151,7 +151,9 @@ def test_scores_are_those_of_scikit_learn() -> None:
             error += within.mean() * abs(gap)
     assert scores.calibration_error == pytest.approx(error)
     worst = int(np.argmin(expected))
-    assert scores.worst(tuple("abcde")) == ("abcde"[worst], pytest.approx(expected[worst]))
+    name, value = scores.worst(tuple("abcde"))
+    assert name == "abcde"[worst]
+    assert value == pytest.approx(expected[worst])
 
 
 def test_scores_are_stored(arch: Architecture, data: DataSet, tmp_path: Path) -> None:
