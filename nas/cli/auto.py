@@ -18,6 +18,7 @@ from nas.cli.data import (
     TestShareOption,
     open_data,
 )
+from nas.cli.host import tell_host
 from nas.cli.options import PluginOption, SchedulerOption, WorkersOption
 from nas.cli.terminal import echo
 from nas.defaults import DEFAULT_TARGET
@@ -76,12 +77,14 @@ def auto(
         progress_display,
         training_display,
     )
+    from nas.latency import Target
     from nas.study.workers.open import open_executor
     from nas.support.validation import validated
 
     plugins.load_all(plugin)
     minutes = None if time is None else read_minutes(time)
     check_own(output)
+    tell_host(Target.load(target))
     loaded = open_data(data, split, classes, left_out, test_share)
     assert loaded is not None
     facts = {

@@ -9,7 +9,7 @@ import typer
 
 from nas.cli.options import JsonOption, PluginOption
 from nas.cli.terminal import echo, echo_json
-from nas.defaults import DEFAULT_SPACE, TARGETS_FOLDER
+from nas.defaults import DEFAULT_SPACE
 
 
 def calibrate(
@@ -38,7 +38,14 @@ def calibrate(
         str, typer.Option(help="What ran the networks; part of what a target is.")
     ] = "",
     precision: Annotated[str, typer.Option(help="fp32, fp16 or int8; the base's or fp32.")] = "",
-    folder: Annotated[Path, typer.Option(help="Where TARGET.yaml is written.")] = TARGETS_FOLDER,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where TARGET.yaml is written. Default: your own folder, where every command "
+            "finds it, or ./latency_tables where the target is there.",
+            show_default=False,
+        ),
+    ] = None,
     suggest: Annotated[
         int | None,
         typer.Option(
@@ -75,7 +82,7 @@ def _calibrate(
     device: str,
     runtime: str,
     precision: str,
-    folder: Path,
+    folder: Path | None,
     as_json: bool,
 ) -> None:
     from nas.cli.measure import print_search_command
@@ -83,9 +90,11 @@ def _calibrate(
     from nas.latency import calibrate as calibrated
     from nas.latency.calibration import FEW
     from nas.latency.latencies import read_latencies
+    from nas.latency.target import folder_of
     from nas.support.errors import NasError
     from nas.support.files import write_whole
 
+    folder = folder or folder_of(target)
     path = folder / f"{target}.yaml"
     if path.with_suffix(".csv").exists():
         raise NasError(f"--target {target}: {folder} has a table of that name; choose another name")

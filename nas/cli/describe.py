@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.cli.host import tell_host
 from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, ResolutionOption, StorageOption
 from nas.cli.terminal import echo_json
 from nas.support.text import significant
@@ -41,6 +42,7 @@ def describe(
     network, default = find_network(arch, resolution, storage)
     device = Target.load(target or default)
     facts = describe_architecture(network, device)
+    tell_host(device)
     if as_json:
         echo_json(facts)
         return
