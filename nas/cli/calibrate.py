@@ -22,7 +22,8 @@ def calibrate(
             "--from",
             help="CSV of network and latency_ms, latency_us, latency_s, fps or images_s; also "
             "resolution and batch: a network is a published one's name, or the path of an "
-            "architecture's JSON or of an ONNX file written by nas.",
+            "architecture's JSON or of an ONNX file written by nas, a study, STUDY:TRIAL or the "
+            "folder of a training.",
             show_default=False,
         ),
     ] = None,
@@ -91,6 +92,7 @@ def _calibrate(
     from nas.latency.calibration import FEW
     from nas.latency.latencies import read_latencies
     from nas.latency.target import folder_of
+    from nas.study.networks import find_network
     from nas.support.errors import NasError
     from nas.support.files import write_whole
 
@@ -99,7 +101,7 @@ def _calibrate(
     if path.with_suffix(".csv").exists():
         raise NasError(f"--target {target}: {folder} has a table of that name; choose another name")
     start = Target.load(base) if base else None
-    given = read_latencies(measured)
+    given = read_latencies(measured, lambda network: find_network(network)[0])
     made = calibrated(
         given.measured,
         start,

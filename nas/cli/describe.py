@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def describe(
     arch: Annotated[
         str,
-        typer.Argument(metavar="ARCH", help=NETWORK_HELP),
+        typer.Argument(metavar="NETWORK", help=NETWORK_HELP),
     ],
     target: Annotated[
         str | None,

@@ -82,8 +82,8 @@ ResolutionOption = Annotated[
     ),
 ]
 NETWORK_HELP = (
-    "A published network's name, a study, the folder of a training, or a file: an architecture's "
-    "JSON or ONNX as nas writes it."
+    "A published network's name, a study (its best), STUDY:TRIAL, the folder of a training, or a "
+    "file: an architecture's JSON or ONNX as nas writes it."
 )
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 

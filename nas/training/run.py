@@ -32,6 +32,7 @@ from nas.training.checkpoint import (
     Parts,
     State,
     is_training,
+    plugins_of,
     read_state,
     restore,
     write_checkpoint,
@@ -136,6 +137,7 @@ class _Run:
             device=str(device),
             teacher=None if teacher is None else teacher.checksum,
             start=None if start is None else start.identity,
+            plugins=plugins_of(arch, data),
         )
 
     def run(self) -> Trained:
