@@ -27,6 +27,19 @@ Rows = tuple[Block, ...]
 Value = TypeVar("Value")
 
 
+Resolution = int | tuple[int, int]
+
+
+def read_resolution(text: str) -> Resolution:
+    """A resolution from outside: a number, or HEIGHTxWIDTH. Errors: `NasError` with the rule."""
+    sizes = text.lower().split("x")
+    if len(sizes) > 2 or not all(s.isdecimal() and 0 < int(s) <= MAX_RESOLUTION for s in sizes):
+        rule = f"a number or HEIGHTxWIDTH, of 1 to {MAX_RESOLUTION}"
+        raise NasError(f"resolution must be {rule}, not {text!r:.40}")
+    height, width = int(sizes[0]), int(sizes[-1])
+    return height if height == width else (height, width)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Architecture:
     """A network, fully resolved: explicit channel counts, nothing left to choose.
@@ -242,7 +255,7 @@ def _identity(node: Node) -> tuple[object, ...]:
     """The values of a node; of later attributes only those that are set, so that the hash of a
     network without them is what it was before there were such attributes."""
     later = zip(node._fields[FIRST_ATTRIBUTES:], node[FIRST_ATTRIBUTES:], strict=True)
-    return (*node[:FIRST_ATTRIBUTES], *((name, value) for name, value in later if value))
+    return (*node[:FIRST_ATTRIBUTES], *((k, v) for k, v in later if v != Node._field_defaults[k]))
 
 
 def _row_to_dict(row: Block) -> dict[str, Any]:

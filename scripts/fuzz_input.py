@@ -15,7 +15,6 @@ import json
 import random
 import sys
 import time
-import traceback
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,12 +28,13 @@ from nas._version import __version__
 from nas.support.files import write_whole
 
 RESULTS = Path(__file__).parent / "results" / "fuzz_input.json"
-ROUND_SECONDS = 20
+ROUND_SECONDS, SHRINK_SECONDS = 20, 60
 HANG_SECONDS = 300
+LONGEST = 4000  # characters that are kept of a failure
 
 
 def one_round(fuzz: Fuzz, held: Counter[str], most: int) -> str | None:
-    """Examples of one kind for a while; the report of one that failed, at its smallest."""
+    """Examples of one kind for a while; where one failed, what the smallest of those came to."""
     until = time.process_time() + ROUND_SECONDS
 
     @seed(random.getrandbits(32))
@@ -48,26 +48,27 @@ def one_round(fuzz: Fuzz, held: Counter[str], most: int) -> str | None:
     )
     @given(fuzz.inputs)
     def run(example: object) -> None:
-        if time.process_time() > until and not failed:
+        if time.process_time() > until + SHRINK_SECONDS * bool(failed):
             raise _Over
         faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         try:
             fuzz.check(example)
-        except BaseException:
-            failed.append(example)
+        except Exception as error:
+            failed.append(f"{example!r}: {type(error).__name__}: {error}")
             raise
         finally:
             faulthandler.cancel_dump_traceback_later()
         held[fuzz.name] += 1
 
-    failed: list[object] = []
+    failed: list[str] = []
     try:
         run()
     except _Over:
-        return None
+        pass
     except Exception:
-        return traceback.format_exc()
-    return None
+        if not failed:  # not the example's
+            raise
+    return min(failed, key=len, default=None)
 
 
 class _Over(BaseException):
@@ -88,7 +89,7 @@ def main() -> None:
         for fuzz in kinds:
             report = one_round(fuzz, held, max(share - held[fuzz.name], share // 10))
             if report:
-                failures.append(f"{fuzz.name}: {report[-2000:]}")
+                failures.append(f"{fuzz.name}: {report[:LONGEST]}")
                 print(f"== {fuzz.name}\n{report}", flush=True)
             made: dict[str, Any] = {"version": __version__, "date": time.strftime("%Y-%m-%d")}
             made |= {"in all": held.total(), "held": dict(held), "failures": failures}

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
 import json
-import os
 import random
-import signal
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import stores
-from clusters import Cluster, wait_for_workers
+from kill_others import OneCluster, kill_worker, restart_server
+from tiny import TINY
 
 from nas.costs import cost
 from nas.latency import Target
@@ -36,8 +32,9 @@ from nas.support.errors import NasError
 from nas.training.checkpoint import is_training, read_state
 from nas.training.trained import Trained
 
-SEARCH = ["--target", "jetson", "--space", "small"]
-ANALYTIC = "entropy,params"
+SPACE = "tiny.yaml"
+SEARCH = ["--target", "jetson", "--space", SPACE]
+TRIALS = 20
 KNOWN = (
     "mobilenet_v1_100",
     "mobilenet_v2_100",
@@ -54,18 +51,23 @@ class Case:
     """A command, so many `drivers` of it at once, that begins its work or goes on with it.
 
     kept: all that a folder holds for good; an error where it is damaged. prepare: makes what the
-    command needs. exact: whether the end is that of a run that was left alone. others: what else
-    may be killed while it runs; whether there was any to be. on_disk: whether it stores in files.
+    command needs, once; begin: in each folder that it runs in. exact: whether the end is that of a
+    run that was left alone. others: what else may be killed while it runs; whether there was any to
+    be. on_disk: whether it stores in files. fork: whether it may run in a fork (see `kill_runs`),
+    which one that begins processes may not. share: of the goals, where it takes long.
     """
 
     name: str
     words: Callable[[Path], list[str]]
     kept: Callable[[Path], Kept]
     prepare: Callable[[Path], None] = lambda folder: None
+    begin: Callable[[Path], object] = lambda folder: None
     exact: bool = True
     drivers: int = 1
     others: Mapping[str, Callable[[random.Random], bool]] = field(default_factory=dict)
     on_disk: bool = True
+    fork: bool = True
+    share: float = 1.0
 
 
 def trials(location: str, name: str) -> Kept:
@@ -99,11 +101,8 @@ def _postgresql(folder: Path) -> str:
     return stores.place("postgresql", folder)
 
 
-def _restart_server(rng: random.Random) -> bool:
-    stores.server().stop()
-    time.sleep(rng.uniform(0, 2))
-    stores.server().start()
-    return True
+def _space(folder: Path) -> None:
+    (folder / SPACE).write_text(yaml.safe_dump(TINY))
 
 
 def _search(
@@ -111,97 +110,43 @@ def _search(
     place: Callable[[Path], str],
     drivers: int = 1,
     options: Callable[[], list[str]] = list,
-    proxies: str = ANALYTIC,
     others: Mapping[str, Callable[[random.Random], bool]] | None = None,
-    on_disk: bool = True,
+    **more: bool,
 ) -> Case:
-    """A search that is begun, or gone on with, in that storage by so many drivers at once."""
+    """A search that is begun, or gone on with, in that storage by so many drivers at once. It is by
+    predicted accuracy where one process does it, and by a proxy where workers have to."""
 
     def begun(folder: Path) -> bool:
         with suppress(NasError):  # a database that was killed as it was made
             return "a" in Storage(place(folder)).names()
         return False
 
+    def made(folder: Path) -> object:
+        space = str(folder / SPACE)
+        return begin("jetson", (), space, name="a", storage=place(folder), trials=TRIALS)
+
     def words(folder: Path) -> list[str]:
         where = ["--storage", place(folder), *options()]
-        if drivers > 1 and not begun(folder):  # only one of them can begin it
-            begin("jetson", (), "small", name="a", storage=place(folder), trials=60,
-                  proxies=proxies.split(","))  # fmt: skip
         if begun(folder):
             return ["resume", "a", *where]
-        return ["search", *SEARCH, "--proxies", proxies, "--trials", "60", "--study", "a", *where]
+        by = ["--proxies", "entropy"] if options is not list else []
+        return ["search", *SEARCH, *by, "--trials", str(TRIALS), "--study", "a", *where]
 
     return Case(
         name,
         words,
         lambda folder: trials(place(folder), "a"),
+        _space,
+        made if drivers > 1 else lambda folder: None,  # only one of them can begin it
         exact=drivers == 1 and not others,
         drivers=drivers,
         others=others or {},
-        on_disk=on_disk,
+        fork=options is list,
+        **more,
     )
 
 
-def _kill_worker(rng: random.Random) -> bool:
-    """Kills a process that a driver which runs here has begun."""
-    found = []
-    for driver in _children(os.getpid()):
-        found += [child for child in _children(driver) if "spawn_main" in _command(child)]
-    with suppress(ProcessLookupError):
-        if found:
-            os.kill(rng.choice(found), signal.SIGKILL)
-            return True
-    return False
-
-
-def _children(process: int) -> list[int]:
-    with suppress(OSError):
-        return [int(word) for path in Path(f"/proc/{process}/task").glob("*/children")
-                for word in path.read_text().split()]  # fmt: skip
-    return []
-
-
-def _command(process: int) -> str:
-    with suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_text()
-    return ""
-
-
-class _OneCluster:
-    """A cluster of two workers, made anew where its scheduler was killed."""
-
-    def __init__(self) -> None:
-        self._cluster: Cluster | None = None
-        self._workers: list[Any] = []
-
-    def options(self) -> list[str]:
-        """The options of a command that uses it."""
-        if self._cluster is None:
-            self._cluster = Cluster(Path(mkdtemp()))
-            self._workers = [self._cluster.worker(), self._cluster.worker()]
-            wait_for_workers(self._cluster.address, 2)
-            atexit.register(self._cluster.stop)
-        return ["--scheduler", self._cluster.address]
-
-    def kill_worker(self, rng: random.Random) -> bool:
-        """Kills a worker; another one takes its place."""
-        assert self._cluster is not None
-        which = rng.randrange(2)
-        self._workers[which].kill()
-        self._workers[which] = self._cluster.worker()
-        return True
-
-    def kill_scheduler(self, rng: random.Random) -> bool:
-        """Kills the scheduler and, as they are of no use any more, its workers."""
-        if self._cluster is None:
-            return False
-        self._cluster.scheduler.kill()
-        self._cluster.stop()
-        self._cluster = None
-        return True
-
-
-CLUSTER = _OneCluster()
+CLUSTER = OneCluster()
 
 
 def _network(folder: Path) -> None:
@@ -257,9 +202,9 @@ def _finalists(folder: Path) -> Kept:
 def _finalists_words(folder: Path) -> list[str]:
     if "f" in Storage(str(folder / "studies")).names():
         return ["resume", "f"]
-    (folder / "r.yaml").write_text(yaml.safe_dump({"epochs": 2, "images": 512}))
-    words = ["search", *SEARCH, "--proxies", ANALYTIC, "--trials", "10", "--study", "f"]
-    return [*words, "--data", "digits", "--finalists", "2", "--recipe", "r.yaml", "--budget", "1M"]
+    (folder / "r.yaml").write_text(yaml.safe_dump({"epochs": 2, "images": 256}))
+    words = ["search", *SEARCH, "--trials", "8", "--study", "f"]
+    return [*words, "--data", "digits", "--finalists", "2", "--recipe", "r.yaml"]
 
 
 def _measured(folder: Path) -> Kept:
@@ -269,8 +214,10 @@ def _measured(folder: Path) -> Kept:
 
 
 def _study(folder: Path) -> None:
-    place = str(folder / "studies")
-    Driver(begin("jetson", (), "small", name="a", storage=place, proxies=["params"])).run(5)
+    _space(folder)
+    Driver(begin("jetson", (), str(folder / SPACE), name="a", storage=str(folder / "studies"))).run(
+        5
+    )
 
 
 CASES = [
@@ -280,12 +227,11 @@ CASES = [
     _search("search, journal, two drivers", _journal, 2),
     _search("search, SQLite, two drivers", _sqlite, 2),
     _search("search, PostgreSQL, two drivers", _postgresql, 2, on_disk=False,
-            others={"server restarted": _restart_server}),
+            others={"server restarted": restart_server}),
     _search("search, two workers", _journal, options=lambda: ["--workers", "2"],
-            proxies="synflow", others={"worker killed": _kill_worker}),
+            others={"worker killed": kill_worker}),
     _search("search, cluster of two workers", _journal, options=CLUSTER.options,
-            proxies="synflow", others={"worker killed": CLUSTER.kill_worker,
-                                       "scheduler killed": CLUSTER.kill_scheduler}),
+            others={"worker killed": CLUSTER.kill_worker, "scheduler killed": CLUSTER.stop}),
     Case(
         "train",
         lambda folder: ["train", "arch.json", "--data", "digits", "--output", "t", "--epochs", "4",
@@ -304,14 +250,16 @@ CASES = [
     Case(
         "compare",
         lambda folder: ["compare", "--samplers", "random,evolution", "--seeds", "1", "--trials",
-                        "20", *SEARCH, "--proxies", "params"],
+                        "8", *SEARCH],
         _compared,
+        _space,
     ),
-    Case("finalists", _finalists_words, _finalists),
+    Case("finalists", _finalists_words, _finalists, _space),
     Case(
         "measure",
-        lambda folder: ["measure", "--target", "mine", "--minutes", "0.2"],
+        lambda folder: ["measure", "--target", "mine", "--minutes", "0.02"],
         _measured,
         exact=False,
+        share=0.1,
     ),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -34,6 +34,7 @@ from nas.cli import (
     train,
     verify,
 )
+from nas.cli.memory import watch_memory
 from nas.cli.quiet import add_quiet
 from nas.cli.terminal import clean, close_streams, echo, echo_lines, fail
 from nas.support.errors import NO_MEMORY, NasError, NasWarning, lacks_memory
@@ -97,6 +98,7 @@ app.add_typer(plugins.app, name="plugins")
 
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 2 the user's mistake, 130 interrupted."""
+    watch_memory()
     try:
         code = _run()
         sys.stdout.flush()
@@ -141,14 +143,22 @@ def _run_once() -> int:
     """Unlike typer's own way this leaves every error alone."""
     if COMPLETING in os.environ:
         app(prog_name="nas")  # answers the shell
-    command = get_command(app)
-    add_quiet(command)
     try:
-        with command.make_context("nas", [_at_home(word) for word in sys.argv[1:]]) as context:
+        with (command := _command()).make_context(
+            "nas", [_at_home(word) for word in sys.argv[1:]]
+        ) as context:
             command.invoke(context)
     except typer.Exit as ended:
         return ended.exit_code
     return 0
+
+
+@cache
+def _command() -> Any:
+    """All commands, with their options; to make them costs more than most commands take."""
+    command = get_command(app)
+    add_quiet(command)
+    return command
 
 
 def _at_home(word: str) -> str:

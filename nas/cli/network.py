@@ -21,16 +21,19 @@ def export_network(
     int8: bool,
     symmetric: bool,
     dynamic_batch: bool,
+    opset: int | None,
     as_json: bool,
 ) -> None:
     """Writes an untrained network as ONNX or TFLite, and says how far it is from torch."""
     from nas.cli.export import ENDINGS, export_untrained_int8, export_untrained_tflite
+    from nas.formats.onnx_model import OPSET, check_opset
     from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
+    from nas.networks import made_here
     from nas.study.networks import find_network
     from nas.support.files import file_name
     from nas.support.text import significant
 
-    arch, _ = find_network(name, None, storage)
+    arch = made_here(find_network(name, None, storage)[0], "nas export")
     named = file_name(arch.name or arch.hash[:12])
     path = output_file(output) if output else unnamed_output(Path(f"{named}{ENDINGS[form]}"))
     metadata = {**metadata, "weights": "untrained"}
@@ -47,7 +50,12 @@ def export_network(
         )
     elif form == "onnx":
         difference = export_onnx(
-            arch, path, initialised(arch, 0), dynamic_batch=dynamic_batch, metadata=metadata
+            arch,
+            path,
+            initialised(arch, 0),
+            dynamic_batch=dynamic_batch,
+            metadata=metadata,
+            opset=OPSET if opset is None else check_opset(opset),
         )
     else:
         difference = export_untrained_tflite(arch, path, metadata, initialised(arch, 0))

@@ -49,6 +49,7 @@ def verify(
     from nas.cli.measure import show_progress
     from nas.latency import Target
     from nas.latency.measuring.verify import verify as compare
+    from nas.networks import made_here
     from nas.study.networks import find_network, find_study, split_trial
     from nas.study.verified import store_verified
     from nas.support.errors import NasError
@@ -58,7 +59,8 @@ def verify(
     plugins.load_all(plugin)
     loaded = find_study(study, storage)
     if loaded is None:
-        network, usual = find_network(study, None, storage)
+        found, usual = find_network(study, None, storage)
+        network = made_here(found, "nas verify")
         _verify_network(network, study, Target.load(target or usual), minutes, as_json)
         return
     loaded.load_plugins()

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -232,6 +233,7 @@ def test_mistakes_about_a_study_that_exists(searched: Run, tmp_path: Path) -> No
         (["export", "s", "-o", ""], "no regular file"),
         (["export", "s", "-o", os.devnull], "no regular file"),
         (["export", "s", "-o", "a.onnx", "--format", "tflite"], "tflite"),
+        (["export", "s", "-o", "a.onnx", "--opset", "12"], "opset must be 13 to"),
         (["resume", "s", "--trials", "0"], "--trials 0"),
         ([*SEARCH, "--seed", "7", "--study", "s"], "seed 0, not 7; go on with it: nas resume s"),
         (["resume", "s", "--workers", "-1"], "workers -1"),
@@ -295,6 +297,22 @@ def test_too_little_memory_is_said(
         monkeypatch.setattr("nas.cli.main.main", raised)
         with pytest.raises(SystemExit, match="2"):
             program()
+
+
+@pytest.mark.parametrize("megabytes", [500, 640])
+def test_torch_is_not_loaded_where_it_would_end_the_process(megabytes: int, tmp_path: Path) -> None:
+    """Its threads do, by std::bad_alloc and without a line, at one size and another."""
+    limit = megabytes << 20
+    done = subprocess.run(
+        [sys.executable, "-m", "nas", "score", "squeezenet1_1", "--proxies", "synflow"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == "nas: out of memory; what was stored is kept"
 
 
 def test_another_library_that_does_not_load_is_no_lack_of_memory(

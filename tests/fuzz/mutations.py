@@ -133,7 +133,7 @@ def damaged(draw: st.DrawFn, base: Any, most: int = 3) -> Any:
         holder, key = draw(st.sampled_from(range(len(places))).map(places.__getitem__))
         match draw(st.sampled_from(["replace", "replace", "delete", "copy", "rename", "wrap"])):
             case "replace":
-                holder[key] = draw(JUNK)
+                holder[key] = deepcopy(draw(JUNK))  # what is sampled is one object
             case "delete" if holder is not root:
                 del holder[key]
             case "copy":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -69,6 +70,7 @@ RIGHT = (
 )
 
 
+@cache
 def commands() -> dict[str, Any]:
     """The commands by their names, those of a group by both."""
     found: dict[str, Any] = dict(get_command(app).commands)  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from nas.architecture import Resolution
 from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES
 from nas.latency.lowering.rows import BLOCKS, NEUTRAL
 from nas.latency.measuring.bundle import model_files
@@ -21,7 +22,7 @@ from nas.latency.measuring.engines import (
     runtime_facts,
     subject_entries,
 )
-from nas.latency.measuring.plan import SUBJECTS, Sampler, mixed_network, subjects
+from nas.latency.measuring.plan import SUBJECTS, Sampler, anchors, mixed_network, subjects
 from nas.latency.metadata import NAME, Metadata, read_metadata
 from nas.latency.model.error import error_of
 from nas.latency.model.predictor import fitted, timed_networks
@@ -32,6 +33,7 @@ from nas.latency.runner.timing import CPU, Failure, TimingSettings, full_provide
 from nas.latency.runtimes import find_runtime
 from nas.latency.table import Subject, read_table
 from nas.latency.target import SHIPPED, folder_of, shipped_target
+from nas.networks import network_file
 from nas.support.errors import NasError
 from nas.support.files import check_folder, write_whole
 from nas.support.validation import validated
@@ -55,18 +57,19 @@ def measure(
     folder: str | Path | None = None,
     progress: Callable[[MeasuringProgress], None] | None = None,
     sample: Sampler = mixed_network,
+    own: Sequence[Subject] = (),
     quick: bool = False,
 ) -> tuple[Path, list[str]]:
     """Times networks, blocks and kernels with a runtime and writes NAME.csv and NAME.yaml.
 
     Rows that the table already has are kept and more are added, so a call that was interrupted
     goes on where it stopped; nothing is written before the first batch is done. `sample(seed)`
-    gives the networks to be timed. `provider` is onnxruntime's. The `folder` is the user's own
-    unless given or unless `latency_tables` has the target. A `quick` table has `QUICK` networks and
-    only scales the predictor of a shipped target. Returns the path of the YAML, which
-    `Target.load` reads, and lines about what is wrong with the machine. Errors: `NasError` for an
-    unusable name, folder, runtime, provider or budget, or a table that was made with other
-    settings.
+    gives the networks to be timed; those of `own` are timed first. `provider` is onnxruntime's. The
+    `folder` is the user's own unless given or unless `latency_tables` has the target. A `quick`
+    table has `QUICK` networks and only scales the predictor of a shipped target. Returns the path
+    of the YAML, which `Target.load` reads, and lines about what is wrong with the machine. Errors:
+    `NasError` for an unusable name, folder, runtime, provider or budget, or a table that was made
+    with other settings.
     """
     check_numbers(threads, visits, precision, minutes)
     cores = os.cpu_count() or threads
@@ -84,7 +87,7 @@ def measure(
             facts = runtime_facts(engine, settings)
     facts |= {"precision": precision}
     target, table, metadata = begin(name, place, facts)
-    plan, end = planned(table, sample), finish
+    plan, end = planned(table, sample, own), finish
     if quick:
         base_of(metadata)
         if table.exists() and metadata.scales is None:
@@ -169,12 +172,21 @@ def check_same(target: Path, metadata: Metadata, key: str, value: object) -> Non
         )
 
 
-def planned(table: Path, sample: Sampler) -> Iterator[Subject]:
-    """Yields the subjects to time for a table, new or begun, each once: its anchors, then the
-    plan."""
+def own_models(folder: Path, resolution: Resolution | None = None) -> dict[str, Subject]:
+    """The ONNX networks of a folder, by file name, as subjects. Errors: `NasError` where there is
+    none, or one cannot be read or not wholly."""
+    paths = sorted(folder.glob("*.onnx"))
+    if not paths:
+        raise NasError(f"--models {folder}: there is no .onnx file")
+    return {path.name: Subject.network(network_file(path, resolution)) for path in paths}
+
+
+def planned(table: Path, sample: Sampler, own: Sequence[Subject] = ()) -> Iterator[Subject]:
+    """Yields the subjects to time for a table, new or begun, each once: its anchors, then `own`
+    ones, then the plan."""
     known = [row.subject for row in read_table(table)] if table.exists() else []
     seen: set[Subject] = set()
-    for subject in chain(known[:ANCHORS], subjects(sample)):
+    for subject in chain(known[:ANCHORS] or anchors(), own, subjects(sample)):
         if subject not in seen:
             seen.add(subject)
             yield subject

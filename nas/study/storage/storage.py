@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".journal"
 _RACES = ("already exists", "unique constraint", "duplicate key", "locked")
+_RESTARTS = "the database system is "  # starting up, shutting down, in recovery mode
 
 T = TypeVar("T")
 
@@ -311,17 +312,20 @@ def _check_name(name: str) -> None:
 
 
 def _database(url: str) -> RDBStorage:
-    """Optuna's storage at a URL; while others make its tables, it waits for them."""
+    """Optuna's storage at a URL; it waits while others make its tables, or its server restarts."""
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline, restarts = time.monotonic() + PATIENCE_SECONDS, False
     while True:
         try:
             return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
         except SQLAlchemyError as error:
-            race = any(words in str(error).lower() for words in _RACES)
-            if not (race or isinstance(error, IntegrityError)) or time.monotonic() > deadline:
+            said = str(error).lower()
+            race = isinstance(error, IntegrityError) or any(words in said for words in _RACES)
+            # A server that does not answer at all is a wrong URL, unless it said so before.
+            restarts = restarts or _RESTARTS in said
+            if not (race or (restarts and is_lost(error))) or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from nas.study import Driver, Study, begin
 from nas.study.storage import lost
 from nas.study.storage.lost import Lost, retried
+from nas.study.storage.storage import Storage
 from nas.support.errors import NasError
 
 
@@ -97,3 +98,23 @@ def test_a_connection_that_is_lost_while_reading_is_tried_again() -> None:
         return "there"
 
     assert retried(call) == "there"
+
+
+def test_opening_waits_for_a_server_that_says_it_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by scripts/kill_everything.py: a resume ended that began as the server shut down."""
+    answers: list[object] = []
+
+    def connect(*_: object, **__: object) -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, str):
+            raise OperationalError("connect", {}, RuntimeError(answer))
+        return answer
+
+    monkeypatch.setattr("optuna.storages.RDBStorage", connect)
+    storage = Storage("postgresql://localhost/x")
+    answers[:] = ["connection refused"]
+    with pytest.raises(NasError, match=r"cannot be opened: connection refused$"):
+        storage.optuna_storage("s")
+    there = object()
+    answers[:] = ["FATAL: the database system is shutting down", "connection refused", there]
+    assert storage.optuna_storage("s") is there
