@@ -12,6 +12,7 @@ DEFAULT_PROXIES = ("meco_sampled", "patch_expressivity", "effective_params", "sy
 DEFAULT_PRECISION = "fp32"
 DEFAULT_RUNTIME = "onnxruntime"
 MEASURE_MINUTES = 9.0
+QUICK_MINUTES = 2.0
 VERIFY_MINUTES = 5.0
 
 # In the working directory.

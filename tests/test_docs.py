@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 ALL = [
     *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")),
-    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
 ]
 COMMAND = re.compile(r"^(?:    )?(?:\$ )?nas ([a-z]+)\b(.*)|`nas ([a-z]+)\b([^`]*)`", re.MULTILINE)
 
@@ -97,10 +97,21 @@ def test_the_recipe_of_the_document_is_the_default() -> None:
     assert Recipe.model_validate(yaml.safe_load(example)) == Recipe()
 
 
-def test_the_python_of_the_readme_runs() -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_the_python_of_the_document_runs() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
     before, search, _ = code.partition("study = nas.search(")  # 200 trials are not for a test
     assert search
     names: dict[str, object] = {}
     exec(before, names)
     assert names["arch"] == SearchSpace.load("mobile").sample(seed=0)
+
+
+def test_the_reference_of_commands_is_the_programs() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "make_cli_doc.py"))
+    assert script["text"]() == (DOCS / "cli.md").read_text()
+
+
+def test_every_document_is_reached_from_the_start_page() -> None:
+    text = (DOCS / "index.md").read_text()
+    linked = set(re.findall(r"\]\(([\w/-]+\.md)", text))
+    assert linked == {p.relative_to(DOCS).as_posix() for p in DOCS.rglob("*.md")} - {"index.md"}

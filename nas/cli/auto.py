@@ -18,6 +18,7 @@ from nas.cli.data import (
     TestShareOption,
     open_data,
 )
+from nas.cli.host import tell_host
 from nas.cli.options import PluginOption, SchedulerOption, WorkersOption
 from nas.cli.terminal import echo
 from nas.defaults import DEFAULT_TARGET
@@ -84,6 +85,7 @@ def auto(
         progress_display,
         training_display,
     )
+    from nas.latency import Target
     from nas.study.workers.open import open_executor
     from nas.support.validation import validated
 
@@ -92,6 +94,7 @@ def auto(
         raise NasError("--from: a budget is needed: what is the network to be pruned to?")
     minutes = None if time is None else read_minutes(time)
     check_own(output)
+    tell_host(Target.load(target))
     loaded = open_data(data, split, classes, left_out, test_share)
     assert loaded is not None
     facts = {

@@ -9,7 +9,7 @@ import typer
 
 from nas.cli.options import JsonOption, PluginOption
 from nas.cli.terminal import echo, echo_json
-from nas.defaults import DEFAULT_SPACE, TARGETS_FOLDER
+from nas.defaults import DEFAULT_SPACE
 
 
 def calibrate(
@@ -22,7 +22,8 @@ def calibrate(
             "--from",
             help="CSV of network and latency_ms, latency_us, latency_s, fps or images_s; also "
             "resolution and batch: a network is a published one's name, or the path of an "
-            "architecture's JSON or of an ONNX file, whoever wrote it.",
+            "architecture's JSON or of an ONNX file, whoever wrote it, a study, STUDY:TRIAL or the "
+            "folder of a training.",
             show_default=False,
         ),
     ] = None,
@@ -38,7 +39,14 @@ def calibrate(
         str, typer.Option(help="What ran the networks; part of what a target is.")
     ] = "",
     precision: Annotated[str, typer.Option(help="fp32, fp16 or int8; the base's or fp32.")] = "",
-    folder: Annotated[Path, typer.Option(help="Where TARGET.yaml is written.")] = TARGETS_FOLDER,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where TARGET.yaml is written. Default: your own folder, where every command "
+            "finds it, or ./latency_tables where the target is there.",
+            show_default=False,
+        ),
+    ] = None,
     suggest: Annotated[
         int | None,
         typer.Option(
@@ -75,7 +83,7 @@ def _calibrate(
     device: str,
     runtime: str,
     precision: str,
-    folder: Path,
+    folder: Path | None,
     as_json: bool,
 ) -> None:
     from nas.cli.measure import print_search_command
@@ -83,14 +91,17 @@ def _calibrate(
     from nas.latency import calibrate as calibrated
     from nas.latency.calibration import FEW
     from nas.latency.latencies import read_latencies
+    from nas.latency.target import folder_of
+    from nas.study.networks import find_network
     from nas.support.errors import NasError
     from nas.support.files import write_whole
 
+    folder = folder or folder_of(target)
     path = folder / f"{target}.yaml"
     if path.with_suffix(".csv").exists():
         raise NasError(f"--target {target}: {folder} has a table of that name; choose another name")
     start = Target.load(base) if base else None
-    given = read_latencies(measured)
+    given = read_latencies(measured, lambda network: find_network(network)[0])
     made = calibrated(
         given.measured,
         start,

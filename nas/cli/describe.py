@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.cli.host import tell_host
 from nas.cli.options import (
     NETWORK_HELP,
     JsonOption,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def describe(
     arch: Annotated[
         str,
-        typer.Argument(metavar="ARCH", help=NETWORK_HELP),
+        typer.Argument(metavar="NETWORK", help=NETWORK_HELP),
     ],
     target: Annotated[
         str | None,
@@ -49,6 +50,7 @@ def describe(
     network, default = find_network(arch, as_resolution(resolution), storage)
     device = Target.load(target or default)
     facts = describe_architecture(network, device)
+    tell_host(device)
     if as_json:
         echo_json(facts)
         return

@@ -12,7 +12,13 @@ import typer
 
 from nas.cli.options import JsonOption, PluginOption, ResolutionOption, as_resolution
 from nas.cli.terminal import echo, echo_json, say
-from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES, TARGETS_FOLDER
+from nas.defaults import (
+    DEFAULT_PRECISION,
+    DEFAULT_RUNTIME,
+    MEASURE_MINUTES,
+    QUICK_MINUTES,
+    TARGETS_FOLDER,
+)
 
 VELA = "vela"
 
@@ -25,9 +31,20 @@ def measure(
     target: Annotated[
         str | None, typer.Option(help="Name of the target to make or to go on with.")
     ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="Two minutes: a shipped CPU's predictions, scaled to this machine."
+        ),
+    ] = False,
     minutes: Annotated[
-        float, typer.Option(help="Time to spend; at least one batch (about 15 s) runs.")
-    ] = MEASURE_MINUTES,
+        float | None,
+        typer.Option(
+            help="Time to spend; at least one batch (about 15 s) runs. Default: "
+            f"{MEASURE_MINUTES:g}, with --quick {QUICK_MINUTES:g}.",
+            show_default=False,
+        ),
+    ] = None,
     runtime: Annotated[
         str,
         typer.Option(
@@ -80,8 +97,13 @@ def measure(
         typer.Option("--import", help="Read the results.csv of a bundle.", show_default=False),
     ] = None,
     folder: Annotated[
-        Path, typer.Option(help="Where TARGET.csv and TARGET.yaml are written.")
-    ] = TARGETS_FOLDER,
+        Path | None,
+        typer.Option(
+            help="Where TARGET.csv and TARGET.yaml are written. Default: your own folder, where "
+            "every command finds it, or ./latency_tables where the target is there.",
+            show_default=False,
+        ),
+    ] = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -92,6 +114,7 @@ def measure(
     from nas.latency.measuring.remote import measure_over_ssh
     from nas.latency.measuring.transfer import import_results, make_bundle
     from nas.latency.runner.timing import CPU
+    from nas.latency.target import folder_of
     from nas.plugins import load_all
     from nas.space import SearchSpace
     from nas.support.errors import NasError
@@ -102,7 +125,11 @@ def measure(
         raise NasError(f"{' and '.join(given)} exclude each other")
     if given and runtime != DEFAULT_RUNTIME:
         raise NasError(f"{given[0]} is for onnxruntime: --runtime {runtime} times this machine")
+    if quick and (given or runtime != DEFAULT_RUNTIME):
+        raise NasError("--quick times this machine with onnxruntime")
     load_all(plugin or ())
+    if minutes is None:
+        minutes = QUICK_MINUTES if quick else MEASURE_MINUTES
     if results:
         path, warnings = import_results(
             results, name=target, folder=folder, precision=precision, threads=threads
@@ -111,6 +138,7 @@ def measure(
         return
     if target is None:
         raise NasError("--target must name the target to make")
+    folder = folder or folder_of(target)
     if (runtime == VELA) != (accelerator is not None):
         raise NasError("--runtime vela and --accelerator, such as ethos-u55-128, go together")
     if accelerator is not None:
@@ -149,7 +177,7 @@ def measure(
         else:
             with show_progress(minutes * 60) as show:
                 path, warnings = measure_here(
-                    target, runtime=runtime, folder=folder, progress=show, **settings
+                    target, runtime=runtime, folder=folder, progress=show, quick=quick, **settings
                 )
     _print_result(path, warnings, as_json, own)
 
@@ -234,6 +262,8 @@ def _print_result(
 
 def print_search_command(path: Path) -> None:
     """Prints how to search for a new target: by its name, where that is enough to find it."""
-    known = path.parent.resolve() == TARGETS_FOLDER.resolve()
-    name = path.stem if known else shlex.quote(str(path))
+    from nas.latency.target import own_targets
+
+    found = [folder.resolve() for folder in (TARGETS_FOLDER, own_targets())]
+    name = path.stem if path.parent.resolve() in found else shlex.quote(str(path))
     echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

@@ -88,8 +88,8 @@ ResolutionOption = Annotated[
     ),
 ]
 NETWORK_HELP = (
-    "A published network's name, a study, the folder of a training, or a file: an architecture's "
-    "JSON, or ONNX."
+    "A published network's name, a study (its best), STUDY:TRIAL, the folder of a training, or a "
+    "file: an architecture's JSON, or ONNX."
 )
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 

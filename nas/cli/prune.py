@@ -23,8 +23,9 @@ def prune(
     parent: Annotated[
         str,
         typer.Argument(
-            metavar="NET",
-            help="The folder of a training; with --weights any network that `nas train` takes.",
+            metavar="NETWORK",
+            help="The folder of a training, or a study or STUDY:TRIAL whose finalist is trained; "
+            "with --weights any network that `nas train` takes.",
         ),
     ],
     data: Annotated[
@@ -158,20 +159,21 @@ def _parent(
     trained, or was for other classes than those of the data."""
     from nas.data.fit import fit_architecture
     from nas.networks import made_here
-    from nas.study.networks import find_network
+    from nas.study.networks import find_network, trained_folder
     from nas.support.errors import NasError
     from nas.training import Trained
-    from nas.training.checkpoint import WEIGHTS, is_training
+    from nas.training.checkpoint import WEIGHTS
     from nas.training.trained import check_classes
 
     if weights is not None:
         found, _ = find_network(name, resolution, storage)
         network = made_here(found, "nas prune")
         return fit_architecture(network, data).renamed(network.name), weights
-    if not is_training(name):
+    folder = trained_folder(name, storage)
+    if folder is None:
         raise NasError(
             f"{name!r:.200} is not trained: give the folder of a training, or --weights FILE"
         )
-    trained = Trained.load(Path(name))
-    check_classes(f"training {name}", trained.data.classes, data)
-    return trained.arch.renamed(Path(name).resolve().name), Path(name) / WEIGHTS
+    trained = Trained.load(folder)
+    check_classes(f"training {folder}", trained.data.classes, data)
+    return trained.arch.renamed(folder.resolve().name), folder / WEIGHTS

@@ -44,7 +44,7 @@ class Scored(NamedTuple):
 def score(
     arch: Annotated[
         str,
-        typer.Argument(metavar="ARCH|STUDY", help=NETWORK_HELP),
+        typer.Argument(metavar="NETWORK", help=NETWORK_HELP),
     ],
     proxies: Annotated[
         list[str] | None,
@@ -76,17 +76,17 @@ def score(
     from nas.networks import made_here
     from nas.proxies import DEFAULT, PROXIES
     from nas.proxies.registry import checked
-    from nas.study.networks import find_network, find_study
+    from nas.study.networks import find_network, find_study, split_trial
     from nas.support.errors import NasError
 
     plugins.load_all(plugin)
     names = None if proxies is None else listed(proxies)
     names = list(PROXIES) if names == ["all"] else names
     checked(names or ())
-    study = find_study(arch, storage)
+    study, (_, trial) = find_study(arch, storage), split_trial(arch, storage)
     if study and resolution is None:
         study.load_plugins()
-        rows = _of_study(study, names, seed, front)
+        rows = _of_study(study, names, seed, front, trial)
     elif front and not study:
         raise NasError(f"--front: '{arch}' is no study")
     else:
@@ -104,14 +104,16 @@ def _of(arch: Architecture, names: list[str] | tuple[str, ...], seed: int) -> Sc
     return Scored(arch.name or arch.hash[:12], scores(arch, names, seed))
 
 
-def _of_study(study: Study, names: list[str] | None, seed: int | None, front: bool) -> list[Scored]:
+def _of_study(
+    study: Study, names: list[str] | None, seed: int | None, front: bool, trial: int | None
+) -> list[Scored]:
     """The combined score is given where all of its proxies are, with the seed of its reference."""
     from nas.proxies import DEFAULT
 
     combiner = study.combiner()
     own = seed in (None, study.settings.seed)
     rows = []
-    for record in study.pareto() if front else [study.record()]:
+    for record in study.pareto() if front else [study.record(trial)]:
         arch = study.network(record)
         chosen = names or study.settings.proxies or DEFAULT
         row = _of(arch, chosen, study.settings.seed if own else seed or 0)

@@ -20,6 +20,7 @@ from nas.cli.data import (
     open_data,
     tell,
 )
+from nas.cli.host import tell_host
 from nas.cli.options import (
     JsonOption,
     PluginOption,
@@ -180,6 +181,7 @@ def search(
         )
         if notice:
             echo(notice, err=True)
+        tell_host(begun.target)
         ended = run_study(begun, trials or begun.settings.trials, executor, slots)
     conclude(begun, ended, worker_options(workers, scheduler), as_json=as_json)
 
@@ -210,6 +212,12 @@ def resume(
     workers: WorkersOption = 1,
     scheduler: SchedulerOption = None,
     data: MovedOption = None,
+    repredict: Annotated[
+        bool,
+        typer.Option(
+            "--repredict", help="Move it to what its target, measured anew, predicts now."
+        ),
+    ] = False,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -223,6 +231,11 @@ def resume(
 
     plugins.load_all(plugin)
     begun = Study.load(study, storage)
+    if repredict:
+        from nas.study.repredict import repredict as moved
+
+        begun, said = moved(begun)
+        echo(said, err=True)
     begun.moved = data
     for notice in notices(begun):
         echo(notice, err=True)
@@ -285,6 +298,7 @@ def conclude(
             raise typer.Exit(130)
         return
     from nas.cli.tables import print_best, print_finalists, print_output
+    from nas.plugins import options_of
     from nas.study.config import config_path
 
     tally = study.tally()
@@ -308,7 +322,8 @@ def conclude(
         echo(f"go on searching:  nas resume {where}{more}{workers}")
     config = config_path(study)
     if config and config.exists():
-        echo(f"begin it anew:    nas search --config {quote(str(config))}")
+        with_plugins = options_of(study.settings.plugins)
+        echo(f"begin it anew:    nas search --config {quote(str(config))}{with_plugins}")
     if ended == "interrupted":
         raise typer.Exit(130)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.data import MovedOption
-from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
+from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption, StudyArgument
 from nas.cli.terminal import echo, echo_json, echo_lines
 from nas.support.text import significant
 
@@ -90,9 +90,7 @@ def _hypervolume(study: Study) -> list[float] | None:
 def export(
     study: Annotated[
         str,
-        typer.Argument(
-            metavar="STUDY", help="A study's name, its journal's path, or the folder of a training."
-        ),
+        typer.Argument(metavar="NETWORK", help=NETWORK_HELP),
     ],
     output: Annotated[
         Path | None,
@@ -102,7 +100,7 @@ def export(
             help="The file to write, .onnx or .tflite. Default: STUDY.onnx, DIR/model.onnx",
         ),
     ] = None,
-    trial: Annotated[int | None, typer.Option(help="A trial's number. Default: the best.")] = None,
+    trial: Annotated[int | None, typer.Option(hidden=True)] = None,
     export_format: Annotated[
         str | None,
         typer.Option(
@@ -127,7 +125,7 @@ def export(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a study's best network, one trial's, or a trained network, as ONNX or TFLite."""
+    """Write a network as ONNX or TFLite: a trained one, or an untrained one to be measured."""
     from nas import plugins
     from nas.cli.export import (
         ENDINGS,
@@ -138,12 +136,16 @@ def export(
         export_untrained_tflite,
         format_of,
     )
+    from nas.cli.network import export_network
     from nas.report.words import extrapolated, known_interval, study_target
     from nas.study import Study
+    from nas.study.networks import find_study, split_trial
     from nas.support.errors import NasError
     from nas.support.files import file_name
     from nas.training.checkpoint import is_training
 
+    study, number = split_trial(study, storage)
+    trial = trial if number is None else number
     if export_format in OTHER_FORMATS:
         if int8 or symmetric or dynamic_batch:
             raise NasError(f"--format {export_format} is float32, for one image")
@@ -159,6 +161,20 @@ def export(
     if is_training(study):
         _export_training(
             Path(study), output, form, int8, symmetric, dynamic_batch, opset, data, as_json
+        )
+        return
+    if data is None and trial is None and find_study(study, storage) is None:
+        export_network(
+            study,
+            output,
+            form,
+            storage,
+            {"versions": _versions()},
+            int8=int8,
+            symmetric=symmetric,
+            dynamic_batch=dynamic_batch,
+            opset=opset,
+            as_json=as_json,
         )
         return
     from nas.formats.onnx_model import OPSET, check_opset

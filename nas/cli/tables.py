@@ -12,6 +12,7 @@ from rich.table import Table
 
 from nas.cli.console import console
 from nas.cli.terminal import clean, echo
+from nas.plugins import options_of
 from nas.report.words import extrapolated, score_source, study_target
 from nas.support.text import between, significant
 
@@ -205,7 +206,10 @@ def print_finalists(study: Study) -> None:
         table(columns, rows, left=0, minor=("loss", "px", "Mparams", "epochs", "MMACs")),
         "pruned: fell behind and was stopped, so its accuracy is that of fewer epochs",
     )
-    echo(f"export the best of them:  nas export {quote(str(finalists[0].folder))}")
+    echo(
+        f"export the best of them:  nas export {quote(str(finalists[0].folder))}"
+        + options_of(study.settings.plugins)
+    )
 
 
 def print_output(study: Study) -> None:
@@ -221,7 +225,7 @@ def print_output(study: Study) -> None:
     show(
         "",
         f"{folder}: the best child, {trained.accuracy:.2%} on validation images{test}",
-        f"export it:  nas export {quote(str(folder))}",
+        f"export it:  nas export {quote(str(folder))}" + options_of(study.settings.plugins),
     )
 
 

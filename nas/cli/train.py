@@ -23,7 +23,7 @@ INT8_SHARE = 0.25  # of the epochs, where --int8 alone asks for them
 def train(
     arch: Annotated[
         str,
-        typer.Argument(metavar="ARCH", help=NETWORK_HELP),
+        typer.Argument(metavar="NETWORK", help=NETWORK_HELP),
     ],
     data: Annotated[
         str,
@@ -97,7 +97,7 @@ def train(
     from nas.networks import made_here
     from nas.study.networks import find_network
     from nas.training import Recipe
-    from nas.training.checkpoint import is_training
+    from nas.training.checkpoint import is_training, read_state
     from nas.training.recipe import TRANSFER
 
     plugins.load_all(plugin)
@@ -176,7 +176,7 @@ def train(
         if trained.test_scores:
             echo(f"  {trained.test_scores.line(loaded.classes)}")
     command = ["nas", "export", str(output), *(["--int8"] if settings.int8 else [])]
-    echo(f"export it:  {join(command)}")
+    echo(f"export it:  {join(command)}{plugins.options_of(read_state(output).plugins)}")
 
 
 def _dumped(scores: Scores | None) -> dict[str, object] | None:

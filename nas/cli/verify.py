@@ -8,20 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.options import JsonOption, PluginOption, StorageOption, StudyArgument
+from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
 from nas.cli.terminal import echo, echo_json
 from nas.defaults import VERIFY_MINUTES
 
 if TYPE_CHECKING:
+    from nas.architecture import Architecture
     from nas.latency import Target
     from nas.latency.measuring.verify import Comparison
 
 
 def verify(
-    study: StudyArgument,
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="NETWORK",
+            help="A study, whose Pareto front is timed, or one network: " + NETWORK_HELP,
+        ),
+    ],
     target: Annotated[
         str | None,
-        typer.Option(help="A target of this machine. Default: the study's.", show_default=False),
+        typer.Option(
+            help="A target of this machine. Default: the study's, otherwise cpu.",
+            show_default=False,
+        ),
     ] = None,
     top: Annotated[
         int | None,
@@ -34,21 +44,29 @@ def verify(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Time a study's Pareto front here; compare with what was predicted."""
+    """Time a study's Pareto front, or a network, here; compare with what was predicted."""
     from nas import plugins
     from nas.cli.measure import show_progress
     from nas.latency import Target
     from nas.latency.measuring.verify import verify as compare
-    from nas.study import Study
+    from nas.networks import made_here
+    from nas.study.networks import find_network, find_study, split_trial
     from nas.study.verified import store_verified
     from nas.support.errors import NasError
 
     if top is not None and top < 1:
         raise NasError(f"--top {top}: must be at least 1")
     plugins.load_all(plugin)
-    loaded = Study.load(study, storage)
-    device = Target.load(target or loaded.settings.target)
-    records = loaded.pareto()[:top]
+    loaded = find_study(study, storage)
+    if loaded is None:
+        found, usual = find_network(study, None, storage)
+        network = made_here(found, "nas verify")
+        _verify_network(network, study, Target.load(target or usual), minutes, as_json)
+        return
+    loaded.load_plugins()
+    device = Target.load(target) if target else loaded.target
+    _, trial = split_trial(study, storage)
+    records = loaded.pareto()[:top] if trial is None else [loaded.record(trial)]
     if not records:
         raise NasError(f"study {loaded.name} has no network to verify")
     with show_progress(minutes * 60) as progress:
@@ -74,6 +92,32 @@ def verify(
         echo(f"warning: {note}", err=True)
     front = f"networks on the Pareto front of {loaded.name}, timed here, against {device.name}"
     _print(done, f"{len(done)} of {len(loaded.pareto())} {front}", device)
+
+
+def _verify_network(
+    network: Architecture, name: str, device: Target, minutes: float, as_json: bool
+) -> None:
+    from nas.cli.measure import show_progress
+    from nas.latency.measuring.verify import verify as compare
+    from nas.support.errors import NasError
+    from nas.support.text import between, significant
+
+    with show_progress(minutes * 60) as progress:
+        (one,), notes = compare([network], device, minutes=minutes, progress=progress)
+    if one is None:
+        raise NasError(f"{name}: {'; '.join(notes)}")
+    if as_json:
+        facts = {k: v for k, v in _facts(0, one).items() if k != "trial"}
+        echo_json({"network": name, "target": device.name, **facts, "warnings": notes})
+        return
+    for note in notes:
+        echo(f"warning: {note}", err=True)
+    low, high = one.predicted.low_ms, one.predicted.high_ms
+    echo(
+        f"{name}: {significant(one.measured_ms)} ms measured here (noise {one.spread:.1%}), "
+        f"{significant(one.predicted.ms)} ms ({between(low, high)}) predicted for {device.name}: "
+        f"{one.error:+.1%}"
+    )
 
 
 def _summary(done: Sequence[tuple[int, Comparison]]) -> dict[str, Any]:

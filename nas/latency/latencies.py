@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -58,8 +58,12 @@ class _Columns(NamedTuple):
     batch: int | None
 
 
-def read_latencies(path: Path) -> Latencies:
-    """The networks and their latencies. Errors: `NasError` with file, row and rule."""
+Finder = Callable[[str], Network]
+
+
+def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
+    """The networks and their latencies. What is neither a published network's name nor a file is
+    looked for `elsewhere`, too. Errors: `NasError` with file, row and rule."""
     text = read_text(path, f"measured {path}").removeprefix("\ufeff")
     try:
         lines = [cells for cells in csv.reader(io.StringIO(text), strict=True) if cells]
@@ -78,7 +82,9 @@ def read_latencies(path: Path) -> Latencies:
         try:
             if len(cells) != len(lines[0]):
                 raise NasError(f"{len(cells)} cells; the file has {len(lines[0])} columns")
-            arch, ms, batch = _row([cell.strip() for cell in cells], columns, path.parent)
+            arch, ms, batch = _row(
+                [cell.strip() for cell in cells], columns, path.parent, elsewhere
+            )
         except NasError as error:
             raise NasError(f"measured {path}: row {number}: {error}") from None
         runs.setdefault(arch.hash, []).append(ms)
@@ -125,7 +131,9 @@ def _columns(header: Sequence[str]) -> tuple[_Columns, list[str]]:
     return columns, [f"ignored columns: {', '.join(ignored)}"] if ignored else []
 
 
-def _row(cells: Sequence[str], columns: _Columns, folder: Path) -> tuple[Network, float, int]:
+def _row(
+    cells: Sequence[str], columns: _Columns, folder: Path, elsewhere: Finder | None
+) -> tuple[Network, float, int]:
     text = cells[columns.value]
     try:
         value = float(text)
@@ -140,7 +148,7 @@ def _row(cells: Sequence[str], columns: _Columns, folder: Path) -> tuple[Network
     ms = -factor / value if factor < 0 else factor * value / int(batch)
     check_latency(ms)
     resolution = cells[columns.resolution] if columns.resolution is not None else ""
-    return _network(cells[columns.network], resolution, folder), ms, int(batch)
+    return _network(cells[columns.network], resolution, folder, elsewhere), ms, int(batch)
 
 
 def _check_plausible(path: Path, unit: str, measured: Sequence[tuple[Network, float]]) -> None:
@@ -155,6 +163,11 @@ def _check_plausible(path: Path, unit: str, measured: Sequence[tuple[Network, fl
             )
 
 
-def _network(name: str, resolution: str, folder: Path) -> Network:
+def _network(name: str, resolution: str, folder: Path, elsewhere: Finder | None) -> Network:
     size = read_resolution(resolution) if resolution else None
-    return find_network(name, size, folders=(folder, Path()))
+    try:
+        return find_network(name, size, folders=(folder, Path()))
+    except NasError:
+        if elsewhere is None or size is not None:
+            raise
+        return elsewhere(name)

@@ -57,7 +57,8 @@ class Metadata(_Strict):
     tool made it without the device, `calibrated` where a model was fitted to published latencies.
     `noise` is the relative error of a typical latency of the table; `weights` are a calibrated
     target's prices of work and `fit` the rest of it, see `nas.latency.model.calibrated`.
-    `throughput` says that latencies are times per image of large batches.
+    `throughput` says that latencies are times per image of large batches. `scales` names a shipped
+    target, whose predictor the table of a few networks only scales.
     """
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -77,6 +78,7 @@ class Metadata(_Strict):
     error: Error | None = None
     noise: Fraction | None = None
     throughput: bool = False
+    scales: Annotated[str, Field(pattern=NAME)] | None = None
     weights: dict[str, Positive] = {}
     fit: str = ""
 

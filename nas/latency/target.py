@@ -10,6 +10,7 @@ from math import exp, log
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from nas.approvals import config_folder
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.defaults import TARGETS_FOLDER
@@ -26,13 +27,15 @@ from nas.latency.lowering.rows import (
 from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.calibrated import Calibrated, Trace
 from nas.latency.model.npu_memory import Memory, network_memory
-from nas.latency.model.predictor import table_predictor
+from nas.latency.model.predictor import table_predictor, timed_networks
+from nas.latency.model.scaled import Scaled, scale
 from nas.support.errors import NasError, one_of
 from nas.support.files import at_home, read_bytes, read_text
 from nas.support.html import Html, table, tag
 from nas.support.resources import shipped
 from nas.support.text import between, significant
 
+SHIPPED = shipped(str(TARGETS_FOLDER))
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
 
@@ -70,11 +73,18 @@ class Target:
     depends on, its `table` (the bytes of the CSV) included, and with nothing else.
     """
 
-    def __init__(self, metadata: Metadata, predictor: KernelPredictor, table: bytes = b"") -> None:
+    def __init__(
+        self,
+        metadata: Metadata,
+        predictor: KernelPredictor,
+        table: bytes = b"",
+        checksum: str | None = None,
+    ) -> None:
+        """`checksum` is that of a target that was kept without its `table`."""
         self.metadata = metadata
         self.predictor = predictor
         self._factor = metadata.error.interval_factor if metadata.error else UNKNOWN_FACTOR
-        self.checksum = _checksum(predictor, metadata, self._factor, table)
+        self.checksum = checksum or _checksum(predictor, metadata, self._factor, table)
         self._kernels: dict[Kernel, float] = {}
         self._traces: dict[tuple[Block, Shape], tuple[Trace, Shape]] = {}
         self._rows: dict[tuple[Block, Shape, bool], tuple[float, bool, Shape]] = {}
@@ -112,12 +122,15 @@ class Target:
     @classmethod
     def load(cls, name: str | Path) -> Target:
         """By the path of a .yaml file, or by name or alias: first among `latency_tables` of the
-        working directory, then among the shipped ones. Errors: `NasError`: file, key, rule."""
+        working directory, then among the user's own, then among the shipped ones. Errors:
+        `NasError`: file, key, rule."""
         path = target_path(name)
         metadata = read_metadata(path)
         table = path.with_suffix(".csv")
         if metadata.provenance != "calibrated":
             data = read_bytes(table, f"table {table}")
+            if metadata.scales is not None:
+                return cls(metadata, scaled_predictor(metadata, table), data)
             return cls(metadata, table_predictor(metadata, table), data)
         try:
             return cls(metadata, Calibrated.from_json(metadata.fit, metadata.weights))
@@ -230,8 +243,37 @@ class Target:
             self._kernels.update(zip(new, self.predictor.kernels_ms(new), strict=True))
 
 
+def own_targets() -> Path:
+    """The folder of the targets that the user has made, wherever that was."""
+    return config_folder() / "targets"
+
+
+def folder_of(name: str) -> Path:
+    """The folder that a target of the user's is made in, or gone on with: the working directory's
+    `latency_tables` where it is there, else the user's own."""
+    here = any((TARGETS_FOLDER / f"{name}{end}").exists() for end in (".yaml", ".csv"))
+    return TARGETS_FOLDER if here else own_targets()
+
+
+def scaled_predictor(metadata: Metadata, table: Path) -> Scaled:
+    """The predictor of the shipped target that `metadata` scales, scaled to the table's networks.
+
+    Errors: `NasError`, also where there is no such target.
+    """
+    base = shipped_target(metadata.scales or "")
+    return scale(base.predictor, *timed_networks(metadata, table))
+
+
+def shipped_target(name: str) -> Target:
+    """The shipped target of that name, whatever the user calls theirs. Errors: `NasError`."""
+    path = SHIPPED / f"{name}.yaml"
+    if not path.exists():
+        raise NasError(f"target {name!r:.60}, which another one scales, is not shipped any more")
+    return Target.load(path)
+
+
 def target_names() -> list[str]:
-    """The names of the targets in the working directory and of the shipped ones, sorted."""
+    """The names of the targets in the working directory, the user's and the shipped ones."""
     return sorted({name for name, _ in _files()})
 
 
@@ -249,6 +291,12 @@ def target_path(name: str | Path) -> Path:
     raise one_of("target", str(name), {known for known, _ in files} | aliases.keys())
 
 
+def shipped_checksum(name: str) -> str | None:
+    """The checksum of the shipped target of that name, None where there is none."""
+    path = SHIPPED / f"{name}.yaml"
+    return Target.load(path).checksum if path.exists() else None
+
+
 def _checksum(predictor: KernelPredictor, metadata: Metadata, factor: float, table: bytes) -> str:
     facts = [predictor.facts(), metadata.precision, metadata.lowering, factor]
     return sha256(json.dumps(facts, sort_keys=True).encode() + table).hexdigest()
@@ -256,7 +304,7 @@ def _checksum(predictor: KernelPredictor, metadata: Metadata, factor: float, tab
 
 def _files() -> Iterator[tuple[str, Path]]:
     """The name and the file of every target: a folder's is part of the name."""
-    for folder in (TARGETS_FOLDER, shipped(str(TARGETS_FOLDER))):
+    for folder in (TARGETS_FOLDER, own_targets(), SHIPPED):
         for path in sorted([*folder.glob("*.yaml"), *folder.glob("*/*.yaml")]):
             yield path.relative_to(folder).with_suffix("").as_posix(), path
 

@@ -1,7 +1,8 @@
-"""A network by whatever names it: a published one, a study, a training's folder or a file."""
+"""A network by whatever names it: a published one, a study or its trial, a training, a file."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from nas.architecture import Architecture, Resolution
@@ -10,6 +11,7 @@ from nas.imported import Network
 from nas.networks import find_network as find_published_or_file
 from nas.networks import made_here
 from nas.references import reference_names
+from nas.study.finalists import read_finalists
 from nas.study.storage.storage import SUFFIX, Storage, locate
 from nas.study.study import Study
 from nas.support.errors import NasError, one_of
@@ -17,14 +19,38 @@ from nas.training.checkpoint import is_training, read_state
 
 
 def find_study(name: str, storage: Storage | str | None = None) -> Study | None:
-    """The study of that name or of a journal's path, without its plugins.
+    """The study of that name or of a journal's path, of STUDY:TRIAL too, without its plugins.
 
     None where there is none, or where a published network has the name.
     """
+    name, _ = split_trial(name, storage)
     where, known = locate(name, storage)
     if name in reference_names() or known not in where.names():
         return None
     return Study.open(where, known)
+
+
+def split_trial(name: str, storage: Storage | str | None = None) -> tuple[str, int | None]:
+    """The study and the trial of STUDY:TRIAL; without a trial whatever else the name is, which is
+    a study's or a file's before it is that."""
+    study, colon, number = name.rpartition(":")
+    if not (study and colon and number.isascii() and number.isdecimal()):
+        return name, None
+    where, whole = locate(name, storage)
+    if os.path.exists(name) or whole in where.names():
+        return name, None
+    return study, int(number)
+
+
+def trained_folder(name: str, storage: Storage | str | None = None) -> Path | None:
+    """The folder of the training that a name means: that folder, or the finalist that a study's
+    trial, or its best finalist, became. None where there is none."""
+    if name not in reference_names() and is_training(name):
+        return Path(name)
+    study, (_, trial) = find_study(name, storage), split_trial(name, storage)
+    finalists = read_finalists(study) if study else []
+    done = [each for each in finalists if not each.pruned and trial in (None, each.record.trial)]
+    return done[0].folder if done else None
 
 
 def find_network(
@@ -32,10 +58,10 @@ def find_network(
 ) -> tuple[Network, str]:
     """The network of that name, and the target that goes with it: its study's, or else the default.
 
-    Of a study it is the best, with the study's plugins loaded; of a training's folder the one that
-    is trained there. `resolution` is the input size of a published network, its own unless given,
-    or of an ONNX file that leaves it open.
-    Errors: `NasError`, with the nearest name where there is no such network.
+    Of a study it is the best, or its trial of that number, with the study's plugins loaded; of a
+    training's folder the one that is trained there. `resolution` is the input size of a published
+    network, its own unless given, or of an ONNX file that leaves it open. Errors: `NasError`, with
+    the nearest name where there is no such network.
     """
     if resolution is not None and name not in reference_names() and not name.endswith(".onnx"):
         raise NasError(
@@ -46,17 +72,20 @@ def find_network(
     if study is None:
         return _without_study(name, resolution, storage), DEFAULT_TARGET
     study.load_plugins()
-    return study.network(study.record()), study.settings.target
+    _, trial = split_trial(name, storage)
+    return study.network(study.record(trial)), study.settings.target
 
 
 def find_networks(name: str, storage: Storage | str | None = None) -> list[Architecture]:
-    """The Pareto front of the study of that name, or the one network that it names otherwise.
+    """The Pareto front of the study of that name, or the one network that anything else names.
 
     Errors: `NasError`, also for a study without a scored network.
     """
     study = find_study(name, storage)
     if study is None:
         return [made_here(_without_study(name, None, storage), "a search")]
+    if (trial := split_trial(name, storage)[1]) is not None:
+        return [study.record(trial).arch]
     front = study.pareto()
     if not front:
         raise NasError(f"study '{study.name}' has no scored network yet")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+from nas.latency import Target
 from nas.plugins import PluginFile
 from nas.space.files import SHIPPED, locate
 from nas.study.storage.journal import ends_whole
 from nas.study.study import Study
+from nas.support.errors import NasError
 
 
 def space_file(space: str | Path) -> PluginFile | None:
@@ -28,6 +30,8 @@ def notices(study: Study) -> list[str]:
             f"space file {begun.path} has changed since study '{study.name}' began; "
             "it goes on with the space that it holds"
         )
+    if (sentence := _target_notice(study)) is not None:
+        sentences.append(sentence)
     path = study.storage.journal(study.name)
     if path and not ends_whole(path):
         sentences.append(
@@ -35,3 +39,17 @@ def notices(study: Study) -> list[str]:
             "kept, and what was being stored is evaluated again"
         )
     return sentences
+
+
+def _target_notice(study: Study) -> str | None:
+    """A sentence where the study's target is no longer what it began with."""
+    try:
+        now = Target.load(study.settings.target).checksum
+    except NasError:
+        return None  # it goes on with what it has kept, or says what is wrong
+    if now == study.settings.target_checksum:
+        return None
+    return (
+        f"target {study.settings.target} has changed since study '{study.name}' began, which goes "
+        f"on with what it was then: nas resume {study.name} --repredict moves it to what it is now"
+    )

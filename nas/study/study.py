@@ -20,6 +20,8 @@ from nas.charts import XY
 from nas.charts.picture import Picture
 from nas.defaults import STUDIES_FOLDER
 from nas.latency import Target
+from nas.latency.kept import keep, restored
+from nas.latency.target import shipped_checksum, shipped_target
 from nas.measures import OBJECTIVES
 from nas.proxies.combine import Combiner
 from nas.pruning.space import PruningSpace
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from nas.study.samplers.cascade import Screen
 
 SETTINGS, OPTIONS, IDENTITY = "nas:settings", "nas:options", "nas:identity"
+TARGET = "nas:target"
 # What spaces that were stored before these settings did without.
 UNBOUND = {"narrowest": 1, "narrowest_share": 0.0}
 
@@ -82,6 +85,8 @@ class Study:
             attributes[OPTIONS] = [
                 [name, values] for name, values in candidates.space.options.items()
             ]
+            if (kept := keep(candidates.target)) is not None:
+                attributes[TARGET] = kept
         names = titles(settings.objectives, settings.score_name)
         storage.create(name, attributes, directions(settings.objectives), names)
         study = cls(storage, name)
@@ -133,12 +138,23 @@ class Study:
 
     @cached_property
     def target(self) -> Target:
-        """The study's target. Errors: `NasError` where its table is not the one it began with."""
+        """The study's target as it was when the study began, whatever became of its table since.
+
+        Errors: `NasError` where its table has changed and the study, of an older hw-nas, has not
+        kept what it predicts.
+        """
+        checksum = self.settings.target_checksum
+        kept = self.log.attributes().get(TARGET)
+        if isinstance(kept, str):
+            return restored(kept, checksum, f"study '{self.name}'")
         target = Target.load(self.settings.target)
-        if target.checksum != self.settings.target_checksum:
+        if target.checksum != checksum:
+            if shipped_checksum(target.name) == checksum:
+                return shipped_target(target.name)
             raise NasError(
                 f"study '{self.name}': the table of target '{target.name}' has changed since the "
-                "study began, so its latencies would not compare; begin a new study"
+                "study began, so its latencies would not compare: "
+                f"nas resume {self.name} --repredict predicts them anew"
             )
         return target
 

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from safetensors import SafetensorError
 
+from nas import plugins
 from nas._version import __version__
+from nas.architecture import Architecture
+from nas.blocks import KINDS
 from nas.data.dataset import DataSet
 from nas.data.options import DataOptions
+from nas.data.registry import READERS, find_reader
+from nas.plugins import PluginFile
 from nas.support.errors import NasError, one_line
 from nas.support.files import inside, read_bytes, read_text, write_whole
 from nas.support.validation import Settings, validated
@@ -76,7 +82,8 @@ class State(Settings):
     """The contents of `training.json`. `tensors` names the file of the last finished epoch; it is
     None once the training is finished. `teacher` and `start` are the identities of the network that
     is learned from and of the weights that it began with, None where it has none. The test metrics
-    are measured once, at the end, and so are the scores of the validation and the test images."""
+    are measured once, at the end, and so are the scores of the validation and the test images.
+    `plugins` are the files that registered a block or the reader of the data."""
 
     architecture: dict[str, Any]
     recipe: Recipe
@@ -91,6 +98,7 @@ class State(Settings):
     test_loss: float | None = None
     validation_scores: Scores | None = None
     test_scores: Scores | None = None
+    plugins: tuple[PluginFile, ...] = ()
     version: str = Field(default=__version__)
 
     @model_validator(mode="after")
@@ -135,9 +143,21 @@ def is_training(folder: str | Path) -> bool:
 
 
 def read_state(folder: Path) -> State:
-    """The state of the training in a folder. Errors: `NasError` where it is missing or damaged."""
+    """The state of the training in a folder, with its plugins loaded. Errors: `NasError` where it
+    is missing or damaged, or where a plugin may not run."""
     path = inside(folder, STATE, f"training {folder}")
-    return validated(State, read_text(path, str(path)), str(path))
+    state = validated(State, read_text(path, str(path)), str(path))
+    plugins.restore(state.plugins, f"training {folder}")
+    return state
+
+
+def plugins_of(arch: Architecture, data: DataSet) -> tuple[PluginFile, ...]:
+    """The loaded plugin files that a training of the network on the data needs."""
+    kinds = {row.kind for row in arch.rows()}
+    readers: list[str] = []
+    with suppress(NasError):  # of data that were made in memory
+        readers.append(find_reader(data.source).name)
+    return plugins.providers((KINDS, kinds), (READERS, readers))
 
 
 def write_state(folder: Path, state: State) -> None:

@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
+from itertools import combinations
+from pathlib import Path
 
+from nas import plugins
 from nas.accuracy.own import append_rows, own_table, read_own
 from nas.accuracy.table import TableRow
 from nas.architecture import Architecture
+from nas.blocks import KINDS
 from nas.data.dataset import DataSet
+from nas.plugins import PluginFile
 from nas.training.recipe import Recipe
+
+MOST_PLUGINS = 3  # whose blocks one network has
 
 
 def remember(data: DataSet, recipe: Recipe, trained: Iterable[tuple[Architecture, float]]) -> None:
     """Adds networks that were trained to the end by the recipe, with validation accuracies in
-    percent, to the data set's table in the working directory."""
-    rows = [TableRow.of(arch, recipe_name(recipe), accuracy) for arch, accuracy in trained]
-    task = f"validation accuracy on {data.source}"
-    append_rows(own_table(data.source, data.checksum), task, recipe.model_dump_json(), rows)
+    percent, to the data set's table in the working directory. Networks with blocks of plugins have
+    a table of their own, which is read where these are loaded."""
+    by_path: dict[Path, list[TableRow]] = {}
+    for arch, accuracy in trained:
+        files = plugins.providers((KINDS, {row.kind for row in arch.rows()}))
+        row = TableRow.of(arch, recipe_name(recipe), accuracy)
+        by_path.setdefault(_path(data, files), []).append(row)
+    for path, rows in by_path.items():
+        task = f"validation accuracy on {data.source}"
+        append_rows(path, task, recipe.model_dump_json(), rows)
 
 
 def remembered(data: DataSet, recipe: Recipe) -> list[tuple[Architecture, float]]:
-    """What the data set's table has of the recipe, with accuracies in percent."""
-    table = read_own(own_table(data.source, data.checksum))
-    rows = [row for row in table.rows if row.recipe == recipe_name(recipe)] if table else []
-    return [(row.architecture(), row.accuracy) for row in rows]
+    """What the data set's tables have of the recipe, with accuracies in percent."""
+    kept = (read_own(_path(data, files)) for files in _sets(plugins.loaded()))
+    rows = [row for table in kept if table for row in table.rows]
+    name = recipe_name(recipe)
+    return [(row.architecture(), row.accuracy) for row in rows if row.recipe == name]
+
+
+def _path(data: DataSet, files: Iterable[PluginFile]) -> Path:
+    """The table of networks whose blocks those plugins registered."""
+    path = own_table(data.source, data.checksum)
+    return path.with_name(path.stem + "".join(f"-{f.sha256[:8]}" for f in files) + path.suffix)
+
+
+def _sets(files: Sequence[PluginFile]) -> Iterator[tuple[PluginFile, ...]]:
+    """Yields what may have registered a network's blocks, nothing first, as they were loaded."""
+    for count in range(min(len(files), MOST_PLUGINS) + 1):
+        yield from combinations(files, count)
 
 
 def recipe_name(recipe: Recipe) -> str:

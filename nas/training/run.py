@@ -42,6 +42,7 @@ from nas.training.checkpoint import (
     is_over,
     is_training,
     kept_epoch,
+    plugins_of,
     read_state,
     restore,
     write_checkpoint,
@@ -148,6 +149,7 @@ class _Run:
             device=str(device),
             teacher=None if teacher is None else teacher.checksum,
             start=None if start is None else start.identity,
+            plugins=plugins_of(arch, data),
         )
 
     def run(self) -> Trained:

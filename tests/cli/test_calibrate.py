@@ -22,7 +22,7 @@ def measured(tmp_path: Path) -> Path:
 def test_a_target_is_made_and_used_at_once(run: Run, measured: Path) -> None:
     code, out, err = run("calibrate", "--target", "mine", "--from", str(measured))
     assert code == 0
-    assert "latency_tables/mine.yaml: mine, runtime not stated, calibrated on 6 networks" in out
+    assert "targets/mine.yaml: mine, runtime not stated, calibrated on 6 networks" in out
     assert "mean error of networks left out of the fit" in out
     assert "nas search --target mine" in out
     assert "warning: --runtime is not given" in err

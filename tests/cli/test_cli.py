@@ -212,7 +212,7 @@ def test_lists(run: Run) -> None:
         (["measure", "--target", "Bad Name"], "'Bad Name' must be of lower-case"),
         (["measure", "--target", "x", "--minutes", "0"], "minutes must be above 0, not 0"),
         (["measure", "--target", "x", "--space", "mobil"], "did you mean 'mobile'"),
-        (["export"], "STUDY"),
+        (["export"], "NETWORK"),
         (["search", "--budgt", "1"], "--budgt"),
     ],
 )

@@ -13,7 +13,7 @@ import yaml
 from commands import Run
 
 from nas.latency.table import read_table
-from nas.latency.target import target_path
+from nas.latency.target import own_targets, target_path
 
 
 def test_a_bundle_there_and_back(run: Run, tmp_path: Path) -> None:
@@ -28,8 +28,8 @@ def test_a_bundle_there_and_back(run: Run, tmp_path: Path) -> None:
     assert code == 0
     assert "1 thread(s), int8" in out
     assert "nas search --target board" in out
-    assert len(read_table(tmp_path / "latency_tables" / "board.csv")) == 9
-    facts = yaml.safe_load((tmp_path / "latency_tables" / "board.yaml").read_text())
+    assert len(read_table(own_targets() / "board.csv")) == 9
+    facts = yaml.safe_load((own_targets() / "board.yaml").read_text())
     assert (facts["precision"], facts["provider"]) == ("int8", "CPUExecutionProvider")
 
 

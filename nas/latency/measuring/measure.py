@@ -6,12 +6,14 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from nas.architecture import Resolution
-from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES, TARGETS_FOLDER
+from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES
 from nas.latency.lowering.rows import BLOCKS, NEUTRAL
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.engines import (
@@ -22,12 +24,15 @@ from nas.latency.measuring.engines import (
 )
 from nas.latency.measuring.plan import SUBJECTS, Sampler, anchors, mixed_network, subjects
 from nas.latency.metadata import NAME, Metadata, read_metadata
-from nas.latency.model.predictor import fitted
+from nas.latency.model.error import error_of
+from nas.latency.model.predictor import fitted, timed_networks
+from nas.latency.model.scaled import left_out
 from nas.latency.runner.batches import ANCHORS, MeasuringProgress, run
 from nas.latency.runner.main import machine_facts
 from nas.latency.runner.timing import CPU, Failure, TimingSettings, full_provider
 from nas.latency.runtimes import find_runtime
 from nas.latency.table import Subject, read_table
+from nas.latency.target import SHIPPED, folder_of, shipped_target
 from nas.networks import network_file
 from nas.support.errors import NasError
 from nas.support.files import check_folder, write_whole
@@ -35,6 +40,7 @@ from nas.support.validation import validated
 
 ONNXRUNTIME = DEFAULT_RUNTIME
 PRECISIONS = ("fp32", "int8")
+QUICK = 64  # networks of a quick table
 # All rows of a table share these settings; the others may change from call to call.
 FIXED = ("runtime", "provider", "threads", "precision")
 
@@ -48,25 +54,29 @@ def measure(
     threads: int = 1,
     precision: str = DEFAULT_PRECISION,
     visits: int = 6,
-    folder: str | Path = TARGETS_FOLDER,
+    folder: str | Path | None = None,
     progress: Callable[[MeasuringProgress], None] | None = None,
     sample: Sampler = mixed_network,
     own: Sequence[Subject] = (),
+    quick: bool = False,
 ) -> tuple[Path, list[str]]:
     """Times networks, blocks and kernels with a runtime and writes NAME.csv and NAME.yaml.
 
     Rows that the table already has are kept and more are added, so a call that was interrupted
     goes on where it stopped; nothing is written before the first batch is done. `sample(seed)`
-    gives the networks to be timed; those of `own` are timed first. `provider` is onnxruntime's.
-    Returns the path of the YAML, which `Target.load` reads, and lines about what is wrong with the
-    machine. Errors: `NasError` for an unusable name, folder, runtime, provider or budget, or a
-    table that was made with other settings.
+    gives the networks to be timed; those of `own` are timed first. `provider` is onnxruntime's. The
+    `folder` is the user's own unless given or unless `latency_tables` has the target. A `quick`
+    table has `QUICK` networks and only scales the predictor of a shipped target. Returns the path
+    of the YAML, which `Target.load` reads, and lines about what is wrong with the machine. Errors:
+    `NasError` for an unusable name, folder, runtime, provider or budget, or a table that was made
+    with other settings.
     """
     check_numbers(threads, visits, precision, minutes)
     cores = os.cpu_count() or threads
     if threads > cores:
         raise NasError(f"threads {threads}: this machine has {cores}")
-    check_folder(Path(folder))
+    place = folder_of(name) if folder is None else Path(folder)
+    check_folder(place)
     engine = None if runtime == ONNXRUNTIME else find_runtime(runtime)
     with failures():
         settings = TimingSettings(full_provider(provider), threads, visits)
@@ -76,8 +86,13 @@ def measure(
             check_precision(engine, precision)
             facts = runtime_facts(engine, settings)
     facts |= {"precision": precision}
-    target, table, metadata = begin(name, Path(folder), facts)
-    plan = planned(table, sample, own)
+    target, table, metadata = begin(name, place, facts)
+    plan, end = planned(table, sample, own), finish
+    if quick:
+        base_of(metadata)
+        if table.exists() and metadata.scales is None:
+            raise NasError(f"{table} is no quick one: go on with it without --quick")
+        plan, end = islice((s for s in plan if s.kind == "network"), QUICK), finish_quick
     notes: list[str] = []
 
     def report(state: MeasuringProgress) -> None:
@@ -91,11 +106,12 @@ def measure(
             entries, load = model_files(Path(models), plan, precision), None
             if engine is not None:
                 entries, load = subject_entries(plan), loader(engine, precision, threads)
-            outcome = run(Path(models), entries, table, settings, minutes, report, SUBJECTS, load)
+            total = QUICK if quick else SUBJECTS
+            outcome = run(Path(models), entries, table, settings, minutes, report, total, load)
         notes = outcome.warnings()
     finally:
         if table.exists() and target.exists():
-            finish(target, metadata, notes)
+            end(target, metadata, notes)
     return target, notes
 
 
@@ -181,5 +197,41 @@ def finish(target: Path, metadata: Metadata, notes: list[str]) -> None:
     machine."""
     said = [note for note in notes if note not in metadata.notes]
     text = "; ".join([*([metadata.notes] if metadata.notes else []), *said])
-    metadata = metadata.model_copy(update={"notes": text})
+    whole = {"scales": None, "sources": ["nas measure"]} if metadata.scales else {}
+    metadata = metadata.model_copy(update={"notes": text, **whole})
     write_whole(target, fitted(metadata, target.with_suffix(".csv")).to_yaml())
+
+
+def base_of(metadata: Metadata) -> str:
+    """The shipped target that a quick table of these settings scales: of the same precision, and
+    as alike as may be in threads. Errors: `NasError` where there is none."""
+    if metadata.provider != CPU:
+        raise NasError("--quick scales the table of a CPU with onnxruntime: leave it out")
+    known = [read_metadata(path) for path in sorted(SHIPPED.glob("*.yaml"))]
+    alike = [
+        each
+        for each in known
+        if (each.provenance, each.provider) == ("measured", CPU)
+        and each.precision == metadata.precision
+    ]
+    if not alike:
+        raise NasError(f"--quick: no shipped target is in {metadata.precision}: leave it out")
+    threads = metadata.threads or 1
+    return min(alike, key=lambda each: abs((each.threads or 1) - threads)).name
+
+
+def finish_quick(target: Path, metadata: Metadata, notes: list[str]) -> None:
+    """Writes the YAML of a target that scales a shipped one, with the error of each network by the
+    scale of the others."""
+    table = target.with_suffix(".csv")
+    base = shipped_target(base_of(metadata))
+    networks, latency_ms = timed_networks(metadata, table)
+    logs = left_out(base.predictor, networks, latency_ms)
+    facts = {
+        "scales": base.name,
+        "sources": ["nas measure --quick", f"scaled from {base.name}"],
+        "notes": "; ".join(notes),
+        "noise": round(float(np.median([row.spread for row in read_table(table)])), 5),
+        "error": error_of(logs, "leave one network out", rows=len(logs)),
+    }
+    write_whole(target, metadata.model_copy(update=facts).to_yaml())

@@ -20,6 +20,7 @@ from nas.latency.runner.batches import ANCHORS
 from nas.latency.runner.main import FACTS, RESULTS
 from nas.latency.runner.timing import CPU, TimingSettings
 from nas.latency.table import Subject, read_table, write_table
+from nas.latency.target import folder_of
 from nas.support.errors import NasError
 from nas.support.files import read_text
 from nas.support.validation import Settings, validated
@@ -89,7 +90,7 @@ def import_results(
     results: Path,
     *,
     name: str | None = None,
-    folder: Path = TARGETS_FOLDER,
+    folder: Path | None = None,
     precision: str = DEFAULT_PRECISION,
     threads: int = 1,
 ) -> tuple[Path, list[str]]:
@@ -119,7 +120,7 @@ def import_results(
             "threads": threads,
             "date": date.today().isoformat(),
         }
-    target, table, metadata = begin(name, folder, facts)
+    target, table, metadata = begin(name, folder or folder_of(name), facts)
     if table.exists():
         lost = {row.subject for row in read_table(table)} - {row.subject for row in rows}
         if lost:

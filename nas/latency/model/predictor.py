@@ -104,6 +104,11 @@ class _Facts(Settings):
         return self
 
 
+def read_facts(data: Any, source: str) -> Predictor:
+    """The predictor of what `Predictor.facts` gave. Errors: `NasError` with the rule it breaks."""
+    return Predictor.of_facts(validated(_Facts, data, source).model_dump())
+
+
 def table_predictor(metadata: Metadata, table: Path) -> Predictor:
     """The predictor of a measured target: as stored, or fitted anew where the table has changed.
 
@@ -116,6 +121,13 @@ def table_predictor(metadata: Metadata, table: Path) -> Predictor:
     with suppress(NasError):  # in a folder that cannot be written it is fitted each time
         _store(predictor, metadata, table)
     return predictor
+
+
+def timed_networks(metadata: Metadata, table: Path) -> tuple[list[tuple[Kernel, ...]], Vector]:
+    """The networks of a table, each as its kernels, and their latencies in ms."""
+    rows = [row for row in read_table(table) if row.subject.kind == "network"]
+    kernels = [row.subject.kernels(metadata.lowering) for row in rows]
+    return kernels, np.array([row.latency_ms for row in rows])
 
 
 def fitted(metadata: Metadata, table: Path) -> Metadata:

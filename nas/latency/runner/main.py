@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -18,15 +17,13 @@ import onnxruntime
 
 from .batches import Entry, MeasuringProgress, run, write_whole
 from .layout import lowering
+from .machine import processor
 from .timing import CPU, Failure, TimingSettings, full_provider
 
 MANIFEST, RESULTS, FACTS = "manifest.json", "results.csv", "results.json"
 FORMAT = 1
 # The oldest versions that can run it; onnxruntime 1.8 is the first with opset 14.
 NEEDED = {"numpy": (1, 15), "onnxruntime": (1, 8)}
-# The processor features that decide a convolution's speed, in Linux's names for x86 and ARM.
-FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16",
-         "amx_int8", "neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve")  # fmt: skip
 
 
 def main() -> None:
@@ -112,7 +109,7 @@ def _entry(facts: Any) -> Entry:
 
 def machine_facts(settings: TimingSettings) -> dict[str, Any]:
     """The facts that a target keeps of the machine it was measured on and of the settings."""
-    device, flags = _processor()
+    device, flags = processor()
     if settings.provider != CPU:
         device = _graphics() or device
     return {
@@ -127,18 +124,6 @@ def machine_facts(settings: TimingSettings) -> dict[str, Any]:
     }
 
 
-def _processor() -> tuple[str, list[str]]:
-    """The name of the board, or else of the processor, and those `FLAGS` that it has."""
-    known: dict[str, str] = {}
-    for line in _read("/proc/cpuinfo").splitlines():
-        key, _, value = line.partition(":")
-        known.setdefault(key.strip(), value.strip())
-    board = _read("/proc/device-tree/model").strip("\0\n ")
-    name = board or known.get("model name") or platform.processor() or platform.machine()
-    has = f"{known.get('flags', '')} {known.get('Features', '')}".split()
-    return name, [flag for flag in FLAGS if flag in has]
-
-
 def _graphics() -> str:
     """The name of an NVIDIA card; empty where there is none or `nvidia-smi` cannot be run."""
     words = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
@@ -147,13 +132,6 @@ def _graphics() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return said.decode().splitlines()[0].strip() if said.strip() else ""
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _print(progress: MeasuringProgress) -> None:
