@@ -153,8 +153,8 @@ def main() -> None:
             ("largest resident memory", "peak", "GiB"),
         ):
             print(f"| {label} | {first[key]:.2f} {unit} | {second[key]:.2f} {unit} |")
-        for what, rate in second["alone"].items():
-            print(f"| {what} alone, images a second | | {rate:.0f} |")
+        for what, alone in second["alone"].items():
+            print(f"| {what} alone, images a second | | {alone:.0f} |")
 
 
 if __name__ == "__main__":

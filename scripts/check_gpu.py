@@ -79,6 +79,7 @@ class Checks:
             exported = export_trained(done, self.data, Path(folder, "m.onnx"))
         assert self.first is not None
         assert abs(done.loss - self.first.loss) < 0.05 * self.first.loss
+        assert exported.accuracy is not None
         assert abs(exported.accuracy - done.accuracy) < 0.01
         return f"stopped after 2 of 4 epochs; ONNX {exported.accuracy:.1%} by onnxruntime"
 

@@ -127,9 +127,7 @@ class Case:
     def renormed(self, module: Network) -> Network:
         """The module, its norms' statistics estimated anew on as many images as ours are."""
         some = self.data.train.take(np.arange(128))
-        estimate(
-            module, self.bench().normalise(Pixels(some, self.parent.arch.resolution, CPU).pixels)
-        )
+        estimate(module, self.bench().normalise(Pixels(some, self.parent.arch.resolution, CPU)[:]))
         return module.eval()
 
     def accuracy(self, arch: Architecture, module: Network) -> float:
@@ -269,7 +267,7 @@ def write_images(folder: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, part, count in (("t10k", data.test, TEST), ("train", data.train, IMAGES)):
         some = part.take(rng.permutation(len(part.labels))[:count])
-        for what, array in _arrays(some.pixels[:, 0], some.labels):
+        for what, array in _arrays(np.asarray(some.pixels)[:, 0], some.labels):
             head = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(
                 f">{array.ndim}I", *array.shape
             )

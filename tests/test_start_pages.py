@@ -15,7 +15,7 @@ from PIL import Image
 
 from nas import plugins
 from nas.latency import Target
-from nas.latency.latencies import find_network
+from nas.networks import find_network
 from nas.support.registry import transaction
 
 PAGES = sorted((Path(__file__).parents[1] / "docs" / "start").glob("*.md"))

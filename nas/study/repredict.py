@@ -72,5 +72,5 @@ def _again(study: Study, made: Study, trial: Stored) -> FrozenTrial:
         values=values,
         user_attrs={TRIAL: facts},
         system_attrs={k: v for k, v in trial.notes.items() if not k.startswith(CONSTRAINTS)},
-        **({"constraints": limits} if limits else {}),
+        constraints=limits or None,
     )

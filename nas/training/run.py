@@ -18,7 +18,6 @@ from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
 from nas.support.errors import NasError
 from nas.support.files import check_folder
-from nas.support.memory import return_large_blocks
 from nas.support.ownership import owned
 from nas.support.plain_torch import plain_torch
 from nas.support.signals import stop_on_signal
@@ -113,7 +112,6 @@ def train(
     that does not fit the data, a folder with another training, or a loss that is no number.
     """
     where = device_of(device)
-    return_large_blocks()
     return _Run(arch, data, recipe or Recipe(), output, where, teacher, start, progress).run()
 
 
