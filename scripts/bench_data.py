@@ -146,15 +146,15 @@ def main() -> None:
             )
             runs.append(json.loads(done.stdout))
         first, second = runs
-        for label, key, unit in (
+        for what, key, unit in (
             ("start, reading and decoding", "reading", "s"),
             ("mean and deviation of the pixels", "moments", "s"),
             ("training, images a second", "rate", ""),
             ("largest resident memory", "peak", "GiB"),
         ):
-            print(f"| {label} | {first[key]:.2f} {unit} | {second[key]:.2f} {unit} |")
-        for what, alone in second["alone"].items():
-            print(f"| {what} alone, images a second | | {alone:.0f} |")
+            print(f"| {what} | {first[key]:.2f} {unit} | {second[key]:.2f} {unit} |")
+        for part, alone in second["alone"].items():
+            print(f"| {part} alone, images a second | | {alone:.0f} |")
 
 
 if __name__ == "__main__":
