@@ -16,6 +16,7 @@ from nas.graph import Graph, Node, Shape
 from nas.graph_costs import graph_cost
 from nas.support.errors import NasError, one_of, shown
 from nas.support.html import Html, table
+from nas.support.text import whole_number
 
 FORMAT = 1
 FIRST_ATTRIBUTES = 13  # of a node, when hashes were first stored
@@ -25,6 +26,19 @@ MAX_ROWS, MAX_STAGES, MAX_RESOLUTION, MAX_CHANNELS, MAX_MAP = 2000, 256, 4096, 6
 COLUMNS = ("row", "block", "settings", "output", "parameters", "multiply-adds")
 Rows = tuple[Block, ...]
 Value = TypeVar("Value")
+
+
+Resolution = int | tuple[int, int]
+
+
+def read_resolution(text: str) -> Resolution:
+    """A resolution from outside: a number, or HEIGHTxWIDTH. Errors: `NasError` with the rule."""
+    sizes = [whole_number(size) or 0 for size in text.lower().split("x")]
+    if len(sizes) > 2 or not all(0 < size <= MAX_RESOLUTION for size in sizes):
+        rule = f"a number or HEIGHTxWIDTH, of 1 to {MAX_RESOLUTION}"
+        raise NasError(f"resolution must be {rule}, not {text!r:.40}")
+    height, width = sizes[0], sizes[-1]
+    return height if height == width else (height, width)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -242,7 +256,7 @@ def _identity(node: Node) -> tuple[object, ...]:
     """The values of a node; of later attributes only those that are set, so that the hash of a
     network without them is what it was before there were such attributes."""
     later = zip(node._fields[FIRST_ATTRIBUTES:], node[FIRST_ATTRIBUTES:], strict=True)
-    return (*node[:FIRST_ATTRIBUTES], *((name, value) for name, value in later if value))
+    return (*node[:FIRST_ATTRIBUTES], *((k, v) for k, v in later if v != Node._field_defaults[k]))
 
 
 def _row_to_dict(row: Block) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Branches(nn.Module):
         channels: int,
         out: int,
         kernel: tuple[int, int],
-        stride: int,
+        stride: tuple[int, int],
         padding: tuple[int, int],
         *,
         groups: int,
@@ -45,7 +45,7 @@ class Branches(nn.Module):
         parts = OrderedDict((f"full{i}", normed(kernel, padding)) for i in range(branches))
         if kernel != (1, 1):
             parts["point"] = normed((1, 1), (0, 0))
-        if channels == out and stride == 1:
+        if channels == out and stride == (1, 1):
             parts["identity"] = nn.Sequential(OrderedDict(norm=nn.BatchNorm2d(out)))
         self.parts = nn.ModuleDict(parts)
 

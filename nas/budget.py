@@ -33,7 +33,8 @@ def parse_budget(text: str) -> Budget:
         raise NasError(f"budget {shown(text)}: a number and a unit are needed, such as {EXAMPLES}")
     unit = parse_unit(match[2]) if match[2] else None
     if unit is None:
-        raise NasError(f"budget {shown(text)}: unknown unit '{match[2]}'; write it as {EXAMPLES}")
+        wrong = f"unknown unit '{match[2]}'" if match[2] else "a unit is needed"
+        raise NasError(f"budget {shown(text)}: {wrong}; write it as {EXAMPLES}")
     measure, scale = unit
     limit = float(match[1]) * scale
     if not 0 < limit < float("inf"):

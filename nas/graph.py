@@ -33,8 +33,17 @@ Op = Literal[
     "swap",
     "shuffle",
     "activate",
+    # Only in networks of other programs, which no builder writes:
+    "deconv",
+    "pad",
+    "resize",
+    "reshape",
+    "softmax",
+    "unread",
 ]
-Act = Literal["relu", "relu6", "hswish", "hsigmoid", "sigmoid", "silu"]
+Act = Literal[
+    "relu", "relu6", "hswish", "hsigmoid", "sigmoid", "silu", "gelu", "tanh", "leaky_relu"
+]
 ACTIVATIONS: tuple[Act, ...] = get_args(Act)
 
 
@@ -42,6 +51,11 @@ class Node(NamedTuple):
     """One operation: its inputs (indices of earlier nodes), its output shape and its attributes.
 
     `branches` above 0 is a re-parameterised convolution: see `Builder.conv`.
+    `after` is the padding below and to the right where it is not `padding`, which is that above and
+    to the left; `slope` that of a leaky ReLU; `fill` what a pad adds; `mode` how a resize computes
+    values ("nearest", "linear", or "corners": linear with corners aligned) and the name of an
+    operation that was not read, of which only the shape is known. Averages are over padded zeros
+    too if they are `counted`. A softmax is over the dimension `start`.
     """
 
     op: Op
@@ -49,7 +63,7 @@ class Node(NamedTuple):
     inputs: tuple[int, ...]
     shape: Shape
     kernel: tuple[int, int] = (1, 1)
-    stride: int = 1
+    stride: Size = 1
     padding: tuple[int, int] = (0, 0)
     groups: int = 1
     norm: bool = False
@@ -58,13 +72,31 @@ class Node(NamedTuple):
     start: int = 0
     ceil: bool = False
     branches: int = 0
+    after: tuple[int, int] | None = None
+    dilation: tuple[int, int] = (1, 1)
+    mode: str = ""
+    slope: float = 0.01
+    fill: float = 0.0
+    counted: bool = True
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Vertical and horizontal stride."""
+        return _pair(self.stride)
+
+    @property
+    def pads(self) -> tuple[int, int, int, int]:
+        """Padding above, to the left, below, to the right."""
+        return (*self.padding, *(self.after or self.padding))
 
 
 class Graph(NamedTuple):
-    """Nodes in execution order. Node 0 is the input; `output` is the index of the result."""
+    """Nodes in execution order. Node 0 is the input; `output` is the index of the result, `others`
+    those of further results."""
 
     nodes: tuple[Node, ...]
     output: int
+    others: tuple[int, ...] = ()
 
     @property
     def input_shape(self) -> Shape:

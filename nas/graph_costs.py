@@ -47,6 +47,10 @@ def node_cost(node: Node, input_shape: Shape) -> tuple[int, int]:
             weights = c * (input_shape[0] // node.groups) * node.kernel[0] * node.kernel[1]
             params = weights + (c if node.bias else 0) + (2 * c if node.norm else 0)
             return params, weights * node.shape[1] * node.shape[2]
+        case "deconv":
+            weights = input_shape[0] * (c // node.groups) * node.kernel[0] * node.kernel[1]
+            params = weights + (c if node.bias else 0) + (2 * c if node.norm else 0)
+            return params, weights * input_shape[1] * input_shape[2]
         case "linear":
             weights = c * input_shape[0] * input_shape[1] * input_shape[2]
             return weights + (c if node.bias else 0), weights
@@ -55,6 +59,10 @@ def node_cost(node: Node, input_shape: Shape) -> tuple[int, int]:
         case "input" | "maxpool" | "avgpool" | "gap" | "add" | "multiply" | "zero" | "swap":
             return 0, 0
         case "concat" | "concat_rows" | "slice" | "slice_rows" | "shuffle":
+            return 0, 0
+        case "pad" | "resize" | "reshape" | "softmax":
+            return 0, 0
+        case "unread":  # whoever shows costs says what they leave out
             return 0, 0
         case op:
             assert_never(op)
@@ -68,7 +76,8 @@ def graph_cost(graph: Graph) -> Cost:
     for i, node in enumerate(nodes):
         for j in node.inputs:
             last_use[j] = i
-    last_use[graph.output] = len(nodes)
+    for i in (graph.output, *graph.others):
+        last_use[i] = len(nodes)
     sizes = []
     for i, node in enumerate(nodes):
         (c, h, w), inputs = node.shape, node.inputs

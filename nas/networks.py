@@ -1,4 +1,4 @@
-"""A network by a published one's name, or by a file: an architecture's JSON, or nas' export.
+"""A network by a published one's name, or by a file: JSON, nas' export, any ONNX.
 
 `nas.study.networks` finds studies and trainings too, and falls back on this.
 """
@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, Resolution
+from nas.imported import ImportedNetwork, Network
 from nas.references import meant, reference, reference_names
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
@@ -19,31 +20,60 @@ SUFFIXES = (".json", ".onnx", ".tflite")
 
 def find_network(
     name: str,
-    resolution: int | None = None,
+    resolution: Resolution | None = None,
     *,
     folders: Sequence[Path] = (Path(),),
     others: Iterable[str] = (),
-) -> Architecture:
+) -> Network:
     """The network of that name or a usual synonym of it, or of the file in one of the `folders`.
 
-    `resolution` is the input size of a published network, its own unless given. `others` are
-    further names that an unknown one may have meant. Errors: `NasError`.
+    `resolution` is the input size of a published network, its own unless given, or that of an ONNX
+    file that leaves it open. `others` are further names that an unknown one may have meant. Errors:
+    `NasError`.
     """
     published = meant(name)
     if published == name:
-        return reference(name, resolution=resolution)
+        return reference(name, resolution=_square(resolution, name))
     paths = [folder / name for folder in folders if name]
     path = next((path for path in paths if os.path.exists(path)), None)
     if path is None and published:
-        return reference(published, resolution=resolution)
+        return reference(published, resolution=_square(resolution, published))
     if path is None:
         if Path(name).suffix not in SUFFIXES:
             raise one_of("network", name, [*reference_names(), *others])
         path = paths[-1]
+    return network_file(path, resolution)
+
+
+def _square(resolution: Resolution | None, name: str) -> int | None:
+    """The size of a published network's input. Errors: `NasError` for one that is not square."""
+    if isinstance(resolution, tuple):
+        raise NasError(f"resolution {'x'.join(map(str, resolution))}: {name} has a square input")
+    return resolution
+
+
+def network_file(path: Path, resolution: Resolution | None = None) -> Network:
+    """The network of a file, whoever wrote it; `resolution` as for `find_network`. Errors:
+    `NasError`."""
+    if path.suffix == ".onnx" and _metadata(path) is None:
+        from nas.formats.onnx_import import read_onnx
+
+        return read_onnx(
+            path, (resolution, resolution) if isinstance(resolution, int) else resolution
+        )
     arch = read_network(path)
     if resolution not in (None, arch.resolution):
         raise NasError(f"resolution must be the file's, {arch.resolution}, not '{resolution}'")
     return arch
+
+
+def made_here(network: Network, what: str) -> Architecture:
+    """The network itself, where nas wrote it. Errors: `NasError` that says `what` needs that."""
+    if isinstance(network, ImportedNetwork):
+        raise NasError(
+            f"{network.name} was not written by nas, so it has no architecture, which {what} needs"
+        )
+    return network
 
 
 def read_network(path: Path) -> Architecture:
@@ -54,6 +84,8 @@ def read_network(path: Path) -> Architecture:
     match path.suffix:
         case ".onnx":
             text = _metadata(path)
+            if text is None:
+                raise _not_ours(path)
         case ".tflite":
             text = _tflite_metadata(path)
         case _:
@@ -64,20 +96,14 @@ def read_network(path: Path) -> Architecture:
         raise NasError(f"{path}: {error}") from None
 
 
-def _metadata(path: Path) -> str:
-    """The architecture's JSON in an ONNX file."""
-    import onnx
+def _metadata(path: Path) -> str | None:
+    """The architecture's JSON in an ONNX file; None where another program wrote it."""
+    from nas.formats.onnx_import.loading import parsed
 
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except OSError as error:
-        raise NasError(f"{path}: {error.strerror}") from None
-    except Exception:  # protobuf has an error of its own for every kind of damage
-        raise NasError(f"{path}: not an ONNX file") from None
-    for entry in model.metadata_props:
+    for entry in parsed(path).metadata_props:
         if entry.key == "architecture":
             return str(entry.value)
-    raise _not_ours(path)
+    return None
 
 
 def _tflite_metadata(path: Path) -> str:

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from functools import lru_cache
 from itertools import islice
-from typing import assert_never
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nas.architecture import Architecture, Rows
 from nas.branches import Branches
 from nas.graph import Act, Graph, Node, Shape
+from nas.support.errors import NasError
 from nas.support.plain_torch import plain_torch
 
 
@@ -86,30 +88,72 @@ class Swap(nn.Module):
         return f"dim={self.dim}"
 
 
+class Softmax(nn.Module):
+    """Softmax over dimension `dim`."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.softmax(self.dim)
+
+
+class Reshape(nn.Module):
+    """The values of each image in another shape."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(len(x), *self.shape)
+
+
+class MeanPool(nn.Module):
+    """Average pooling over padding (left, right, top, bottom) whose zeros do not count."""
+
+    def __init__(
+        self, kernel: tuple[int, int], stride: tuple[int, int], pads: tuple[int, int, int, int]
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride, self.pads = kernel, stride, pads
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside = functional.pad(torch.ones_like(x[:1, :1]), self.pads)
+        total, share = (
+            functional.avg_pool2d(t, self.kernel, self.stride)
+            for t in (functional.pad(x, self.pads), inside)
+        )
+        return total / share
+
+
 class GraphModule(nn.Module):
-    """Executes a graph node by node; every operation is a submodule under its node's name."""
+    """Executes a graph node by node; every operation is a submodule under its node's name.
+
+    Gives the result; a tuple of all results where there are several.
+    """
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
-        self.output = graph.output
+        self.outputs = (graph.output, *graph.others)
         self._plan: list[tuple[str, tuple[int, ...]]] = []
         self._free: list[tuple[int, ...]] = []
         last_use = {j: i for i, node in enumerate(graph.nodes) for j in node.inputs}
         for i, node in enumerate(graph.nodes[1:], start=1):
             self.add_module(node.name, _operation(node, graph.nodes[node.inputs[0]].shape))
             self._plan.append((node.name, node.inputs))
-            unused = {j for j in node.inputs if last_use[j] == i and j != graph.output}
+            unused = {j for j in node.inputs if last_use[j] == i and j not in self.outputs}
             self._free.append(tuple(unused))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         values: list[Tensor | None] = [x]
         for (name, inputs), free in zip(self._plan, self._free, strict=True):
             values.append(self._modules[name](*[values[i] for i in inputs]))  # type: ignore[misc]
             for i in free:
                 values[i] = None
-        result = values[self.output]
-        assert result is not None
-        return result
+        results = tuple(values[i] for i in self.outputs)
+        return results if len(results) > 1 else results[0]
 
 
 class Network(nn.Module):
@@ -163,7 +207,7 @@ def _initialise(network: Network) -> Network:
 
 def _operation(node: Node, input_shape: Shape) -> nn.Module:
     """The submodule of one node; a convolution with norm or activation is a small Sequential."""
-    if node.op == "conv":  # one template for maps of every size and number of channels
+    if node.op == "conv" and not node.branches:  # one template for every size and all channels
         one = node._replace(name="", inputs=(), shape=(1, 1, 1), groups=1)
         return _sized(_fresh(_template(one, (1, 1, 1))), node, input_shape[0])
     return _fresh(_template(node._replace(name="", inputs=()), input_shape))
@@ -211,25 +255,47 @@ def _sized(chain: nn.Module, node: Node, channels: int) -> nn.Module:
 def _template(node: Node, input_shape: Shape) -> nn.Module:
     """What `_operation` copies. Its weights have no memory, as `build` gives them their values."""
     c, padding = node.shape[0], node.padding
+    top, left, bottom, right = node.pads
     core: OrderedDict[str, nn.Module] = OrderedDict()
+    if node.after and node.op in ("conv", "maxpool", "avgpool"):
+        fill = -torch.inf if node.op == "maxpool" else 0.0
+        core["pad"] = nn.ConstantPad2d((left, right, top, bottom), fill)
+        padding = (0, 0)
     match node.op:
         case "conv":
-            window = (input_shape[0], c, node.kernel, node.stride, padding)
+            window = (input_shape[0], c, node.kernel, node.strides, (padding[0], padding[1]))
             groups, device = node.groups, "meta"
             core["conv"] = (
                 Branches(*window, groups=groups, branches=node.branches, device=device)
                 if node.branches
-                else nn.Conv2d(*window, groups=groups, bias=node.bias, device=device)
+                else nn.Conv2d(*window, node.dilation, groups=groups, bias=node.bias, device=device)
             )
         case "linear":
             features = input_shape[0] * input_shape[1] * input_shape[2]
             core["flatten"] = nn.Flatten()
             core["linear"] = nn.Linear(features, c, bias=node.bias, device="meta")
             core["unflatten"] = nn.Unflatten(1, (c, 1, 1))
+        case "deconv":
+            core["conv"] = nn.ConvTranspose2d(
+                input_shape[0],
+                c,
+                node.kernel,
+                node.strides,
+                padding,
+                (top - bottom, left - right),
+                groups=node.groups,
+                bias=node.bias,
+                dilation=node.dilation,
+                device="meta",
+            )
         case "maxpool":
-            return nn.MaxPool2d(node.kernel, node.stride, padding, ceil_mode=node.ceil)
+            core["pool"] = nn.MaxPool2d(
+                node.kernel, node.strides, padding, node.dilation, ceil_mode=node.ceil
+            )
+        case "avgpool" if node.counted or not node.after:
+            core["pool"] = nn.AvgPool2d(node.kernel, node.strides, padding, node.ceil, node.counted)
         case "avgpool":
-            return nn.AvgPool2d(node.kernel, node.stride, padding)
+            return MeanPool(node.kernel, node.strides, (left, right, top, bottom))
         case "gap":
             return nn.AdaptiveAvgPool2d(1)
         case "add":
@@ -250,6 +316,21 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
             return Swap(node.start + 1)
         case "shuffle":
             return nn.ChannelShuffle(node.groups)
+        case "pad":
+            return nn.ConstantPad2d((left, right, top, bottom), node.fill)
+        case "resize":
+            linear = node.mode != "nearest"
+            return nn.Upsample(
+                size=node.shape[1:],
+                mode="bilinear" if linear else "nearest",
+                align_corners=node.mode == "corners" if linear else None,
+            )
+        case "reshape":
+            return Reshape(node.shape)
+        case "softmax":
+            return Softmax(node.start + 1)
+        case "unread":
+            raise NasError(f"{node.mode} was not read, so the network cannot be run")
         case "activate":
             pass
         case "input":
@@ -259,11 +340,11 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
     if node.norm:
         core["norm"] = nn.BatchNorm2d(c)
     if node.act is not None:
-        core["act"] = _activation(node.act)
-    return Chain(core)
+        core["act"] = _activation(node.act, node.slope)
+    return core.popitem()[1] if list(core) == ["pool"] else Chain(core)
 
 
-def _activation(act: Act) -> nn.Module:
+def _activation(act: Act, slope: float) -> nn.Module:
     match act:
         case "relu":
             return nn.ReLU()
@@ -277,6 +358,12 @@ def _activation(act: Act) -> nn.Module:
             return nn.Sigmoid()
         case "silu":
             return nn.SiLU()
+        case "gelu":
+            return nn.GELU()
+        case "tanh":
+            return nn.Tanh()
+        case "leaky_relu":
+            return nn.LeakyReLU(slope)
         case other:
             assert_never(other)
 

@@ -43,6 +43,11 @@ def test_refuses_what_is_no_budget(text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_number_alone_wants_a_unit() -> None:
+    with pytest.raises(NasError, match=r"budget '5': a unit is needed; write it as 300MFLOPs"):
+        parse_budget("5")
+
+
 def test_refuses_two_limits_of_one_measure() -> None:
     with pytest.raises(NasError, match=r"'300M' and '0\.2GFLOPs'"):
         parse_budgets(["300M", "8ms", "0.2GFLOPs"])

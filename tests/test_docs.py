@@ -1,17 +1,23 @@
 """What the documents show is read and run."""
 
+import json
 import re
 import runpy
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
 import pytest
+import torch
 import yaml
 from typer.main import get_command
 
 from nas.cli.main import app
+from nas.formats.verified import export_onnx
 from nas.space import SearchSpace
 from nas.space.files import space_names
+from nas.testing.numerics import randomise
+from nas.torch_module import build
 from nas.training import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +61,26 @@ def test_the_table_of_criteria_is_the_registrys() -> None:
     text = (DOCS / "pruning.md").read_text()
     script = runpy.run_path(str(ROOT / "scripts" / "make_criteria_doc.py"))
     assert script["rewritten"](text) == text
+
+
+def test_the_script_that_runs_an_exported_network_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arch = SearchSpace.load("small").sample(0)
+    module = randomise(build(arch, seed=0))
+    monkeypatch.chdir(tmp_path)
+    scripts = re.findall(r"```python\n(.*?)```", (DOCS / "deploying.md").read_text(), re.DOTALL)
+    (script,) = [each for each in scripts if "onnxruntime" in each]
+    told = {"classes": [f"class {i}" for i in range(arch.classes)], "mean": [0.5, 0.4, 0.3]}
+    metadata = {k: json.dumps(v) for k, v in (told | {"deviation": [0.2, 0.3, 0.4]}).items()}
+    export_onnx(arch, tmp_path / "model.onnx", module, metadata=metadata)
+    values: dict[str, Any] = {}
+    exec(script, values)  # the reader's words
+    pixels = torch.from_numpy(values["photo"]).permute(2, 0, 1)[None] / 255
+    mean, deviation = (torch.tensor(v).view(1, 3, 1, 1) for v in ([0.5, 0.4, 0.3], [0.2, 0.3, 0.4]))
+    with torch.no_grad():
+        best = int(module((pixels - mean) / deviation).argmax())
+    assert capsys.readouterr().out == f"class {best}\n"
 
 
 def test_every_proxy_is_in_the_table_of_the_document() -> None:

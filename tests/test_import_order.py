@@ -19,10 +19,10 @@ ROOT = Path(nas.__file__).parent
 ORDER = [
     {"_version", "support", "defaults", "measures", "budget", "approvals", "plugins"},
     {"charts"},
-    {"graph", "graph_costs"},
+    {"graph", "graph_costs", "graph_json"},
     {"blocks"},
     {"architecture"},
-    {"branches", "references", "costs", "torch_module"},
+    {"branches", "references", "costs", "torch_module", "imported"},
     {"formats", "space", "networks"},
     {"latency", "proxies", "data"},
     {"accuracy"},

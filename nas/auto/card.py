@@ -19,6 +19,9 @@ COLUMNS = ("network", "accuracy", "latency ms", "MMACs", "Mparams")
 
 def accuracy_line(result: Result, data: DataSet) -> str:
     """The accuracy on images that nothing was chosen by, with its interval."""
+    seen = ""
+    if result.winner.pruned and result.parent_data != data.checksum:
+        seen = "; its parent was trained on other images and may have seen these"
     if result.trained.test is None or data.test is None:
         count = len(data.validation.labels)
         return (
@@ -29,7 +32,7 @@ def accuracy_line(result: Result, data: DataSet) -> str:
     low, high = interval_of(result.trained.test.accuracy, count)
     return (
         f"{result.trained.test.accuracy:.1%} (90% interval {low:.1%} to {high:.1%}) of {count} "
-        "test images, which nothing was chosen by"
+        f"test images, which nothing was chosen by{seen}"
     )
 
 
@@ -53,11 +56,17 @@ def verdict(compared: Sequence[Compared]) -> str:
     )
 
 
+def _name(each: Compared) -> str:
+    if each.by_hand:
+        return f"by hand: {each.by_hand}"
+    return f"{'pruned, ' if each.pruned else ''}trial {each.record.trial}"
+
+
 def compared_rows(result: Result) -> list[tuple[str, str, str, str, str]]:
     """Name, accuracy after the brief training, latency, MMACs, Mparams of what was compared."""
     return [
         (
-            f"by hand: {each.by_hand}" if each.by_hand else f"trial {each.record.trial}",
+            _name(each),
             f"{each.accuracy:.2%}",
             significant(each.record.latency_ms),
             significant(each.record.macs / 1e6),

@@ -17,6 +17,7 @@ SPARE = 0.08
 TRIALS_A_SECOND = 60  # scored, with all that goes with it; a slow core
 TRIALS, FEWEST_TRIALS = 5000, 300
 LEARNED, FINALISTS_TRAINED = 18, 4
+CHILDREN, CHILDREN_A_SECOND = 300, 4  # of a trained network, looked at when it is pruned
 BRIEF_EPOCHS = 9
 MORE = 1.5  # times the brief training: less is not worth another one
 FEWEST_BRIEF_STEPS = 60  # of a brief training; fewer tell nothing
@@ -26,7 +27,8 @@ Minutes = Annotated[float, Field(gt=0, le=60 * 24 * 365, allow_inf_nan=False)]
 
 
 class Asked(Settings):
-    """What the command was given; another one may not go on with the same output."""
+    """What the command was given; another one may not go on with the same output. `parent` is the
+    folder of a training whose network is pruned, too."""
 
     data: str
     options: DataOptions
@@ -36,6 +38,7 @@ class Asked(Settings):
     space: str
     minutes: Minutes | None
     seed: int
+    parent: str | None = None
 
 
 class Plan(Settings):
@@ -54,6 +57,13 @@ class Plan(Settings):
     def brief_seconds(self) -> float:
         """How long one brief training takes, by the estimate."""
         return seconds_of(self.brief, self.brief.images or 0, self.seconds_an_image)
+
+
+def children(minutes: float | None) -> int:
+    """How many children of a trained network are looked at."""
+    if minutes is None:
+        return CHILDREN
+    return round(min(CHILDREN, max(40, SEARCH * 60 * minutes * CHILDREN_A_SECOND)))
 
 
 def seconds_of(recipe: Recipe, images: int, seconds_an_image: float, validation: int = 0) -> float:

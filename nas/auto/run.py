@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from nas.auto.plan import (
     Asked,
     Plan,
     affordable_seconds,
+    children,
     final_recipe,
     planned,
 )
@@ -37,6 +38,8 @@ from nas.study.families import hand_scaled
 from nas.study.finalists import FinalistReport, failed_finalists, run_finalists
 from nas.study.learning import LearningReport
 from nas.study.progress import SearchReport
+from nas.study.pruned import begin_pruning
+from nas.study.settings import FINE_TUNING
 from nas.study.storage.storage import Storage
 from nas.study.workers.executors import Slots
 from nas.support.errors import NasError
@@ -44,9 +47,11 @@ from nas.support.files import check_folder, inside, read_text, write_whole
 from nas.support.ownership import owned
 from nas.support.validation import Settings, validated
 from nas.training import Recipe, Trained, train
+from nas.training.checkpoint import WEIGHTS
 from nas.training.run import TrainingReport
+from nas.training.trained import check_classes
 
-STATE, WORK, STUDY = "auto.json", "work", "search"
+STATE, WORK, STUDY, PRUNED = "auto.json", "work", "search", "pruned"
 PILOT_STEPS = 12
 LEAST = 1.5  # times the smallest network of the space: there is something to search
 LARGE = 96  # pixels from which on images are searched for as photographs are
@@ -79,18 +84,21 @@ class Displays:
 @dataclass(frozen=True)
 class Compared:
     """A network that was trained as briefly as the others, and its validation accuracy, 0 to 1;
-    `by_hand` names a published one that was scaled to the budgets."""
+    `by_hand` names a published one that was scaled to the budgets; `pruned` ones are children of
+    a trained network."""
 
     record: Record
     accuracy: float
     by_hand: str | None
     folder: Path
+    pruned: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
     """What was found: the networks that were compared, the best first, and the first of them
-    trained to the end in `folder`. `cut` says what there was no time for."""
+    trained to the end in `folder`. `cut` says what there was no time for; `parent_data` is the
+    checksum of what the network that was pruned, if any, was trained on."""
 
     study: Study
     target: Target
@@ -100,6 +108,7 @@ class Result:
     folder: Path
     cut: tuple[str, ...]
     seconds: float
+    parent_data: str | None = None
 
     @property
     def winner(self) -> Compared:
@@ -140,6 +149,9 @@ class _Run:
         self.target = Target.load(asked.target)
         self.candidates = Candidates(space, self.target, parse_budgets(asked.budgets))
         self.candidates.check(asked.seed)
+        if asked.parent is not None:
+            trained = Trained.load(Path(asked.parent))
+            check_classes(f"training {asked.parent}", trained.data.classes, data)
 
     def run(self, executor: Executor | None, slots: Slots) -> Result:
         say = self.displays.say
@@ -155,11 +167,17 @@ class _Run:
             study = self._searched(plan, executor, slots)
         with self._stage("finalists"):
             compared = self._compared(study, plan)
+        if self.asked.parent is not None:
+            with self._stage("prune"):
+                compared = _ranked(
+                    [*compared, *self._pruned(self.asked.parent, plan, executor, slots)]
+                )
         with self._stage("final"):
             folder = self._finished(study, compared[0], plan)
         return Result(
             study, self.target, compared, tuple(failed_finalists(study)), Trained.load(folder),
             folder, (*plan.cut, *self.state.cut), sum(self.state.seconds.values()),
+            self._parent_data,
         )  # fmt: skip
 
     def _kept(self) -> State:
@@ -260,10 +278,48 @@ class _Run:
             found.append(Compared(by_hand, trained.accuracy, by_hand.like, self.work / "by-hand"))
         if not found:
             raise NasError("no network could be trained on these data")
-        return tuple(sorted(found, key=lambda each: (-each.accuracy, each.record.latency_ms)))
+        return _ranked(found)
+
+    def _pruned(
+        self, parent: str, plan: Plan, executor: Executor | None, slots: Slots
+    ) -> list[Compared]:
+        """The best children of a trained network, fine-tuned."""
+        storage = str(self.work / "studies")
+        if PRUNED in Storage(storage).names():
+            study = Study.load(PRUNED, storage)
+        else:
+            trained, brief = Trained.load(Path(parent)), plan.brief
+            recipe = FINE_TUNING.changed(
+                epochs=brief.epochs, images=brief.images, batch_size=brief.batch_size,
+                seed=self.asked.seed,
+            )  # fmt: skip
+            study = begin_pruning(
+                trained.arch.renamed(Path(parent).resolve().name), Path(parent) / WEIGHTS,
+                self.asked.target, plan.budgets, self.data, name=PRUNED, storage=storage,
+                trials=children(self.asked.minutes), finalists=min(2, plan.finalists),
+                recipe=recipe, seed=self.asked.seed,
+            )  # fmt: skip
+        with self.displays.search(study) as report:
+            how = learning.run(study, study.settings.trials, executor, slots, report).how
+        if how == "interrupted":
+            raise KeyboardInterrupt
+        with self.displays.finalists(study) as tell:
+            finalists = run_finalists(study, tell, self.data.source)
+        return [
+            Compared(f.record, f.accuracy, None, f.folder, pruned=True)
+            for f in finalists
+            if not f.pruned
+        ]
+
+    @property
+    def _parent_data(self) -> str | None:
+        parent = self.asked.parent
+        return None if parent is None else Trained.load(Path(parent)).data.checksum
 
     def _finished(self, study: Study, winner: Compared, plan: Plan) -> Path:
         """The folder of the winner's last training."""
+        if winner.pruned:  # trained from its parent's weights: another training would lose them
+            return winner.folder
         if not self.state.decided:
             self._plan_final(winner, plan)
         recipe = self.state.final
@@ -296,6 +352,10 @@ def _largest(candidates: Candidates) -> Candidate:
     made = map(candidates.make, hand_scaled(candidates).values())
     largest = max(made, key=lambda candidate: candidate.cost.macs, default=None)
     return largest or candidates.make(candidates.smallest("macs").params)
+
+
+def _ranked(compared: Sequence[Compared]) -> tuple[Compared, ...]:
+    return tuple(sorted(compared, key=lambda each: (-each.accuracy, each.record.latency_ms)))
 
 
 def _best_by_hand(study: Study) -> Record | None:

@@ -55,6 +55,14 @@ def auto(
             show_default=False,
         ),
     ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Folder of a training whose network is pruned to the budget too.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Makes it reproducible.")] = 0,
     split: SplitOption = None,
     classes: ClassesOption = None,
@@ -80,6 +88,8 @@ def auto(
     from nas.support.validation import validated
 
     plugins.load_all(plugin)
+    if parent is not None and not budget:
+        raise NasError("--from: a budget is needed: what is the network to be pruned to?")
     minutes = None if time is None else read_minutes(time)
     check_own(output)
     loaded = open_data(data, split, classes, left_out, test_share)
@@ -87,7 +97,7 @@ def auto(
     facts = {
         "data": loaded.source, "options": loaded.options, "checksum": loaded.checksum,
         "target": target, "budgets": budget or [], "space": space or default_space(loaded),
-        "minutes": minutes, "seed": seed,
+        "minutes": minutes, "seed": seed, "parent": parent,
     }  # fmt: skip
     asked = validated(Asked, facts, "auto")
     displays = Displays(

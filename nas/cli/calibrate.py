@@ -22,7 +22,7 @@ def calibrate(
             "--from",
             help="CSV of network and latency_ms, latency_us, latency_s, fps or images_s; also "
             "resolution and batch: a network is a published one's name, or the path of an "
-            "architecture's JSON or of an ONNX file written by nas.",
+            "architecture's JSON or of an ONNX file, whoever wrote it.",
             show_default=False,
         ),
     ] = None,

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, ResolutionOption, StorageOption
+from nas.cli.options import (
+    NETWORK_HELP,
+    JsonOption,
+    PluginOption,
+    ResolutionOption,
+    StorageOption,
+    as_resolution,
+)
 from nas.cli.terminal import echo_json
 from nas.support.text import significant
 
@@ -31,14 +38,15 @@ def describe(
 ) -> None:
     """Describe a network: its totals and its layers."""
     from nas import plugins
-    from nas.cli.tables import layers_table, show
+    from nas.cli.tables import layers_table, pixels, show
     from nas.describe import describe as describe_architecture
+    from nas.imported import ImportedNetwork
     from nas.latency import Target
     from nas.report.words import extrapolated, known_interval
     from nas.study.networks import find_network
 
     plugins.load_all(plugin)
-    network, default = find_network(arch, resolution, storage)
+    network, default = find_network(arch, as_resolution(resolution), storage)
     device = Target.load(target or default)
     facts = describe_architecture(network, device)
     if as_json:
@@ -46,7 +54,8 @@ def describe(
         return
     low, high = facts["latency_interval_ms"]
     show(
-        f"{facts['name']}: {network.resolution} px, {significant(facts['macs'] / 1e6, 4)} MMACs, "
+        f"{facts['name']}: {pixels(facts['resolution'])}, "
+        f"{significant(facts['macs'] / 1e6, 4)} MMACs, "
         f"{significant(facts['params'] / 1e6, 4)} Mparams "
         f"({significant(facts['weight_bytes'] / 1e6)} MB in {facts['precision']}), "
         f"peak activations {significant(facts['peak_bytes'] / 1e6)} MB",
@@ -55,6 +64,7 @@ def describe(
         f"{significant(facts['latency_ms'])} ms, "
         f"{known_interval(low, high, device.interval_known)}",
         *extrapolated(device, [(facts["latency_ms"], low, high)]),
+        *([network.left_out] if isinstance(network, ImportedNetwork) and network.unread else []),
         layers_table(network, device),
     )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.options import JsonOption, PluginOption
+from nas.cli.options import JsonOption, PluginOption, ResolutionOption, as_resolution
 from nas.cli.terminal import echo, echo_json, say
 from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES, TARGETS_FOLDER
 
@@ -18,6 +18,7 @@ VELA = "vela"
 
 if TYPE_CHECKING:
     from nas.latency.runner.batches import MeasuringProgress
+    from nas.latency.table import Subject
 
 
 def measure(
@@ -50,6 +51,15 @@ def measure(
             show_default=False,
         ),
     ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of ONNX networks, whoever wrote them, that are timed first.",
+            show_default=False,
+        ),
+    ] = None,
+    resolution: ResolutionOption = None,
     ssh: Annotated[
         str | None,
         typer.Option(metavar="USER@HOST", help="Measure that machine.", show_default=False),
@@ -77,6 +87,7 @@ def measure(
 ) -> None:
     """Time this machine, or another, with a runtime; make it a target."""
     from nas.latency.measuring.measure import measure as measure_here
+    from nas.latency.measuring.measure import own_models
     from nas.latency.measuring.plan import mixed_network
     from nas.latency.measuring.remote import measure_over_ssh
     from nas.latency.measuring.transfer import import_results, make_bundle
@@ -112,7 +123,9 @@ def measure(
             )
         _print_result(path, warnings, as_json)
         return
+    own = own_models(models, as_resolution(resolution)) if models else {}
     settings: dict[str, Any] = {
+        "own": list(own.values()),
         "minutes": minutes,
         "provider": CPU if provider.lower() == "cpu" else provider,
         "threads": threads,
@@ -138,7 +151,7 @@ def measure(
                 path, warnings = measure_here(
                     target, runtime=runtime, folder=folder, progress=show, **settings
                 )
-    _print_result(path, warnings, as_json)
+    _print_result(path, warnings, as_json, own)
 
 
 @contextmanager
@@ -188,8 +201,11 @@ def _print_bundle(bundle: Path, models: int) -> None:
     echo(f"bring {RESULTS} and {FACTS} back: nas measure --import {RESULTS}")
 
 
-def _print_result(path: Path, warnings: list[str], as_json: bool) -> None:
+def _print_result(
+    path: Path, warnings: list[str], as_json: bool, own: Mapping[str, Subject] = {}
+) -> None:
     from nas.latency import Target
+    from nas.latency.table import read_table
 
     for warning in warnings:
         echo(f"warning: {warning}", err=True)
@@ -203,6 +219,10 @@ def _print_result(path: Path, warnings: list[str], as_json: bool) -> None:
         echo(f"{facts.provenance}, not measured: {facts.sources[0]}")
     noise = f"; noise of the measurement {facts.noise:.1%}" if facts.noise is not None else ""
     echo(f"{path}: {facts.device}, {how}{noise}")
+    rows = {row.subject: row for row in read_table(path.with_suffix(".csv"))} if own else {}
+    for name, subject in own.items():
+        row = rows.get(subject)
+        echo(f"{name}: {row.latency_ms:.3g} ms" if row else f"{name}: not timed")
     if facts.error:
         error = facts.error
         echo(

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from nas.architecture import Resolution
 
 StorageOption = Annotated[
     str | None,
@@ -76,16 +79,26 @@ StudyArgument = Annotated[
     ),
 ]
 ResolutionOption = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        "--resolution", help="Input size of a reference network. Default: its own, mostly 224."
+        "--resolution",
+        help="Input size, a number or HEIGHTxWIDTH, of a reference network (default: its own, "
+        "mostly 224) or of an ONNX file that leaves it open.",
+        show_default=False,
     ),
 ]
 NETWORK_HELP = (
     "A published network's name, a study, the folder of a training, or a file: an architecture's "
-    "JSON or ONNX as nas writes it."
+    "JSON, or ONNX."
 )
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+
+
+def as_resolution(resolution: str | None) -> "Resolution | None":
+    """What `--resolution` says. Errors: `NasError` with the rule."""
+    from nas.architecture import read_resolution
+
+    return None if resolution is None else read_resolution(resolution)
 
 
 def listed(values: Iterable[str]) -> list[str]:

@@ -157,6 +157,7 @@ def _parent(
     """The network to prune and the file of its weights. Errors: `NasError`, also where it is not
     trained, or was for other classes than those of the data."""
     from nas.data.fit import fit_architecture
+    from nas.networks import made_here
     from nas.study.networks import find_network
     from nas.support.errors import NasError
     from nas.training import Trained
@@ -164,7 +165,8 @@ def _parent(
     from nas.training.trained import check_classes
 
     if weights is not None:
-        network, _ = find_network(name, resolution, storage)
+        found, _ = find_network(name, resolution, storage)
+        network = made_here(found, "nas prune")
         return fit_architecture(network, data).renamed(network.name), weights
     if not is_training(name):
         raise NasError(

@@ -13,6 +13,7 @@ from nas.cli.options import (
     PluginOption,
     ResolutionOption,
     StorageOption,
+    as_resolution,
     listed,
 )
 from nas.cli.terminal import echo_json
@@ -72,6 +73,7 @@ def score(
 ) -> None:
     """Score a network, or a study's best, by accuracy proxies. A score is no accuracy."""
     from nas import plugins
+    from nas.networks import made_here
     from nas.proxies import DEFAULT, PROXIES
     from nas.proxies.registry import checked
     from nas.study.networks import find_network, find_study
@@ -88,8 +90,8 @@ def score(
     elif front and not study:
         raise NasError(f"--front: '{arch}' is no study")
     else:
-        network, _ = find_network(arch, resolution, storage)
-        rows = [_of(network, names or DEFAULT, seed or 0)]
+        network, _ = find_network(arch, as_resolution(resolution), storage)
+        rows = [_of(made_here(network, "nas score"), names or DEFAULT, seed or 0)]
     if as_json:
         echo_json([row.to_dict() for row in rows])
         return

@@ -118,6 +118,10 @@ def export(
         bool, typer.Option("--symmetric", help="int8 with its zero at 0, for TensorRT.")
     ] = False,
     dynamic_batch: Annotated[bool, typer.Option(help="Let the batch size vary.")] = False,
+    opset: Annotated[
+        int | None,
+        typer.Option(help="ONNX operator set, for tools that want a newer one. Default: 13."),
+    ] = None,
     data: MovedOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
@@ -153,12 +157,16 @@ def export(
         raise NasError("--symmetric is a kind of int8: give --int8 too")
     plugins.load_all(plugin)
     if is_training(study):
-        _export_training(Path(study), output, form, int8, symmetric, dynamic_batch, data, as_json)
+        _export_training(
+            Path(study), output, form, int8, symmetric, dynamic_batch, opset, data, as_json
+        )
         return
+    from nas.formats.onnx_model import OPSET, check_opset
     from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
 
     if data is not None:
         raise NasError("--data is for the folder of a training: a study's networks are untrained")
+    opset = OPSET if opset is None else check_opset(opset)
     if output is not None:
         output_file(output)
     loaded = Study.load(study, storage)
@@ -192,7 +200,7 @@ def export(
         )
     elif form == "onnx":
         difference = export_onnx(
-            arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata
+            arch, output, module, dynamic_batch=dynamic_batch, metadata=metadata, opset=opset
         )
     else:
         difference = export_untrained_tflite(arch, output, metadata, module)
@@ -234,16 +242,19 @@ def _export_training(
     int8: bool,
     symmetric: bool,
     dynamic_batch: bool,
+    opset: int | None,
     moved: str | None,
     as_json: bool,
 ) -> None:
     from nas.cli.export import ENDINGS, export_trained_int8, print_check
     from nas.data import load_again
+    from nas.formats.onnx_model import OPSET, check_opset
     from nas.formats.verified import unnamed_output
     from nas.training import Trained
     from nas.training.checkpoint import MODEL
     from nas.training.export import export_trained
 
+    opset = OPSET if opset is None else check_opset(opset)
     trained = Trained.load(folder)
     default = folder / MODEL
     if form != "onnx" or int8:
@@ -273,6 +284,7 @@ def _export_training(
             file_format=form,
             dynamic_batch=dynamic_batch,
             metadata=metadata,
+            opset=opset,
         )
         if as_json:
             echo_json({"file": str(output), **done._asdict()})

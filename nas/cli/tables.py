@@ -16,7 +16,8 @@ from nas.report.words import extrapolated, score_source, study_target
 from nas.support.text import between, significant
 
 if TYPE_CHECKING:
-    from nas.architecture import Architecture
+    from nas.architecture import Resolution
+    from nas.imported import Network
     from nas.latency import Target
     from nas.study import Record, Study
 
@@ -224,8 +225,13 @@ def print_output(study: Study) -> None:
     )
 
 
-def layers_table(arch: Architecture, target: Target) -> Table:
-    """One line a row of the architecture, and one for the latency that belongs to none."""
+def pixels(resolution: Resolution) -> str:
+    """A resolution as it is shown: 224 px, 96x160 px."""
+    return f"{resolution} px" if isinstance(resolution, int) else "{}x{} px".format(*resolution)
+
+
+def layers_table(network: Network, target: Target) -> Table:
+    """One line a layer of the network, and one for the latency that belongs to none."""
     from nas.describe import layers
 
     columns = ("layer", "block", "settings", "output", "MMACs", "kparams", "peak MB", "ms")
@@ -240,7 +246,7 @@ def layers_table(arch: Architecture, target: Target) -> Table:
             significant(layer["peak_bytes"] / 1e6),
             significant(layer["latency_ms"]),
         )
-        for layer in layers(arch, target)
+        for layer in layers(network, target)
     ]
     rows.append(("constant", "", "", "", "", "", "", significant(target.constant_ms)))
     return table(columns, rows, left=3, fold=("settings",), minor=("peak MB", "kparams", "MMACs"))

@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from shlex import join
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, TestShareOption, open_data
 from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
 from nas.cli.terminal import echo, echo_json, say
+
+if TYPE_CHECKING:
+    from nas.training import TrainingProgress
+    from nas.training.scores import Scores
 
 INT8_SHARE = 0.25  # of the epochs, where --int8 alone asks for them
 
@@ -71,6 +75,13 @@ def train(
             show_default=False,
         ),
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where curves go too: tensorboard:FOLDER, mlflow[:SERVER]. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
@@ -83,13 +94,15 @@ def train(
     from nas import plugins
     from nas.cli.progress import training_display
     from nas.data.fit import fit_architecture
+    from nas.networks import made_here
     from nas.study.networks import find_network
     from nas.training import Recipe
     from nas.training.checkpoint import is_training
     from nas.training.recipe import TRANSFER
 
     plugins.load_all(plugin)
-    network, _ = find_network(arch, resolution, storage)
+    found, _ = find_network(arch, resolution, storage)
+    network = made_here(found, "nas train")
     loaded = open_data(data, split, classes, left_out, test_share)
     assert loaded is not None
     suited = Recipe.suited(len(loaded.train.labels)) if weights is None else TRANSFER
@@ -102,6 +115,7 @@ def train(
         say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
     going_on = is_training(output)
     from nas.training import train as run
+    from nas.training.log import logged
     from nas.training.own_table import remember
     from nas.training.start import start_from
     from nas.training.teacher import Teacher
@@ -109,7 +123,12 @@ def train(
     learned_from = None if teacher is None else Teacher.load(teacher, loaded)
     start = None if weights is None else start_from(weights, fitted, settings.seed, norm_eps)
     try:
-        with training_display() as report:
+        with logged(log or (), output.name, settings) as write, training_display() as show:
+
+            def report(progress: TrainingProgress) -> None:
+                show(progress)
+                write(progress)
+
             trained = run(
                 fitted,
                 loaded,
@@ -134,16 +153,31 @@ def train(
                 "validation_accuracy": trained.accuracy,
                 "validation_loss": trained.loss,
                 "test_accuracy": trained.test.accuracy if trained.test else None,
+                "validation_scores": _dumped(trained.validation_scores),
+                "test_scores": _dumped(trained.test_scores),
                 "epochs": len(trained.history),
             }
         )
         return
     count = len(loaded.validation.labels)
     echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
+    if trained.validation_scores:
+        echo(f"  {trained.validation_scores.line(loaded.classes)}")
+    if len(trained.history) < settings.epochs:
+        echo(
+            f"ended after epoch {len(trained.history)}; kept are the weights of "
+            f"epoch {trained.kept.epoch}"
+        )
     if trained.test and loaded.test:
         echo(
             f"accuracy on the {len(loaded.test.labels)} test images, measured once: "
             f"{trained.test.accuracy:.2%}"
         )
+        if trained.test_scores:
+            echo(f"  {trained.test_scores.line(loaded.classes)}")
     command = ["nas", "export", str(output), *(["--int8"] if settings.int8 else [])]
     echo(f"export it:  {join(command)}")
+
+
+def _dumped(scores: Scores | None) -> dict[str, object] | None:
+    return None if scores is None else scores.model_dump()

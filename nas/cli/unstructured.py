@@ -50,7 +50,7 @@ def prune_unstructured(
     normalise, validation = Normalise(data, cpu), Pixels(data.validation, arch.resolution, cpu)
     order = np.random.default_rng(seed).permutation(len(data.train.labels))[:IMAGES]
     shown = Pixels(data.train.take(np.sort(order)), arch.resolution, cpu)
-    images = normalise(shown.pixels).contiguous()
+    images = normalise(shown[:]).contiguous()
     subject = Subject(arch, arch.graph(), parent, images, shown.labels, seed)
     sparse = sparsified(subject, method, sparsity, wanted)
     accuracies = [evaluate(m, validation, normalise).accuracy for m in (parent, sparse.module)]

@@ -1,4 +1,4 @@
-"""`DataSet`: labelled images in memory, the result of every reader. It needs no torch."""
+"""`DataSet`: labelled images, in memory or in a file; what readers give. It needs no torch."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.options import DataOptions
+from nas.data.stored import Pixels, Stored, chunks
 
 VALIDATION_SHARE = 0.1
 
 
 class Images(NamedTuple):
-    """Labelled images: `pixels` (N, C, H, W) of uint8; `labels` (N,) of int64, class indices."""
+    """Labelled images: `pixels` (N, C, H, W) of uint8, an array, or `Stored` in a file and read by
+    indexing; `labels` (N,) of int64, class indices."""
 
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     labels: NDArray[np.int64]
 
     def take(self, indices: NDArray[Any]) -> Images:
         """The images at these indices, in their order."""
-        return Images(self.pixels[indices], self.labels[indices])
+        pixels = self.pixels
+        chosen = pixels.take(indices) if isinstance(pixels, Stored) else pixels[indices]
+        return Images(chosen, self.labels[indices])
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +76,12 @@ class DataSet:
         values count as 0 to 1."""
         # Counting the values needs no copy of the images in floating point, and whole numbers are
         # the same to the last bit on every machine.
+        totals = np.zeros((self.channels, 256), np.int64)
+        for chunk in chunks(self.train.pixels):
+            for channel in range(self.channels):
+                totals[channel] += np.bincount(chunk[:, channel].ravel(), minlength=256)
         means, deviations = [], []
-        for channel in range(self.channels):
-            counts = np.bincount(self.train.pixels[:, channel].ravel(), minlength=256).tolist()
+        for counts in totals.tolist():
             number = sum(counts)
             first = sum(count * value for value, count in enumerate(counts))
             second = sum(count * value**2 for value, count in enumerate(counts))
@@ -111,7 +118,8 @@ def digest(parts: Iterable[Images | None]) -> str:
     for part in parts:
         for array in part or ():
             checksum.update(repr(array.shape).encode())
-            checksum.update(np.ascontiguousarray(array).data)
+            for chunk in chunks(array):
+                checksum.update(np.ascontiguousarray(chunk).data)
     return checksum.hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.dataset import Images
-from nas.data.findings import Findings
-from nas.data.inspection import Inspected, deep_values, orientation, quiet
+from nas.data.inspection import deep_values, orientation, quiet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,31 +29,20 @@ class Form:
     grey: bool
     values: tuple[float, float] | None = None
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        return (1 if self.grey else 3), self.side, self.side
+
     def __str__(self) -> str:
-        return f"{1 if self.grey else 3}x{self.side}x{self.side}"
+        return "x".join(map(str, self.shape))
 
 
-def read_images(
-    inspected: Sequence[Inspected], form: Form, findings: Findings
-) -> tuple[Images, list[Inspected]]:
-    """The images in order, and those of `inspected` that they are, without what has no pixels."""
-    pixels = np.empty((len(inspected), 1 if form.grey else 3, form.side, form.side), np.uint8)
-    kept = np.zeros(len(inspected), bool)
-    for i, image in enumerate(inspected):
-        try:
-            pixels[i] = decode(image.path, form, findings)
-            kept[i] = True
-        except Exception:  # see `inspect`
-            continue
-    images = Images(pixels, np.array([image.label for image in inspected], np.int64))
-    if kept.all():
-        return images, list(inspected)
-    read = [image for image, is_kept in zip(inspected, kept, strict=True) if is_kept]
-    return images.take(np.flatnonzero(kept)), read
+def decode(path: Path, form: Form, notes: list[str]) -> NDArray[np.uint8]:
+    """One image as (C, side, side): upright, reduced by its shorter side, its centre.
 
-
-def decode(path: Path, form: Form, findings: Findings) -> NDArray[np.uint8]:
-    """One image as (C, side, side): upright, reduced by its shorter side, its centre."""
+    What is odd about it is added to the notes.
+    """
     from PIL import Image, ImageOps
 
     with quiet(), Image.open(path) as opened:
@@ -64,14 +50,14 @@ def decode(path: Path, form: Form, findings: Findings) -> NDArray[np.uint8]:
         opened.load()
         turned, is_read = orientation(opened)
         if not is_read:
-            findings.add(BAD_EXIF, path)
+            notes.append(BAD_EXIF)
         image: Image.Image = opened
         if deep is not None:
             image = Image.fromarray(eight_bits(deep, form.values or (0, 255)))
             if deep.ndim == 3 and deep.shape[-1] == 4:
                 image.putalpha(Image.fromarray(eight_bits(deep[..., 3], (0, 65535))))
         if image.has_transparency_data:
-            image = _on_white(image, path, findings)
+            image = _on_white(image, notes)
         image = _upright(image, turned).convert("L" if form.grey else "RGB")
     if image.size != (form.side, form.side):
         image = ImageOps.fit(image, (form.side, form.side), Image.Resampling.BILINEAR)
@@ -87,13 +73,13 @@ def eight_bits(array: NDArray[np.generic], values: tuple[float, float]) -> NDArr
     return np.asarray(np.rint(clipped), np.uint8)
 
 
-def _on_white(image: Image, path: Path, findings: Findings) -> Image:
+def _on_white(image: Image, notes: list[str]) -> Image:
     from PIL import Image as Pillow
 
     coloured = image.convert("RGBA")
     if coloured.getchannel("A").getextrema() == (255, 255):
         return coloured
-    findings.add(TRANSPARENT, path)
+    notes.append(TRANSPARENT)
     white = Pillow.new("RGBA", coloured.size, "white")
     white.alpha_composite(coloured)
     return white

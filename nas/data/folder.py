@@ -53,8 +53,8 @@ def read_folder(source: str, seed: int, options: DataOptions | None = None) -> D
     findings = Findings(root)
     try:
         layout = _layout(path, root, options, findings)
-        classes = _chosen(layout, options, findings)
-        data = read(_look(layout, classes), classes, options.left_out, findings, seed)
+        classes = chosen(layout, options, findings)
+        data = read(look(layout, classes), classes, options.left_out, findings, seed)
     except NasError as error:
         notes = "".join(f"; {note}" for note in findings.notes())
         raise NasError(f"data set {source}: {error}{notes}") from None
@@ -89,7 +89,7 @@ def _tables(tree: Folder) -> list[Path]:
     return [table for folder in tree.walk() for table in folder.tables]
 
 
-def _chosen(layout: Layout, options: DataOptions, findings: Findings) -> tuple[str, ...]:
+def chosen(layout: Layout, options: DataOptions, findings: Findings) -> tuple[str, ...]:
     """The classes that count, in their order. Errors: `NasError` where they are fewer than two."""
     train = layout.parts["train"]
     for name in options.classes:
@@ -108,7 +108,7 @@ def _chosen(layout: Layout, options: DataOptions, findings: Findings) -> tuple[s
     return classes
 
 
-def _look(layout: Layout, classes: tuple[str, ...]) -> Inspections:
+def look(layout: Layout, classes: tuple[str, ...]) -> Inspections:
     """Every image of the classes, those of a class in the order of their content, not their names.
 
     So the same images are the same data set wherever they are and whatever they are called.

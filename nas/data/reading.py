@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
+from collections.abc import Sequence
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nas.data import cache
+from nas.data import stored as memory
 from nas.data.dataset import VALIDATION_SHARE, DataSet, Images, split
-from nas.data.decode import Form, read_images
+from nas.data.decode import Form, decode
 from nas.data.findings import Findings
 from nas.data.inspection import UNREADABLE, Inspected, value_range
 from nas.data.options import PARTS, Part
@@ -41,11 +45,11 @@ def read(
     _check_left_out(everything, kept, left_out, findings)
     kept = _without_leaks(kept, findings)
     form = _form(kept["train"])
-    _check_memory(sum(len(images) for images in kept.values()), form)
+    held = sum(map(len, kept.values())) * prod(form.shape) <= memory.HELD
     pixels: dict[Part, Images] = {}
     undecoded = 0
     for part, images in kept.items():
-        pixels[part], kept[part] = read_images(images, form, findings)
+        pixels[part], kept[part] = _read_images(images, form, findings, held=held)
         undecoded += len(images) - len(kept[part])
         ok = {id(image) for image in kept[part]}
         for image in images:
@@ -129,14 +133,42 @@ def _form(images: list[Inspected]) -> Form:
     return Form(sides[len(sides) // 2], grey, value_range(images))
 
 
-def _check_memory(images: int, form: Form) -> None:
-    needed = images * (1 if form.grey else 3) * form.side**2
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise NasError(
-            f"its {images} images take {needed / 2**30:.0f} GiB as {form}, and this machine has "
-            f"{there / 2**30:.0f} GiB of memory: they are kept in it"
-        )
+def _read_images(
+    inspected: Sequence[Inspected], form: Form, findings: Findings, *, held: bool
+) -> tuple[Images, list[Inspected]]:
+    """The images in order, in memory or in the cache, and those of `inspected` that they are,
+    without what has no pixels."""
+    labels = np.array([image.label for image in inspected], np.int64)
+    images, told = (_held if held else _cached)(inspected, labels, form)
+    for row, note in told.notes:
+        findings.add(note, inspected[row].path)
+    if not told.failed:
+        return images, list(inspected)
+    kept = np.setdiff1d(np.arange(len(inspected)), told.failed)
+    return images.take(kept), [inspected[row] for row in kept]
+
+
+def _held(
+    inspected: Sequence[Inspected], labels: NDArray[np.int64], form: Form
+) -> tuple[Images, cache.Decoded]:
+    pixels = np.zeros((len(inspected), *form.shape), np.uint8)
+    told = cache.Decoded([], [])
+    for row, image in enumerate(inspected):
+        notes: list[str] = []
+        try:
+            pixels[row] = decode(image.path, form, notes)
+        except Exception:  # see `inspect`
+            told.failed.append(row)
+            continue
+        told.notes.extend((row, note) for note in notes)
+    return Images(pixels, labels), told
+
+
+def _cached(
+    inspected: Sequence[Inspected], labels: NDArray[np.int64], form: Form
+) -> tuple[Images, cache.Decoded]:
+    pixels, told = cache.stored(inspected, form)
+    return Images(pixels, labels), told
 
 
 def _with_training_images(
@@ -153,7 +185,7 @@ def _with_training_images(
     for part, images in pixels.items():
         chosen = np.flatnonzero(np.isin(images.labels, there))
         labels = np.searchsorted(there, images.labels[chosen])
-        pixels[part] = Images(images.pixels[chosen], labels)
+        pixels[part] = images.take(chosen)._replace(labels=labels)
         kept[part] = [kept[part][i] for i in chosen]
     return tuple(classes[label] for label in there)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, assert_never
 
 from nas.formats.folding import State, folded
 from nas.graph import Act, Graph, Node
+from nas.support.errors import NasError
 
 MAGIC = 7767517
 # Activations of a convolution or a linear layer: the type, and its parameters.
@@ -161,6 +162,8 @@ class _Writer:
                 return inputs[0]
             case "input":
                 raise AssertionError("a graph's input is written first")
+            case "deconv" | "pad" | "resize" | "reshape" | "softmax" | "unread" as op:
+                raise NasError(f"{node.name}: {op} cannot be written for ncnn")
             case op:
                 assert_never(op)
 

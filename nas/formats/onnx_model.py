@@ -7,6 +7,7 @@ weights are random, which is all that a latency measurement needs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
@@ -17,12 +18,13 @@ from onnx import TensorProto, helper, numpy_helper
 from nas.architecture import Architecture
 from nas.formats.folding import Array, State, norm_terms
 from nas.graph import Graph, Node, Shape
+from nas.support.errors import NasError
 
 if TYPE_CHECKING:
     from torch import nn
 
-OPSET = 17
-IR_VERSION = 8
+HARD_SWISH = 14  # the first opset that has it as one operation
+OPSET = 13  # read by the runtimes of 2021 already: onnxruntime since 1.7
 
 
 def to_onnx(
@@ -32,49 +34,72 @@ def to_onnx(
     dynamic_batch: bool = False,
     metadata: Mapping[str, str] | None = None,
     seed: int = 0,
+    opset: int = OPSET,
 ) -> onnx.ModelProto:
     """An ONNX model: input `image` (N, C, H, W) float32, output `logits` (N, classes).
 
     With `module` (of `nas.build`) its weights, otherwise random ones of `seed`. N is 1 unless
-    `dynamic_batch`. The architecture's JSON is always among the model's metadata.
+    `dynamic_batch`. The architecture's JSON is always among the model's metadata. `opset` is the
+    lowest that holds every network unless a higher one is asked for. Errors: `NasError` for one
+    that the installed onnx does not know.
     """
     state = None
     if module is not None:
         from nas.branches import deployed_state
 
         state = deployed_state(module)
-    model = graph_to_onnx(arch.graph(), state, dynamic_batch=dynamic_batch, seed=seed)
+    model = graph_to_onnx(arch.graph(), state, dynamic_batch=dynamic_batch, seed=seed, opset=opset)
     helper.set_model_props(model, {"architecture": arch.to_json(), **(metadata or {})})
     return model
 
 
+def check_opset(opset: int) -> int:
+    """The opset itself. Errors: `NasError` for one that cannot be written."""
+    newest = onnx.defs.onnx_opset_version()
+    if not OPSET <= opset <= newest:
+        raise NasError(f"opset must be {OPSET} to {newest}, not {opset}")
+    return opset
+
+
 def graph_to_onnx(
-    graph: Graph, state: State | None = None, *, dynamic_batch: bool = False, seed: int | None = 0
+    graph: Graph,
+    state: State | None = None,
+    *,
+    dynamic_batch: bool = False,
+    seed: int | None = 0,
+    opset: int = OPSET,
 ) -> onnx.ModelProto:
     """The model of any graph. `state` holds arrays under torch's parameter names; without it the
-    weights are random, or zeros if there is no seed."""
-    writer = _Writer(graph, state, None if seed is None else np.random.default_rng(seed))
+    weights are random, or zeros if there is no seed. Errors: as `to_onnx`."""
+    rng = None if seed is None else np.random.default_rng(seed)
+    writer = _Writer(graph, state, rng, check_opset(opset))
     for i in range(1, len(graph.nodes)):
         writer.node(i)
     batch: int | str = "batch" if dynamic_batch else 1
-    result = graph.nodes[graph.output]
-    writer.op("Flatten", [writer.names[graph.output]], "logits", axis=1)
-    features = result.shape[0] * result.shape[1] * result.shape[2]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, *graph.input_shape])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, features])
-    body = helper.make_graph(writer.nodes, "network", [image], [logits], writer.weights)
-    model = helper.make_model(
-        body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="hw-nas"
+    results: list[onnx.ValueInfoProto] = []
+    for i in (graph.output, *graph.others):
+        name = f"logits{len(results) + 1}" if results else "logits"
+        writer.op("Flatten", [writer.names[i]], name, axis=1)
+        shape = [batch, prod(graph.nodes[i].shape)]
+        results.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    body = helper.make_graph(writer.nodes, "network", [image], results, writer.weights)
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(
+        body,
+        opset_imports=opsets,
+        producer_name="hw-nas",
+        ir_version=helper.find_min_ir_version_for(opsets),
     )
-    model.ir_version = IR_VERSION
-    return model
 
 
 class _Writer:
     """Collects ONNX nodes and initialisers; `names[i]` is the tensor of graph node i."""
 
-    def __init__(self, graph: Graph, state: State | None, rng: np.random.Generator | None) -> None:
-        self.graph, self.state, self.rng = graph, state, rng
+    def __init__(
+        self, graph: Graph, state: State | None, rng: np.random.Generator | None, opset: int
+    ) -> None:
+        self.graph, self.state, self.rng, self.opset = graph, state, rng, opset
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.names: list[str] = ["image"]
@@ -94,14 +119,14 @@ class _Writer:
         inputs = [self.names[i] for i in node.inputs]
         name = node.name
         match node.op:
-            case "conv":
+            case "conv" | "deconv":
                 x = self._conv(node, inputs, shape)
             case "linear":
                 x = self._linear(node, inputs, shape)
             case "maxpool":
                 x = self.op("MaxPool", inputs, name, ceil_mode=int(node.ceil), **_window(node))
             case "avgpool":
-                x = self.op("AveragePool", inputs, name, count_include_pad=1, **_window(node))
+                x = self.op("AveragePool", inputs, name, **_average(node), **_window(node))
             case "gap":
                 x = self.op("GlobalAveragePool", inputs, name)
             case "add":
@@ -126,6 +151,19 @@ class _Writer:
                 x = self.op("Transpose", inputs, name, perm=axes)
             case "shuffle":
                 x = self._shuffle(node, inputs)
+            case "pad":
+                pads = np.array([0, 0, *node.pads[:2], 0, 0, *node.pads[2:]])
+                fill = self.constant(f"{name}.fill", np.array(node.fill, np.float32))
+                x = self.op("Pad", [*inputs, self.constant(f"{name}.pads", pads), fill], name)
+            case "resize":
+                x = self._resize(node, inputs[0], shape)
+            case "reshape":
+                target = self.constant(f"{name}.shape", np.array([0, *node.shape]))
+                x = self.op("Reshape", [*inputs, target], name)
+            case "softmax":
+                x = self.op("Softmax", inputs, name, axis=node.start + 1)
+            case "unread":
+                raise NasError(f"{node.mode} was not read, so the network cannot be written")
             case "activate":
                 x = self._norm(node, inputs[0]) if node.norm else inputs[0]
             case "input":
@@ -147,17 +185,35 @@ class _Writer:
 
     def _conv(self, node: Node, inputs: list[str], shape: Shape) -> str:
         dims = (node.shape[0], shape[0] // node.groups, *node.kernel)
+        if node.op == "deconv":
+            dims = (shape[0], node.shape[0] // node.groups, *node.kernel)
         weight = self._read(f"{node.name}.conv.weight", dims, (2 / np.prod(dims[1:])) ** 0.5)
         bias = np.zeros(node.shape[0], np.float32)
         if node.bias:
             bias = self._read(f"{node.name}.conv.bias", bias.shape, 0.0)
         if node.norm:
             scale, shift = self._norm_terms(node)
-            weight, bias = weight * scale[:, None, None, None], bias * scale + shift
+            weight, bias = _scaled(weight, node, scale), bias * scale + shift
         inputs = [*inputs, self.constant(f"{node.name}.weight", weight)]
         if node.bias or node.norm:
             inputs.append(self.constant(f"{node.name}.bias", bias))
-        return self.op("Conv", inputs, node.name, group=node.groups, **_window(node))
+        op = "Conv" if node.op == "conv" else "ConvTranspose"
+        return self.op(op, inputs, node.name, group=node.groups, **_window(node))
+
+    def _resize(self, node: Node, x: str, shape: Shape) -> str:
+        (_, rows, cols), (_, height, width) = node.shape, shape
+        scale = np.array([1, 1, rows / height, cols / width], np.float32)
+        parts = [x, "", self.constant(f"{node.name}.scale", scale)]
+        if rows % height or cols % width:  # a fraction may round to one row less
+            size = np.array([1, *node.shape])
+            parts = [x, "", "", self.constant(f"{node.name}.size", size)]
+        if node.mode == "nearest":
+            how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+            return self.op("Resize", parts, node.name, mode="nearest", **how)
+        place = "align_corners" if node.mode == "corners" else "half_pixel"
+        return self.op(
+            "Resize", parts, node.name, mode="linear", coordinate_transformation_mode=place
+        )
 
     def _linear(self, node: Node, inputs: list[str], shape: Shape) -> str:
         features = shape[0] * shape[1] * shape[2]
@@ -195,7 +251,10 @@ class _Writer:
                 bounds = [self.constant(f"{name}.{v}", np.array(v, np.float32)) for v in (0, 6)]
                 return self.op("Clip", [x, *bounds], name)
             case "hswish":
-                return self.op("HardSwish", [x], name)
+                if self.opset >= HARD_SWISH:
+                    return self.op("HardSwish", [x], name)
+                gate = self.op("HardSigmoid", [x], f"{name}.gate", alpha=1 / 6, beta=0.5)
+                return self.op("Mul", [x, gate], name)
             case "sigmoid":
                 return self.op("Sigmoid", [x], name)
             case "hsigmoid":
@@ -203,13 +262,44 @@ class _Writer:
             case "silu":
                 gate = self.op("Sigmoid", [x], f"{name}.gate")
                 return self.op("Mul", [x, gate], name)
+            case "gelu":
+                return self._gelu(x, name)
+            case "tanh":
+                return self.op("Tanh", [x], name)
+            case "leaky_relu":
+                return self.op("LeakyRelu", [x], name, alpha=node.slope)
             case act:
                 assert_never(act)
 
+    def _gelu(self, x: str, name: str) -> str:
+        """x * (1 + erf(x / √2)) / 2, in the order that runtimes recognise: one operation only from
+        opset 20 on."""
+        numbers = {"root": 2**0.5, "one": 1.0, "half": 0.5}
+        root, one, half = (
+            self.constant(f"{name}.{k}", np.array(v, np.float32)) for k, v in numbers.items()
+        )
+        erf = self.op("Erf", [self.op("Div", [x, root], f"{name}.scaled")], f"{name}.erf")
+        gate = self.op("Mul", [x, self.op("Add", [erf, one], f"{name}.sum")], f"{name}.gate")
+        return self.op("Mul", [gate, half], name)
+
+
+def _scaled(weight: Array, node: Node, scale: Array) -> Array:
+    """The weights of a convolution times a factor for each output channel."""
+    if node.op == "conv":
+        return weight * scale[:, None, None, None]
+    each = weight.reshape(node.groups, -1, *weight.shape[1:])
+    return (each * scale.reshape(node.groups, 1, -1, 1, 1)).reshape(weight.shape)
+
+
+def _average(node: Node) -> dict[str, int]:
+    """What an average counts; rounding up is only said where it is done, as for old runtimes."""
+    return {"count_include_pad": int(node.counted), **({"ceil_mode": 1} if node.ceil else {})}
+
 
 def _window(node: Node) -> dict[str, Any]:
-    return {
+    window = {
         "kernel_shape": list(node.kernel),
-        "strides": [node.stride] * 2,
-        "pads": [*node.padding, *node.padding],
+        "strides": list(node.strides),
+        "pads": list(node.pads),
     }
+    return {**window, "dilations": list(node.dilation)} if node.dilation != (1, 1) else window

@@ -122,7 +122,9 @@ class _Quantiser:
         self.nodes.append(made)
         output = node.output[0]
         fused = node.op_type not in MOVES and self._readers.get(output) in FUSED
-        if output in self._outputs or fused:
+        # What has no scale beside others that have is inside of an activation, and stays in float.
+        inside = self.scales and output not in self.scales and node.op_type not in (*MOVES, "Clip")
+        if output in self._outputs or fused or inside:
             return
         known = self.ranges.get(node.input[0], SIGNED)
         fixed = known if node.op_type in MOVES else RANGES.get(node.op_type, SIGNED)

@@ -46,6 +46,8 @@ class Scale(NamedTuple):
 
 # Ranges that fix themselves, and those of a network without calibration, which is only timed.
 SIGMOID = Scale(1 / 256, LOWEST)  # LiteRT computes a sigmoid with no other
+TANH = Scale(1 / 128, 0)  # nor a tanh
+FIXING = {"sigmoid": SIGMOID, "tanh": TANH}
 SIGNED = Scale(8 / 127, 0)
 FIXED = {
     "relu": Scale(8 / 255, LOWEST),
@@ -121,15 +123,15 @@ def scales(
 ) -> dict[str, Scale]:
     """The scale of every tensor of a graph without norms, by its name.
 
-    `ranges` are the tensors'; what they lack has a fixed one, as has a sigmoid, unless all are
-    `symmetric`: int8 with its zero at 0.
+    `ranges` are the tensors'; what they lack has a fixed one, as have sigmoid and tanh, unless all
+    are `symmetric`: int8 with its zero at 0.
     """
     known, names = ranges or {}, tensor_names(graph)
 
     def own(name: str, act: str | None = None) -> Scale:
-        if name in known and (symmetric or act != "sigmoid"):
+        if name in known and (symmetric or act not in FIXING):
             return scale_of(known[name], symmetric)
-        fixed = SIGMOID if act == "sigmoid" else FIXED.get(act or "", SIGNED)
+        fixed = (FIXING | FIXED).get(act or "", SIGNED)
         if symmetric and fixed.zero:
             return Scale(fixed.scale * 255 / HIGHEST, 0)
         return fixed
@@ -164,7 +166,7 @@ def _taken(graph: Graph, joins: Mapping[int, Scale]) -> dict[int, int]:
     def may(j: int, root: int) -> bool:
         act = graph.nodes[j].act
         # A runtime clamps at the lowest integer, so a ReLU's 0 must be that.
-        fits = joins[root].zero == LOWEST if act in FUSED else act != "sigmoid"
+        fits = joins[root].zero == LOWEST if act in FUSED else act not in FIXING
         return j > 0 and readers[j] == 1 and fits
 
     for i, node in reversed(list(enumerate(graph.nodes))):

@@ -8,12 +8,13 @@ from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from torch import nn
 
 from nas.architecture import Architecture
-from nas.formats.onnx_model import to_onnx
+from nas.formats.onnx_model import OPSET, to_onnx
 from nas.networks import read_network
 from nas.support.errors import NasError
 from nas.support.files import write_whole
@@ -59,31 +60,44 @@ def export_onnx(
     *,
     dynamic_batch: bool = False,
     metadata: Mapping[str, str] | None = None,
+    opset: int = OPSET,
 ) -> float:
     """Writes the module as ONNX and returns its largest difference from torch.
 
     The difference is that of the outputs on noise, relative to the largest output where that is
     above 1. A link stays one: what it points to is written. Errors: `NasError` where the difference
-    exceeds 1e-4 (nothing is written then) or the file cannot be written.
+    exceeds 1e-4 (nothing is written then), the opset is not known to onnx or to onnxruntime, or the
+    file cannot be written.
     """
     file = output_file(path)
-    data, difference = checked(arch, module, dynamic_batch, metadata)
+    data, difference = checked(arch, module, dynamic_batch, metadata, opset)
     write_whole(file, data)
     return difference
 
 
 @plain_torch()
 def checked(
-    arch: Architecture, module: nn.Module, dynamic_batch: bool, metadata: Mapping[str, str] | None
+    arch: Architecture,
+    module: nn.Module,
+    dynamic_batch: bool,
+    metadata: Mapping[str, str] | None,
+    opset: int = OPSET,
 ) -> tuple[bytes, float]:
     """The ONNX model's bytes and its difference from torch on noise; errors as `export_onnx`."""
-    model = to_onnx(arch, module, dynamic_batch=dynamic_batch, metadata=metadata)
+    model = to_onnx(arch, module, dynamic_batch=dynamic_batch, metadata=metadata, opset=opset)
+    onnx.checker.check_model(model, full_check=True)
     data = model.SerializeToString()
     images = noise(arch, IMAGES, seed=1)
     # In double precision: float32 rounds by up to 3e-4 of the output on some processors.
     with torch.no_grad():
         expected = deepcopy(module).double()(images.double()).numpy()
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has an error of its own for everything it refuses
+        why = " ".join(str(error).split())
+        raise NasError(
+            f"opset {opset}: onnxruntime {onnxruntime.__version__} refuses the model: {why:.200}"
+        ) from None
     batches = [images.numpy()] if dynamic_batch else np.split(images.numpy(), IMAGES)
     outputs = np.concatenate([session.run(None, {"image": batch})[0] for batch in batches])
     difference = float(np.abs(outputs - expected).max() / max(1.0, np.abs(expected).max()))

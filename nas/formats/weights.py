@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from nas.architecture import Architecture, check_size, with_classes
 from nas.formats.weight_files import Module, WeightFile, natural, read_weight_file, squeezed
 from nas.graph import Node
-from nas.networks import find_network
+from nas.networks import find_network, made_here
 from nas.support.errors import NasError, one_line
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
@@ -79,7 +79,7 @@ def create_model(
     evaluation mode, with a fresh classifier where `num_classes` differs from the file's. Input
     channels and resolution are the network's own unless given. Errors: `NasError`.
     """
-    arch = find_network(name, resolution)
+    arch = made_here(find_network(name, resolution), "create_model")
     arch = with_classes(
         arch if in_chans is None else replace(arch, channels=check_size(in_chans, "in_chans")),
         arch.classes if num_classes is None else check_size(num_classes, "num_classes"),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.architecture import Architecture
+from nas.imported import Network
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import Metadata
@@ -56,7 +56,7 @@ class Judgement(NamedTuple):
 
 
 def calibrate(
-    measured: Iterable[tuple[Architecture, float]],
+    measured: Iterable[tuple[Network, float]],
     base: Target | None = None,
     *,
     name: str = "calibrated",
@@ -203,7 +203,7 @@ def _prices_of(target: Target) -> dict[str, float]:
     return fit_prices([network_kernels(arch) for arch in shown], predicted)
 
 
-def _checked(measured: Iterable[tuple[Architecture, float]]) -> tuple[list[Architecture], Vector]:
+def _checked(measured: Iterable[tuple[Network, float]]) -> tuple[list[Network], Vector]:
     """The networks and their latencies. Errors: see `calibrate`."""
     networks, latencies = [], []
     for arch, ms in measured:

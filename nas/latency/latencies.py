@@ -2,8 +2,9 @@
 
 Columns: `network`, one of `UNITS` and, if wanted, `resolution` and `batch`; others are ignored. A
 network is the name of a published one or a usual synonym, or the path (from the CSV's folder or the
-working one) of an architecture's JSON or of an ONNX file that this program wrote. `resolution` is
-the input size of a published network, its own where it is not given. Rows of the same network are
+working one) of an architecture's JSON or of an ONNX file, whoever wrote it. `resolution` (a number
+or HEIGHTxWIDTH) is the input size of a published network, its own where it is not given, or of an
+ONNX file that leaves it open. Rows of the same network are
 repeated runs: their median counts.
 """
 
@@ -17,8 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from nas.architecture import Architecture
-from nas.costs import cost
+from nas.architecture import read_resolution
+from nas.imported import ImportedNetwork, Network, network_cost
 from nas.latency.table import check_latency
 from nas.networks import find_network
 from nas.support.errors import NasError, one_of
@@ -43,7 +44,7 @@ class Latencies(NamedTuple):
     """Networks with their latencies in ms; whether these are times per image of batches; and what
     whoever gave them should know."""
 
-    measured: list[tuple[Architecture, float]]
+    measured: list[tuple[Network, float]]
     throughput: bool
     notes: list[str]
 
@@ -72,7 +73,7 @@ def read_latencies(path: Path) -> Latencies:
     except NasError as error:
         raise NasError(f"measured {path}: {error}") from None
     runs: dict[str, list[float]] = {}
-    networks: dict[str, Architecture] = {}
+    networks: dict[str, Network] = {}
     batches: set[int] = set()
     for number, cells in enumerate(lines[1:], 2):
         try:
@@ -92,6 +93,9 @@ def read_latencies(path: Path) -> Latencies:
         notes.append(
             f"{len(repeated)} networks were measured up to {max(repeated)} times: medians count"
         )
+    for network in networks.values():
+        if isinstance(network, ImportedNetwork) and network.unread:
+            notes.append(f"{network.name}: {network.left_out}")
     throughput = columns.unit in THROUGHPUTS or max(batches, default=1) > 1
     if throughput:
         notes.append("times per image at full throughput: no latency of a single image")
@@ -122,7 +126,7 @@ def _columns(header: Sequence[str]) -> tuple[_Columns, list[str]]:
     return columns, [f"ignored columns: {', '.join(ignored)}"] if ignored else []
 
 
-def _row(cells: Sequence[str], columns: _Columns, folder: Path) -> tuple[Architecture, float, int]:
+def _row(cells: Sequence[str], columns: _Columns, folder: Path) -> tuple[Network, float, int]:
     text = cells[columns.value]
     try:
         value = float(text)
@@ -141,10 +145,10 @@ def _row(cells: Sequence[str], columns: _Columns, folder: Path) -> tuple[Archite
     return _network(cells[columns.network], resolution, folder), ms, batch
 
 
-def _check_plausible(path: Path, unit: str, measured: Sequence[tuple[Architecture, float]]) -> None:
+def _check_plausible(path: Path, unit: str, measured: Sequence[tuple[Network, float]]) -> None:
     """Errors: `NasError` where the latencies are faster than any device."""
     for arch, ms in measured:
-        macs = cost(arch).macs
+        macs = network_cost(arch).macs
         if 1e3 * macs / ms > FASTEST * max(1.0, macs / 1e9):
             raise NasError(
                 f"measured {path}: {arch.name or 'a network'} in {ms:.3g} ms would be "
@@ -153,8 +157,6 @@ def _check_plausible(path: Path, unit: str, measured: Sequence[tuple[Architectur
             )
 
 
-def _network(name: str, resolution: str, folder: Path) -> Architecture:
-    size = whole_number(resolution)
-    if resolution and size is None:
-        raise NasError(f"resolution must be a whole number, not {resolution!r:.40}")
+def _network(name: str, resolution: str, folder: Path) -> Network:
+    size = read_resolution(resolution) if resolution else None
     return find_network(name, size, folders=(folder, Path()))

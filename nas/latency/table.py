@@ -1,7 +1,8 @@
 """A target's table: what was timed and how long it took, as strictly read CSV.
 
 Columns: kind, spec, latency_ms, spread, visits. The `spec` of a `network` or of a `block` is an
-architecture's JSON, of a block that of a small network around it; that of a `kernel` is
+architecture's JSON, of a block that of a small network around it; of a network that another program
+wrote it is {"graph": its nodes}; that of a `kernel` is
 {"input": [C, H, W], "row": {"kind": ..., settings}}, a row of a single operation. `spread` is the
 relative standard error of the latency.
 """
@@ -19,8 +20,10 @@ from typing import NamedTuple
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.graph import Graph, Shape
+from nas.graph_json import graph_of_plain, graph_to_plain
+from nas.imported import Network
 from nas.latency.lowering.kernels import Kernel
-from nas.latency.lowering.rows import NEUTRAL, Lowering, network_kernels
+from nas.latency.lowering.rows import NEUTRAL, Lowering, graph_kernels, network_kernels
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text, write_whole
 
@@ -37,9 +40,14 @@ class Subject(NamedTuple):
     spec: str
 
     @classmethod
-    def network(cls, arch: Architecture) -> Subject:
-        """A whole network; its name is no part of it."""
-        return cls("network", _dump(arch.renamed("").to_dict()))
+    def network(cls, network: Network) -> Subject:
+        """A whole network; its name is no part of it. Errors: `NasError` for an imported one with
+        operations that were not read."""
+        if isinstance(network, Architecture):
+            return cls("network", _dump(network.renamed("").to_dict()))
+        if network.unread:
+            raise NasError(f"{network.name} cannot be timed: {network.left_out}")
+        return cls("network", _dump({"graph": graph_to_plain(network.graph())}))
 
     @classmethod
     def block(cls, arch: Architecture) -> Subject:
@@ -55,7 +63,15 @@ class Subject(NamedTuple):
     def architecture(self) -> Architecture:
         """The network of a `network` or a `block`, for a `kernel` a network of the one row. Errors:
         `NasError` where the spec is not one."""
+        network = self._network()
+        if isinstance(network, Graph):
+            raise NasError("another program wrote this network: it has no architecture")
+        return network
+
+    def _network(self) -> Architecture | Graph:
         data = _load(self.spec)
+        if self.kind == "network" and isinstance(data, dict) and set(data) == {"graph"}:
+            return graph_of_plain(data["graph"], "spec")
         if self.kind != "kernel":
             return Architecture.from_dict(data)
         if not isinstance(data, dict) or set(data) != {"input", "row"}:
@@ -66,14 +82,21 @@ class Subject(NamedTuple):
         keys = {"channels": shape[0], "resolution": shape[1], "stem": [data["row"]]}
         return Architecture.from_dict({**keys, "stages": [], "head": []})
 
+    def check(self) -> None:
+        """Errors: `NasError` where the spec is not one of its kind."""
+        self._network()
+
     def graph(self) -> Graph:
         """What is executed."""
-        arch = self.architecture()
-        return arch.graph()
+        network = self._network()
+        return network if isinstance(network, Graph) else network.graph()
 
     def kernels(self, lowering: Lowering = NEUTRAL) -> tuple[Kernel, ...]:
         """The kernels that are executed."""
-        return network_kernels(self.architecture(), lowering)
+        network = self._network()
+        if isinstance(network, Graph):
+            return tuple(k for each in graph_kernels(network, lowering) for k in each)
+        return network_kernels(network, lowering)
 
 
 class TableRow(NamedTuple):
@@ -135,7 +158,7 @@ def _row(cells: dict[str, str], count: int) -> TableRow:
     subject = Subject(cells["kind"], cells["spec"])
     if _dump(_load(subject.spec)) != subject.spec:
         subject = Subject(subject.kind, _dump(_load(subject.spec)))
-    subject.architecture()
+    subject.check()
     latency_ms, spread = (_number(cells[name], name) for name in ("latency_ms", "spread"))
     visits = _number(cells["visits"], "visits")
     check_latency(latency_ms)

@@ -13,9 +13,16 @@ from typing import Any, NamedTuple, Protocol
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.defaults import TARGETS_FOLDER
-from nas.graph import Shape
+from nas.graph import Graph, Shape
+from nas.imported import Network
 from nas.latency.lowering.kernels import Kernel
-from nas.latency.lowering.rows import lowered_output, lowered_row, typical_layout
+from nas.latency.lowering.rows import (
+    graph_kernels,
+    lowered_output,
+    lowered_row,
+    network_kernels,
+    typical_layout,
+)
 from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.calibrated import Calibrated, Trace
 from nas.latency.model.npu_memory import Memory, network_memory
@@ -153,12 +160,22 @@ class Target:
                 return latencies
             self._learn_rows(arch.rows(), arch.input_shape, False)
 
-    def predict(self, arch: Architecture) -> Prediction:
+    def nodes_ms(self, graph: Graph) -> list[float]:
+        """The latency of each node of a graph but its input in ms; with `constant_ms` they add up
+        to the prediction."""
+        each = graph_kernels(graph, self.metadata.lowering)
+        self._learn([kernel for kernels in each for kernel in kernels])
+        return [sum(self._kernels[kernel] for kernel in kernels) for kernels in each]
+
+    def predict(self, network: Network) -> Prediction:
         """The latency of a network, one image at a time."""
-        ms = self.constant_ms + sum(self.rows_ms(arch))
+        if isinstance(network, Architecture):
+            ms = self.constant_ms + sum(self.rows_ms(network))
+        else:
+            ms = self.constant_ms + sum(self.nodes_ms(network.graph()))
         factor = self._factor
         if isinstance(self.predictor, Calibrated) and self.interval_known:
-            factor = exp(self.predictor.log_interval(self._traces_of(self.predictor, arch)))
+            factor = exp(self.predictor.log_interval(self._traces_of(self.predictor, network)))
         return Prediction(ms, ms / factor, ms * factor)
 
     def memory(self, arch: Architecture) -> Memory | None:
@@ -178,8 +195,11 @@ class Target:
         wide = EXTRAPOLATED * log(self._factor)
         return prediction.ms > 0 and log(prediction.high_ms / prediction.ms) > wide
 
-    def _traces_of(self, predictor: Calibrated, arch: Architecture) -> list[Trace]:
-        """Where the milliseconds of each row come from, memoised."""
+    def _traces_of(self, predictor: Calibrated, network: Network) -> list[Trace]:
+        """Where the milliseconds come from: of an architecture row by row, memoised."""
+        if not isinstance(network, Architecture):
+            return [predictor.trace(network_kernels(network, self.metadata.lowering))]
+        arch = network
         traces, shape = [], arch.input_shape
         for row in arch.rows():
             known = self._traces.get((row, shape))

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.graph import Graph, Node, Shape
+from nas.support.errors import NasError
 
 Labels = NDArray[np.int64]
 Axes = tuple[Labels | None, Labels | None, Labels | None]
@@ -154,6 +155,10 @@ class _Walk:
                 if node.norm:
                     self._sites[node.name] = Site(None, axes[0])
                 return axes
+            case "deconv" | "pad" | "resize" | "reshape" | "softmax" | "unread" as op:
+                raise NasError(f"{node.name}: {op} is not pruned through")
+            case op:
+                assert_never(op)
 
     def _channelled(self, axes: Axes, shape: Shape) -> tuple[Labels, Labels | None, Labels | None]:
         """The axes with labels for channels that have none: they were positions in the image."""

@@ -54,10 +54,17 @@ class Ancestry:
 
     scores: the importance of each output channel of conv and linear nodes by name, higher is kept;
     a node without scores has no say. A class's score is the mean over its channels, after each
-    node's scores are divided by their mean size.
+    node's scores are divided by their mean size. Errors: `NasError` for a network with
+    re-parameterised convolutions.
     """
 
     def __init__(self, arch: Architecture, scores: Scores | None = None) -> None:
+        for node in arch.graph().nodes:
+            if node.branches:
+                raise NasError(
+                    f"{node.name} is trained as branches, which are one convolution only when it "
+                    "is exported: a network of them is not pruned"
+                )
         self.arch, self.scores = arch, dict(scores or {})
         self._known: dict[tuple[Rows, frozenset[str]], Classes] = {}
 

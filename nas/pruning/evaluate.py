@@ -124,7 +124,7 @@ class Bench:
         module = load_parent(arch, given.weights, given.norm_eps)
         images = self._some(self.data.train, given.criterion_images, CRITERION_STREAM)
         pixels = Pixels(images, arch.resolution, CPU)
-        shown = self.normalise(pixels.pixels)
+        shown = self.normalise(pixels[:])
         return Subject(arch, arch.graph(), module, shown, pixels.labels, given.seed)
 
     @cached_property
@@ -142,7 +142,7 @@ class Bench:
         key = stream, resolution
         if key not in self._prepared:
             pixels = Pixels(self._some(part, count, stream), resolution, CPU)
-            self._prepared[key] = self.normalise(pixels.pixels), pixels.labels
+            self._prepared[key] = self.normalise(pixels[:]), pixels.labels
         return self._prepared[key]
 
     @cached_property

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.graph import Graph, Node
+from nas.support.errors import NasError
 
 Channels = list[frozenset[tuple[int, int]]]
 
@@ -49,6 +50,8 @@ def _carried(node: Node, i: int, inputs: list[Channels]) -> Channels:
             return [inputs[0][c] for c in order]
         case "maxpool" | "avgpool" | "gap" | "slice_rows" | "activate":
             return inputs[0]
+        case "deconv" | "pad" | "resize" | "reshape" | "softmax" | "unread" as op:
+            raise NasError(f"{node.name}: {op} is not pruned through")
         case op:
             assert_never(op)
 

@@ -60,11 +60,11 @@ class Layer(NamedTuple):
         the images `image` (S,): (S, C, K)."""
         if isinstance(self.core, nn.Linear):
             return x[image].flatten(2)
-        (kh, kw), (ph, pw), stride = self.node.kernel, self.node.padding, self.node.stride
+        (kh, kw), (ph, pw), stride = self.node.kernel, self.node.padding, self.node.strides
         padded = functional.pad(x, (pw, pw, ph, ph))
         width = self.node.shape[2]
-        rows = (place // width * stride)[:, None, None] + torch.arange(kh)[:, None]
-        columns = (place % width * stride)[:, None, None] + torch.arange(kw)
+        rows = (place // width * stride[0])[:, None, None] + torch.arange(kh)[:, None]
+        columns = (place % width * stride[1])[:, None, None] + torch.arange(kw)
         return padded[image[:, None, None], :, rows, columns].flatten(1, 2).mT
 
 

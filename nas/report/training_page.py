@@ -16,7 +16,7 @@ from nas.report.page import commands, facts, folded, note, page, plots, section
 from nas.report.training import classify, confusion_chart, curves_charts, interval_of, wrong_images
 from nas.support.errors import NasError
 from nas.support.html import Child, Html, tag
-from nas.training.checkpoint import State, read_state
+from nas.training.checkpoint import State, kept_epoch, read_state
 from nas.training.trained import Trained
 
 
@@ -34,9 +34,11 @@ def outcome_parts(trained: Trained, data: DataSet) -> tuple[Html, Chart]:
         f"{outcome.accuracy:.2%} of {count} validation images are classified right "
         f"(90% interval {low:.2%}–{high:.2%}), {wrong} are not."
     )
+    scores = trained.validation_scores
     made = tag(
         "div",
         tag("p", said),
+        tag("p", f"{scores.line(data.classes)}.") if scores else None,
         plots([chart]),
         note("rows are the true classes, columns what their images are taken for")
         if isinstance(chart, Matrix)
@@ -72,11 +74,10 @@ def training_report(folder: Path, moved: str | None = None) -> tuple[str, list[C
 
 
 def _lead(arch: Architecture, state: State) -> Child:
-    last, costs = state.history[-1], cost(arch)
+    last, costs = kept_epoch(state.recipe, state.history), cost(arch)
     done = f"{len(state.history)} of {state.recipe.epochs} epochs"
-    cells = [
-        ("measured accuracy", f"{last.validation_accuracy:.2%}", "validation images, last epoch")
-    ]
+    where = f"validation images, epoch {last.epoch}"
+    cells = [("measured accuracy", f"{last.validation_accuracy:.2%}", where)]
     if state.test_accuracy is not None:
         cells.append(("measured accuracy", f"{state.test_accuracy:.2%}", "test images, once"))
     cells += [

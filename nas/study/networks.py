@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, Resolution
 from nas.defaults import DEFAULT_TARGET
+from nas.imported import Network
 from nas.networks import find_network as find_published_or_file
+from nas.networks import made_here
 from nas.references import reference_names
 from nas.study.storage.storage import SUFFIX, Storage, locate
 from nas.study.study import Study
@@ -26,16 +28,20 @@ def find_study(name: str, storage: Storage | str | None = None) -> Study | None:
 
 
 def find_network(
-    name: str, resolution: int | None = None, storage: Storage | str | None = None
-) -> tuple[Architecture, str]:
+    name: str, resolution: Resolution | None = None, storage: Storage | str | None = None
+) -> tuple[Network, str]:
     """The network of that name, and the target that goes with it: its study's, or else the default.
 
     Of a study it is the best, with the study's plugins loaded; of a training's folder the one that
-    is trained there. `resolution` is the input size of a published network, its own unless given.
+    is trained there. `resolution` is the input size of a published network, its own unless given,
+    or of an ONNX file that leaves it open.
     Errors: `NasError`, with the nearest name where there is no such network.
     """
-    if resolution is not None and name not in reference_names():
-        raise NasError(f"--resolution {resolution}: only a reference network's can be chosen")
+    if resolution is not None and name not in reference_names() and not name.endswith(".onnx"):
+        raise NasError(
+            f"--resolution {resolution}: only that of a reference network, or of an ONNX file that "
+            "leaves it open, can be chosen"
+        )
     study = find_study(name, storage)
     if study is None:
         return _without_study(name, resolution, storage), DEFAULT_TARGET
@@ -50,7 +56,7 @@ def find_networks(name: str, storage: Storage | str | None = None) -> list[Archi
     """
     study = find_study(name, storage)
     if study is None:
-        return [_without_study(name, None, storage)]
+        return [made_here(_without_study(name, None, storage), "a search")]
     front = study.pareto()
     if not front:
         raise NasError(f"study '{study.name}' has no scored network yet")
@@ -58,8 +64,8 @@ def find_networks(name: str, storage: Storage | str | None = None) -> list[Archi
 
 
 def _without_study(
-    name: str, resolution: int | None, storage: Storage | str | None
-) -> Architecture:
+    name: str, resolution: Resolution | None, storage: Storage | str | None
+) -> Network:
     if name and name not in reference_names() and is_training(name):
         return Architecture.from_dict(read_state(Path(name)).architecture)
     studies = locate(name, storage)[0].names()

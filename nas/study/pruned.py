@@ -20,7 +20,7 @@ from nas.study.finalists import read_finalists
 from nas.study.new import Plan, created, stem_of
 from nas.study.objectives import check_objectives
 from nas.study.pruning import PruningCandidates, inheritance_of
-from nas.study.ratios import by_importance, by_sensitivity
+from nas.study.ratios import by_depth, by_importance, by_sensitivity
 from nas.study.samplers.registry import SAMPLERS
 from nas.study.settings import FINE_TUNING, RATIOS, PruningStudy, StudySettings
 from nas.study.storage.storage import Storage
@@ -165,7 +165,8 @@ def _first(
         case "sensitivity":
             found = [by_sensitivity(candidates, bench.accuracies)]
         case _:
-            found = [by_importance(candidates, parent), *uniform]
+            shallow = by_depth(candidates, bench.accuracies)
+            found = [by_importance(candidates, parent), *uniform, *shallow]
     children = [child.assignment for child in found if child is not None]
     if not children and ratios != "search":
         raise NasError(

@@ -3,7 +3,8 @@
 uniform: the same share of every width. global: the channels of the whole network that are least
 important by the criterion, whatever layer they are of (Han et al. 2015). sensitivity: as much of
 each layer as costs the same loss of inherited accuracy when that layer alone is pruned (Li et al.
-2017). Each gives a child of the parent's resolution and depth that just fits the budgets.
+2017). Each gives a child of the parent's resolution and depth that just fits the budgets. depth:
+blocks are left out, that which costs the least inherited accuracy first.
 """
 
 from __future__ import annotations
@@ -79,6 +80,20 @@ def by_sensitivity(
         return candidates.make(chosen)
 
     return widest(keep, candidates.excess, 2 * STEPS)
+
+
+def by_depth(
+    candidates: PruningCandidates, accuracy: Callable[[Sequence[Architecture]], list[float]]
+) -> list[Candidate]:
+    """The children without one block, without two and so on, those first whose absence alone costs
+    the least `accuracy`; each keeps the same share of every width and just fits. `accuracy` gives
+    the inherited accuracy of each of some networks."""
+    space = candidates.pruning
+    names = list(space.skips)
+    found = accuracy([space.decode({**space.whole, name: True}) for name in names])
+    order = [name for _, name in sorted(zip(found, names, strict=True), reverse=True)]
+    tried = ({**space.whole, **dict.fromkeys(order[: i + 1], True)} for i in range(len(order)))
+    return [child for params in tried if (child := candidates.fitted(params))]
 
 
 def _allowed(share: float, most: float) -> float:

@@ -42,6 +42,8 @@ def check_prunable(
     kind, rng, tried = KINDS[name], np.random.default_rng(seed), 0
     some = {**VALUES, "act": (None, "relu", "silu"), **(values or {})}
     for row, shape in islice(sample_rows(kind, some, examples, rng), most):
+        if "branches" in kind.parameters:  # as it is exported: what is re-parameterised is refused
+            row = Block(name, **{**dict(row.settings), "branches": 0})
         arch = _network(row, shape[0])
         if arch is None:
             continue

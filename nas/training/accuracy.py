@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from nas.training.batches import Normalise, Pixels
 
-BATCH = 250  # images
+BATCH, PIXELS = 250, 250 * 64**2  # images at once, at most; and pixels
 
 
 class Metrics(NamedTuple):
@@ -28,9 +28,10 @@ def evaluate(module: nn.Module, images: Pixels, normalise: Normalise) -> Metrics
 def logits(module: nn.Module, images: Pixels, normalise: Normalise) -> Tensor:
     """The outputs for every image, (N, classes)."""
     before = module.training
+    size = max(1, min(BATCH, PIXELS // images.resolution**2))
     module.eval()
     with torch.inference_mode():
-        outputs = [module(normalise(part)) for part in torch.split(images.pixels, BATCH)]
+        outputs = [module(normalise(part)) for part in images.split(size)]
     module.train(before)
     return torch.cat(outputs)
 

@@ -6,32 +6,72 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from nas.data import stored
 from nas.data.dataset import DataSet, Images
+from nas.data.stored import Stored, chunks
+from nas.training.augment import augmented, mixed
 from nas.training.recipe import Recipe
-
-CHUNK = 1024
 
 
 class Pixels:
-    """Images on a device as (N, C, R, R) of uint8, with their labels (N,)."""
+    """Images on a device as (N, C, R, R) of uint8, with their `labels` (N,).
+
+    Those that take more room than there is for them stay where they are, and are read and resized
+    whenever they are asked for.
+    """
 
     def __init__(self, images: Images, resolution: int, device: torch.device) -> None:
-        pixels = torch.from_numpy(np.ascontiguousarray(images.pixels))
-        self.pixels = resized(pixels, resolution).to(device)
         self.labels = torch.from_numpy(images.labels).to(device)
+        self.resolution = resolution
+        self._images, self._device = images.pixels, device
+        self._held: Tensor | None = None
+        if len(images.labels) * images.pixels.shape[1] * resolution**2 <= _room(device):
+            self._held = self._read(images.pixels)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, chosen: Tensor | slice) -> Tensor:
+        """The images of these indices, (N,) on any device, or of a slice."""
+        if self._held is not None:
+            return self._held[chosen if isinstance(chosen, slice) else chosen.to(self._device)]
+        index = chosen if isinstance(chosen, slice) else chosen.cpu().numpy()
+        return self._read(self._images[index])
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """Yields all images in order, `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+    def _read(self, pixels: NDArray[np.uint8] | Stored) -> Tensor:
+        if isinstance(pixels, Stored):
+            shape = (len(pixels), pixels.shape[1], self.resolution, self.resolution)
+            read, done = torch.empty(shape, dtype=torch.uint8, device=self._device), 0
+            for chunk in chunks(pixels):
+                read[done : done + len(chunk)] = self._read(chunk)
+                done += len(chunk)
+            return read
+        array = torch.from_numpy(np.ascontiguousarray(pixels))
+        return resized(array, self.resolution).to(self._device)
+
+
+def _room(device: torch.device) -> int:
+    """How many bytes of images may be held on a device: of a GPU's memory a quarter."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 4
+    return stored.HELD
 
 
 def resized(pixels: Tensor, resolution: int) -> Tensor:
     """Images (N, C, H, W) of uint8 resized to (N, C, `resolution`, `resolution`): bilinear, with
     antialiasing."""
-    if pixels.shape[-2:] == (resolution, resolution):
+    if pixels.shape[-2:] == (resolution, resolution) or not len(pixels):
         return pixels
+    each = max(1, stored.CHUNK // pixels[0].numel())
     parts = [
         functional.interpolate(
             part.float(), (resolution, resolution), mode="bilinear", antialias=True
@@ -39,7 +79,7 @@ def resized(pixels: Tensor, resolution: int) -> Tensor:
         .round()
         .clamp(0, 255)
         .byte()
-        for part in torch.split(pixels, CHUNK)
+        for part in torch.split(pixels, each)
     ]
     return torch.cat(parts)
 
@@ -57,32 +97,54 @@ class Normalise:
         return values.contiguous(memory_format=torch.channels_last)
 
 
-def training_batches(images: Pixels, recipe: Recipe, mirrored: bool, epoch: int) -> Iterator[Batch]:
-    """Yields the batches of one epoch, each (pixels of uint8, labels).
+def training_batches(
+    images: Pixels, recipe: Recipe, mirrored: bool, epoch: int, classes: int = 0
+) -> Iterator[Batch]:
+    """Yields the batches of one epoch, each (pixels of uint8, labels); where the recipe mixes
+    images the labels are shares (N, `classes`).
 
     Order and augmentation depend on the recipe's seed and the epoch alone, so a training can go on
     at any epoch. They are drawn on the CPU, so they are the same on every device.
     """
     generator = torch.Generator().manual_seed(mixed_seed(recipe.seed, epoch))
-    order = torch.randperm(len(images), generator=generator)
+    order = _order(images.labels, recipe, generator)
     flip = mirrored if recipe.flip is None else recipe.flip
-    padding = round(recipe.crop * images.pixels.shape[-1])
+    padding = round(recipe.crop * images.resolution)
     device = images.labels.device
     for start in range(
         0, steps_per_epoch(len(images), recipe) * recipe.batch_size, recipe.batch_size
     ):
         chosen = order[start : start + recipe.batch_size].to(device)
-        pixels = images.pixels[chosen]
+        pixels = images[chosen]
         if padding:
             offsets = torch.randint(2 * padding + 1, (2, len(chosen)), generator=generator)
             pixels = shifted(pixels, padding, offsets.to(device))
         if flip:
             turned = torch.rand(len(chosen), generator=generator) < 0.5
             pixels = torch.where(turned.to(device).view(-1, 1, 1, 1), pixels.flip(-1), pixels)
-        yield pixels, images.labels[chosen]
+        pixels, labels = augmented(pixels, recipe, generator), images.labels[chosen]
+        if recipe.mixup or recipe.cutmix:
+            pixels, labels = mixed(pixels, labels, classes, recipe, generator)
+        yield pixels, labels
 
 
 Batch = tuple[Tensor, Tensor]
+
+
+def _order(labels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """The images of an epoch: each once, or as many of each class by chance."""
+    if recipe.balance != "sampling":
+        return torch.randperm(len(labels), generator=generator)
+    weights = class_weights(labels.cpu())[labels.cpu()]
+    return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
+
+
+def class_weights(labels: Tensor, classes: int = 0) -> Tensor:
+    """What each class counts for, so that all count for as much as they would if they were equal in
+    size: a mean of 1 over the images. A class without images counts for 0."""
+    counts = labels.bincount(minlength=classes)
+    weights = len(labels) / (counts.clamp(min=1) * (counts > 0).sum())
+    return torch.where(counts > 0, weights, torch.zeros_like(weights))
 
 
 def shifted(pixels: Tensor, padding: int, offsets: Tensor) -> Tensor:

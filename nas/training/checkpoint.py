@@ -8,7 +8,7 @@ somebody else's: only names as they are written here are read and removed, in th
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
@@ -22,6 +22,7 @@ from nas.support.errors import NasError, one_line
 from nas.support.files import inside, read_bytes, read_text, write_whole
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
+from nas.training.scores import Scores
 
 if TYPE_CHECKING:  # what a training is can be read without torch
     import torch
@@ -75,7 +76,7 @@ class State(Settings):
     """The contents of `training.json`. `tensors` names the file of the last finished epoch; it is
     None once the training is finished. `teacher` and `start` are the identities of the network that
     is learned from and of the weights that it began with, None where it has none. The test metrics
-    are measured once, at the end."""
+    are measured once, at the end, and so are the scores of the validation and the test images."""
 
     architecture: dict[str, Any]
     recipe: Recipe
@@ -88,6 +89,8 @@ class State(Settings):
     finished: bool = False
     test_accuracy: float | None = None
     test_loss: float | None = None
+    validation_scores: Scores | None = None
+    test_scores: Scores | None = None
     version: str = Field(default=__version__)
 
     @model_validator(mode="after")
@@ -95,7 +98,8 @@ class State(Settings):
         done = len(self.history)
         if [epoch.epoch for epoch in self.history] != [*range(1, done + 1)]:
             raise ValueError("history: must have the epochs 1, 2, 3, …")
-        if done > self.recipe.epochs or (self.finished and done < self.recipe.epochs):
+        ended = done == self.recipe.epochs or is_over(self.recipe, self.history)
+        if done > self.recipe.epochs or (self.finished and not ended):
             raise ValueError(f"history: has {done} of {self.recipe.epochs} epochs")
         if bool(done and not self.finished) != (self.tensors is not None):
             raise ValueError("tensors: must name a file between the first epoch and the last")
@@ -103,11 +107,26 @@ class State(Settings):
 
 
 class Parts(NamedTuple):
-    """The module in training, the module of averaged weights (or the same one), the optimiser."""
+    """The module in training, the module of averaged weights (or the same one), the optimiser; and
+    the `best` weights so far where the recipe has patience."""
 
     module: nn.Module
     average: nn.Module
     optimiser: torch.optim.Optimizer
+    best: dict[str, Tensor] | None = None
+
+
+def kept_epoch(recipe: Recipe, history: Sequence[Epoch]) -> Epoch:
+    """The epoch whose weights are kept: the last one, or with patience the one of the lowest
+    validation loss."""
+    return min(history, key=lambda e: e.validation_loss) if recipe.patience else history[-1]
+
+
+def is_over(recipe: Recipe, history: Sequence[Epoch]) -> bool:
+    """Whether a training ends for its patience."""
+    if recipe.patience is None or not history:
+        return False
+    return len(history) - kept_epoch(recipe, history).epoch >= recipe.patience
 
 
 def is_training(folder: str | Path) -> bool:
@@ -133,6 +152,8 @@ def write_checkpoint(folder: Path, state: State, parts: Parts) -> State:
     tensors = _flat("model", parts.module.state_dict())
     if parts.average is not parts.module:
         tensors |= _flat("ema", parts.average.state_dict())
+    if parts.best is not None:
+        tensors |= _flat("best", parts.best)
     for index, values in parts.optimiser.state_dict()["state"].items():
         tensors |= _flat(f"optimiser.{index}", values)
     name = f"epoch-{len(state.history)}.safetensors"
@@ -155,6 +176,8 @@ def restore(folder: Path, state: State, parts: Parts) -> None:
         parts.module.load_state_dict(_part(tensors, "model"))
         if parts.average is not parts.module:
             parts.average.load_state_dict(_part(tensors, "ema"))
+        if parts.best is not None:
+            parts.best.update(_part(tensors, "best"))
         packed = parts.optimiser.state_dict()
         packed["state"] = {}
         for key, value in _part(tensors, "optimiser").items():

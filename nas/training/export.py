@@ -14,6 +14,7 @@ import onnxruntime
 import torch
 
 from nas.data import DataSet
+from nas.formats.onnx_model import OPSET
 from nas.formats.verified import checked, output_file
 from nas.support.errors import NasError
 from nas.support.files import write_whole
@@ -49,6 +50,7 @@ def export_trained(
     file_format: FileFormat = "onnx",
     dynamic_batch: bool = False,
     metadata: Mapping[str, str] | None = None,
+    opset: int = OPSET,
 ) -> Exported:
     """Writes a trained network as ONNX or TFLite after a runtime has classified the validation
     images: onnxruntime, or LiteRT where it is installed.
@@ -84,10 +86,7 @@ def export_trained(
 
         run = partial(_by_onnxruntime, session)
     outputs = torch.cat(
-        [
-            torch.from_numpy(run(normalise(part).numpy()))
-            for part in torch.split(images.pixels, size)
-        ]
+        [torch.from_numpy(run(normalise(part).numpy())) for part in images.split(size)]
     )
     other = (outputs.argmax(1) != expected.argmax(1)).double().mean().item()
     if other > DISAGREEMENT:

@@ -118,7 +118,7 @@ class Inputs:
 
     def __init__(self, images: Images, trained: Trained, data: DataSet) -> None:
         cpu = torch.device("cpu")
-        self._pixels = Pixels(images, trained.arch.resolution, cpu).pixels
+        self._pixels = Pixels(images, trained.arch.resolution, cpu)
         self._normalise = Normalise(data, cpu)
         self.labels = images.labels
 
@@ -127,7 +127,7 @@ class Inputs:
 
     def batches(self, size: int = BATCH) -> Iterator[Array]:
         """The images (N, C, R, R) in order, `size` at a time."""
-        for part in torch.split(self._pixels, size):
+        for part in self._pixels.split(size):
             yield np.ascontiguousarray(self._normalise(part).numpy())
 
 

@@ -31,7 +31,10 @@ def recipe_name(recipe: Recipe) -> str:
     """A name of a recipe by its contents, but for what only a training with a teacher reads, and
     for settings that a recipe of an older version, which has them not, leaves as they are."""
     plain = Recipe()
-    newer = ("body_rate", "norm_sparsity")
+    newer = (
+        "body_rate", "norm_sparsity", "resized_crop", "trivial_augment", "mixup", "cutmix",
+        "erasing", "balance", "patience",
+    )  # fmt: skip
     defaults = {key for key in newer if getattr(recipe, key) == getattr(plain, key)}
     text = recipe.model_dump_json(exclude={"distillation", "temperature"} | defaults)
     return f"{recipe.epochs} epochs {sha256(text.encode()).hexdigest()[:8]}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
@@ -37,6 +37,17 @@ class Recipe(Settings):
         weight's part falls to 1/e); 0 takes the last weights.
     crop: images are padded with zeros by this share of their side and cut back at random offsets.
     flip: whether images are mirrored at random; None leaves it to the data set's `mirrored`.
+    resized_crop: the smallest share of an image's area that a random crop enlarges to the whole
+        (Szegedy et al. 2015, who take 0.08); 0: none.
+    trivial_augment: one operation of random strength on each image, of colours or of geometry
+        (Müller and Hutter 2021).
+    mixup, cutmix: the two parameters of the Beta distribution by which images of a batch are mixed
+        (Zhang et al. 2018: 0.2) or cut into each other (Yun et al. 2019: 1); 0: not.
+    erasing: the probability that a rectangle of an image becomes noise (Zhong et al. 2020).
+    balance: of classes of unequal size: "sampling" draws as many images of each in an epoch, with
+        repetition, "weights" weighs a class in the loss by the inverse of its size.
+    patience: the training ends when the validation loss has not fallen for so many epochs, and the
+        weights of the epoch with the lowest one are kept; None: it runs to its end.
     distillation, temperature: with a teacher, the weight of its outputs beside that of the labels,
         and what both networks' outputs are divided by (Hinton et al. 2015).
     int8: share of the epochs, the last ones, that compute with int8's roundings, for a network that
@@ -59,11 +70,24 @@ class Recipe(Settings):
     ema: Share = 0.02
     crop: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)] = 0.125
     flip: bool | None = None
+    resized_crop: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    trivial_augment: bool = False
+    mixup: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.0
+    cutmix: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.0
+    erasing: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    balance: Literal["none", "sampling", "weights"] = "none"
+    patience: Count | None = None
     distillation: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.7
     temperature: Positive = 4.0
     int8: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
     mixed_precision: bool = True
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.patience is not None and self.int8:
+            raise ValueError("patience: must be null with int8, which the last epochs are for")
+        return self
 
     @classmethod
     def load(cls, path: Path) -> Recipe:

@@ -18,12 +18,20 @@ from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
 from nas.support.errors import NasError
 from nas.support.files import check_folder
+from nas.support.memory import return_large_blocks
 from nas.support.ownership import owned
 from nas.support.plain_torch import plain_torch
 from nas.support.signals import stop_on_signal
 from nas.torch_module import Network, build
-from nas.training.accuracy import Metrics, evaluate
-from nas.training.batches import Normalise, Pixels, mixed_seed, steps_per_epoch, training_batches
+from nas.training.accuracy import Metrics, evaluate, logits, metrics
+from nas.training.batches import (
+    Normalise,
+    Pixels,
+    class_weights,
+    mixed_seed,
+    steps_per_epoch,
+    training_batches,
+)
 from nas.training.checkpoint import (
     MODEL,
     WEIGHTS,
@@ -31,7 +39,9 @@ from nas.training.checkpoint import (
     Epoch,
     Parts,
     State,
+    is_over,
     is_training,
+    kept_epoch,
     read_state,
     restore,
     write_checkpoint,
@@ -41,6 +51,7 @@ from nas.training.checkpoint import (
 from nas.training.fake_quantise import FakeQuantised
 from nas.training.optimise import averaging, norm_penalty, optimiser_of, rate
 from nas.training.recipe import Recipe
+from nas.training.scores import Scores
 from nas.training.teacher import Teacher, distillation_loss
 from nas.training.trained import Trained
 
@@ -101,6 +112,7 @@ def train(
     that does not fit the data, a folder with another training, or a loss that is no number.
     """
     where = device_of(device)
+    return_large_blocks()
     return _Run(arch, data, recipe or Recipe(), output, where, teacher, start, progress).run()
 
 
@@ -160,19 +172,27 @@ class _Run:
                 module.load_state_dict(self.start.module().state_dict())
             module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             average, self.update = averaging(module, self.recipe, self.steps)
-            self.parts = Parts(module, average, optimiser_of(module, self.recipe))
+            best: dict[str, Tensor] | None = None if self.recipe.patience is None else {}
+            self.parts = Parts(module, average, optimiser_of(module, self.recipe), best)
+            self.weights = self._class_weights(images)
             if self.output is not None:
                 restore(self.output, self.state, self.parts)
             self.began, self.first = time.monotonic(), len(self.state.history) * self.per_epoch
             for epoch in range(len(self.state.history), self.recipe.epochs):
-                self._finish_epoch(epoch, images, validation)
-            return self._finish()
+                if not is_over(self.recipe, self.state.history):
+                    self._finish_epoch(epoch, images, validation)
+            return self._finish(validation)
 
     def _stop(self) -> None:
         self.stopping = True
 
     def _pixels(self, images: Images) -> Pixels:
         return Pixels(images, self.arch.resolution, self.device)
+
+    def _class_weights(self, images: Pixels) -> Tensor | None:
+        if self.recipe.balance != "weights":
+            return None
+        return class_weights(images.labels, self.arch.classes).float()
 
     def _finish_epoch(self, epoch: int, images: Pixels, validation: Pixels) -> None:
         began = time.monotonic()
@@ -187,6 +207,9 @@ class _Run:
             seconds=time.monotonic() - began,
         )
         self.state = self.state.model_copy(update={"history": (*self.state.history, done)})
+        if self.parts.best is not None and kept_epoch(self.recipe, self.state.history) is done:
+            weights = self.parts.average.state_dict()
+            self.parts.best.update({name: value.clone() for name, value in weights.items()})
         if self.output is not None:
             self.state = write_checkpoint(self.output, self.state, self.parts)
         self._report(epoch, (epoch + 1) * self.per_epoch, loss, accuracy)
@@ -197,15 +220,26 @@ class _Run:
             raise diverged(epoch)
         return metrics
 
+    def _scored(self, images: Pixels) -> tuple[Scores, Metrics]:
+        """The scores of the final weights."""
+        outputs = logits(self.parts.average, images, self.normalise).cpu()
+        labels = images.labels.cpu()
+        measured = metrics(outputs, labels)
+        if not np.isfinite(measured.loss):
+            raise diverged(self.recipe.epochs)
+        return Scores.of(outputs, labels), measured
+
     def _epoch(self, epoch: int, images: Pixels) -> tuple[float, float]:
         """Trains one epoch; returns the mean loss and accuracy of its batches."""
-        module, _, optimiser = self.parts
+        module, _, optimiser, _ = self.parts
         module.train()
         if self.rounded is None and epoch >= self.recipe.epochs - self.recipe.int8_epochs:
             assert isinstance(module, Network)
             self.rounded = FakeQuantised(module)
         total = torch.zeros(2, dtype=torch.float64, device=self.device)
-        batches = training_batches(images, self.recipe, self.data.mirrored, epoch)
+        batches = training_batches(
+            images, self.recipe, self.data.mirrored, epoch, self.arch.classes
+        )
         for i, (pixels, labels) in enumerate(batches):
             step = epoch * self.per_epoch + i
             for group in optimiser.param_groups:
@@ -224,7 +258,7 @@ class _Run:
 
     def _step(self, pixels: Tensor, labels: Tensor) -> Tensor:
         """Takes one step of the optimiser; returns (loss, accuracy) of the batch, on the device."""
-        module, _, optimiser = self.parts
+        module, _, optimiser, _ = self.parts
         optimiser.zero_grad(set_to_none=True)
         on_gpu = self.device.type == "cuda"
         mixed = on_gpu and self.recipe.mixed_precision and torch.cuda.is_bf16_supported()
@@ -233,14 +267,17 @@ class _Run:
         outputs = outputs.float()
         if self.teacher is None:
             smoothing = self.recipe.label_smoothing
-            loss = functional.cross_entropy(outputs, labels, label_smoothing=smoothing)
+            loss = functional.cross_entropy(
+                outputs, labels, self.weights, label_smoothing=smoothing
+            )
         else:
             targets = self.teacher.targets(pixels).clone()  # not of inference mode
-            loss = distillation_loss(outputs, targets, labels, self.recipe)
+            loss = distillation_loss(outputs, targets, labels, self.recipe, self.weights)
         sparse = self.recipe.norm_sparsity > 0
         (loss + norm_penalty(module, self.recipe) if sparse else loss).backward()
         optimiser.step()
-        right = (outputs.detach().argmax(1) == labels).double().mean()
+        likeliest = labels.argmax(1) if labels.ndim == 2 else labels  # of mixed images
+        right = (outputs.detach().argmax(1) == likeliest).double().mean()
         return torch.stack([loss.detach().double(), right])
 
     def _report(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
@@ -253,11 +290,15 @@ class _Run:
             TrainingProgress(epoch + 1, epochs, step, self.steps, loss, accuracy, last, left)
         )
 
-    def _finish(self) -> Trained:
+    def _finish(self, validation: Pixels) -> Trained:
         update: dict[str, object] = {"finished": True, "tensors": None}
+        if self.parts.best is not None:
+            self.parts.average.load_state_dict(self.parts.best)
+        update["validation_scores"] = self._scored(validation)[0]
         if self.data.test is not None:
-            test = self._evaluated(self._pixels(self.data.test), self.recipe.epochs)
+            scores, test = self._scored(self._pixels(self.data.test))
             update |= {"test_accuracy": test.accuracy, "test_loss": test.loss}
+            update["test_scores"] = scores
         if self.rounded is not None:
             self.rounded.close()
         checkpoint = self.state.tensors

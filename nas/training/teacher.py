@@ -92,13 +92,21 @@ class Teacher:
         return self.logits((shown / 255 - mean) / deviation).float()
 
 
-def distillation_loss(outputs: Tensor, targets: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+def distillation_loss(
+    outputs: Tensor,
+    targets: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    class_weights: Tensor | None = None,
+) -> Tensor:
     """The recipe's mean of cross-entropy with the labels and of divergence from the teacher.
 
     The divergence is Kullback-Leibler's between outputs that are divided by the temperature T,
     times T², so that its gradient's size does not depend on T. Targets are the teacher's outputs.
     """
-    hard = functional.cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing)
+    hard = functional.cross_entropy(
+        outputs, labels, class_weights, label_smoothing=recipe.label_smoothing
+    )
     t = recipe.temperature
     soft = functional.kl_div(
         functional.log_softmax(outputs / t, 1),

@@ -18,11 +18,13 @@ from nas.training.checkpoint import (
     DataFacts,
     Epoch,
     State,
+    kept_epoch,
     misfit,
     read_state,
     read_tensors,
 )
 from nas.training.recipe import Recipe
+from nas.training.scores import Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +40,23 @@ class Trained:
     data: DataFacts
     history: tuple[Epoch, ...]
     test: Metrics | None
+    validation_scores: Scores | None = None
+    test_scores: Scores | None = None
+
+    @property
+    def kept(self) -> Epoch:
+        """The epoch whose weights these are: the last one, unless the recipe has patience."""
+        return kept_epoch(self.recipe, self.history)
 
     @property
     def accuracy(self) -> float:
-        """The accuracy on the validation images after the last epoch, from 0 to 1."""
-        return self.history[-1].validation_accuracy
+        """The accuracy on the validation images of the final weights, from 0 to 1."""
+        return self.kept.validation_accuracy
 
     @property
     def loss(self) -> float:
-        """The mean cross entropy of the validation images after the last epoch."""
-        return self.history[-1].validation_loss
+        """The mean cross entropy of the validation images with the final weights."""
+        return self.kept.validation_loss
 
     @classmethod
     def of(cls, state: State, module: Network) -> Trained:
@@ -56,7 +65,10 @@ class Trained:
         if state.test_accuracy is not None and state.test_loss is not None:
             test = Metrics(state.test_accuracy, state.test_loss)
         arch = Architecture.from_dict(state.architecture)
-        return cls(arch, module.cpu().eval(), state.recipe, state.data, state.history, test)
+        return cls(
+            arch, module.cpu().eval(), state.recipe, state.data, state.history, test,
+            state.validation_scores, state.test_scores,
+        )  # fmt: skip
 
     @classmethod
     @plain_torch()

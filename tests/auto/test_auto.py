@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import onnxruntime
@@ -13,6 +14,7 @@ from tiny import TINY
 from nas.auto.plan import Asked, Plan
 from nas.auto.run import STATE, State
 from nas.data import DataOptions, load_data
+from nas.space import SearchSpace
 from nas.training import Recipe
 
 OPTIONS = DataOptions(test_share=0.15)
@@ -32,7 +34,7 @@ def begun(folder: Path, **changes: object) -> list[str]:
         budgets=("1ms",), trials=70, learn=0, finalists=1, brief=BRIEF, seconds_an_image=1e-3
     )
     final = Recipe(epochs=2, batch_size=32, images=256)
-    state = State(asked=Asked.model_validate(facts), plan=plan, final=final, decided=True)
+    state = State(asked=Asked.model_validate(facts | changes), plan=plan, final=final, decided=True)
     (folder / "result").mkdir()
     (folder / "result" / STATE).write_text(state.model_dump_json())
     return ["auto", "--data", "digits", "--budget", "1ms", "--space", str(space), "-o", "result"]
@@ -65,6 +67,20 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     before = {path: path.stat().st_mtime_ns for path in (result / "work").rglob("*.safetensors")}
     assert run(*words)[0] == 0  # all is there: nothing is trained again
     assert {p: p.stat().st_mtime_ns for p in (result / "work").rglob("*.safetensors")} == before
+
+
+def test_a_trained_network_is_pruned_beside_the_search(run: Run, tmp_path: Path) -> None:
+    parent = Recipe(epochs=4, batch_size=32, images=512)
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(parent.model_dump()))
+    arch = SearchSpace.from_dict(TINY, "tiny").sample(1)
+    (tmp_path / "a.json").write_text(replace(arch, channels=1).to_json())
+    assert run("train", "a.json", "--data", "digits", "--recipe", "r.yaml", "-o", "net")[0] == 0
+    words = begun(tmp_path, parent="net")
+    code, out, err = run(*words, "--from", "net")
+    assert code == 0, err
+    assert "pruned, trial" in out
+    if out.split("network", 1)[1].split("\n")[2].startswith("pruned"):
+        assert "may have seen these" in out
 
 
 def test_what_cannot_be_is_said_before_any_work(run: Run, tmp_path: Path) -> None:

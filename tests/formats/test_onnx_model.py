@@ -13,6 +13,7 @@ from nas.costs import cost
 from nas.formats.onnx_model import graph_to_onnx, to_onnx
 from nas.graph import ACTIVATIONS, Builder
 from nas.references import reference, reference_names
+from nas.support.errors import NasError
 from nas.testing.numerics import images, randomise, run_onnx, run_torch
 from nas.torch_module import build
 
@@ -125,3 +126,22 @@ def test_rounded_up_pooling_has_the_inferred_size(kernel: int) -> None:
         result = run_onnx(graph_to_onnx(net.finish(pooled)), x)
         assert result.size == np.prod(net.shape(pooled)), (kernel, stride, size, padding)
         assert np.isin(result, x).all()
+
+
+def test_every_opset_computes_the_same_and_the_lowest_is_written() -> None:
+    module = randomise(build(ARCH, seed=0))
+    x = images(1, 1, 20, 20)
+    expected = run_torch(module, x)
+    for opset in (13, 14, 17, 20):
+        model = to_onnx(ARCH, module, opset=opset)
+        onnx.checker.check_model(model, full_check=True)
+        assert model.opset_import[0].version == opset
+        np.testing.assert_allclose(run_onnx(model, x), expected, rtol=1e-4, atol=1e-5)
+    lowest = to_onnx(ARCH, module)
+    assert (lowest.opset_import[0].version, lowest.ir_version) == (13, 7)
+
+
+@pytest.mark.parametrize("opset", [12, onnx.defs.onnx_opset_version() + 1])
+def test_an_opset_that_cannot_be_written_is_refused(opset: int) -> None:
+    with pytest.raises(NasError, match=rf"opset must be 13 to \d+, not {opset}$"):
+        to_onnx(ARCH, opset=opset)

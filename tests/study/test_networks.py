@@ -70,7 +70,7 @@ def test_what_names_no_network(study: Study, name: str, message: str) -> None:
 
 def test_only_a_published_network_comes_in_sizes(study: Study) -> None:
     assert find_network("resnet18", 64)[0] == nas.reference("resnet18", resolution=64)
-    with pytest.raises(NasError, match="--resolution 64: only a reference network's"):
+    with pytest.raises(NasError, match="--resolution 64: only that of a reference network"):
         find_network("s", 64)
 
 

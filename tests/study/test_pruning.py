@@ -15,7 +15,7 @@ from nas.study.driver import Driver
 from nas.study.finalists import run_finalists
 from nas.study.pruned import begin_pruning, write_best
 from nas.study.pruning import PruningCandidates
-from nas.study.ratios import by_importance, by_sensitivity
+from nas.study.ratios import by_depth, by_importance, by_sensitivity
 from nas.study.workers.open import open_executor
 from nas.support.errors import NasError
 from nas.training import Recipe, Trained
@@ -138,6 +138,36 @@ def test_sensitive_layers_keep_more(folder: Path, data: DataSet, here: Path) -> 
     assert not candidates.excess(child)
     kept = child.assignment
     assert kept["stages.0.0.hidden"] > kept["stages.0.1.hidden"]
+
+
+def test_blocks_that_matter_least_are_left_out_first(
+    folder: Path, data: DataSet, here: Path
+) -> None:
+    candidates = begun(folder, data).candidates
+    assert isinstance(candidates, PruningCandidates)
+    first, second, third = candidates.pruning.skips
+
+    def accuracy(archs: object) -> list[float]:
+        """The earlier a block, the more its absence matters."""
+        return [
+            sum(
+                weight * (row.kind != "skip")
+                for weight, row in zip((4, 2, 0, 1), rows, strict=True)
+            )
+            for rows in ([row for stage in a.stages for row in stage] for a in archs)  # type: ignore[attr-defined]
+        ]
+
+    one, two, three = by_depth(candidates, accuracy)
+    for child, left_out in (
+        (one, {third}),
+        (two, {third, second}),
+        (three, {third, second, first}),
+    ):
+        assert {name for name in candidates.pruning.skips if child.assignment[name]} == left_out
+        assert not candidates.excess(child)
+        assert child.assignment["resolution"] == 8
+    # What the blocks no longer take is spent on widths.
+    assert two.assignment["stages.0.0.hidden"] >= one.assignment["stages.0.0.hidden"]
 
 
 @pytest.mark.parametrize(

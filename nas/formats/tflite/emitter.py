@@ -55,7 +55,7 @@ class Emitter:
         name: str,
         shape: Shape,
         like: Scale | None = None,
-        **options: int | bool,
+        **options: float,
     ) -> int:
         """An operation whose result is a new map."""
         return self._emit(op, inputs, self.map(name, shape, like), options)
@@ -163,7 +163,7 @@ class Emitter:
         return len(self.tensors) - 1
 
     def _emit(
-        self, op: str, inputs: Sequence[int], output: int, options: Mapping[str, int | bool]
+        self, op: str, inputs: Sequence[int], output: int, options: Mapping[str, float]
     ) -> int:
         version = 1 if self.int8 is None else INT8_VERSIONS.get(op, 2)
         self.operations.append(Operation(op, inputs, [output], options, version))

@@ -26,7 +26,9 @@ OPTIONS = {
     "CONCATENATION": "ConcatenationOptions",
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "GELU": "GeluOptions",
     "HARD_SWISH": "HardSwishOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "MEAN": "ReducerOptions",
     "MUL": "MulOptions",
@@ -66,7 +68,7 @@ class Operation(NamedTuple):
     op: str
     inputs: Sequence[int]
     outputs: Sequence[int]
-    options: Mapping[str, int | bool]
+    options: Mapping[str, float]
     version: int
 
 

@@ -51,6 +51,8 @@ def to_tflite(
     if isinstance(network, Architecture):
         about = {"architecture": network.to_json(), **about}
         network = network.graph()
+    if network.others:
+        raise NasError("a TFLite file is written for one output, and the network has several")
     graph, weights = folded(network, state, seed=seed)
     writer = _Writer(graph, weights, None if int8 is None else scales(graph, int8))
     for node in graph.nodes[1:]:
@@ -137,7 +139,8 @@ class _Writer:
         else:
             pads, window = _window(node, (c, h, w), may_be_same=True)
             x = self.emit.padded(x, pads, node.name)
-        options = window | {"DilationHFactor": 1, "DilationWFactor": 1}
+        vertical, horizontal = node.dilation
+        options = window | {"DilationHFactor": vertical, "DilationWFactor": horizontal}
         options["FusedActivationFunction"] = CLAMPS.get(node.act or "", 0)
         name, like = _name(node), None
         if node.act == "hsigmoid":  # the sum in relu6(x + 3) / 6 is done with the bias
@@ -154,7 +157,10 @@ class _Writer:
         """Padding counts in our averages and never in TFLite's, so it is an operation of its own
         there; in a maximum it counts nowhere."""
         top = node.op == "maxpool"
-        pads, window = _window(node, self.graph.nodes[node.inputs[0]].shape, may_be_same=top)
+        apart = top or not node.counted
+        pads, window = _window(node, self.graph.nodes[node.inputs[0]].shape, may_be_same=apart)
+        if not top and not node.counted and any(map(any, pads)):
+            raise NasError(f"{node.name} cannot be written as TFLite: its padding is not SAME's")
         lowest = top and not self._never_negative(node.inputs[0])
         x = self.emit.padded(x, pads, node.name, lowest=lowest)
         window |= {"FilterHeight": node.kernel[0], "FilterWidth": node.kernel[1]}
@@ -186,6 +192,12 @@ class _Writer:
                     raised, like = f"{node.name}.gate", self._gate()
                     x = emit.op("ADD", inputs, raised, shape, like, FusedActivationFunction=act)
                 return emit.op("MUL", [x, emit.scalar("sixth", 1 / 6)], name, shape)
+            case "gelu":
+                return emit.op("GELU", [x], name, shape)
+            case "tanh":
+                return emit.op("TANH", [x], name, shape)
+            case "leaky_relu":
+                return emit.op("LEAKY_RELU", [x], name, shape, Alpha=node.slope)
             case act:
                 raise NasError(f"activation {act} cannot be written as TFLite")
 
@@ -210,10 +222,12 @@ def _window(node: Node, shape: Shape, *, may_be_same: bool) -> tuple[Pads, dict[
     is the same padding."""
     pads, same = [], may_be_same
     for axis in (0, 1):
-        size, out, before = shape[axis + 1], node.shape[axis + 1], node.padding[axis]
-        reach = (out - 1) * node.stride + node.kernel[axis]
+        size, out, before = shape[axis + 1], node.shape[axis + 1], node.pads[axis]
+        stride = node.strides[axis]
+        reach = (out - 1) * stride + (node.kernel[axis] - 1) * node.dilation[axis] + 1
         pads.append((before, max(0, reach - size - before)))
         total = max(0, reach - size)
-        same &= out == -(-size // node.stride) and pads[-1] == (total // 2, total - total // 2)
-    options = {"Padding": SAME if same else VALID, "StrideH": node.stride, "StrideW": node.stride}
+        same &= out == -(-size // stride) and pads[-1] == (total // 2, total - total // 2)
+    options = {"Padding": SAME if same else VALID}
+    options |= {"StrideH": node.strides[0], "StrideW": node.strides[1]}
     return ((0, 0), (0, 0)) if same else (pads[0], pads[1]), options

@@ -8,6 +8,7 @@ SiLU) are kernels of their own. A `Kernel` is plain data, so equal work is an eq
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from math import prod
 from typing import Literal, NamedTuple, assert_never
 
@@ -15,6 +16,8 @@ from nas.blocks import Block, block_graph
 from nas.graph import Act, Graph, Node, Shape
 
 EPILOGUES: tuple[Act | None, ...] = (None, "relu", "relu6", "sigmoid", "hsigmoid")
+# What takes no time, and what is not known; whoever shows a latency says that it leaves that out.
+FREE = ("reshape", "unread")
 KernelOp = Literal[
     "conv",
     "pointwise",
@@ -34,6 +37,9 @@ KernelOp = Literal[
     "swap",
     "zero",
     "split",
+    "pad",
+    "resize",
+    "softmax",
     "reorder_input",
     "reorder_output",
 ]
@@ -92,6 +98,11 @@ class Fusion(NamedTuple):
 
 def kernels(graph: Graph, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # noqa: B008
     """The kernels of a graph, in execution order."""
+    return tuple(kernel for each in node_kernels(graph, fusion) for kernel in each)
+
+
+def node_kernels(graph: Graph, fusion: Fusion = Fusion()) -> list[list[Kernel]]:  # noqa: B008
+    """The kernels of each node of a graph but its input; none of one that another computes."""
     nodes = graph.nodes
     readers: list[list[int]] = [[] for _ in nodes]
     for i, node in enumerate(nodes):
@@ -99,24 +110,23 @@ def kernels(graph: Graph, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # n
             readers[j].append(i)
     executed: list[Kernel] = []
     owner: dict[int, int] = {}  # the convolution nodes that may still absorb: their kernels' index
+    begin: list[int] = []
     for i, node in enumerate(nodes[1:], 1):
-        if fusion.splits and node.op in ("slice", "slice_rows"):
-            source, parts = node.inputs[0], [nodes[j] for j in readers[node.inputs[0]]]
-            axis = 0 if node.op == "slice" else 1
-            whole = (
-                sum(p.shape[axis] for p in parts if p.op == node.op) == nodes[source].shape[axis]
-            )
-            if whole and len(parts) > 1:
-                if i == readers[source][0]:
-                    shape = nodes[source].shape
-                    executed.append(Kernel("split", (shape,), shape))
-                continue
+        begin.append(len(executed))
+        if node.op in FREE:
+            continue
+        if fusion.splits and (whole := _whole_split(node, nodes, readers)) is not None:
+            if i == readers[node.inputs[0]][0]:
+                executed.append(Kernel("split", (whole,), whole))
+            continue
         absorber = None
         if fusion.adds or node.op != "add":
             absorber = _absorber(node, nodes, readers, owner, graph.output)
         if absorber is None:
             owner[i] = len(executed)
             executed.append(_kernel(node, nodes))
+            if node.op == "deconv":
+                executed.append(spread(node))
         else:
             owner[i] = at = owner[absorber]
             executed[at] = executed[at]._replace(residual=executed[at].residual or node.op == "add")
@@ -124,9 +134,22 @@ def kernels(graph: Graph, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # n
             executed[owner[i]] = executed[owner[i]]._replace(act=node.act)
         else:
             executed.append(Kernel("activate", (node.shape,), node.shape, act=node.act))
-    return tuple(
-        k for k in executed if k.op not in fusion.free and (k.op != "activate" or k.act is not None)
-    )
+    begin.append(len(executed))
+    spans = [executed[a:b] for a, b in pairwise(begin)]
+    return [
+        [k for k in each if k.op not in fusion.free and (k.op != "activate" or k.act is not None)]
+        for each in spans
+    ]
+
+
+def _whole_split(node: Node, nodes: tuple[Node, ...], readers: list[list[int]]) -> Shape | None:
+    """The tensor's shape, where the slices that read it are all of it together."""
+    if node.op not in ("slice", "slice_rows"):
+        return None
+    source, axis = node.inputs[0], 0 if node.op == "slice" else 1
+    parts = [nodes[j] for j in readers[source]]
+    size = sum(part.shape[axis] for part in parts if part.op == node.op)
+    return nodes[source].shape if len(parts) > 1 and size == nodes[source].shape[axis] else None
 
 
 @lru_cache(maxsize=1 << 15)
@@ -156,8 +179,23 @@ def _absorber(
 
 def _kernel(node: Node, nodes: tuple[Node, ...]) -> Kernel:
     inputs = tuple(nodes[j].shape for j in node.inputs)
+    if node.op == "deconv":
+        return transposed(node, inputs[0])
     op = _operation(node, inputs[0])
-    return Kernel(op, inputs, node.shape, node.kernel, node.stride, node.groups)
+    return Kernel(op, inputs, node.shape, node.kernel, max(node.strides), node.groups)
+
+
+def transposed(node: Node, shape: Shape) -> Kernel:
+    """The multiplications of a transposed convolution of an input of `shape`: one product for each
+    input position, output channel and place in the window. `spread` adds them up."""
+    made = node.shape[0] * prod(node.kernel)
+    op: KernelOp = "pointwise" if node.groups == 1 else "grouped"
+    return Kernel(op, (shape,), (made, *shape[1:]), groups=node.groups)
+
+
+def spread(node: Node) -> Kernel:
+    """The sum of the products of a transposed convolution, place by place."""
+    return Kernel("resize", (node.shape,), node.shape)
 
 
 def _operation(node: Node, shape: Shape) -> KernelOp:
@@ -175,8 +213,12 @@ def _operation(node: Node, shape: Shape) -> KernelOp:
             return op
         case "zero" | "swap" | "shuffle" as op:
             return op
-        case "input":
-            raise AssertionError("a graph's input is no kernel")
+        case "pad" | "resize" | "softmax" as op:
+            return op
+        case "deconv":
+            raise AssertionError("two kernels")
+        case "input" | "reshape" | "unread":
+            raise AssertionError(f"{node.op} is no kernel")
         case op:
             assert_never(op)
 

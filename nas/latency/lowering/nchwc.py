@@ -9,17 +9,18 @@ one by one; all that passes between them is whether the tensor is blocked.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
 from nas.graph import Act, Graph, Node, Shape
-from nas.latency.lowering.kernels import Kernel, KernelOp, Layout, conv_kind
+from nas.latency.lowering.kernels import Kernel, KernelOp, Layout, conv_kind, spread, transposed
 
 BLOCKED: Final = "blocked"
 PLANAR: Final = "planar"
 ENTRY: Final = "entry"
 ALIGNMENT = 4  # channels of a reorder are a multiple of it
-FUSED = ("relu", "relu6", "sigmoid", "hsigmoid")  # with any convolution
+FUSED = ("relu", "relu6", "sigmoid", "hsigmoid", "tanh", "leaky_relu")  # with any convolution
 FUSED_BLOCKED = ("hswish",)  # with a blocked one
 FUSED_LINEAR = ("relu", "sigmoid")
 
@@ -45,6 +46,18 @@ def lower(graph: Graph, blocked: bool, block: int) -> Lowered:
     for i in range(1, len(graph.nodes)):
         writer.node(i)
     return Lowered(tuple(writer.executed), graph.output in writer.blocked, graph.output_shape)
+
+
+def lower_nodes(graph: Graph, block: int) -> list[list[Kernel]]:
+    """The kernels of each node of a graph but its input, all inputs and outputs planar."""
+    writer, begin = _Lowering(graph, False, block), [0]
+    for i in range(1, len(graph.nodes)):
+        writer.node(i)
+        begin.append(len(writer.executed))
+    for i in (graph.output, *graph.others):
+        writer.give(i)
+    begin[-1] = len(writer.executed)
+    return [writer.executed[a:b] for a, b in pairwise(begin)]
 
 
 def to_planar(shape: Shape, block: int) -> Kernel:
@@ -74,7 +87,8 @@ class _Lowering:
         for node in graph.nodes:
             for j in node.inputs:
                 self.uses[j] += 1
-        self.uses[graph.output] += 1
+        for j in (graph.output, *graph.others):
+            self.uses[j] += 1
 
     def node(self, i: int) -> None:
         node = self.nodes[i]
@@ -110,10 +124,26 @@ class _Lowering:
                 self._emit(i, node, op, PLANAR, groups=node.groups, act=node.act if fused else None)
                 if node.act and not fused:
                     self._plain_act(i, node.act, PLANAR)
+            case "pad" | "resize" | "softmax" as op:
+                self._emit(i, node, op, PLANAR)
+            case "deconv":
+                shape = self._read(node.inputs[0], PLANAR)
+                self.executed.append(transposed(node, shape)._replace(layout=PLANAR))
+                self._append(i, spread(node)._replace(layout=PLANAR))
+                if node.act:
+                    self._plain_act(i, node.act, PLANAR)
+            case "reshape" | "unread":
+                for j in node.inputs:
+                    self._read(j, PLANAR)
+                self.planar.add(i)
             case "input":
                 raise AssertionError("a graph's input is no kernel")
             case op:
                 assert_never(op)
+
+    def give(self, i: int) -> None:
+        """Brings a tensor into the layout that whoever called wants."""
+        self._read(i, PLANAR)
 
     def _shape(self, i: int, layout: Layout) -> Shape:
         shape = self.nodes[i].shape
@@ -162,7 +192,7 @@ class _Lowering:
             (self._read(x, BLOCKED if layout == BLOCKED else PLANAR),),
             self._shape(i, PLANAR if layout == PLANAR else BLOCKED),
             node.kernel,
-            node.stride,
+            max(node.strides),
             groups,
             node.act if fused else None,
             layout=layout,
@@ -177,7 +207,7 @@ class _Lowering:
         self, i: int, node: Node, op: Literal["maxpool", "avgpool", "gap"], blocked: bool
     ) -> None:
         layout: Layout = BLOCKED if blocked else PLANAR
-        self._emit(i, node, op, layout, size=node.kernel, stride=node.stride)
+        self._emit(i, node, op, layout, size=node.kernel, stride=max(node.strides))
 
     def _add(self, i: int, node: Node) -> None:
         if len(node.inputs) == 2:

@@ -12,9 +12,10 @@ from typing import Final, Literal
 
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
-from nas.graph import ACTIVATIONS, Shape
-from nas.latency.lowering.kernels import Fusion, Kernel, row_kernels
-from nas.latency.lowering.nchwc import Lowered, lower_row, to_planar
+from nas.graph import ACTIVATIONS, Graph, Shape
+from nas.imported import Network
+from nas.latency.lowering.kernels import Fusion, Kernel, node_kernels, row_kernels
+from nas.latency.lowering.nchwc import Lowered, lower_nodes, lower_row, to_planar
 
 Lowering = Literal["fused", "nchwc16", "nchwc8", "openvino", "ethos-u"]
 NEUTRAL: Final = "fused"
@@ -44,9 +45,19 @@ def typical_layout(lowering: Lowering, shape: Shape) -> bool:
     return lowering in BLOCKS and shape[0] >= BLOCKS[lowering]
 
 
-def network_kernels(arch: Architecture, lowering: Lowering = NEUTRAL) -> tuple[Kernel, ...]:
-    """The kernels of a network, row by row as they are predicted."""
-    executed: list[Kernel] = []
+def graph_kernels(graph: Graph, lowering: Lowering = NEUTRAL) -> list[list[Kernel]]:
+    """The kernels of each node of a graph but its input; what it takes to give the output to
+    whoever called belongs to the last one."""
+    if lowering in FUSIONS:
+        return node_kernels(graph, FUSIONS[lowering])
+    return lower_nodes(graph, BLOCKS[lowering])
+
+
+def network_kernels(network: Network, lowering: Lowering = NEUTRAL) -> tuple[Kernel, ...]:
+    """The kernels of a network: of an architecture row by row, as they are predicted."""
+    if not isinstance(network, Architecture):
+        return tuple(k for each in graph_kernels(network.graph(), lowering) for k in each)
+    arch, executed = network, list[Kernel]()
     shape, blocked = arch.input_shape, False
     for row in arch.rows():
         kernels, blocked, shape = lowered_row(lowering, row, shape, blocked)

@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto
 
 import nas.latency.runner
-from nas.formats.onnx_model import graph_to_onnx
+from nas.formats.onnx_model import HARD_SWISH, OPSET, graph_to_onnx
 from nas.formats.quantise import quantised
 from nas.graph import Graph
 from nas.latency.runner.batches import Entry
@@ -31,6 +31,9 @@ from nas.support.files import write_whole
 
 SCRIPT = "measure.pyz"
 INLINE = 1024  # bytes; smaller tensors stay in the model
+# onnxruntime runs an int8 network's hard-swish in float where it is one node, as in the shipped
+# int8 table, and not where it is two; in float32 it makes the same kernels of both.
+OPSETS = {"int8": HARD_SWISH}
 PAGE = 4096  # bytes; a weight begins at a multiple, so that it can be mapped into memory
 
 
@@ -79,7 +82,7 @@ def skeleton(graph: Graph, precision: str = "fp32") -> tuple[onnx.ModelProto, di
 
     The weights of a model never overlap: shared weights would need less memory than real ones.
     """
-    model = graph_to_onnx(graph, seed=None)
+    model = graph_to_onnx(graph, seed=None, opset=OPSETS.get(precision, OPSET))
     if precision == "int8":
         model = quantised(model)
     used: dict[str, int] = {}
@@ -119,12 +122,17 @@ def runner_script() -> bytes:
     return script.getvalue()
 
 
+# Older Pythons must be able to read this much.
 MAIN = """\
 import sys
 
+if sys.version_info < (3, 8):
+    version = "{}.{}".format(*sys.version_info)
+    sys.exit("measure.pyz: Python {} is too old: run it with 3.8 or newer".format(version))
 try:
     from runner.main import main
-except ImportError as error:
-    sys.exit("measure.pyz: {}; install what it needs: pip install numpy onnxruntime".format(error))
+except Exception as error:  # a package that is broken throws more than ImportError
+    what = " ".join(str(error).split()) or type(error).__name__
+    sys.exit("measure.pyz: {}; install what it needs: pip install numpy onnxruntime".format(what))
 main()
 """

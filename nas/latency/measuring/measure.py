@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nas.architecture import Resolution
 from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES, TARGETS_FOLDER
 from nas.latency.lowering.rows import BLOCKS, NEUTRAL
 from nas.latency.measuring.bundle import model_files
@@ -19,7 +20,7 @@ from nas.latency.measuring.engines import (
     runtime_facts,
     subject_entries,
 )
-from nas.latency.measuring.plan import SUBJECTS, Sampler, mixed_network, subjects
+from nas.latency.measuring.plan import SUBJECTS, Sampler, anchors, mixed_network, subjects
 from nas.latency.metadata import NAME, Metadata, read_metadata
 from nas.latency.model.predictor import fitted
 from nas.latency.runner.batches import ANCHORS, MeasuringProgress, run
@@ -27,6 +28,7 @@ from nas.latency.runner.main import machine_facts
 from nas.latency.runner.timing import CPU, Failure, TimingSettings, full_provider
 from nas.latency.runtimes import find_runtime
 from nas.latency.table import Subject, read_table
+from nas.networks import network_file
 from nas.support.errors import NasError
 from nas.support.files import check_folder, write_whole
 from nas.support.validation import validated
@@ -49,15 +51,16 @@ def measure(
     folder: str | Path = TARGETS_FOLDER,
     progress: Callable[[MeasuringProgress], None] | None = None,
     sample: Sampler = mixed_network,
+    own: Sequence[Subject] = (),
 ) -> tuple[Path, list[str]]:
     """Times networks, blocks and kernels with a runtime and writes NAME.csv and NAME.yaml.
 
     Rows that the table already has are kept and more are added, so a call that was interrupted
     goes on where it stopped; nothing is written before the first batch is done. `sample(seed)`
-    gives the networks to be timed. `provider` is onnxruntime's. Returns the path of the YAML, which
-    `Target.load` reads, and lines about what is wrong with the machine. Errors: `NasError` for an
-    unusable name, folder, runtime, provider or budget, or a table that was made with other
-    settings.
+    gives the networks to be timed; those of `own` are timed first. `provider` is onnxruntime's.
+    Returns the path of the YAML, which `Target.load` reads, and lines about what is wrong with the
+    machine. Errors: `NasError` for an unusable name, folder, runtime, provider or budget, or a
+    table that was made with other settings.
     """
     check_numbers(threads, visits, precision, minutes)
     cores = os.cpu_count() or threads
@@ -74,7 +77,7 @@ def measure(
             facts = runtime_facts(engine, settings)
     facts |= {"precision": precision}
     target, table, metadata = begin(name, Path(folder), facts)
-    plan = planned(table, sample)
+    plan = planned(table, sample, own)
     notes: list[str] = []
 
     def report(state: MeasuringProgress) -> None:
@@ -131,7 +134,7 @@ def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, P
     check_name(name)
     target, table = folder / f"{name}.yaml", folder / f"{name}.csv"
     data = {"name": name, "provenance": "measured", "sources": ["nas measure"], **facts}
-    if facts["precision"] != "fp32" and facts["lowering"] in BLOCKS:
+    if facts["precision"] != "fp32" and facts.get("lowering") in BLOCKS:
         data["lowering"] = NEUTRAL
     new = validated(Metadata, data, f"target {name}")
     if target.exists():
@@ -153,12 +156,21 @@ def check_same(target: Path, metadata: Metadata, key: str, value: object) -> Non
         )
 
 
-def planned(table: Path, sample: Sampler) -> Iterator[Subject]:
-    """Yields the subjects to time for a table, new or begun, each once: its anchors, then the
-    plan."""
+def own_models(folder: Path, resolution: Resolution | None = None) -> dict[str, Subject]:
+    """The ONNX networks of a folder, by file name, as subjects. Errors: `NasError` where there is
+    none, or one cannot be read or not wholly."""
+    paths = sorted(folder.glob("*.onnx"))
+    if not paths:
+        raise NasError(f"--models {folder}: there is no .onnx file")
+    return {path.name: Subject.network(network_file(path, resolution)) for path in paths}
+
+
+def planned(table: Path, sample: Sampler, own: Sequence[Subject] = ()) -> Iterator[Subject]:
+    """Yields the subjects to time for a table, new or begun, each once: its anchors, then `own`
+    ones, then the plan."""
     known = [row.subject for row in read_table(table)] if table.exists() else []
     seen: set[Subject] = set()
-    for subject in chain(known[:ANCHORS], subjects(sample)):
+    for subject in chain(known[:ANCHORS] or anchors(), own, subjects(sample)):
         if subject not in seen:
             seen.add(subject)
             yield subject

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from nas.latency.metadata import Protocol
 from nas.latency.runner.batches import ANCHORS
 from nas.latency.runner.main import FACTS, RESULTS
 from nas.latency.runner.timing import CPU, TimingSettings
-from nas.latency.table import read_table, write_table
+from nas.latency.table import Subject, read_table, write_table
 from nas.support.errors import NasError
 from nas.support.files import read_text
 from nas.support.validation import Settings, validated
@@ -58,6 +58,7 @@ def make_bundle(
     folder: Path = TARGETS_FOLDER,
     say: Callable[[str], None] = lambda line: None,
     sample: Sampler = mixed_network,
+    own: Sequence[Subject] = (),
 ) -> int:
     """Writes a folder with all that a device needs to be timed, and the rows that the target has
     already; returns the number of models to be timed. `say` gets a line before the models are
@@ -68,12 +69,12 @@ def make_bundle(
     if bundle.exists() and (not bundle.is_dir() or any(bundle.iterdir())):
         raise NasError(f"{bundle} exists and is no empty folder")
     table = folder / f"{name}.csv"
-    count = max(ANCHORS + 1, round(minutes * MODELS_A_MINUTE))
+    count = max(ANCHORS + 1 + len(own), round(minutes * MODELS_A_MINUTE))
     known = len(read_table(table)) if table.exists() else 0
     say(f"writing up to {known + count} models to {bundle}")
     models = write_bundle(
         bundle,
-        islice(planned(table, sample), known + count),
+        islice(planned(table, sample, own), known + count),
         target=name,
         settings=TimingSettings(provider, threads, visits),
         precision=precision,

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 
 from .batches import Entry, MeasuringProgress, run, write_whole
@@ -21,6 +22,8 @@ from .timing import CPU, Failure, TimingSettings, full_provider
 
 MANIFEST, RESULTS, FACTS = "manifest.json", "results.csv", "results.json"
 FORMAT = 1
+# The oldest versions that can run it; onnxruntime 1.8 is the first with opset 14.
+NEEDED = {"numpy": (1, 15), "onnxruntime": (1, 8)}
 # The processor features that decide a convolution's speed, in Linux's names for x86 and ARM.
 FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16",
          "amx_int8", "neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve")  # fmt: skip
@@ -33,6 +36,7 @@ def main() -> None:
         threading.Thread(target=_end_with_input, daemon=True).start()
     folder = Path(sys.argv[0]).resolve().parent
     try:
+        check_versions({"numpy": np.__version__, "onnxruntime": onnxruntime.__version__})
         _measure(folder)
     except Failure as error:
         sys.exit(f"measure.pyz: {error}")
@@ -40,6 +44,16 @@ def main() -> None:
         sys.exit(f"measure.pyz: {error.filename or folder}: {error.strerror or error}")
     except KeyboardInterrupt:
         sys.exit(f"interrupted; all finished rows are in {RESULTS}; run again to go on")
+
+
+def check_versions(installed: dict[str, str]) -> None:
+    """Errors: `Failure` for a version below those in `NEEDED`."""
+    for package, needed in NEEDED.items():
+        found = tuple(int(number) for number in re.findall("[0-9]+", installed[package])[:2])
+        if found < needed:
+            least = ".".join(map(str, needed))
+            said = f"{package} {installed[package]} is too old"
+            raise Failure(f"{said}: install {least} or newer (pip install --upgrade {package})")
 
 
 def _measure(folder: Path) -> None:

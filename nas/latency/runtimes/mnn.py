@@ -11,7 +11,7 @@ import MNN
 import numpy as np
 
 from nas.formats.folding import State
-from nas.formats.onnx_model import graph_to_onnx
+from nas.formats.onnx_model import HARD_SWISH, graph_to_onnx
 from nas.graph import Graph
 from nas.latency.runtimes import Array, Runtime, Session, quiet, still_image
 from nas.support.errors import NasError
@@ -52,7 +52,7 @@ class Mnn(Runtime):
     ) -> None:
         with TemporaryDirectory() as folder:
             onnx = Path(folder) / "model.onnx"
-            onnx.write_bytes(graph_to_onnx(graph, state).SerializeToString())
+            onnx.write_bytes(graph_to_onnx(graph, state, opset=HARD_SWISH).SerializeToString())
             words = ["mnnconvert", "-f", "ONNX", "--modelFile", str(onnx)]
             with quiet():
                 _tools.mnnconvert([*words, "--MNNModel", str(path), "--bizCode", "nas"])

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 import openvino
 
 from nas.formats.folding import State
-from nas.formats.onnx_model import graph_to_onnx
+from nas.formats.onnx_model import HARD_SWISH, graph_to_onnx
 from nas.formats.quantise import quantised
 from nas.graph import Graph
 from nas.latency.lowering.rows import Lowering
@@ -61,13 +61,15 @@ class OpenVino(Runtime):
     def write(
         self, path: Path, graph: Graph, precision: str = "fp32", state: State | None = None
     ) -> None:
-        model = graph_to_onnx(graph, state)
+        model = graph_to_onnx(graph, state, opset=HARD_SWISH)
         if precision == "int8":
             model = quantised(model)
         write_whole(path, model.SerializeToString())
 
     def export(self, path: Path, graph: Graph, state: State) -> None:
-        model = openvino.Core().read_model(graph_to_onnx(graph, state).SerializeToString())
+        model = openvino.Core().read_model(
+            graph_to_onnx(graph, state, opset=HARD_SWISH).SerializeToString()
+        )
         openvino.save_model(model, path, compress_to_fp16=False)
 
     def load(self, path: Path, threads: int = 1) -> OpenVinoSession:

@@ -34,6 +34,8 @@ ACTIVATIONS = {
     "sigmoid": "Sigmoid",
     "hsigmoid": "HardSigmoid",
     "hswish": "HardSwish",
+    "tanh": "Tanh",
+    "leaky_relu": "LeakyRelu",
 }
 POOLS = {"maxpool": "MaxPool", "avgpool": "AveragePool", "gap": "GlobalAveragePool"}
 OTHERS = {
@@ -83,7 +85,7 @@ def _nodes(kernel: Kernel) -> list[str]:
     if kernel.op == "linear":
         return ["Flatten", "Gemm" + act]
     if kernel.op == "activate":
-        parts = {"hswish": ["HardSigmoid", "Mul"], "silu": ["QuickGelu"]}
+        parts = {"hswish": ["HardSigmoid", "Mul"], "silu": ["QuickGelu"], "gelu": ["Gelu"]}
         return parts.get(kernel.act or "", [act[1:]])
     return OTHERS[kernel.op]
 
@@ -135,6 +137,15 @@ def test_odd_blocks_are_lowered_as_onnxruntime_does(
     stem = Block("conv", out=channels, kernel=1)
     row = Block("inverted", out=channels, hidden=60, act=act, se=16, attention=attention)
     arch = Architecture(16, (stem,), ((row, row),), (Block("gap"),))
+    assert lowered(arch) == optimised(arch, tmp_path)
+
+
+@pytest.mark.parametrize("act", ["tanh", "leaky_relu", "gelu"])
+def test_activations_of_other_programs_are_lowered_as_onnxruntime_does(
+    act: str, tmp_path: Path
+) -> None:
+    rows = tuple(Block("conv", out=out, kernel=3, act=act) for out in (32, 37, 24))
+    arch = Architecture(16, rows[:1], (rows[1:],), (Block("gap"),))
     assert lowered(arch) == optimised(arch, tmp_path)
 
 

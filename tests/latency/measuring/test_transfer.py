@@ -9,19 +9,23 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from getpass import getuser
 from pathlib import Path
 from typing import Any
+from zlib import compress
 
 import pytest
 
 import nas
 from nas.architecture import Architecture
 from nas.latency import Target
+from nas.latency.measuring.bundle import MAIN
 from nas.latency.measuring.remote import measure_over_ssh
 from nas.latency.measuring.transfer import import_results, make_bundle
-from nas.latency.runner import batches
+from nas.latency.runner import batches, layout
+from nas.latency.runner.timing import Failure
 from nas.latency.table import read_table
 from nas.space import SearchSpace
 
@@ -311,3 +315,48 @@ def test_a_host_that_is_not_there_is_one_line(tmp_path: Path) -> None:
                 "board", host, ssh_options=["Port=1"], folder=tmp_path, minutes=FEW, sample=tiny
             )
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("packages", "said"),
+    [
+        ({"onnxruntime": "__version__ = '1.6.0'"}, "onnxruntime 1.6.0 is too old: install 1.8 "),
+        ({"onnxruntime": "raise ImportError('no libgomp\\nhere')"}, "no libgomp here; install"),
+        ({"onnxruntime": "1 / 0"}, "division by zero; install what it needs: pip install numpy"),
+        ({"numpy": "raise ImportError('No module named numpy')"}, "No module named numpy; install"),
+    ],
+)
+def test_old_or_missing_packages_are_said_in_one_line(
+    packages: dict[str, str], said: str, finished: Path, tmp_path: Path
+) -> None:
+    for name, text in packages.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, str(finished / "measure.pyz")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("measure.pyz: ")
+    assert said in line
+
+
+def test_an_old_python_is_said_in_one_line() -> None:
+    told = "import sys; sys.version_info = (3, 6, 9, 'final', 0)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", told + MAIN], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == "measure.pyz: Python 3.6 is too old: run it with 3.8 or newer\n"
+    assert done.returncode == 1
+
+
+def test_a_runtime_that_loads_no_model_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(layout, "PROBE", b64encode(compress(b"no model")))
+    with pytest.raises(Failure, match=r"^onnxruntime [\d.]+ loads no model: .+$"):
+        layout.lowering("CPUExecutionProvider")

@@ -203,7 +203,7 @@ def test_a_space_file_that_changed_is_said_and_the_study_goes_on_with_its_own(
     assert Study.load("s").space.to_dict() == before.to_dict()
     code, _, err = run("search", "--space", str(space), *words)
     assert code == 2
-    assert "study 's' exists" in err
+    assert "study 's' is of another search: space file" in err
     space.unlink()
     assert run("resume", "s", "--trials", "1")[0] == 0
 

@@ -1,0 +1,89 @@
+"""The reader of Parquet files as Hugging Face's `datasets` writes them; needs pyarrow.
+
+    data/train-00000-of-00002.parquet: image {bytes, path}, label
+
+The names of the classes are in the file's metadata; the part is told by the file's name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nas.data.dataset import DataSet
+from nas.data.labels import IMAGE, LABEL
+from nas.data.options import DataOptions
+from nas.data.packed import Sample, packed_files, read_packed
+from nas.data.registry import reader
+from nas.support.errors import NasError, one_line
+
+ROWS = 64  # in memory at once
+KINDS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp", b"GI": ".gif", b"BM": ".bmp"}
+
+
+def _accepts(path: Path) -> bool:
+    return bool(packed_files(path, ".parquet"))
+
+
+@reader(
+    "parquet",
+    accepts=_accepts,
+    takes="Parquet files of images and labels such as train-00000-of-00001.parquet",
+    options=True,
+)
+def read_parquet(source: str, seed: int, options: DataOptions | None = None) -> DataSet:
+    """The images of Parquet files. Errors: `NasError` where pyarrow lacks, for a file that is
+    damaged, or one without an image and a label column."""
+    try:
+        import pyarrow  # noqa: F401
+    except ModuleNotFoundError:
+        raise NasError(
+            f"data set {source}: Parquet needs the package pyarrow: pip install 'hw-nas[parquet]'"
+        ) from None
+    files = packed_files(Path(source), ".parquet")
+    return read_packed(source, seed, options, (s for file in files for s in _samples(file)))
+
+
+def _samples(file: Path) -> Iterator[Sample]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(file) as opened:
+            schema = opened.schema_arrow
+            image = _column(schema.names, IMAGE, file)
+            label = _column(schema.names, ("fine_label", *LABEL), file)
+            names = _names(schema.metadata or {}, label)
+            for batch in opened.iter_batches(ROWS, columns=[image, label]):
+                rows: dict[str, list[Any]] = batch.to_pydict()
+                for held, value in zip(rows[image], rows[label], strict=True):
+                    content = held.get("bytes") if isinstance(held, dict) else held
+                    if isinstance(content, bytes) and value is not None:
+                        kind = KINDS.get(content[:2], ".png")
+                        yield Sample(file, kind, _name(value, names), content)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise NasError(f"{file.name}: {one_line(error)[:100]}") from None
+
+
+def _column(names: list[str], known: tuple[str, ...], file: Path) -> str:
+    found = next((name for word in known for name in names if name.lower() == word), None)
+    if found is None:
+        raise NasError(f"{file.name}: needs a column '{known[0]}', has {', '.join(names)[:100]}")
+    return found
+
+
+def _names(metadata: dict[bytes, bytes], label: str) -> list[str]:
+    """The names of the classes, none where the file does not tell them."""
+    try:
+        about = json.loads(metadata[b"huggingface"])["info"]["features"][label]
+        return [str(name) for name in about["names"]]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
+def _name(value: object, names: list[str]) -> str:
+    if isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    return str(value)

@@ -1,0 +1,326 @@
+"""How each ONNX operation is read into a graph.
+
+A reader takes the draft and an operation and gives the tensors that it makes, or None where the
+graph has nothing that computes just that: then the operation is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nas.formats.folding import BATCH_NORM_EPS
+from nas.formats.onnx_import.constants import Array, Dims, Value
+from nas.formats.onnx_import.draft import Draft, axis_of, shape_of
+from nas.graph import Act
+
+
+class Operation(NamedTuple):
+    """An operation of the file: its inputs as they are known, and the dimensions it makes."""
+
+    kind: str
+    name: str
+    inputs: list[Value | Array | None]
+    attributes: dict[str, Any]
+    made: list[Dims]
+    opset: int
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """An attribute."""
+        return self.attributes.get(key, default)
+
+    def tensor(self, i: int = 0) -> Value | None:
+        """An input that is a tensor of the network."""
+        value = self.inputs[i] if i < len(self.inputs) else None
+        return value if isinstance(value, Value) else None
+
+    def constant(self, i: int) -> Array | None:
+        """An input that is a constant."""
+        value = self.inputs[i] if i < len(self.inputs) else None
+        return None if isinstance(value, Value) else value
+
+    def told(self, key: str, i: int) -> Array | None:
+        """What newer opsets give as an input and older ones as an attribute."""
+        value = self.get(key)
+        return self.constant(i) if value is None else np.asarray(value)
+
+
+Made = Value | list[Value] | None
+Reader = Callable[[Draft, Operation], Made]
+READERS: dict[str, Reader] = {}
+
+
+def reads(*kinds: str) -> Callable[[Reader], Reader]:
+    """Registers the reader of operations."""
+
+    def register(reader: Reader) -> Reader:
+        READERS.update(dict.fromkeys(kinds, reader))
+        return reader
+
+    return register
+
+
+PLAIN_ACTS: dict[str, Act] = {
+    "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hswish"
+}  # fmt: skip
+
+
+@reads(*PLAIN_ACTS)
+def _plain(draft: Draft, op: Operation) -> Made:
+    x = op.tensor()
+    return x and draft.act(x, PLAIN_ACTS[op.kind], op.name)
+
+
+@reads("Gelu")
+def _gelu(draft: Draft, op: Operation) -> Made:
+    x = op.tensor()
+    exact = op.get("approximate", b"none") == b"none"
+    return draft.act(x, "gelu", op.name) if x and exact else None
+
+
+@reads("LeakyRelu", "PRelu")
+def _leaky(draft: Draft, op: Operation) -> Made:
+    x, slope = op.tensor(), op.told("alpha", 1) if op.kind == "PRelu" else op.get("alpha", 0.01)
+    if x is None or slope is None or np.ptp(slope):
+        return None
+    return draft.act(x, "leaky_relu", op.name, float(np.ravel(slope)[0]))
+
+
+@reads("HardSigmoid")
+def _hard_sigmoid(draft: Draft, op: Operation) -> Made:
+    x, alpha, beta = op.tensor(), op.get("alpha", 0.2), op.get("beta", 0.5)
+    if x is None:
+        return None
+    if abs(6 * alpha - 1) > 1e-6 or abs(beta - 0.5) > 1e-6:
+        x = draft.affine(x, 6 * alpha, 6 * beta - 3)
+    return draft.act(x, "hsigmoid", op.name)
+
+
+@reads("Clip")
+def _clip(draft: Draft, op: Operation) -> Made:
+    x, (low, high) = op.tensor(), (op.told(k, i) for k, i in (("min", 1), ("max", 2)))
+    if x is None or any(op.tensor(i) for i in (1, 2)):
+        return None
+    least = -np.inf if low is None else float(low)
+    most = np.inf if high is None else float(high)
+    if least < -1e30 or not least < most:
+        return None
+    if least:
+        x = draft.affine(x, 1, -least)
+    if most > 1e30:
+        x = draft.act(x, "relu", op.name)
+    elif most - least == 6:
+        x = draft.act(x, "relu6", op.name)
+    else:
+        x = draft.act(draft.affine(x, 6 / (most - least), 0), "relu6", op.name)
+        x = draft.affine(x, (most - least) / 6, 0)
+    return draft.affine(x, 1, least) if least else x
+
+
+@reads("BatchNormalization")
+def _norm(draft: Draft, op: Operation) -> Made:
+    x, terms = op.tensor(), [op.constant(i) for i in (1, 2, 3, 4)]
+    if x is None or op.get("training_mode") or axis_of(1, x.dims) is None:
+        return None
+    weight, bias, mean, var = (np.asarray(t, np.float64) for t in terms)
+    var = var + op.get("epsilon", 1e-5) - BATCH_NORM_EPS
+    return draft.norm(x, op.name, (weight, bias, mean, var))
+
+
+@reads("Add", "Sum", "Sub", "Mul", "Div")
+def _arithmetic(draft: Draft, op: Operation) -> Made:
+    tensors = [v for v in op.inputs if isinstance(v, Value)]
+    if len(tensors) == len(op.inputs):
+        return _of_tensors(draft, op, tensors)
+    if len(op.inputs) != 2 or len(tensors) != 1:
+        return None
+    x, first = tensors[0], op.tensor(0) is None
+    number = _per_channel(np.asarray(op.constant(0 if first else 1), np.float64), x.dims)
+    if number is None or op.made[0] != x.dims:
+        return None
+    match op.kind, first:
+        case "Add" | "Sum", _:
+            return draft.affine(x, 1, number, op.name)
+        case "Sub", _:
+            return draft.affine(x, -1, number) if first else draft.affine(x, 1, -number)
+        case "Mul", _:
+            return draft.affine(x, number, 0, op.name)
+        case "Div", False if np.all(number):
+            return draft.affine(x, 1 / number, 0, op.name)
+        case _:
+            return None
+
+
+def _of_tensors(draft: Draft, op: Operation, tensors: list[Value]) -> Made:
+    dims = op.made[0]
+    if op.kind == "Div" or any(len(x.dims) != len(dims) for x in tensors) or len(dims) > 4:
+        return None
+    if op.kind == "Sub":
+        tensors = [tensors[0], draft.affine(tensors[1], -1, 0)]
+    nodes = [draft.shaped(x) for x in tensors]
+    if op.kind == "Mul":
+        nodes.sort(key=lambda i: draft.nodes[i].shape != shape_of(dims))  # the gate comes last
+        return draft.add("multiply", op.name, nodes, dims)
+    return draft.add("add", op.name, nodes, dims)
+
+
+def _per_channel(number: Array, dims: Dims) -> Array | None:
+    """A constant as one number, or one for each channel; None for what is of another kind."""
+    if number.size == 1 or not np.ptp(number):
+        return number.ravel()[:1]
+    if len(dims) < 2 or dims[0] != 1:
+        return None
+    shape = (1,) * (len(dims) - number.ndim) + number.shape
+    return number.ravel() if shape == (1, dims[1], *(1,) * (len(dims) - 2)) else None
+
+
+@reads("Identity", "Dropout", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Expand")
+def _same_values(draft: Draft, op: Operation) -> Made:
+    """What changes no value and no order costs nothing; the shape is kept in mind."""
+    x = op.tensor()
+    if x is None or prod(x.dims) != prod(op.made[0]):
+        return None
+    return Value(x.node, op.made[0])
+
+
+@reads("Transpose")
+def _transpose(draft: Draft, op: Operation) -> Made:
+    x = op.tensor()
+    return x and draft.permuted(x, op.get("perm", range(len(x.dims))[::-1]))
+
+
+@reads("Gemm", "MatMul")
+def _linear(draft: Draft, op: Operation) -> Made:
+    x, weight, bias = op.tensor(), op.constant(1), op.constant(2)
+    if x is None or weight is None or weight.ndim != 2 or op.get("transA") or op.tensor(2):
+        return None
+    weight = (weight if op.get("transB") else weight.T) * np.float32(op.get("alpha", 1.0))
+    out, features = weight.shape
+    dims = op.made[0]
+    if prod(x.dims) == features:
+        made = draft.add("linear", op.name, [x.node], (1, out), bias=bias is not None)
+        key = f"{draft.nodes[made.node].name}.linear"
+        draft.weights[f"{key}.weight"] = weight.astype(np.float32)
+        if bias is not None:
+            shift = np.broadcast_to(bias.ravel() * np.float32(op.get("beta", 1.0)), out)
+            draft.weights[f"{key}.bias"] = shift.astype(np.float32)
+        return Value(made.node, dims)
+    if op.kind == "Gemm" or len(x.dims) != 3 or x.dims[0] != 1:
+        return None
+    columns = draft.permuted(x, (0, 2, 1))  # the same layer for every row: a 1x1 convolution
+    assert columns is not None
+    conv = draft.add("conv", op.name, [draft.shaped(columns)], (1, out, x.dims[1]))
+    name = f"{draft.nodes[conv.node].name}.conv.weight"
+    draft.weights[name] = weight.reshape(out, features, 1, 1).astype(np.float32)
+    return draft.permuted(conv, (0, 2, 1))
+
+
+@reads("Concat")
+def _concat(draft: Draft, op: Operation) -> Made:
+    axis = axis_of(op.get("axis", 1), op.made[0])
+    tensors = [v for v in op.inputs if isinstance(v, Value)]
+    if axis is None or len(tensors) < len(op.inputs) or len(op.made[0]) > 4:
+        return None
+    if axis < 2:
+        nodes = [draft.shaped(x) for x in tensors]
+        return draft.add("concat_rows" if axis else "concat", op.name, nodes, op.made[0])
+    turned = [_turned(draft, x) for x in tensors]
+    nodes = [draft.shaped(x) for x in turned]
+    return _turned(draft, draft.add("concat_rows", op.name, nodes, _turned_dims(op.made[0])))
+
+
+@reads("Split")
+def _split(draft: Draft, op: Operation) -> Made:
+    x, start, parts = op.tensor(), 0, []
+    axis = op.get("axis", 0)
+    for dims in op.made:
+        if x is None:
+            return None
+        part = _range(draft, op.name, x, axis, start, dims[axis])
+        if part is None:
+            return None
+        parts.append(part)
+        start += dims[axis]
+    return parts
+
+
+@reads("Slice")
+def _slice(draft: Draft, op: Operation) -> Made:
+    x, starts, ends, axes, steps = (
+        op.tensor(),
+        *(op.told(k, i) for i, k in enumerate(("starts", "ends", "axes", "steps"), 1)),
+    )
+    if x is None or starts is None or ends is None or any(map(op.tensor, (1, 2, 3, 4))):
+        return None
+    where = range(len(starts)) if axes is None else axes.tolist()
+    if steps is not None and (steps != 1).any():
+        return None
+    for axis, start, end in zip(where, starts.tolist(), ends.tolist(), strict=True):
+        part = range(x.dims[axis])[start:end]
+        cut = _range(draft, op.name, x, axis, part.start, len(part))
+        if cut is None:
+            return None
+        x = cut
+    return x
+
+
+@reads("Gather")
+def _gather(draft: Draft, op: Operation) -> Made:
+    x, index, axis = op.tensor(), op.constant(1), op.get("axis", 0)
+    if x is None or index is None or not index.size:
+        return None
+    wanted = index.ravel() % x.dims[axis]
+    if (np.diff(wanted) != 1).any():
+        return None
+    part = _range(draft, op.name, x, axis, int(wanted[0]), len(wanted))
+    return part and Value(part.node, op.made[0])
+
+
+def _range(draft: Draft, name: str, x: Value, axis: int, start: int, size: int) -> Value | None:
+    """Consecutive entries along one dimension."""
+    axis += len(x.dims) * (axis < 0)
+    dims = (*x.dims[:axis], size, *x.dims[axis + 1 :])
+    at = axis_of(axis, x.dims)
+    if size == x.dims[axis]:
+        return x
+    if at is None or len(x.dims) > 4 or size < 1:
+        return None
+    if at < 2:
+        op = "slice_rows" if at else "slice"
+        return draft.add(op, name, [draft.shaped(x)], dims, start=start)  # type: ignore[arg-type]
+    turned = draft.shaped(_turned(draft, x))
+    cut = draft.add("slice_rows", name, [turned], _turned_dims(dims), start=start)
+    return _turned(draft, cut)
+
+
+def _turned(draft: Draft, x: Value) -> Value:
+    """A tensor of four dimensions with height and width swapped."""
+    turned = draft.permuted(x, (0, 1, 3, 2))
+    assert turned is not None
+    return turned
+
+
+def _turned_dims(dims: Dims) -> Dims:
+    return (*dims[:2], dims[3], dims[2])
+
+
+@reads("Softmax")
+def _softmax(draft: Draft, op: Operation) -> Made:
+    x = op.tensor()
+    if x is None:
+        return None
+    axis = op.get("axis", -1 if op.opset >= 13 else 1) % len(x.dims)
+    if op.opset < 13 or prod(x.dims[axis:]) == prod(x.dims):
+        if prod(x.dims[:axis]) != 1 or (op.opset >= 13 and prod(x.dims[axis + 1 :]) != 1):
+            return None
+        x, at = Value(x.node, (1, prod(x.dims))), 0
+    else:
+        found = axis_of(axis, x.dims)
+        if found is None:
+            return None
+        at = found
+    made = draft.add("softmax", op.name, [draft.shaped(x)], x.dims, start=at)
+    return Value(made.node, op.made[0])

@@ -1,0 +1,109 @@
+"""Curves of a training in TensorBoard or MLflow: `tensorboard:FOLDER`, `mlflow[:SERVER]`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from nas.support.errors import NasError, one_line, one_of
+from nas.training.checkpoint import Epoch
+from nas.training.recipe import Recipe
+from nas.training.run import TrainingProgress, TrainingReport
+
+Write = Callable[[dict[str, float], int], None]
+NAMES = {
+    "loss": "loss/training",
+    "accuracy": "accuracy/training",
+    "validation_loss": "loss/validation",
+    "validation_accuracy": "accuracy/validation",
+    "seconds": "seconds",
+}
+
+
+@contextmanager
+def logged(places: Sequence[str], name: str, recipe: Recipe) -> Iterator[TrainingReport]:
+    """A callback that writes the metrics of every finished epoch to all places, under the `name` of
+    the training. Errors: `NasError` for a place of another kind, or one whose package lacks."""
+    with ExitStack() as stack:
+        writers = [stack.enter_context(_writer(place, name, recipe)) for place in places]
+
+        def report(progress: TrainingProgress) -> None:
+            last = progress.last
+            if last is not None and last.epoch == progress.epoch:  # it has just ended
+                for write in writers:
+                    write(_metrics(last), last.epoch)
+
+        yield report
+
+
+def _metrics(epoch: Epoch) -> dict[str, float]:
+    return {label: getattr(epoch, key) for key, label in NAMES.items()}
+
+
+@contextmanager
+def _writer(place: str, name: str, recipe: Recipe) -> Iterator[Write]:
+    kind, _, where = place.partition(":")
+    if kind not in KINDS:
+        raise one_of("log", kind, KINDS)
+    try:
+        with KINDS[kind](where, name, recipe) as write:
+            yield write
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != kind:
+            raise
+        raise NasError(
+            f"--log {place}: needs the package {kind}: pip install 'hw-nas[{kind}]'"
+        ) from None
+
+
+@contextmanager
+def _tensorboard(where: str, name: str, recipe: Recipe) -> Iterator[Write]:
+    if not where:
+        raise NasError("--log tensorboard: needs a folder, as in tensorboard:runs")
+    import tensorboard  # noqa: F401  (torch's own error does not name the package)
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer: Any
+    try:
+        writer = SummaryWriter(f"{where}/{name}")
+    except OSError as error:
+        raise NasError(f"--log tensorboard:{where}: {error.strerror}") from None
+    with writer:
+        writer.add_text("recipe", recipe.model_dump_json(indent=1))
+
+        def write(metrics: dict[str, float], epoch: int) -> None:
+            for label, value in metrics.items():
+                writer.add_scalar(label, value, epoch)
+            writer.flush()
+
+        yield write
+
+
+@contextmanager
+def _mlflow(where: str, name: str, recipe: Recipe) -> Iterator[Write]:
+    import mlflow
+
+    try:
+        if where:
+            mlflow.set_tracking_uri(where)
+        run = mlflow.start_run(run_name=name)
+        mlflow.log_params(recipe.model_dump())
+    except Exception as error:  # MLflow's own, its server's, its store's
+        raise _of_mlflow(where, error) from None
+
+    def write(metrics: dict[str, float], epoch: int) -> None:
+        try:
+            mlflow.log_metrics(metrics, step=epoch)
+        except Exception as error:
+            raise _of_mlflow(where, error) from None
+
+    with run:
+        yield write
+
+
+def _of_mlflow(where: str, error: Exception) -> NasError:
+    return NasError(f"--log mlflow:{where}: {one_line(error)[:200]}")
+
+
+KINDS = {"tensorboard": _tensorboard, "mlflow": _mlflow}

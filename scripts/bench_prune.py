@@ -1,0 +1,292 @@
+"""What pruning a trained network to a latency is worth: accuracies of children, ours and others'.
+
+    python scripts/bench_prune.py FOLDER [--minutes 30] [--cases small-0,mobilenet_v2-0]
+    python scripts/bench_prune.py FOLDER --latency | --speed | --tables
+
+Every run is a row of scripts/results/prune.csv, most wanted first; one that is there is skipped, so
+what was stopped goes on. Parents and searches are kept in FOLDER. `--latency` times the networks
+of the rows through onnxruntime, `--speed` counts child evaluations a CPU second, and `--tables`
+prints what docs/pruning.md says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from statistics import mean
+from time import monotonic, process_time
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from prune_cases import PARENT, TUNING, Case, bench, device
+from prune_peer import measured, peer_child
+
+from nas import Architecture, cost
+from nas.budget import parse_budgets
+from nas.data import load_data
+from nas.data.fit import fit_architecture
+from nas.pruning.criteria import CRITERIA
+from nas.pruning.space import PruningSpace
+from nas.references import reference
+from nas.study.candidates import Candidate
+from nas.study.pruning import PruningCandidates
+from nas.torch_module import Network, build
+from nas.training import Recipe, train
+from nas.training.checkpoint import WEIGHTS
+
+RESULTS = Path(__file__).parent / "results"
+ROWS, LATENCIES = RESULTS / "prune.csv", RESULTS / "prune_latency.csv"
+FIELDS = (
+    "network", "seed", "budget", "method", "criterion", "latency_ms", "share", "mmacs", "inherited",
+    "tuned", "seconds",
+)  # fmt: skip
+CASES = (
+    "mobilenet_v2-0", "small-0", "mobilenet_v2-1", "small-1", "mobilenet_v2-2", "small-2",
+)  # fmt: skip
+SLOW = ("sss", "oracle")  # criteria that take minutes
+BEST = "taylor_2019"  # what inherits most of the first parent, without fine-tuning
+
+
+class Child(NamedTuple):
+    """A network, and the weights it begins with, if it has any."""
+
+    arch: Architecture
+    module: Network | None
+
+
+class Run(NamedTuple):
+    """A row that is wanted: `tune` is "tuning" from the child's weights, "alone" for a training
+    from scratch, or nothing."""
+
+    method: str
+    budget: float
+    criterion: str
+    make: Callable[[], Child | None]
+    tune: str = ""
+
+
+def runs(case: Case) -> Iterator[Run]:
+    """The runs of a case, most wanted first."""
+
+    def child(found: Candidate | None, criterion: str = "l1", refit: bool = False) -> Child | None:
+        if found is None:
+            return None
+        return Child(found.arch, case.bench(criterion, refit).child(found.arch))
+
+    def uniform(share: float, criterion: str, refit: bool = False) -> Child | None:
+        return child(case.uniform(share), criterion, refit)
+
+    def everywhere(share: float, criterion: str) -> Child | None:
+        return child(case.important(share, criterion), criterion)
+
+    def search(share: float, criterion: str, by: str = "latency") -> Child | None:
+        return child(case.searched(share, by, criterion), criterion)
+
+    def peer(share: float, whole: bool) -> Child | None:
+        found = peer_child(case, share, whole)
+        return found and Child(*found)
+
+    parent = case.parent
+    yield Run("parent", 1, "", lambda: Child(parent.arch, parent.module))
+    cheap = [name for name in CRITERIA if name not in SLOW]
+    for name in cheap:
+        tune = "tuning" if name == "l1" else ""
+        yield Run("uniform", 0.5, name, partial(uniform, 0.5, name), tune)
+    yield Run("uniform tuned", 0.5, BEST, partial(uniform, 0.5, BEST), "tuning")
+    yield Run("search", 0.5, BEST, partial(search, 0.5, BEST), "tuning")
+    yield Run("depth", 0.5, BEST, lambda: child(case.shallow(0.5, BEST), BEST), "tuning")
+    yield Run("resolution", 0.5, BEST, lambda: child(case.coarse(0.5), BEST), "tuning")
+    yield Run("torch-pruning", 0.5, "l1", lambda: peer(0.5, False), "tuning")
+    yield Run("search MACs", 0.5, BEST, partial(search, 0.5, BEST, "macs"), "tuning")
+    yield Run("uniform tuned", 0.5, "random", partial(uniform, 0.5, "random"), "tuning")
+    yield Run("scratch", 0.5, "", lambda: _fresh(search(0.5, BEST)), "alone")
+    yield Run("search", 0.5, "l1", partial(search, 0.5, "l1"), "tuning")
+    yield Run("search", 0.25, BEST, partial(search, 0.25, BEST), "tuning")
+    for criterion in ("l1", BEST):
+        yield Run("uniform", 0.25, criterion, partial(uniform, 0.25, criterion), "tuning")
+    yield Run("depth", 0.25, BEST, lambda: child(case.shallow(0.25, BEST), BEST), "tuning")
+    yield Run("resolution", 0.25, BEST, lambda: child(case.coarse(0.25), BEST), "tuning")
+    yield Run("other", 0.5, "", lambda: Child(case.other(0.5), None), "alone")
+    for name in ("magnitude", "taylor_2019"):
+        yield Run("global", 0.5, name, partial(everywhere, 0.5, name))
+    yield Run("sensitivity", 0.5, "l1", lambda: child(case.sensitive(0.5)))
+    yield Run("uniform refit", 0.5, "l1", partial(uniform, 0.5, "l1", True))
+    yield Run("torch-pruning global", 0.5, "l1", lambda: peer(0.5, True))
+    for name in SLOW:
+        yield Run("uniform", 0.5, name, partial(uniform, 0.5, name))
+    for name in cheap:
+        yield Run("uniform", 0.75, name, partial(uniform, 0.75, name))
+    yield Run("uniform tuned", 0.5, "fpgm", partial(uniform, 0.5, "fpgm"), "tuning")
+
+
+def _fresh(child: Child | None) -> Child | None:
+    return child and Child(child.arch, None)
+
+
+def done(case: Case, run: Run, folder: Path) -> dict[str, object]:
+    """The row of a run; without numbers where no such child meets the budget."""
+    row: dict[str, object] = dict.fromkeys(FIELDS, "")
+    began = process_time()
+    row |= {"network": case.network, "seed": case.seed, "budget": run.budget}
+    row |= {"method": run.method, "criterion": run.criterion}
+    child = run.make()
+    if child is None:
+        return row
+    arch, module = child
+    ms = device().predict(arch).ms
+    row |= {"latency_ms": f"{ms:.4f}", "share": f"{ms / case.whole:.3f}"}
+    row |= {"mmacs": f"{cost(arch).macs / 1e6:.3f}"}
+    if module is not None:
+        row["inherited"] = f"{case.accuracy(arch, module):.2f}"
+    if run.tune == "tuning":
+        row["tuned"] = f"{case.tuned(arch, module or build(arch, seed=0), run.method):.2f}"
+    elif run.tune == "alone":
+        row["tuned"] = f"{case.alone(arch, spent(case, arch)):.2f}"
+    row["seconds"] = f"{process_time() - began:.1f}"
+    kept = folder / "networks" / f"{case.network}-{case.seed}-{run.method}-{run.budget}.json"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text(arch.to_json())
+    return row
+
+
+def spent(case: Case, child: Architecture) -> float:
+    """The multiply-adds, in forward passes' count, of the parent's training and of a child's
+    fine-tuning, in which a forward pass of the parent counts as a third of a step."""
+    images = len(case.data.train.labels)
+    parent, own = cost(case.parent.arch).macs, cost(child).macs
+    return images * (PARENT.epochs * parent + TUNING.epochs * (own + parent / 3))
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def add(path: Path, row: dict[str, object]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def run_all(folder: Path, cases: list[str], minutes: float) -> None:
+    """Adds the rows that lack, until the time is over."""
+    end = monotonic() + 60 * minutes
+    there = {key(row) for row in read(ROWS)}
+    for name in cases:
+        network, seed = name.rsplit("-", 1)
+        case = Case(network, int(seed), folder)
+        for run in runs(case):
+            wanted = {"network": network, "seed": seed, "budget": str(run.budget)}
+            wanted |= {"method": run.method, "criterion": run.criterion}
+            if key(wanted) in there:
+                continue
+            if monotonic() > end:
+                return
+            row = done(case, run, folder)
+            add(ROWS, row)
+            print(*row.values(), flush=True)
+
+
+def key(row: dict[str, str]) -> tuple[str, ...]:
+    return tuple(row[name] for name in FIELDS[:5])
+
+
+def latencies(folder: Path) -> None:
+    """Writes predicted and measured latencies of children, as shares of their parent's, timed on
+    one core; the interval holds the middle 80% of the rounds. "again" is the parent itself."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    for parent in sorted((folder / "networks").glob("*-parent-1.json")):
+        stem = parent.name.removesuffix("-parent-1.json")
+        paths = [parent] + [
+            p
+            for p in sorted(parent.parent.glob(f"{stem}-*.json"))
+            if p != parent and "tuned" not in p.name and "refit" not in p.name
+        ]
+        archs = [Architecture.from_json(path.read_text()) for path in paths]
+        whole = device().predict(archs[0]).ms
+        names = [path.stem.removeprefix(f"{stem}-") for path in paths[1:]] + ["again"]
+        for name, arch, found in zip(
+            names, [*archs[1:], archs[0]], measured(archs)[1:], strict=True
+        ):
+            low, middle, high = np.quantile(found, (0.1, 0.5, 0.9))
+            predicted = device().predict(arch).ms / whole
+            row = {"network": stem, "child": name, "predicted": f"{predicted:.3f}"}
+            row |= {"measured": f"{middle:.3f}", "low": f"{low:.3f}", "high": f"{high:.3f}"}
+            add(LATENCIES, row)
+            print(*row.values(), flush=True)
+
+
+def speed(folder: Path, children: int = 40) -> None:
+    """Prints evaluations of random children a CPU second, on 512 validation images at 32 px, of a
+    MobileNetV2 whose weights are hardly trained."""
+    data, few = load_data("fashion-mnist"), Recipe(epochs=1, images=64)
+    arch = fit_architecture(reference("mobilenet_v2_100", 10, 32), data)
+    train(arch, data, few, output=folder / "speed")
+    space = PruningSpace.of(arch.renamed(""), "children")
+    candidates = PruningCandidates(space, device(), parse_budgets([f"{cost(arch).macs // 2}FLOPs"]))
+    judge = bench(space.parent, folder / "speed" / WEIGHTS, data)
+    rng = np.random.default_rng(0)
+    archs = [c.arch for _ in range(children) if (c := candidates.feasible({}, rng))]
+    judge.accuracies(archs[:5])
+    began, images = process_time(), 0.0
+    for child in archs:
+        images += judge.evaluated(child)["images"]
+    seconds = process_time() - began
+    share = f"{cost(arch).macs / 1e6:.1f} MMACs, children half"
+    print(f"{len(archs) / seconds:.1f} a CPU second, {images / len(archs):.0f} images ({share})")
+
+
+def tables() -> None:
+    """Prints means over seeds, as Markdown."""
+    rows = read(ROWS)
+    for network in dict.fromkeys(row["network"] for row in rows):
+        own = [row for row in rows if row["network"] == network]
+        print(f"\n{network}\n\n| budget | method | criterion | share | inherited | tuned | seeds |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        for group in dict.fromkeys((r["budget"], r["method"], r["criterion"]) for r in own):
+            some = [r for r in own if (r["budget"], r["method"], r["criterion"]) == group]
+            cells = [_mean([r[name] for r in some]) for name in ("share", "inherited", "tuned")]
+            print("|", " | ".join([*group, *cells, str(len(some))]), "|")
+
+
+def _mean(texts: list[str]) -> str:
+    values = [float(text) for text in texts if text]
+    if not values:
+        return "–"
+    digits = 2 if max(values) <= 1 else 1
+    spread = f" ({min(values):.{digits}f}–{max(values):.{digits}f})" if len(values) > 1 else ""
+    return f"{mean(values):.{digits}f}{spread}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--cases", default=",".join(CASES))
+    for name in ("latency", "speed", "tables"):
+        parser.add_argument(f"--{name}", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    if args.latency:
+        latencies(args.folder)
+    elif args.speed:
+        speed(args.folder)
+    elif args.tables:
+        tables()
+    else:
+        run_all(args.folder, args.cases.split(","), args.minutes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Packed images are those of a folder with the same files."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photos import classes
+
+from nas.data import DataSet, data_options, load_data
+from nas.support.errors import NasError
+from nas.testing.readers import check_reader
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def photographs(root: Path) -> Path:
+    for part, number in (("train", 6), ("val", 3)):
+        classes(root / part, "cat dog", number)
+    return root
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    about = tarfile.TarInfo(name)
+    about.size = len(content)
+    archive.addfile(about, io.BytesIO(content))
+
+
+def tars(root: Path, folder: Path, labels: str) -> Path:
+    folder.mkdir()
+    for part in root.iterdir():
+        with tarfile.open(folder / f"{part.name}-000.tar", "w") as archive:
+            for path in sorted(part.rglob("*.png")):
+                name = path.parent.name
+                key = f"../{name}{path.stem}"  # what a name says is never where it is unpacked
+                add(archive, f"{key}.seg.png" if labels == ".json" else f"{key}.png",
+                    path.read_bytes())  # fmt: skip
+                said = json.dumps({"label": name}) if labels == ".json" else name
+                add(archive, f"{key}{labels}", said.encode())
+            add(archive, "zz.png", b"an image without a label")
+    return folder
+
+
+def same(a: DataSet, b: DataSet) -> bool:
+    return a.checksum == b.checksum and all(
+        np.array_equal(np.asarray(x.pixels), np.asarray(y.pixels))
+        and np.array_equal(x.labels, y.labels)
+        for x, y in ((a.train, b.train), (a.validation, b.validation))
+    )
+
+
+@pytest.mark.parametrize("labels", [".cls", ".json"])
+def test_tars_are_the_folder(tmp_path: Path, labels: str, cache: Path) -> None:
+    root = photographs(tmp_path / "photos")
+    folder = tars(root, tmp_path / "tars", labels)
+    (cache / "unpacked-left").mkdir(parents=True)  # of a process that was killed
+    data = load_data(folder)
+    assert same(data, load_data(root))
+    assert not list(cache.iterdir())
+    assert len(list(tmp_path.iterdir())) == 3  # nothing was unpacked elsewhere
+    check_reader("webdataset", folder)
+    assert data.understood[0].split()[:2] == ["train", "train-000.tar"]
+
+
+def test_numbers_are_classes_in_their_order(tmp_path: Path) -> None:
+    root = classes(tmp_path / "photos", "10 9 2", 4)
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        for path in sorted(root.rglob("*.png")):
+            add(archive, f"{path.parent.name}-{path.stem}.png", path.read_bytes())
+            add(archive, f"{path.parent.name}-{path.stem}.cls", path.parent.name.encode())
+    assert load_data(tmp_path / "all.tar").classes == ("2", "9", "10")
+    chosen = load_data(tmp_path / "all.tar", options=data_options(classes=["9,2"]))
+    assert chosen.classes == ("9", "2")
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.parquet"])
+def test_a_damaged_file_is_one_line(tmp_path: Path, name: str) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    (tmp_path / name).write_bytes(b"not what it seems" * 100)
+    with pytest.raises(NasError, match=name):
+        load_data(tmp_path / name)
+    with pytest.raises(NasError, match="--split is for folders"):
+        load_data(tmp_path / name, options=data_options(["none"]))
+
+
+def test_parquet_is_the_folder(tmp_path: Path, cache: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    root = photographs(tmp_path / "photos")
+    (tmp_path / "hub" / "data").mkdir(parents=True)
+    features = {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
+    about = {"huggingface": json.dumps({"info": {"features": features}})}
+    for part, name in (("train", "train"), ("val", "validation")):
+        paths = sorted((root / part).rglob("*.png"))
+        table = pyarrow.table({
+            "image": [{"bytes": p.read_bytes(), "path": p.name} for p in paths],
+            "label": [["cat", "dog"].index(p.parent.name) for p in paths],
+        }).replace_schema_metadata(about)  # fmt: skip
+        parquet.write_table(table, tmp_path / "hub" / "data" / f"{name}-00000-of-00001.parquet")
+    data = load_data(tmp_path / "hub")
+    assert same(data, load_data(root))
+    assert data.classes == ("cat", "dog")
+    assert not list(cache.iterdir())
+    check_reader("parquet", tmp_path / "hub")

@@ -1,0 +1,145 @@
+"""Networks as other people write them, in plain torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def unit(
+    i: int, o: int, k: int = 3, s: int = 1, g: int = 1, act: Callable[[], nn.Module] = nn.ReLU
+) -> nn.Sequential:
+    conv = nn.Conv2d(i, o, k, s, k // 2, groups=g, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(o), act())
+
+
+class Residual(nn.Module):
+    """ResNet: a shortcut with and without a convolution, a flattened head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(unit(3, 8, 7, 2), nn.MaxPool2d(3, 2, 1))
+        self.a = nn.Sequential(unit(8, 8), unit(8, 8, act=nn.Identity))
+        self.b = nn.Sequential(unit(8, 16, s=2), unit(16, 16, act=nn.Identity))
+        self.down = unit(8, 16, 1, 2, act=nn.Identity)
+        self.fc = nn.Linear(16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = functional.relu(x + self.a(x))
+        x = functional.relu(self.down(x) + self.b(x))
+        logits: Tensor = self.fc(torch.flatten(functional.adaptive_avg_pool2d(x, 1), 1))
+        return logits.softmax(1)
+
+
+class Mobile(nn.Module):
+    """MobileNet: depthwise, ReLU6, hard-swish, squeeze-and-excitation, dropout, two linear ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = unit(3, 8, s=2, act=nn.Hardswish)
+        self.a = nn.Sequential(unit(8, 24, 1, act=nn.ReLU6), unit(24, 24, 5, g=24, act=nn.ReLU6))
+        self.down, self.up = nn.Conv2d(24, 8, 1), nn.Conv2d(8, 24, 1)
+        self.b = unit(24, 8, 1, act=nn.Identity)
+        self.head = nn.Sequential(
+            nn.Linear(8, 12), nn.BatchNorm1d(12), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(12, 5)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y = self.a(x)
+        gate = self.up(functional.relu(self.down(y.mean((2, 3), keepdim=True))))
+        x = x + self.b(y * functional.hardsigmoid(gate))
+        logits: Tensor = self.head(x.mean([2, 3]))
+        return logits
+
+
+class Shuffle(nn.Module):
+    """ShuffleNet: chunks, concatenation, channel shuffles written out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = unit(3, 8)
+        self.a = nn.Sequential(unit(4, 4, 1), unit(4, 4, g=4, act=nn.Identity), unit(4, 4, 1))
+        self.grouped = unit(8, 12, 1, g=4)
+        self.fc = nn.Conv2d(12, 5, 1)
+
+    def shuffle(self, x: Tensor, groups: int) -> Tensor:
+        n, c, h, w = x.shape
+        return x.view(n, groups, c // groups, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = self.stem(x).chunk(2, dim=1)
+        x = self.shuffle(torch.cat([left, self.a(right)], 1), 2)
+        x = self.shuffle(self.grouped(x), 4)
+        logits: Tensor = self.fc(functional.avg_pool2d(x, 16))
+        return logits.flatten(1)
+
+
+class UNet(nn.Module):
+    """Two maps: resized both ways, a transposed convolution, dilation, a crop of rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = unit(3, 6, s=2), unit(6, 8, s=2, act=nn.SiLU)
+        self.wide = nn.Conv2d(8, 8, 3, padding=2, dilation=2)
+        self.up = nn.ConvTranspose2d(8, 6, 3, 2, 1, output_padding=1, groups=2)
+        self.norm = nn.BatchNorm2d(6)
+        self.mask, self.edge = nn.Conv2d(12, 2, 1), nn.Conv2d(8, 1, (1, 3), (1, 2), (0, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a = self.a(x)
+        b = functional.leaky_relu(self.wide(self.b(a)), 0.1)
+        up = functional.relu(self.norm(self.up(b)))
+        mask = self.mask(torch.cat([a, up], 1))
+        mask = functional.interpolate(mask, scale_factor=2.0, mode="bilinear", align_corners=False)
+        edge = functional.interpolate(self.edge(b), scale_factor=2.0, mode="nearest")
+        return torch.sigmoid(mask), edge[:, :, 1:-1].tanh()
+
+
+class Yolo(nn.Module):
+    """A detector's trunk: cross-stage parts, pooled at several sizes, SiLU, a bare norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.split = unit(3, 8, s=2, act=nn.SiLU), unit(8, 8, 1, act=nn.SiLU)
+        self.part = unit(4, 4, act=nn.SiLU)
+        self.merge = unit(12, 8, 1, act=nn.SiLU)
+        self.norm = nn.BatchNorm2d(32)
+        self.head = nn.Conv2d(32, 7, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = list(self.split(self.stem(x)).split((4, 4), 1))
+        parts.append(parts[-1] + self.part(parts[-1]))
+        x = self.merge(torch.cat(parts, 1))
+        pooled = [x]
+        for _ in range(3):
+            pooled.append(functional.max_pool2d(pooled[-1], 5, 1, 2))
+        boxes: Tensor = self.head(functional.gelu(self.norm(torch.cat(pooled, 1))))
+        return boxes.flatten(2)
+
+
+class Padded(nn.Module):
+    """As TensorFlow pads and scales: more below and to the right, pixels of 0 to 255, averages that
+    leave padding out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(3, 6, 3, 2)
+        self.b = nn.Conv2d(6, 6, 3, 2, groups=6)
+        self.scale = nn.Parameter(torch.tensor([0.5, -1.0, 2.0, 0.1, 1.5, -0.2]).view(6, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = (x * 0.5 - 0.1) / 2 + 1
+        x = functional.relu6(self.a(functional.pad(x, (0, 1, 0, 1))))
+        x = x * self.scale + 0.3
+        x = functional.pad(x, (0, 1, 0, 1))
+        x = functional.hardtanh(self.b(x), -0.5, 1.5)
+        x = functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False, ceil_mode=True)
+        return (1 - x).amax((2, 3)) - x.mean(2).mean(2)
+
+
+STRANGERS = (Residual, Mobile, Shuffle, UNet, Yolo, Padded)
