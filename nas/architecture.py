@@ -16,6 +16,7 @@ from nas.graph import Graph, Node, Shape
 from nas.graph_costs import graph_cost
 from nas.support.errors import NasError, one_of, shown
 from nas.support.html import Html, table
+from nas.support.text import whole_number
 
 FORMAT = 1
 FIRST_ATTRIBUTES = 13  # of a node, when hashes were first stored
@@ -32,11 +33,11 @@ Resolution = int | tuple[int, int]
 
 def read_resolution(text: str) -> Resolution:
     """A resolution from outside: a number, or HEIGHTxWIDTH. Errors: `NasError` with the rule."""
-    sizes = text.lower().split("x")
-    if len(sizes) > 2 or not all(s.isdecimal() and 0 < int(s) <= MAX_RESOLUTION for s in sizes):
+    sizes = [whole_number(size) or 0 for size in text.lower().split("x")]
+    if len(sizes) > 2 or not all(0 < size <= MAX_RESOLUTION for size in sizes):
         rule = f"a number or HEIGHTxWIDTH, of 1 to {MAX_RESOLUTION}"
         raise NasError(f"resolution must be {rule}, not {text!r:.40}")
-    height, width = int(sizes[0]), int(sizes[-1])
+    height, width = sizes[0], sizes[-1]
     return height if height == width else (height, width)
 
 

@@ -48,7 +48,7 @@ KINDS = {
     "compare": "compare --samplers random,evolution --seeds 2 --trials 5000 --target jetson "
     "--space small",
     "export": "export resnet18 --output a.onnx",
-    "score": "score resnet18 vgg16 --proxies synflow,zico,naswot",
+    "score": "score resnet18 --proxies synflow,zico,naswot",
 }
 RESULTS = Path(__file__).parent / "results" / "interrupt.json"
 FIRST_MOMENTS, LAST_MOMENT = 0.3, 8.0  # seconds after the process began

@@ -10,7 +10,8 @@ cluster's workers and scheduler, a database's server. Faults come the same way: 
 that can only be read (file systems of their own, which takes root's rights), too few open files,
 too little memory. A command that fails must say so in one line, with exit code 2, and leave nothing
 damaged. Counts are kept in the results, and a script that was stopped goes on from there; at any
-moment all cases have been tried about as often. `--doc` writes the tables of docs/reliability.md.
+moment all cases have been tried about as often. `--doc` writes the tables of docs/reliability.md,
+those of interrupt.py and fuzz_input.py too.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ from nas._version import __version__
 from nas.support.files import write_whole
 
 DOC = Path(__file__).parents[1] / "docs" / "reliability.md"
-RESULTS = Path(__file__).parent / "results" / "reliability.json"
-BEGIN, END = "<!-- made by scripts/kill_everything.py -->", "<!-- end -->"
+FOLDER = Path(__file__).parent / "results"
+RESULTS = FOLDER / "reliability.json"
+END = "<!-- end -->"
 PARTS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # of the goals: each goes through all the cases
 MISSES = 5
 
@@ -102,10 +104,38 @@ def tables(results: Facts) -> str:
     return "\n".join(text)
 
 
+def interrupts(kinds: Facts) -> str:
+    """The results of `interrupt.py` as Markdown."""
+    head = "| command | interrupted | longest, one Ctrl-C | longest, three | exit codes | faults |"
+    text = [head, "|---|--:|--:|--:|---|--:|"]
+    for kind, row in kinds.items():
+        codes = ", ".join(f"{code}: {count}" for code, count in row["codes"].items())
+        seconds = (f"{row[which]:.1f} s" for which in ("once", "thrice"))
+        cells = [kind, row["times"], *seconds, codes, len(row["faults"])]
+        text.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(text)
+
+
+def inputs(found: Facts) -> str:
+    """The results of `fuzz_input.py` as Markdown."""
+    text = ["| reader | inputs held |", "|---|--:|"]
+    text += [f"| {name} | {count:,} |" for name, count in found["held"].items()]
+    return "\n".join([*text, f"| in all | {found['in all']:,} |"])
+
+
 def write_doc(results: Facts) -> None:
-    before, _, rest = DOC.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    write_whole(DOC, f"{before}{BEGIN}\n{tables(results)}\n{END}{after}")
+    """Writes the tables of all three scripts, each between its marks."""
+    made = {
+        "kill_everything": tables(results),
+        "interrupt": interrupts(json.loads((FOLDER / "interrupt.json").read_text())["kinds"]),
+        "fuzz_input": inputs(json.loads((FOLDER / "fuzz_input.json").read_text())),
+    }
+    text = DOC.read_text(encoding="utf-8")
+    for script, table in made.items():
+        begin = f"<!-- made from the results of scripts/{script}.py -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{END}{rest.partition(END)[2]}"
+    write_whole(DOC, text)
 
 
 def main() -> None:
@@ -117,7 +147,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=RESULTS, help="the counts so far")
     parser.add_argument(
-        "--doc", action="store_true", help="write docs/reliability.md's tables only"
+        "--doc", action="store_true", help="only write docs/reliability.md's tables"
     )
     options = parser.parse_args()
     if options.doc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import resource
 import shutil
@@ -174,4 +175,5 @@ def tmpfs(place: Path, size: int = 1 << 28) -> Iterator[Path]:
 
 
 def remount(place: Path, options: str) -> None:
+    gc.collect()  # a database's connections keep its file open
     subprocess.run(["mount", "-o", f"remount,{options}", place], check=True)

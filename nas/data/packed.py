@@ -27,6 +27,7 @@ from nas.data.reading import read
 from nas.data.understood import lines
 from nas.support.errors import NasError
 from nas.support.files import lock
+from nas.support.text import whole_number
 
 PREFIX = "unpacked-"
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
@@ -122,4 +123,5 @@ def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
 
 def _natural(name: str) -> tuple[int, int, str]:
     """Numbers by their value, before names."""
-    return (0, int(name), "") if name.isascii() and name.isdigit() else (1, 0, name)
+    number = whole_number(name)
+    return (1, 0, name) if number is None else (0, number, "")

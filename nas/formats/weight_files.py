@@ -20,6 +20,7 @@ from torch import Tensor
 
 from nas.support.errors import NasError
 from nas.support.files import read_bytes
+from nas.support.text import whole_number
 
 NESTED = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema", "net")
 SUFFIXES = {"weight", "bias", "running_mean", "running_var"}
@@ -92,7 +93,8 @@ def read_weight_file(path: Path) -> WeightFile:
 
 def natural(name: str) -> list[tuple[int, str]]:
     """The sorting key of a name by which its numbers count as numbers."""
-    return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", name)]
+    parts = ((whole_number(part), part) for part in re.split(r"(\d+)", name))
+    return [(-1, part) if number is None else (number, "") for number, part in parts]
 
 
 def _read_safetensors(path: Path) -> Mapping[str, Tensor]:

@@ -24,6 +24,7 @@ from nas.latency.table import check_latency
 from nas.networks import find_network
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
+from nas.support.text import whole_number
 
 # What a column's name says of its values: ms of one of its unit, negative for a rate.
 UNITS = {
@@ -141,14 +142,15 @@ def _row(
         value = 0.0
     if not (isfinite(value) and value > 0):
         raise NasError(f"{columns.unit} must be a number above 0, not {text!r:.40}")
-    batch = cells[columns.batch] if columns.batch is not None else "1"
-    if not batch.isdecimal() or not 1 <= int(batch) <= 1 << 16:
-        raise NasError(f"batch must be a whole number of at least 1, not {batch!r:.40}")
+    written = cells[columns.batch] if columns.batch is not None else "1"
+    batch = whole_number(written) or 0
+    if not 1 <= batch <= 1 << 16:
+        raise NasError(f"batch must be a whole number of at least 1, not {written!r:.40}")
     factor = UNITS[columns.unit]
-    ms = -factor / value if factor < 0 else factor * value / int(batch)
+    ms = -factor / value if factor < 0 else factor * value / batch
     check_latency(ms)
     resolution = cells[columns.resolution] if columns.resolution is not None else ""
-    return _network(cells[columns.network], resolution, folder, elsewhere), ms, int(batch)
+    return _network(cells[columns.network], resolution, folder, elsewhere), ms, batch
 
 
 def _check_plausible(path: Path, unit: str, measured: Sequence[tuple[Network, float]]) -> None:

@@ -13,12 +13,14 @@ from nas.latency.lowering.rows import Lowering
 from nas.latency.model.basis import KINDS
 from nas.support.errors import NasError, one_of
 from nas.support.validation import Settings, validated
-from nas.support.yaml import read_yaml
+from nas.support.yaml import LARGEST, read_yaml
 
 NAME = r"^([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$"
 PROVENANCES, PRECISIONS = ("measured", "estimated", "calibrated"), tuple(BYTES)
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
+
+Count = Annotated[int, Field(ge=0, lt=LARGEST)]  # what YAML is read back with
 
 
 class _Strict(Settings):
@@ -33,8 +35,8 @@ class Error(_Strict):
     """
 
     method: str
-    networks: Annotated[int, Field(ge=0)]
-    rows: Annotated[int, Field(ge=0)]
+    networks: Count
+    rows: Count
     mape: Fraction
     mape_mobile: Fraction | None = None
     interval_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)]
@@ -44,9 +46,9 @@ class Protocol(_Strict):
     """How latencies were timed: runs to warm up, the time in ms that a visit takes at least and at
     most, visits to each model, and what of them is the latency."""
 
-    warm_up: Annotated[int, Field(ge=0)]
+    warm_up: Count
     visit_ms: Annotated[list[Positive], Field(min_length=2, max_length=2)]
-    visits: Annotated[int, Field(ge=1)]
+    visits: Annotated[Count, Field(ge=1)]
     statistic: str
 
 
@@ -70,7 +72,7 @@ class Metadata(_Strict):
     provider: str | None = None
     precision: Precision
     lowering: Lowering = "fused"
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Annotated[Count, Field(ge=1)] | None = None
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     sources: list[str]
     protocol: Protocol | None = None

@@ -22,6 +22,7 @@ from torch.nn import functional
 from nas.pruning.subject import Layer, Subject
 from nas.support.errors import NasError, one_of
 from nas.support.plain_torch import plain_torch
+from nas.support.text import whole_number
 from nas.torch_module import Network
 
 IMAGES, BLOCK, DAMPING = 128, 32, 1e-2
@@ -77,10 +78,10 @@ def sparsified(
 
 def parsed_pattern(text: str) -> Pattern:
     """The pattern that a text such as "2:4" means. Errors: `NasError`."""
-    n, _, m = text.partition(":")
-    if not (n.isdecimal() and m.isdecimal() and int(n) < int(m)):
+    n, m = (whole_number(part) for part in text.partition(":")[::2])
+    if n is None or m is None or n >= m:
         raise NasError(f"pattern {text!r:.40} must be n:m, n of every m weights kept, such as 2:4")
-    return int(n), int(m)
+    return n, m
 
 
 def _magnitude(subject: Subject) -> Weights:

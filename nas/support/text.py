@@ -9,12 +9,23 @@ from math import floor, isfinite, log10
 _ASCII = {"–": "-", "—": "-", "…": "...", "×": "x", "±": "+-", "µ": "u", "→": "->", "≤": "<=",
           "≥": ">=", "·": ".", "’": "'", "“": '"', "”": '"'}  # fmt: skip
 HIDDEN = "***"
+MAX_DIGITS = 18
 # A URL's password, which may have spaces where the text begins with it; and what goes by such a
 # name among a URL's options.
 _BEFORE = r"(\w[\w+.-]*://[^\s:/@]*):"
 _AT_START = re.compile(rf"^{_BEFORE}.*@", re.DOTALL)
 _WITHIN = re.compile(rf"{_BEFORE}[^\s'\"]*@")
 _IN_OPTION = re.compile(r"([?&](?:\w*passw(?:or)?d|pwd|secret|token)=)[^&\s'\"]*", re.IGNORECASE)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that decimal digits write; None for other text, and for more digits than a number
+    of 64 bits has, which Python may refuse to read.
+
+    >>> whole_number("224"), whole_number("-1"), whole_number("9" * 5000)
+    (224, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
 
 
 def printable(text: str) -> str:

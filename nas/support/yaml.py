@@ -27,6 +27,14 @@ class _Loader(yaml.SafeLoader):
         value: int = super().construct_yaml_int(node)
         return value
 
+    def construct_yaml_str(self, node: Any) -> str:
+        value: str = super().construct_yaml_str(node)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{value!r:.40} holds half of a character") from None
+        return value
+
 
 _Loader.yaml_implicit_resolvers = {
     first: [rule for rule in rules if rule[0] != f"{_TAG}timestamp"]
@@ -42,8 +50,8 @@ def read_yaml(path: Path, source: str) -> object:
     """The plain data of a YAML file; None where it is empty.
 
     Errors: `NasError` with the `source` and the line, where the text is no YAML, a key is there
-    twice, a tag is not of a plain type, a number needs more than 64 bits, or there are more than
-    `MAX_VALUES` values.
+    twice, a tag is not of a plain type, a number needs more than 64 bits, a text has half of a
+    character, or there are more than `MAX_VALUES` values.
     """
     text = read_text(path, source)
     try:

@@ -20,6 +20,7 @@ from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.formats.onnx_model import to_onnx
 from nas.formats.verified import initialised
+from nas.formats.weight_files import natural
 from nas.formats.weights import load_weights
 from nas.references import reference
 from nas.support.errors import NasError
@@ -491,3 +492,8 @@ def test_tensors_of_another_memory_layout(tmp_path: Path, foreign: Foreign, imag
     }
     torch.save(state, tmp_path / "w.pth")
     assert_same(load_weights(NET, tmp_path / "w.pth"), foreign, images)
+
+
+def test_numbers_in_names_sort_as_numbers_whatever_digits_they_have() -> None:
+    endless = "a" + "9" * 5000
+    assert sorted(["a²", "a10", "a9", endless], key=natural) == [endless, "a9", "a10", "a²"]

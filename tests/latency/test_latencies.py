@@ -120,6 +120,8 @@ ERRORS = {
     "infinite": (HEAD + "resnet18,inf,\n", "row 2: latency_ms must be a number above 0"),
     "cells": (HEAD + "resnet18,1\n", "row 2: 2 cells; the file has 3 columns"),
     "resolution": (HEAD + "resnet18,1,big\n", "row 2: resolution must be a number or HEIGHTxWIDTH"),
+    "digits": (HEAD + f"resnet18,1,{'9' * 5000}\n", "row 2: resolution must be a number or"),
+    "batch": ("network,ms,batch\nresnet18,1," + "9" * 5000, "row 2: batch must be a whole number"),
     "quotes": (HEAD + '"resnet18,1,\n', "not CSV"),
     "bad json": (HEAD + "bad.json,1,\n", "bad.json: not an architecture"),
     "other size": (HEAD + "tiny.json,1,64\n", "resolution must be the file's, 32, not '64'"),

@@ -12,9 +12,12 @@ import nas
 from nas.blocks import Block
 from nas.latency import Target, target_names
 from nas.latency.lowering.kernels import Kernel, KernelOp
+from nas.latency.metadata import Protocol
 from nas.latency.target import target_path
 from nas.space import SearchSpace
+from nas.support.errors import NasError
 from nas.support.resources import shipped
+from nas.support.validation import validated
 
 MOBILE = SearchSpace.load("mobile")
 NETWORKS = [MOBILE.sample(seed) for seed in range(30)]
@@ -224,3 +227,10 @@ def test_a_measured_target_without_its_table_is_refused(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     with pytest.raises(nas.NasError, match=r"mine\.csv: No such file"):
         Target.load(path)
+
+
+def test_a_count_that_could_not_be_read_again_is_refused() -> None:
+    """Found by scripts/fuzz_input.py: it was written into a YAML that nas itself then refused."""
+    protocol = {"warm_up": 10**30, "visit_ms": [1.0, 2.0], "visits": 6, "statistic": "median"}
+    with pytest.raises(NasError, match=r"^facts: warm_up: "):
+        validated(Protocol, protocol, "facts")

@@ -58,6 +58,8 @@ def test_plain_data(tmp_path: Path, text: str, data: object) -> None:
         ("!!set {a}", "could not determine a constructor"),
         ("!!int x", "'x'"),
         ("!!bool q", "'q'"),
+        (r'a: "\uD800"', "half of a character"),
+        (r'"\uDC00": 1', "half of a character"),
         ("? [a]\n: b", "unhashable key"),
         ("x: 3\n<<: 3", "expected a mapping"),
     ],
