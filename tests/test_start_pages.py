@@ -15,7 +15,7 @@ from PIL import Image
 
 from nas import plugins
 from nas.latency import Target
-from nas.networks import find_network
+from nas.networks import find_network, made_here
 from nas.support.registry import transaction
 
 PAGES = sorted((Path(__file__).parents[1] / "docs" / "start").glob("*.md"))
@@ -51,7 +51,8 @@ def fill_in(path: Path) -> None:
         rows = list(csv.reader(file))
     slow = Target.load("x86-avx512-ort")
     for row in rows[1:]:
-        row[1] = f"{2 * slow.predict(find_network(row[0], folders=(path.parent,))).ms:.4g}"
+        network = made_here(find_network(row[0], folders=(path.parent,)), "this test")
+        row[1] = f"{2 * slow.predict(network).ms:.4g}"
     path.write_text("\n".join(map(",".join, rows)) + "\n")
 
 

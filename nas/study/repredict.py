@@ -58,7 +58,8 @@ def repredict(study: Study) -> tuple[Study, str]:
 def _again(study: Study, made: Study, trial: Stored) -> FrozenTrial:
     """A trial with what its network costs now."""
     facts: dict[str, Any] = dict(trial.facts)
-    state, values, limits = trial.state, trial.values, {}
+    limits: dict[str, float] = {}
+    state, values = trial.state, trial.values
     if trial.complete:
         candidate = made.candidates.make(trial.assignment(study.options))
         values = made.values((trial.values or [])[0], candidate)
