@@ -52,7 +52,8 @@ BEFORE = settings()
 import nas
 modules = [m.name for m in walk_packages(nas.__path__, "nas.") if m.name != "nas.__main__"]
 for module in modules:
-    import_module(module)
+    if not module.startswith("nas.latency.runtimes."):  # of extras, which may print
+        import_module(module)
 assert len(modules) > 100, modules
 check("importing nas")
 study = nas.search("jetson", ["15M"], "small", storage="studies", trials=4)
