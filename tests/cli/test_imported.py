@@ -106,7 +106,7 @@ def test_measured_models_are_rows_that_need_no_file(run: Run, tmp_path: Path) ->
     assert code == 0
     words = [sys.executable, "-I", "measure.pyz"]
     subprocess.run(words, cwd=tmp_path / "b", check=True, capture_output=True)
-    assert run("measure", "--import", "b/results.csv")[0] == 0
+    assert run("measure", "--import", "b/results.csv", "--folder", "latency_tables")[0] == 0
     rows = read_table(tmp_path / "latency_tables" / "t.csv")
     (row,) = (row for row in rows if "graph" in row.subject.spec)
     graph = row.subject.graph()

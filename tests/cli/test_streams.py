@@ -50,13 +50,13 @@ def test_every_encoding_shows_every_text(encoding: str, folder: Path) -> None:
     )
     assert code == 2
     text, lines = out.decode(encoding), err.decode(encoding).splitlines()
-    assert "space [red]" in lines[0]
+    assert any("space [red]" in line for line in lines)
     assert lines[-1].startswith("nas: study")
     if encoding == "ascii":
-        assert f"space {in_ascii(NAME)}" in lines[0]
+        assert any(f"space {in_ascii(NAME)}" in line for line in lines)
         assert " - " in text  # what is not known, in the tables
     if encoding == "utf-8":
-        assert f"space {NAME}" in lines[0]
+        assert any(f"space {NAME}" in line for line in lines)
 
 
 def test_the_locale_c_without_utf8(folder: Path) -> None:

@@ -13,7 +13,7 @@ from tiny import TINY
 import nas
 from nas.data import DataSet
 from nas.data.dataset import Images
-from nas.study import Study
+from nas.study import Study, begin
 from nas.support.errors import NasError
 from nas.training import Recipe, Trained, train
 
@@ -51,7 +51,7 @@ def test_a_study_is_made_once_driven_and_read(exfat: Path) -> None:
     nas.search("jetson", ["15M"], "small", storage=folder, name="a", proxies=["params"], trials=3)
     assert [trial.number for trial in Study.load("a", folder).trials()] == [0, 1, 2]
     with pytest.raises(NasError, match="exists"):
-        nas.search("jetson", ["15M"], "small", storage=folder, name="a", proxies=["params"])
+        begin("jetson", ["15M"], "small", storage=folder, name="a", proxies=["params"])
     database = f"sqlite:///{exfat}/nas.db"
     nas.search("jetson", ["15M"], "small", storage=database, name="b", proxies=["params"], trials=3)
     assert len(Study.load("b", database).trials()) == 3
