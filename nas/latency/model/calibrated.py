@@ -172,12 +172,15 @@ class Calibrated:
                 facts["level_precision"],
                 np.array(facts["shares"]),
             )
-            widening, spread = float(facts["widening"]), float(facts["spread"])
+            if stamp != prior.stamp:
+                raise NasError("fit: made with the prior of another version; calibrate it anew")
+            if len(set(posterior.names)) != len(posterior.own):
+                raise ValueError("a number for each name")
+            return cls(posterior, prior.narrowed(float(facts["spread"])), float(facts["widening"]))
+        except NasError:
+            raise
         except (ValueError, LookupError, TypeError):
             raise NasError("fit: damaged; calibrate it anew") from None
-        if stamp != prior.stamp:
-            raise NasError("fit: made with the prior of another version; calibrate it anew")
-        return cls(posterior, prior.narrowed(spread), widening)
 
     def _axes_of_prices(self) -> Vector:
         """A column for each axis of the uncertainty of log prices, one standard deviation long."""
