@@ -108,7 +108,8 @@ def test_a_worker_that_cannot_begin_ends_the_search() -> None:
 def test_workers_that_are_killed_all_the_time_lose_and_double_nothing(tmp_path: Path) -> None:
     options: dict[str, Any] = {"proxies": ["synflow"], "storage": str(tmp_path)}
     study = begin("jetson", ["20M"], "small", name="killed", **options)
-    rng, killed = random.Random(0), []
+    rng = random.Random(0)
+    killed: list[int | None] = []
 
     def kill(progress: Any) -> None:
         children = multiprocessing.active_children()
