@@ -32,7 +32,11 @@ session = onnxruntime.InferenceSession(str(pathlib.Path(__file__).with_name("mod
 about = session.get_modelmeta().custom_metadata_map
 classes, mean, deviation = (json.loads(about[k]) for k in ("classes", "mean", "deviation"))
 for name in sys.argv[1:]:
-    image = ImageOps.exif_transpose(Image.open(name)){deep}.convert("{mode}")
+    image = ImageOps.exif_transpose(Image.open(name)){deep}
+    if image.has_transparency_data:  # on white
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("{mode}")
     for side in ({stored}, {side}):
         image = ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR)
     pixels = np.asarray(image, np.float32).reshape({side}, {side}, -1) / 255
@@ -42,7 +46,10 @@ for name in sys.argv[1:]:
     best = int(shares.argmax())
     print(f"{{name}}: {{classes[best]}} ({{shares[best] / shares.sum():.0%}})")
 '''
-_DEEP = '.point(lambda v: (v - {low:.9g}) * {scale:.9g})'  # fmt: skip
+_DEEP = """
+    if image.mode[0] in "IF":  # of more than eight bits
+        deep = (np.asarray(image, np.float64) - {low:.9g}) * {scale:.9g}
+        image = Image.fromarray(np.rint(deep.clip(0, 255)).astype(np.uint8))"""
 
 
 def write_predict(folder: Path, trained: Trained, data: DataSet) -> float:

@@ -1,0 +1,64 @@
+"""The script of a result, on the files that its data came from."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nas.architecture import Architecture
+from nas.auto.predict import write_predict
+from nas.blocks import Block
+from nas.data import load_data
+from nas.training import Recipe, train
+from nas.training.accuracy import logits
+from nas.training.batches import Normalise, Pixels
+from nas.training.export import export_trained
+
+
+def deep(rng: np.random.Generator, label: int) -> Image.Image:
+    """Twelve bits, brighter on one side."""
+    values = rng.integers(0, 1500, (12, 12))
+    values[:, 6 * label : 6 * label + 6] += 2500
+    return Image.fromarray(values.astype(np.uint16))
+
+
+def transparent(rng: np.random.Generator, label: int) -> Image.Image:
+    """A dark square that is transparent on one side."""
+    values = rng.integers(0, 60, (12, 12, 4)).astype(np.uint8)
+    values[..., 3] = 255
+    values[:, 6 * label : 6 * label + 6, 3] = 0
+    return Image.fromarray(values)
+
+
+@pytest.mark.parametrize("kind", [deep, transparent])
+def test_images_are_prepared_as_they_were_for_training(kind: object, tmp_path: Path) -> None:
+    assert callable(kind)
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        path = tmp_path / "photos" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kind(rng, i % 2).save(path)
+    data = load_data(tmp_path / "photos")
+    rows = (Block("conv", out=8, kernel=3, padding=1),), ((Block("conv", out=8, stride=2),),)
+    head = (Block("gap"), Block("linear", out=2))
+    arch = Architecture(12, *rows, head, channels=data.channels)
+    trained = train(arch, data, Recipe(epochs=2, batch_size=8, flip=False))
+    result = tmp_path / "result"
+    result.mkdir()
+    export_trained(trained, data, result / "model.onnx")
+    assert write_predict(result, trained, data) == 1
+    cpu = torch.device("cpu")
+    every = Pixels(data.train, 12, cpu), Normalise(data, cpu)
+    expected = logits(trained.module, *every).softmax(1).max(1).values
+    files = sorted((tmp_path / "photos").rglob("*.png"))
+    words = [sys.executable, str(result / "predict.py"), *map(str, files)]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    shares = {int(line.rsplit("(", 1)[1].rstrip("%)")) for line in said}
+    assert len(said) == len(files)
+    assert {round(100 * float(share)) for share in expected} <= {
+        s + d for s in shares for d in (-1, 0, 1)
+    }
