@@ -46,19 +46,21 @@ def test_images_are_prepared_as_they_were_for_training(kind: object, tmp_path: P
     rows = (Block("conv", out=8, kernel=3, padding=1),), ((Block("conv", out=8, stride=2),),)
     head = (Block("gap"), Block("linear", out=2))
     arch = Architecture(12, *rows, head, channels=data.channels)
-    trained = train(arch, data, Recipe(epochs=2, batch_size=8, flip=False))
+    trained = train(arch, data, Recipe(epochs=6, batch_size=8, flip=False, crop=0.0))
     result = tmp_path / "result"
     result.mkdir()
     export_trained(trained, data, result / "model.onnx")
     assert write_predict(result, trained, data) == 1
     cpu = torch.device("cpu")
-    every = Pixels(data.train, 12, cpu), Normalise(data, cpu)
-    expected = logits(trained.module, *every).softmax(1).max(1).values
+    normalise = Normalise(data, cpu)
+    expected = [
+        100 * float(share)
+        for part in (data.train, data.validation)
+        for share in logits(trained.module, Pixels(part, 12, cpu), normalise).softmax(1).max(1)[0]
+    ]
     files = sorted((tmp_path / "photos").rglob("*.png"))
     words = [sys.executable, str(result / "predict.py"), *map(str, files)]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
-    shares = {int(line.rsplit("(", 1)[1].rstrip("%)")) for line in said}
-    assert len(said) == len(files)
-    assert {round(100 * float(share)) for share in expected} <= {
-        s + d for s in shares for d in (-1, 0, 1)
-    }
+    shares = [int(line.rsplit("(", 1)[1].rstrip("%)")) for line in said]
+    assert np.ptp(expected) > 5
+    np.testing.assert_allclose(sorted(shares), sorted(expected), atol=2)
