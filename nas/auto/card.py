@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.auto.run import Compared, Result
+from nas.auto.run import WORK, Compared, Result
 from nas.costs import cost
 from nas.data import DataSet
 from nas.latency.measuring.verify import Comparison
@@ -153,7 +153,8 @@ Run it: `python predict.py IMAGE …` needs onnxruntime, numpy and Pillow alone.
 - Search: {result.study.tally().trials} networks of the space `{result.study.space.name}`,
   {score_words(result)}.
 - Training: {recipe.epochs} epochs, batch size {recipe.batch_size}, {recipe.optimiser}, learning
-  rate {recipe.lr:g}, seed {recipe.seed}; everything in `work/final/training.json`.
+  rate {recipe.lr:g}, seed {recipe.seed}; everything in
+  `{WORK}/{result.folder.relative_to(result.work)}/training.json`.
 - Versions: {versions}
 - Time: {result.seconds / 60:.1f} minutes.
 

@@ -106,6 +106,7 @@ class Result:
     failed: tuple[tuple[Record, str], ...]
     trained: Trained
     folder: Path
+    work: Path
     cut: tuple[str, ...]
     seconds: float
     parent_data: str | None = None
@@ -113,6 +114,11 @@ class Result:
     @property
     def winner(self) -> Compared:
         return self.compared[0]
+
+    @property
+    def further(self) -> bool:
+        """Whether the winner was trained further than for the comparison."""
+        return self.folder != self.winner.folder
 
 
 def default_space(data: DataSet) -> str:
@@ -149,9 +155,10 @@ class _Run:
         self.target = Target.load(asked.target)
         self.candidates = Candidates(space, self.target, parse_budgets(asked.budgets))
         self.candidates.check(asked.seed)
-        if asked.parent is not None:
-            trained = Trained.load(Path(asked.parent))
-            check_classes(f"training {asked.parent}", trained.data.classes, data)
+        self.parent = None if asked.parent is None else Trained.load(Path(asked.parent))
+        if self.parent is not None:
+            check_classes(f"training {asked.parent}", self.parent.data.classes, data)
+        self.storage = str(self.work / "studies")
 
     def run(self, executor: Executor | None, slots: Slots) -> Result:
         say = self.displays.say
@@ -167,17 +174,16 @@ class _Run:
             study = self._searched(plan, executor, slots)
         with self._stage("finalists"):
             compared = self._compared(study, plan)
-        if self.asked.parent is not None:
+        if self.parent is not None:
             with self._stage("prune"):
-                compared = _ranked(
-                    [*compared, *self._pruned(self.asked.parent, plan, executor, slots)]
-                )
+                pruned = self._pruned(self.parent, plan, executor, slots)
+                compared = _ranked([*compared, *pruned])
         with self._stage("final"):
             folder = self._finished(study, compared[0], plan)
         return Result(
             study, self.target, compared, tuple(failed_finalists(study)), Trained.load(folder),
-            folder, (*plan.cut, *self.state.cut), sum(self.state.seconds.values()),
-            self._parent_data,
+            folder, self.work, (*plan.cut, *self.state.cut), sum(self.state.seconds.values()),
+            self.parent.data.checksum if self.parent else None,
         )  # fmt: skip
 
     def _kept(self) -> State:
@@ -243,33 +249,41 @@ class _Run:
         return min(epoch.seconds for epoch in history) / (count + EVALUATED * validation)
 
     def _searched(self, plan: Plan, executor: Executor | None, slots: Slots) -> Study:
-        storage = str(self.work / "studies")
-        if STUDY in Storage(storage).names():
-            study = Study.load(STUDY, storage)
+        if STUDY in Storage(self.storage).names():
+            study = Study.load(STUDY, self.storage)
         else:
             study = begin(
                 self.asked.target, plan.budgets, self.asked.space, name=STUDY,
-                storage=storage, trials=plan.trials, seed=self.asked.seed, data=self.data,
+                storage=self.storage, trials=plan.trials, seed=self.asked.seed, data=self.data,
                 finalists=plan.finalists, learn=plan.learn, recipe=plan.brief,
             )  # fmt: skip
+        self._drive(study, executor, slots)
+        return study
+
+    def _drive(self, study: Study, executor: Executor | None, slots: Slots) -> None:
+        """Runs all trials of a study. Errors: `KeyboardInterrupt`."""
         with self.displays.search(study) as report:
             ended = learning.run(
-                study, plan.trials, executor, slots, report, self.displays.learning,
+                study, study.settings.trials, executor, slots, report, self.displays.learning,
                 self.data.source,
             )  # fmt: skip
         if ended.how == "interrupted":
             raise KeyboardInterrupt
-        return study
 
-    def _compared(self, study: Study, plan: Plan) -> tuple[Compared, ...]:
-        """The finalists and the best hand-scaled network, trained alike; the best first."""
+    def _finalists(self, study: Study) -> list[Compared]:
+        """The finalists of a study that were trained to the end."""
         with self.displays.finalists(study) as report:
             finalists = run_finalists(study, report, self.data.source)
-        found = [
-            Compared(f.record, f.accuracy, f.record.like, f.folder)
+        pruned = study.settings.pruning is not None
+        return [
+            Compared(f.record, f.accuracy, f.record.like, f.folder, pruned)
             for f in finalists
             if not f.pruned
         ]
+
+    def _compared(self, study: Study, plan: Plan) -> tuple[Compared, ...]:
+        """The finalists and the best hand-scaled network, trained alike; the best first."""
+        found = self._finalists(study)
         by_hand = _best_by_hand(study)
         if by_hand and by_hand.hash not in {each.record.hash for each in found}:
             trained = self._trained(
@@ -281,40 +295,25 @@ class _Run:
         return _ranked(found)
 
     def _pruned(
-        self, parent: str, plan: Plan, executor: Executor | None, slots: Slots
+        self, parent: Trained, plan: Plan, executor: Executor | None, slots: Slots
     ) -> list[Compared]:
         """The best children of a trained network, fine-tuned."""
-        storage = str(self.work / "studies")
-        if PRUNED in Storage(storage).names():
-            study = Study.load(PRUNED, storage)
+        if PRUNED in Storage(self.storage).names():
+            study = Study.load(PRUNED, self.storage)
         else:
-            trained, brief = Trained.load(Path(parent)), plan.brief
+            folder, brief = Path(self.asked.parent or ""), plan.brief
             recipe = FINE_TUNING.changed(
                 epochs=brief.epochs, images=brief.images, batch_size=brief.batch_size,
                 seed=self.asked.seed,
             )  # fmt: skip
             study = begin_pruning(
-                trained.arch.renamed(Path(parent).resolve().name), Path(parent) / WEIGHTS,
-                self.asked.target, plan.budgets, self.data, name=PRUNED, storage=storage,
+                parent.arch.renamed(folder.resolve().name), folder / WEIGHTS,
+                self.asked.target, plan.budgets, self.data, name=PRUNED, storage=self.storage,
                 trials=children(self.asked.minutes), finalists=min(2, plan.finalists),
                 recipe=recipe, seed=self.asked.seed,
             )  # fmt: skip
-        with self.displays.search(study) as report:
-            how = learning.run(study, study.settings.trials, executor, slots, report).how
-        if how == "interrupted":
-            raise KeyboardInterrupt
-        with self.displays.finalists(study) as tell:
-            finalists = run_finalists(study, tell, self.data.source)
-        return [
-            Compared(f.record, f.accuracy, None, f.folder, pruned=True)
-            for f in finalists
-            if not f.pruned
-        ]
-
-    @property
-    def _parent_data(self) -> str | None:
-        parent = self.asked.parent
-        return None if parent is None else Trained.load(Path(parent)).data.checksum
+        self._drive(study, executor, slots)
+        return self._finalists(study)
 
     def _finished(self, study: Study, winner: Compared, plan: Plan) -> Path:
         """The folder of the winner's last training."""

@@ -21,7 +21,7 @@ from nas.report.study import study_report
 from nas.support.errors import NasError
 from nas.support.files import read_bytes, write_whole
 from nas.training.checkpoint import MODEL, WEIGHTS
-from nas.training.export import Exported, export_trained
+from nas.training.export import export_trained
 from nas.training.export_int8 import ExportedInt8, export_int8
 
 INT8, TFLITE, TFLITE_INT8 = "model-int8.onnx", "model.tflite", "model-int8.tflite"
@@ -31,11 +31,10 @@ MINUTES = 1.0  # of timing the network here, at most
 
 
 class Written(NamedTuple):
-    """What was written and how it was checked: the exports, the share of examples that the script
-    agrees on, the latency here or why there is none."""
+    """What was written and how it was checked: the int8 export, the share of examples that the
+    script agrees on, the latency here or why there is none."""
 
     files: tuple[tuple[str, str], ...]
-    exported: Exported
     int8: ExportedInt8
     agreed: float
     measured: Comparison | None
@@ -51,7 +50,7 @@ def write_result(result: Result, data: DataSet, output: Path) -> Written:
         "onnxruntime": onnxruntime.__version__,
     }  # fmt: skip
     metadata = {"versions": json.dumps(versions), "weights": f"trained on {data.source}"}
-    exported = export_trained(result.trained, data, output / MODEL, metadata=metadata)
+    export_trained(result.trained, data, output / MODEL, metadata=metadata)
     int8 = export_int8(result.trained, data, output / INT8, metadata=metadata)
     others = _for_runtime(result, data, output, metadata)
     write_whole(output / WEIGHTS, read_bytes(result.folder / WEIGHTS, "weights", most=None))
@@ -75,7 +74,7 @@ def write_result(result: Result, data: DataSet, output: Path) -> Written:
         result, data, files, ", ".join(f"{k} {v}" for k, v in versions.items()), measured
     )
     write_whole(output / CARD, text)
-    return Written((*files, (CARD, "this in words")), exported, int8, agreed, measured, unmeasured)
+    return Written((*files, (CARD, "this in words")), int8, agreed, measured, unmeasured)
 
 
 def int8_line(int8: ExportedInt8) -> str:

@@ -147,7 +147,7 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
     )
     for record, reason in result.failed:
         echo(f"finalist {record.trial} could not be trained: {reason}")
-    echo(f"accuracy, trained fully: {accuracy}")
+    echo(f"accuracy, {'trained fully' if result.further else 'after that training'}: {accuracy}")
     known = known_interval(predicted.low_ms, predicted.high_ms, target.interval_known)
     echo(f"latency predicted for {target.name}: {predicted.ms:.3g} ms ({known})")
     if written.measured:
