@@ -21,7 +21,8 @@ ROWS = (
 )
 
 
-def _lcnet(width: float, classes: int) -> Layout:
+def lcnet(width: float, classes: int) -> Layout:
+    """The network with its channels times `width`, but the 1,280 of the hidden layer."""
     c = make_divisible(16 * width)
     stem, rows = Block("conv", out=c, stride=2, act="hswish"), []
     for kernel, out, stride, has_se in ROWS:
@@ -35,6 +36,6 @@ def _lcnet(width: float, classes: int) -> Layout:
 
 
 NETWORKS = {
-    "lcnet_050": Reference(partial(_lcnet, 0.5), Published(63.14, PAPER)),
-    "lcnet_100": Reference(partial(_lcnet, 1.0), Published(71.32, PAPER)),
+    "lcnet_050": Reference(partial(lcnet, 0.5), Published(63.14, PAPER)),
+    "lcnet_100": Reference(partial(lcnet, 1.0), Published(71.32, PAPER)),
 }

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 from nas.architecture import Architecture, check_size
-from nas.blocks import Block, make_divisible
-from nas.references import ghostnet, mobilenet, shufflenet, squeezenext
+from nas.blocks import Block
+from nas.references import ghostnet, lcnet, mobilenet, shufflenet, squeezenext
 from nas.references.mbconv import FAMILIES as MBCONV
 from nas.references.mbconv import mbconv
 from nas.references.table import Layout, by_stride, classifier
@@ -17,18 +17,6 @@ LARGEST = 16.0  # multiplier
 
 # Output channels, stride (FD-MobileNet, Qin et al. 2018).
 FD_ROWS = ((64, 2), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 4, (1024, 1))
-# Kernel, output channels, stride, squeeze-and-excitation (PP-LCNet, Cui et al. 2021).
-LC_ROWS = (
-    (3, 32, 1, False),
-    (3, 64, 2, False),
-    (3, 64, 1, False),
-    (3, 128, 2, False),
-    (3, 128, 1, False),
-    (3, 256, 2, False),
-    *[(5, 256, 1, False)] * 5,
-    (5, 512, 2, True),
-    (5, 512, 1, True),
-)
 SHUFFLE_V1 = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}  # groups: channels of the first stage
 SHUFFLE_V2 = (116, 232, 464)
 
@@ -37,21 +25,6 @@ def _fd(width: float, classes: int) -> Layout:
     stem = Block("conv", out=int(32 * width), stride=2)
     rows = (Block("depthwise", out=int(out * width), stride=stride) for out, stride in FD_ROWS)
     return Layout((stem,), by_stride(rows), classifier(classes))
-
-
-def _lcnet(width: float, classes: int) -> Layout:
-    c = make_divisible(16 * width)
-    stem, rows = Block("conv", out=c, stride=2, act="hswish"), []
-    for kernel, out, stride, se in LC_ROWS:
-        squeezed = make_divisible(c / 4) if se else 0
-        c_out = make_divisible(out * width)
-        rows.append(
-            Block("depthwise", out=c_out, kernel=kernel, stride=stride, se=squeezed, act="hswish")
-        )
-        c = c_out
-    gap, linear = classifier(classes)
-    head = (gap, Block("linear", out=1280, act="hswish"), linear)
-    return Layout((stem,), by_stride(rows), head)
 
 
 def _shuffle_v1(groups: int, width: float, classes: int) -> Layout:
@@ -73,7 +46,7 @@ WIDTHS: dict[str, Callable[[float, int], Layout]] = {
     "mobilenet_v3_small": mobilenet.v3_small,
     "mobilenet_v3_large_minimal": partial(mobilenet.v3_large, minimal=True),
     "mobilenet_v3_small_minimal": partial(mobilenet.v3_small, minimal=True),
-    "lcnet": _lcnet,
+    "lcnet": lcnet.lcnet,
     "ghostnet": ghostnet.ghostnet,
     "squeezenext": partial(_squeezenext, squeezenext.REPEATS),
     "squeezenext_v5": partial(_squeezenext, squeezenext.REPEATS_V5),
