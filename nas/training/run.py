@@ -53,7 +53,7 @@ from nas.training.optimise import averaging, norm_penalty, optimiser_of, rate
 from nas.training.recipe import Recipe
 from nas.training.scores import Scores
 from nas.training.teacher import Teacher, distillation_loss
-from nas.training.trained import Trained
+from nas.training.trained import Trained, check_sizes
 
 REPORT_EVERY = 10  # steps
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
@@ -334,14 +334,7 @@ def check_no_model(folder: Path) -> None:
 
 def check_fit(arch: Architecture, data: DataSet) -> None:
     """Checks that the network's classes and channels are those of the data. Errors: `NasError`."""
-    for what, of_arch, of_data in (
-        ("classes", arch.classes, len(data.classes)),
-        ("channels", arch.channels, data.channels),
-    ):
-        if of_arch != of_data:
-            raise NasError(
-                f"the network has {of_arch} {what}, data set {data.source} has {of_data}"
-            )
+    check_sizes("the network", arch.classes, arch.channels, data)
 
 
 def device_of(name: str | None) -> torch.device:

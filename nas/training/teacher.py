@@ -20,7 +20,7 @@ from nas.support.plain_torch import plain_torch
 from nas.training.batches import resized
 from nas.training.checkpoint import WEIGHTS, is_training
 from nas.training.recipe import Recipe
-from nas.training.trained import Trained, check_classes
+from nas.training.trained import Trained, check_classes, check_sizes
 
 Moments = tuple[Sequence[float], Sequence[float]]  # means and standard deviations of the channels
 
@@ -74,14 +74,7 @@ class Teacher:
 
     def check(self, data: DataSet) -> None:
         """Errors: `NasError` where the teacher's classes or channels are not those of the data."""
-        for what, own, of_data in (
-            ("classes", self.classes, len(data.classes)),
-            ("channels", self.channels, data.channels),
-        ):
-            if own != of_data:
-                raise NasError(
-                    f"teacher {self.name} has {own} {what}, data set {data.source} {of_data}"
-                )
+        check_sizes(f"teacher {self.name}", self.classes, self.channels, data)
 
     def targets(self, pixels: Tensor) -> Tensor:
         """The outputs (N, classes) for images of uint8 (N, C, R, R) of any size."""

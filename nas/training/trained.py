@@ -87,6 +87,16 @@ class Trained:
         return cls.of(state, module)
 
 
+def check_sizes(whose: str, classes: int, channels: int, data: DataSet) -> None:
+    """Checks that so many classes and channels are those of the data. Errors: `NasError`."""
+    for what, own, of_data in (
+        ("classes", classes, len(data.classes)),
+        ("channels", channels, data.channels),
+    ):
+        if own != of_data:
+            raise NasError(f"{whose} has {own} {what}, data set {data.source} has {of_data}")
+
+
 def check_classes(what: str, classes: Sequence[str], data: DataSet) -> None:
     """Checks that a trained network's classes are those of the data. Errors: `NasError`, naming
     `what` it is and the first class that differs."""
