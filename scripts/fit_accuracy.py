@@ -86,15 +86,15 @@ def benchmark(
     rng = random.Random(0)
     landmarks = local(sums_of(drawn(rng) for _ in range(LANDMARKS)))
     sums, names = sums_of(arch for arch, _ in rows), ["one"] * len(rows)
-    odds = log_odds(np.array([accuracy for _, accuracy in rows]) / 100)
-    residual = Residual.of(landmarks, local(sums), shared(sums), odds, names)
+    odds, features = log_odds(np.array([y for _, y in rows]) / 100), shared(sums, 0.0)
+    residual = Residual.of(landmarks, local(sums), features, odds, names)
     stored = StoredResidual(
         landmarks=residual.landmarks.tolist(),
         pp=packed(residual.pp),
         px=residual.px.tolist(),
         py=residual.py.tolist(),
     )
-    return stored_table(squares(shared(sums), odds, names), checksum(path), source, stored)
+    return stored_table(squares(features, odds, names), checksum(path), source, stored)
 
 
 def stored_table(
@@ -114,8 +114,8 @@ def stored_table(
 
 def imagenet_scale() -> StoredScale:
     """How effects become ImageNet's top-1: each recipe of published networks counts once."""
-    sums, odds, recipes = table_columns(read_accuracy_table(FOLDER / "published.csv"))
-    features, names = shared(sums), np.array(recipes)
+    features, odds, recipes = table_columns(read_accuracy_table(FOLDER / "published.csv"))
+    names = np.array(recipes)
     fitted = fit({"published": squares(features, odds, recipes)})
     slope = fitted.slopes["published"]
     kinds = sorted(set(recipes))
@@ -146,8 +146,7 @@ def main() -> None:
         rows = cell_rows(asked.nasbench201)
         tables["nasbench201"] = benchmark(rows, asked.nasbench201, CELLS, any_cell)
     for path in sorted(FOLDER.glob("*.csv")):
-        sums, odds, recipes = table_columns(read_accuracy_table(path))
-        summed = squares(shared(sums), odds, recipes)
+        summed = squares(*table_columns(read_accuracy_table(path)))
         tables[path.stem] = stored_table(summed, checksum(path), path.name)
     prior = StoredPrior(
         format=FORMAT,

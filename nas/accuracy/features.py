@@ -40,6 +40,7 @@ STAGED = (
     "widths",  # of these, log2 of the channels
     "rows",  # rows with a spatial convolution or branches
     "gated",  # of these, with squeeze-and-excitation or other attention
+    "power",  # square roots of convolutions' weights: what a filter sees times how many there are
     "ratio",  # channels of spatial convolutions to the row's input: expansion, or plain layers
 )
 # What it adds to the whole network.
@@ -112,6 +113,7 @@ def row_sums(row: Block, shape: Shape, last: int) -> Vector:
             ("layers", share),
             ("kernels", share * log2(side)),
             ("widths", share * log2(out)),
+            ("power", sqrt(params)),
         ):
             _add(sums, name, weights, value)
     sums[_WHOLE["dead"]] = not alive[graph.output]
@@ -148,7 +150,8 @@ def _add(sums: Vector, name: str, weights: Vector, value: float) -> None:
 # Sums that are kept apart for rows that are WIDER than the first of their size, by so much.
 SPLIT = ("ratio", "rows")
 WIDER = 1.2
-FACTS = ("resolution", "last", "classes", "head")  # `head`: inputs of the last linear layer
+# `head`: inputs of the last linear layer; `colours`: channels of the images.
+FACTS = ("resolution", "last", "classes", "head", "colours")
 
 
 def network_sums(arch: Architecture) -> Vector:
@@ -167,7 +170,7 @@ def network_sums(arch: Architecture) -> Vector:
     each = np.array([row_sums(row, shape, last) for row, shape in zip(rows, shapes, strict=True)])
     split = each[wider].sum(axis=0)
     parts = [split[_STAGED[name] : _STAGED[name] + STAGES] for name in SPLIT]
-    return np.concatenate([each.sum(axis=0), *parts, (arch.resolution, last, classes, head)])
+    return np.concatenate([each.sum(axis=0), *parts, (arch.resolution, last, classes, head, arch.channels)])
 
 
 def summed_rows(arch: Architecture) -> list[tuple[Shape, int]]:

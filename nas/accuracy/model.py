@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isfinite
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nas.accuracy.adaptation import NINE_TENTHS, Adaptation
-from nas.accuracy.effects import local, shared
+from nas.accuracy.effects import brevity, local, shared
 from nas.accuracy.explain import Contribution, contributions
 from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import read_prior, sums_of
@@ -23,6 +23,7 @@ from nas.support.html import Html, tag
 from nas.support.text import between, significant
 
 FEWEST = 3  # networks to adapt to
+BREVITIES = (0.0, 0.35, 0.7, 1.0)  # of trainings of which nothing is known
 
 
 class Prediction(NamedTuple):
@@ -62,8 +63,10 @@ class AccuracyModel:
     fitted: Fitted
     processes: tuple[Process, ...]
     scale: Scale
+    brief: float | None = None
     adaptation: Adaptation | None = None
     unit: float = 100.0
+    found_brief: float | None = None
 
     @classmethod
     def load(cls, exclude: Collection[str] = ()) -> AccuracyModel:
@@ -94,7 +97,8 @@ class AccuracyModel:
         """This model with trained networks of one task and recipe: 15 to 100 do, more help.
 
         Accuracies are in percent, or shares where none is above 1. An adapted model starts anew
-        from the prior with the networks given. Errors: `NasError` for fewer than three networks or
+        from the prior with the networks given. How short their trainings were is, where it is not
+        known (`trained_for`), what makes their accuracies most likely. Errors: `NasError` for fewer than three networks or
         for an accuracy outside 0 to 100.
         """
         pairs = list(measured)
@@ -108,16 +112,35 @@ class AccuracyModel:
         unit = 1.0 if values.max() <= 1 else 100.0
         sums = sums_of(arch for arch, _ in pairs)
         positions = local(sums)
-        before = self._prior(shared(sums), positions)
-        adaptation = Adaptation(before, positions, log_odds(values / unit))
-        return AccuracyModel(self.fitted, self.processes, self.scale, adaptation, unit)
+        odds = log_odds(values / unit)
+        found = {
+            brief: Adaptation(self._prior(shared(sums, brief), positions), positions, odds)
+            for brief in (BREVITIES if self.brief is None else (self.brief,))
+        }
+        brief = max(found, key=lambda brief: found[brief].evidence)
+        return replace(self, adaptation=found[brief], unit=unit, found_brief=brief)
+
+    def trained_for(self, steps: int | None) -> AccuracyModel:
+        """This model for trainings of so many steps of the optimiser, None for any to the end.
+
+        Deep networks and narrow ones need more steps, so that the best network depends on them.
+        Before this is called, grey images are taken for those of short trainings, others not. An
+        adapted model becomes one that is not. Errors: `NasError` for steps below 1.
+        """
+        if steps is not None and steps < 1:
+            raise NasError(f"steps must be 1 or more, not {steps}")
+        return AccuracyModel(self.fitted, self.processes, self.scale, brevity(steps))
 
     def explain(self, arch: Architecture) -> list[Contribution]:
         """What each part gives to the prior's log odds; with the whole's they add up to it."""
-        *parts, whole = contributions(arch, self.fitted.effects)
+        *parts, whole = contributions(arch, self.fitted.effects, self._brevity)
         sums = sums_of([arch])
         extra = sum(float(each.mean(local(sums))[0]) for each in self.processes)
         return [*parts, whole._replace(log_odds=whole.log_odds + extra)]
+
+    @property
+    def _brevity(self) -> float | None:
+        return self.found_brief if self.adaptation else self.brief
 
     def _prior(self, features: Matrix, positions: Matrix) -> Vector:
         """What the tables say, in log odds but for a task's level and slope."""
@@ -128,7 +151,7 @@ class AccuracyModel:
 
     def _odds(self, sums: Matrix) -> tuple[Vector, Vector]:
         """Mean and deviation of the log odds."""
-        features, positions = shared(sums), local(sums)
+        features, positions = shared(sums, self._brevity), local(sums)
         before = self._prior(features, positions)
         if self.adaptation:
             return self.adaptation.predict(before, positions)

@@ -17,7 +17,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from nas.accuracy.effects import LOCAL, SHARED, shared
+from nas.accuracy.effects import LOCAL, SHARED, brevity, shared
 from nas.accuracy.features import Matrix, Vector, network_sums
 from nas.accuracy.regression import Squares, log_odds, squares
 from nas.accuracy.residual import Residual
@@ -95,10 +95,12 @@ def checksum(path: Path) -> str:
 
 
 def table_columns(table: AccuracyTable) -> tuple[Matrix, Vector, list[str]]:
-    """A table's sums, its log odds and its recipes."""
+    """A table's SHARED features, its log odds and its recipes."""
     sums = sums_of(row.architecture() for row in table.rows)
     odds = log_odds(np.array([row.accuracy for row in table.rows]) / 100)
-    return sums, odds, [row.recipe for row in table.rows]
+    recipes = [row.recipe for row in table.rows]
+    brief = [brevity(table.metadata.recipes[name].steps) for name in recipes]
+    return shared(sums, np.array(brief)), odds, recipes
 
 
 @lru_cache(maxsize=4)
@@ -128,8 +130,7 @@ def _current(tables: dict[str, Squares], stored: StoredPrior) -> dict[str, Squar
     for path in sorted(FOLDER.glob("*.csv")):
         known = stored.tables.get(path.stem)
         if known is None or known.checksum != checksum(path):
-            sums, odds, recipes = table_columns(read_accuracy_table(path))
-            current[path.stem] = squares(shared(sums), odds, recipes)
+            current[path.stem] = squares(*table_columns(read_accuracy_table(path)))
     return current
 
 
