@@ -2,9 +2,9 @@
 
     python scripts/accuracy_tables.py
 
-small: the ground truth, the networks that are hard to fool and the longer truth, each recipe for as
-long as it was run. Its YAML is written by hand. Published ImageNet accuracies are a table written by
-hand altogether, those of CIFAR come from `published_cifar.py`.
+small: the ground truth, the networks that are hard to fool and the longer truth, each recipe for
+as long as it was run. Its YAML is written by hand. Published ImageNet accuracies are a table
+written by hand altogether, those of CIFAR come from `published_cifar.py`.
 """
 
 from __future__ import annotations

@@ -117,7 +117,10 @@ def shared(sums: Matrix, brief: Vector | float | None = None) -> Matrix:
     their trainings, where it is known."""
     table, classes = _View(sums), class_weight(sums)
     brief = assumed_brevity(sums) if brief is None else brief
-    count, power = np.log2(1 + table.staged("out") / NARROW), np.log2(1 + table.staged("power") / WEAK)
+    count, power = (
+        np.log2(1 + table.staged("out") / NARROW),
+        np.log2(1 + table.staged("power") / WEAK),
+    )
     channels = count + (1 - classes)[:, None] / 2 * (power - count)
     compute = np.log2(1 + table.whole("macs"))
     capacity, pixels = np.log2(1 + table.whole("params")), np.log2(table.fact("resolution"))
@@ -191,10 +194,14 @@ def local(sums: Matrix) -> Matrix:
     return scaled
 
 
+def class_counts(sums: Matrix) -> Vector:
+    """How many classes networks tell apart."""
+    return _View(sums).fact("classes")
+
+
 def class_weight(sums: Matrix) -> Vector:
     """The classes' logarithm, scaled: 0 for ten and fewer, 1 for a thousand and more."""
-    classes = _View(sums).fact("classes")
-    weight: Vector = np.clip((np.log10(np.maximum(classes, 1)) - 1) / 2, 0.0, 1.0)
+    weight: Vector = np.clip((np.log10(np.maximum(class_counts(sums), 1)) - 1) / 2, 0.0, 1.0)
     return weight
 
 

@@ -170,7 +170,9 @@ def network_sums(arch: Architecture) -> Vector:
     each = np.array([row_sums(row, shape, last) for row, shape in zip(rows, shapes, strict=True)])
     split = each[wider].sum(axis=0)
     parts = [split[_STAGED[name] : _STAGED[name] + STAGES] for name in SPLIT]
-    return np.concatenate([each.sum(axis=0), *parts, (arch.resolution, last, classes, head, arch.channels)])
+    return np.concatenate(
+        [each.sum(axis=0), *parts, (arch.resolution, last, classes, head, arch.channels)]
+    )
 
 
 def summed_rows(arch: Architecture) -> list[tuple[Shape, int]]:

@@ -56,8 +56,16 @@ class StoredTable(Settings):
 
 
 class StoredScale(Settings):
-    """What makes an ImageNet top-1 of effects, see `StoredPrior`."""
+    """What makes a task's accuracy of effects.
 
+    At `center`, the SHARED features of a network whose training is as brief as can be, the log odds
+    are `level`: means over published recipes, those of the `_brief` features without an effect of
+    their own. `spread` is the deviation between recipes, `slope` and `noise` (variance) are the
+    table's.
+    """
+
+    task: str
+    classes: Annotated[int, Field(ge=2)]
     center: Annotated[Array, Field(min_length=len(SHARED), max_length=len(SHARED))]
     level: Number
     spread: Positive
@@ -68,14 +76,12 @@ class StoredScale(Settings):
 class StoredPrior(Settings):
     """The prior's file.
 
-    features: the names of SHARED and LOCAL that were summed. imagenet: where the task is ImageNet,
-    at `center` (SHARED features) the log odds are `level`, the means over published recipes;
-    `spread` is the deviation between recipes, `slope` and `noise` (variance) are the table's.
+    features: the names of SHARED and LOCAL that were summed.
     """
 
     format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     features: list[str]
-    imagenet: StoredScale
+    scales: Annotated[list[StoredScale], Field(min_length=1)]
     tables: Annotated[dict[str, StoredTable], Field(min_length=1)]
 
 

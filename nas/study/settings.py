@@ -55,8 +55,9 @@ class StudySettings(Settings):
     predicted accuracy. The first of them are `start_from`, then the `families`, which are named
     hand-scaled networks. With `data` the space is already that
     of the data set; `learn` networks are trained by `recipe` to learn from, or as many as
-    `train_minutes` allow, and `finalists` in the end, all of them for `training_steps`. With `pruning` the space is that of a trained
-    network's children, and the score is their inherited accuracy.
+    `train_minutes` allow, and `finalists` in the end, all of them for `training_steps`. With
+    `pruning` the space is that of a trained network's children, and the score is their inherited
+    accuracy.
     """
 
     space: dict[str, Any]

@@ -63,7 +63,8 @@ def test_the_prior_holds_no_row_of_the_benchmarks() -> None:
         ({"features": ["macs"]}, "of other features: run scripts/fit_accuracy.py"),
         ({"tables": {}}, "tables"),
         ({"weights": []}, "weights: unknown setting"),
-        ({"imagenet": {"center": []}}, "imagenet"),
+        ({"scales": []}, "scales"),
+        ({"scales": [{"task": "none"}]}, "scales"),
     ],
 )
 def test_a_prior_that_is_wrong_is_one_line(
