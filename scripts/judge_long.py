@@ -3,8 +3,8 @@
     python scripts/judge_long.py
 
 twice: what twice the passes change. prior: ranks over all and within bands of multiply-adds, where
-it is told the steps of the trainings, where it is not, where it is told that they go to the end, and
-those of simple counts. means: accuracy in percent of each source by band.
+it is told the steps of the trainings, where it is not, where it is told that they go to the end,
+and those of simple counts. means: accuracy in percent of each source by band.
 """
 
 from __future__ import annotations

@@ -159,14 +159,14 @@ def chenyaofo() -> Iterator[tuple[str, Build, tuple[float, float], tuple[float, 
         (1.4, (4.33, 4.50), (94.22, 75.98)),
     ):
         yield f"mobilenetv2_x{width}", partial(mobilenet_v2, width), params, top1
-    for width, params, top1 in (
+    for size, params, top1 in (
         ("0_5", (0.35, 0.44), (90.13, 67.82)),
         ("1_0", (1.26, 1.36), (92.98, 72.39)),
         ("1_5", (2.49, 2.58), (93.55, 73.91)),
         ("2_0", (5.37, 5.55), (93.81, 75.35)),
     ):
-        build = partial(without_stem_strides, f"shufflenet_v2_x{width}")
-        yield f"shufflenetv2_x{width}", build, params, top1
+        build = partial(without_stem_strides, f"shufflenet_v2_x{size}")
+        yield f"shufflenetv2_x{size}", build, params, top1
     for name, widths, params, top1 in (  # printed with the branches that training has
         ("repvgg_a0", (48, 96, 192, 1280), (7.84, 7.96), (94.39, 75.22)),
         ("repvgg_a1", (64, 128, 256, 1280), (12.82, 12.94), (94.89, 76.12)),
@@ -216,14 +216,14 @@ def weiaicunzai() -> Iterator[tuple[str, Build, float, float]]:
         ("vgg19_bn", (2, 2, 4, 4, 4), 39.0, 27.77),
     ):
         yield name, partial(vgg, repeats, 4096), params, error
-    for depth, kind, repeats, params, error in (
+    for depth, kind, counts, params, error in (
         (18, "basic", (2, 2, 2, 2), 11.2, 24.39),
         (34, "basic", (3, 4, 6, 3), 21.3, 23.24),
         (50, "bottleneck", (3, 4, 6, 3), 23.7, 22.61),
         (101, "bottleneck", (3, 4, 23, 3), 42.7, 22.22),
         (152, "bottleneck", (3, 8, 36, 3), 58.3, 22.31),
     ):
-        yield f"resnet{depth}", partial(wide_resnet, kind, repeats), params, error
+        yield f"resnet{depth}", partial(wide_resnet, kind, counts), params, error
 
 
 def branches(arch: Architecture) -> int:
@@ -232,7 +232,7 @@ def branches(arch: Architecture) -> int:
     extra, c = 0, 3
     for row in arch.rows():
         if row.kind == "repvgg":
-            out = row.get("out")
+            out = int(row.get("out") or 0)
             same = out == c and row.get("stride") == 1
             extra += c * out + out * (6 if same else 4) - out
             c = out

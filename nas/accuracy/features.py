@@ -22,7 +22,7 @@ from nas.accuracy.paths import Paths, live, paths, spatial_share, zeros
 from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
 from nas.costs import node_cost
-from nas.graph import Graph, Shape
+from nas.graph import Shape
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 Matrix = Vector
@@ -63,7 +63,7 @@ SIZE = len(STAGED) * STAGES + len(WHOLE)
 
 
 class Weights(NamedTuple):
-    """How a layer is shared among two neighbouring stages: the lower one and what each has of it."""
+    """How a layer is shared among two neighbouring stages: the lower and what each has of it."""
 
     below: int
     lower: float

@@ -203,4 +203,5 @@ def _loaded(without: frozenset[str]) -> AccuracyModel:
 def nearest(classes: Vector, scales: Sequence[Scale]) -> Index:
     """The index of the scale whose number of classes is nearest, for each of `classes`."""
     apart = np.log(np.maximum(classes, 1))[:, None] - np.log([scale.classes for scale in scales])
-    return np.abs(apart).argmin(axis=1)
+    closest: Index = np.abs(apart).argmin(axis=1)
+    return closest
