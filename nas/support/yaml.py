@@ -22,6 +22,8 @@ class _Loader(yaml.SafeLoader):
     """A loader of plain types only, dates as text."""
 
     def construct_yaml_int(self, node: Any) -> int:
+        if "x" in node.value:  # a slip in HEIGHTxWIDTH more likely than a hexadecimal number
+            raise ValueError(f"{node.value:.20} must be a decimal number")
         if len(node.value) > MAX_DIGITS or abs(super().construct_yaml_int(node)) >= LARGEST:
             raise ValueError(f"{node.value:.20}… is too large")
         value: int = super().construct_yaml_int(node)
