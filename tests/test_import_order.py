@@ -18,9 +18,8 @@ ROOT = Path(nas.__file__).parent
 # From the ground up; what shares a line may import each other, module by module without a circle.
 ORDER = [
     {"_version", "support", "defaults", "measures", "budget", "approvals", "plugins"},
-    {"resolution"},
     {"charts"},
-    {"graph", "graph_costs", "graph_json"},
+    {"graph", "graph_costs", "graph_json", "resolution"},
     {"blocks"},
     {"architecture"},
     {"branches", "references", "costs", "torch_module", "imported"},
