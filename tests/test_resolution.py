@@ -280,7 +280,7 @@ def test_a_keyword_network_learns_and_is_exported(trained: Trained, tmp_path: Pa
 def test_a_space_keeps_what_shows_no_more_than_the_data() -> None:
     space = nas.SearchSpace.from_dict({**KEYWORDS, "resolution": ["98x20", "49x10", "25x5"]})
     assert fit_space(space, spoken()).settings.resolution == ("49x10", "25x5")
-    with pytest.warns(NasWarning, match=r"49x10 pixels are stretched to 24x24: .*--image-size 24"):
+    with pytest.warns(NasWarning, match=r"of 49x10 pixels .* to 24x24: .*--image-size 24x24"):
         fit_architecture(replace(space.sample(0), resolution=24), spoken())
 
 

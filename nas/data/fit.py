@@ -45,13 +45,22 @@ def fit_architecture(arch: Architecture, data: DataSet) -> Architecture:
 
 def _tell_stretched(resolutions: Iterable[Resolution], data: DataSet) -> None:
     """Warns where images are shown in another shape than theirs."""
-    height, width = sides(data.resolution)
-    for size in resolutions:
-        h, w = sides(size)
-        if not 1 / STRETCHED < (h * width) / (w * height) < STRETCHED:
-            warnings.warn(
-                f"images of {height}x{width} pixels are stretched to {h}x{w}: of image files "
-                f"--image-size {size} keeps the shape",
-                NasWarning,
-                stacklevel=3,
-            )
+    tall = _tallness(data.resolution)
+    stretched = [
+        "x".join(map(str, sides(size)))
+        for size in resolutions
+        if not 1 / STRETCHED < _tallness(size) / tall < STRETCHED
+    ]
+    if stretched:
+        own = "x".join(map(str, sides(data.resolution)))
+        warnings.warn(
+            f"images of {own} pixels are stretched to {', '.join(stretched)}: image files keep "
+            f"their shape with --image-size {stretched[-1]}",
+            NasWarning,
+            stacklevel=3,
+        )
+
+
+def _tallness(resolution: Resolution) -> float:
+    height, width = sides(resolution)
+    return height / width
