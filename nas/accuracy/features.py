@@ -23,6 +23,7 @@ from nas.architecture import Architecture
 from nas.blocks import Block, block_graph
 from nas.costs import node_cost
 from nas.graph import Shape
+from nas.resolution import mean_side
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 Matrix = Vector
@@ -71,7 +72,7 @@ class Weights(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def stage_weights(area: int, last: int) -> Weights:
+def stage_weights(area: int, last: float) -> Weights:
     """How a layer of `area` pixels is shared among the stages; the last map has `last` a side."""
     stage = min(max(log2(max(sqrt(area), 1) / last), 0.0), STAGES - 1.0)
     below = min(int(stage), STAGES - 2)
@@ -84,7 +85,7 @@ def is_map(shape: Shape) -> bool:
 
 
 @lru_cache(maxsize=1 << 17)
-def row_sums(row: Block, shape: Shape, last: int) -> Vector:
+def row_sums(row: Block, shape: Shape, last: float) -> Vector:
     """The sums of one row: STAGED by stages, then WHOLE. Memoised, so not to be written to."""
     graph = block_graph(row, shape)
     zero = zeros(graph)
@@ -169,29 +170,28 @@ def network_sums(arch: Architecture) -> Vector:
     """
     rows = list(arch.rows())
     shapes, last, classes, head = _input_shapes(arch.input_shape, rows)
-    size = width = 0
+    size, width = (0, 0), 0
     wider = []
     for shape in [*shapes[1:], (classes, 1, 1)]:
-        if shape[1] != size:
-            size, width = shape[1], shape[0]
+        if shape[1:] != size:
+            size, width = shape[1:], shape[0]
         wider.append(shape[0] > WIDER * width)
     each = np.array([row_sums(row, shape, last) for row, shape in zip(rows, shapes, strict=True)])
     split = each[wider].sum(axis=0)
     parts = [split[_STAGED[name] : _STAGED[name] + STAGES] for name in SPLIT]
-    return np.concatenate(
-        [each.sum(axis=0), *parts, (arch.resolution, last, classes, head, arch.channels)]
-    )
+    facts = mean_side(arch.resolution), last, classes, head, arch.channels
+    return np.concatenate([each.sum(axis=0), *parts, facts])
 
 
-def summed_rows(arch: Architecture) -> list[tuple[Shape, int]]:
+def summed_rows(arch: Architecture) -> list[tuple[Shape, float]]:
     """The input shape of every row and the size of the last map: what `row_sums` wants."""
     shapes, last, _, _ = _input_shapes(arch.input_shape, list(arch.rows()))
     return [(shape, last) for shape in shapes]
 
 
-def _input_shapes(shape: Shape, rows: Sequence[Block]) -> tuple[list[Shape], int, int, int]:
+def _input_shapes(shape: Shape, rows: Sequence[Block]) -> tuple[list[Shape], float, int, int]:
     """Every row's input shape; the size of the last map, the outputs, the last layer's inputs."""
-    shapes, last, head = [], 1, shape[0]
+    shapes, last, head = [], 1.0, shape[0]
     for row in rows:
         shapes.append(shape)
         size, inputs, shape = _outcome(row, shape)
@@ -200,14 +200,14 @@ def _input_shapes(shape: Shape, rows: Sequence[Block]) -> tuple[list[Shape], int
 
 
 @lru_cache(maxsize=1 << 17)
-def _outcome(row: Block, shape: Shape) -> tuple[int, int, Shape]:
+def _outcome(row: Block, shape: Shape) -> tuple[float, int, Shape]:
     """The size of the last map that a row's convolutions make (0: none), the inputs of its last
     layer that is none of a map, or 0, and its output shape."""
     graph = block_graph(row, shape)
-    size = inputs = 0
+    size, inputs = 0.0, 0
     for node in graph.nodes:
         if node.op == "conv" and is_map(node.shape):
-            size = max(node.shape[1:])
+            size = sqrt(node.shape[1] * node.shape[2])
         if node.op == "linear":
             inputs = graph.nodes[node.inputs[0]].shape[0]
         elif node.op == "gap" and node.inputs[0] == graph.output:
