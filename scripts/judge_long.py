@@ -4,7 +4,8 @@
 
 twice: what twice the passes change. prior: ranks over all and within bands of multiply-adds, where
 it is told the steps of the trainings, where it is not, where it is told that they go to the end,
-and those of simple counts. means: accuracy in percent of each source by band.
+and those of simple counts. new: those that are not in the prior's table, which nobody looked at
+when its effects were chosen. means: accuracy in percent of each source by band.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from judge_accuracy import Table, predicted
 from rank_statistics import spearman
 
 from nas import AccuracyModel
+from nas.accuracy.table import FOLDER, read_accuracy_table
 from nas.support.files import write_whole
 
 OUTPUT = Path(__file__).parent / "results" / "long.csv"
@@ -71,10 +73,15 @@ def main() -> None:
         "all": np.full(len(truth), True),
         "best fifth": accuracy >= np.quantile(accuracy, 0.8),
     }
+    shipped = read_accuracy_table(FOLDER / "small.csv").rows
+    seen = {row.architecture().hash for row in shipped}
+    groups["new"] = np.array([arch.hash not in seen for arch in table.archs])
     groups |= {f"{band:g} MMACs": bands == at for at, band in enumerate(BANDS)}
     groups |= {source: sources == source for source in (*SPACES, "scaled")}
     rows = twice(path)
     for group, inside in groups.items():
+        if not inside.any():
+            continue
         rows.append(("networks", "-", group, int(inside.sum())))
         for name, score in scores.items():
             rows.append(("prior", name, group, spearman(score[inside], accuracy[inside])))
