@@ -60,8 +60,8 @@ def test_every_kind_of_work_occurs_and_is_positive() -> None:
     every = [k for arch in networks for k in network_kernels(arch)]
     for kernel in every:
         assert min(work(kernel).values()) > 0
-        names = corrected_by(kernel)
-        assert [name.split()[0] for name in names] == list(CORRECTED[: len(names)])
+        groups = [name.split()[0] for name in corrected_by(kernel)]
+        assert groups == list(CORRECTED[: len(groups)])
         seen |= work(kernel).keys()
     assert seen == set(KINDS)
     assert sorted(CORRECTED) == sorted(GROUPS)
