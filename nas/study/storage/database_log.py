@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from nas.study.storage.log import Cursor
 from nas.study.stored import TRIAL, Stored, stored
@@ -61,7 +61,7 @@ class DatabaseLog:
                 parts = ({TRIAL: facts}, notes.get(trial, {}), {}, (begun, done))
                 yield stored(number, state, facts.get("values"), *parts)
 
-    def _chunk(self, cursor: Cursor) -> Sequence[Row[Any]]:
+    def _chunk(self, cursor: Cursor) -> Sequence[Any]:
         bound = {
             "study": self._study,
             "behind": cursor.position,
