@@ -341,10 +341,6 @@ class Builder:
         cols -= (cols - 1) * stride >= shape[2] + p[1]
         return (out, rows, cols)
 
-    def _fresh(self, name: str) -> str:
-        n = self._names[name] = self._names.get(name, 0) + 1
-        return name if n == 1 else f"{name}{n}"
-
     def _add(
         self,
         op: Op,
@@ -361,9 +357,9 @@ class Builder:
         start: int = 0,
         ceil: bool = False,
     ) -> int:
-        fresh = self._fresh(name)
-        node = Node(
-            op, fresh, inputs, shape, kernel, stride, padding, groups, norm, act, bias, start, ceil
-        )
-        self._nodes.append(node)
-        return len(self._nodes) - 1
+        nodes, names = self._nodes, self._names
+        n = names[name] = names.get(name, 0) + 1
+        fresh = name if n == 1 else f"{name}{n}"
+        attributes = (kernel, stride, padding, groups, norm, act, bias, start, ceil)
+        nodes.append(Node(op, fresh, inputs, shape, *attributes))
+        return len(nodes) - 1

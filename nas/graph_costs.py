@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, assert_never
 from nas.graph import Graph, Node, Shape
 
 Precision = Literal["fp32", "fp16", "int8"]
+WEIGHTED = ("conv", "deconv", "linear", "activate")
 BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}  # of a weight or an activation
 
 
@@ -92,7 +93,7 @@ def graph_cost(graph: Graph) -> Cost:
                 last_use[j] = -1
         if last_use[i] == i:  # nothing reads it
             live -= size
-        if inputs:
+        if node.op in WEIGHTED:
             p, m = node_cost(node, nodes[inputs[0]].shape)
             params += p
             macs += m

@@ -71,7 +71,7 @@ def judge(
         kernels = device.networks[i]
         ms = found.constant_ms + sum(found.kernels_ms(kernels))
         logs.append(np.log(ms / device.latency_ms[i]))
-        intervals.append(found.log_interval([found.trace(kernels)]))
+        intervals.append(found.log_interval(found.trace(kernels)))
     return Judged(np.array(logs), np.array(intervals))
 
 

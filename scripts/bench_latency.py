@@ -91,7 +91,7 @@ class Summed:
         alone_ms = np.array([row.latency_ms for row in table])
         ms = np.maximum(alone_ms - alone_ms.min(), 0.1 * alone_ms)
         self.log_ms = np.log(ms)
-        self.x = np.array([features(k) for k in self.kernels])
+        self.x = features(self.kernels)
         # What moves data only and cannot be timed alone costs as much a number as pooling does.
         pools = [
             t / k.moved for k, t in zip(self.kernels, ms.tolist(), strict=True) if k.op == "gap"
@@ -104,7 +104,7 @@ class Summed:
         found: dict[Kernel, float] = {}
         for op, kernels in by_op({k for network in networks for k in network}).items():
             if op in by_op(self.kernels):
-                ms = np.exp(self.known(op, np.array([features(k) for k in kernels])))
+                ms = np.exp(self.known(op, features(kernels)))
             else:
                 ms = np.array([self.per_number * k.moved for k in kernels])
             found.update(zip(kernels, ms, strict=True))

@@ -83,10 +83,10 @@ def _facts(device: Target) -> list[dict[str, Any]]:
     from nas.costs import cost
     from nas.references import published, reference, reference_names
 
-    entries = []
-    for name in reference_names():
-        arch, accuracy = reference(name), published(name)
-        total, latency = cost(arch), device.predict(arch)
+    entries, names = [], reference_names()
+    archs = list(map(reference, names))
+    for name, arch, latency in zip(names, archs, device.predict_all(archs), strict=True):
+        accuracy, total = published(name), cost(arch)
         entries.append(
             {
                 "name": name,

@@ -147,7 +147,7 @@ def judged(
         for i in out:
             ms = without.constant_ms + sum(without.kernels_ms(networks[i]))
             logs[i] = np.log(ms / latency_ms[i])
-            deviations[i] = without.deviation([without.trace(networks[i])])
+            deviations[i] = without.deviation(without.trace(networks[i]))
     return Judgement(*_likeliest(design, latency_ms, priors), LeftOut(logs, deviations))
 
 
@@ -199,7 +199,7 @@ def priors_around(base: Target) -> list[Prior]:
 def _prices_of(target: Target) -> dict[str, float]:
     """The prices that come closest to what a measured target says of the published networks."""
     shown = list(map(reference, reference_names()))
-    predicted = [target.predict(arch).ms for arch in shown]
+    predicted = [latency.ms for latency in target.predict_all(shown)]
     return fit_prices([network_kernels(arch) for arch in shown], predicted)
 
 

@@ -11,9 +11,9 @@ option follows, from each pruning ratio and from a few random networks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import reduce
-from itertools import product
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, reduce
+from itertools import product, starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from nas.space.space import SearchSpace
 RESTARTS = 6
 
 RowValue = Callable[[Block, Shape], float]
+Rows = Sequence[tuple[Block, Shape]]
 
 
 class Extreme(NamedTuple):
@@ -45,28 +46,38 @@ _States = dict[Shape, _Best]
 
 
 def smallest(
-    space: SearchSpace, row_value: RowValue, *, peak: bool = False, restarts: int = RESTARTS
+    space: SearchSpace,
+    row_value: RowValue,
+    *,
+    peak: bool = False,
+    restarts: int = RESTARTS,
+    ahead: Callable[[Rows], object] = lambda rows: None,
 ) -> Extreme:
     """The network of `space` with the least value: the sum of its rows' `row_value`, or with `peak`
-    their maximum.
+    their maximum. What `row_value` is asked next is told `ahead`, many rows at once.
 
     With `restarts=0` the search is quicker, and less sure where costs are not monotone.
     """
-    return _extreme(space, row_value, 1, peak, restarts)
+    return _extreme(space, row_value, ahead, 1, peak, restarts)
 
 
 def largest(
     space: SearchSpace, row_value: RowValue, *, peak: bool = False, restarts: int = RESTARTS
 ) -> Extreme:
     """The network of `space` with the greatest value; see `smallest`."""
-    return _extreme(space, row_value, -1, peak, restarts)
+    return _extreme(space, row_value, lambda rows: None, -1, peak, restarts)
 
 
 def _extreme(
-    space: SearchSpace, row_value: RowValue, sign: int, peak: bool, restarts: int
+    space: SearchSpace,
+    row_value: RowValue,
+    ahead: Callable[[Rows], object],
+    sign: int,
+    peak: bool,
+    restarts: int,
 ) -> Extreme:
     ratios = sorted(space.settings.prune, reverse=sign > 0)
-    searches = [_Search(space, row_value, sign, peak, ratio) for ratio in ratios]
+    searches = [_Search(space, row_value, ahead, sign, peak, ratio) for ratio in ratios]
     extremes = [search.run() for search in (searches if restarts else searches[:1])]
     rng = np.random.default_rng(0)
     extremes += [searches[0].descend(space.sample_params(rng)) for _ in range(restarts)]
@@ -75,10 +86,16 @@ def _extreme(
 
 class _Search:
     def __init__(
-        self, space: SearchSpace, row_value: RowValue, sign: int, peak: bool, prune: float
+        self,
+        space: SearchSpace,
+        row_value: RowValue,
+        ahead: Callable[[Rows], object],
+        sign: int,
+        peak: bool,
+        prune: float,
     ) -> None:
-        self.space, self.sign, self.peak = space, sign, peak
-        self.row_value, self.prune = row_value, prune
+        self.space, self.sign, self.peak, self.prune = space, sign, peak, prune
+        self.row_value, self.ahead = row_value, ahead
 
     def _end(self, values: Iterable[Any]) -> Any:
         """The end of `values` at which a cost that grows with them is extreme."""
@@ -90,11 +107,7 @@ class _Search:
             states[shape] = _Best(value, params)
 
     def _step(self, row: Block, shape: Shape, value: float) -> tuple[Shape, float]:
-        added, out = self._row(row, shape)
-        return out, self._with(value, added)
-
-    def _row(self, row: Block, shape: Shape) -> tuple[float, Shape]:
-        return self.row_value(row, shape), block_graph(row, shape).output_shape
+        return _output_shape(row, shape), self._with(value, self.row_value(row, shape))
 
     def _with(self, value: float, added: float) -> float:
         return max(value, added) if self.peak else value + added
@@ -113,7 +126,10 @@ class _Search:
         return self.descend(first | chosen)
 
     def _value(self, params: dict[str, Any]) -> float:
-        return reduce(self._with, self.space.decode(params).walk(self._row), 0.0)
+        arch = self.space.decode(params)
+        rows = list(arch.walk(lambda row, shape: ((row, shape), _output_shape(row, shape))))
+        self.ahead(rows)
+        return reduce(self._with, starmap(self.row_value, rows), 0.0)
 
     def descend(self, params: dict[str, Any]) -> Extreme:
         """The extreme that is reached from `params` by changing one option at a time until no
@@ -182,30 +198,41 @@ class _Search:
     ) -> _States:
         per_layer = self.space.settings.chosen_per_layer(i)
         ends: _States = {}
-        for name, chosen in layers:
+        steps = [
+            (self.space.row(name, start[0], stride, chosen), start, name, chosen)
+            for name, chosen in layers
+            for start in states
+        ]
+        self.ahead([(row, start) for row, start, *_ in steps])
+        for row, start, name, chosen in steps:
             named = {
                 f"stage{i}.{key}{j if key in per_layer else ''}": value
                 for key, value in (*chosen.items(), ("block", name))
             }
-            for start, best in states.items():
-                row = self.space.row(name, start[0], stride, chosen)
-                shape, value = self._step(row, start, best.value)
-                self._better(ends, shape, value, best.params | named)
+            shape, value = self._step(row, start, states[start].value)
+            self._better(ends, shape, value, states[start].params | named)
         return ends
 
     def _extreme_choices(self, i: int, name: str, shape: Shape) -> dict[str, Any]:
         """The block's own settings, and the pruning ratio, at which one layer of it is extreme."""
         stage, options = self.space.settings.stages[i], self.space.settings.stage_choices(i, name)
         ends = [_ends(values) for values in options.values()]
-        candidates = [dict(zip(options, values, strict=True)) for values in product(*ends)]
+        candidates = [
+            {"prune": self.prune, **dict(zip(options, values, strict=True))}
+            for values in product(*ends)
+        ]
+        rows = [
+            self.space.row(name, shape[0], stage.stride, {"width": stage.width[0], **choices})
+            for choices in candidates
+        ]
+        self.ahead([(row, shape) for row in rows])
+        values = [self.sign * self.row_value(row, shape) for row in rows]
+        return candidates[values.index(min(values))]
 
-        def value(choices: dict[str, Any]) -> float:
-            chosen = {"width": stage.width[0], "prune": self.prune, **choices}
-            row = self.space.row(name, shape[0], stage.stride, chosen)
-            return self.sign * self.row_value(row, shape)
 
-        best: dict[str, Any] = min(candidates, key=value)
-        return {"prune": self.prune, **best}
+@lru_cache(maxsize=1 << 15)
+def _output_shape(row: Block, shape: Shape) -> Shape:
+    return block_graph(row, shape).output_shape
 
 
 def _ends(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -215,7 +215,7 @@ class SpaceSettings(Settings):
                     types = " or ".join(t.__name__ for t in block.choices[key].types)
                     raise ValueError(f"{where}.choices.{key}: {shown(value)} must be {types}")
         first = {key: values[0] for key, values in choices.items()}
-        trials = [first, *({**first, k: v} for k, vs in choices.items() for v in vs)]
+        trials = [first, *({**first, k: v} for k, vs in choices.items() for v in vs[1:])]
         for width in stage.width:
             layers = [self.layer(width, width, stage.stride, p) for p in self.prune]
             layers.append(self.layer(stage.width[0], width, stage.stride, 0.0))

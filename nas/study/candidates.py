@@ -68,7 +68,11 @@ class Candidates:
         """The least value of a measure that the space reaches on the target."""
         peak = MEASURES[measure].by_maximum
         assert isinstance(self.space, SearchSpace)
-        least = smallest(self.space, self._row_value(measure), peak=peak)
+        row_value = self._row_value(measure)
+        if measure == "latency_ms":
+            least = smallest(self.space, row_value, ahead=self.target.learn)
+        else:
+            least = smallest(self.space, row_value, peak=peak)
         return Extreme(self.make(least.params).value(measure), least.params)
 
     def _row_value(self, measure: Measure) -> RowValue:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nas.study.best import best
 from nas.study.record import Record
-from nas.study.stored import Stored
+from nas.study.stored import Stored, Time, utc
 
 
 class SearchProgress(NamedTuple):
@@ -38,7 +38,7 @@ class Tally:
     def __init__(self, objectives: Sequence[str]) -> None:
         self._objectives = objectives
         self.scored = self.failed = 0
-        self.changed: str | None = None
+        self._changed: Time = None
         self.by_hand: Record | None = None
         self.front: list[Record] = []
         self._losses = np.empty((0, 1 + len(objectives)))  # of the front
@@ -55,13 +55,18 @@ class Tally:
         return self.scored + self.failed
 
     @property
+    def changed(self) -> str | None:
+        """When the last trial ended, ISO 8601 in UTC."""
+        return utc(self._changed)
+
+    @property
     def best(self) -> Record | None:
         """The best by the rule of `nas.study.best`; it is in the front."""
         return best(self.front, self._objectives) if self.front else None
 
     def add(self, trial: Stored, record_of: Callable[[Stored], Record]) -> None:
         """Takes a finished trial; where it is of the front, as its record."""
-        self.changed = trial.times[1] or self.changed
+        self._changed = trial.times[1] or self._changed
         if not trial.complete:
             self.failed += 1
             return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nas.charts import XY, Series
 from nas.measures import OBJECTIVES, axis, format_measure
 from nas.study.record import Record
-from nas.study.stored import OptionTable, Stored
+from nas.study.stored import OptionTable, Stored, utc
 from nas.support.text import between, significant
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def trials_dataframe(trials: Iterable[Stored], options: OptionTable) -> pd.DataF
         row["latency_low_ms"], row["latency_high_ms"] = facts.get(
             "latency_interval_ms", (None, None)
         )
-        row["datetime_start"], row["datetime_complete"] = trial.times
+        row["datetime_start"], row["datetime_complete"] = map(utc, trial.times)
         row |= {f"score_{name}": value for name, value in facts.get("scores", {}).items()}
         row["reason"] = facts.get("reason")
         row |= {f"params_{name}": value for name, value in trial.assignment(options).items()}

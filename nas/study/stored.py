@@ -9,7 +9,7 @@ each fact, and Optuna's parameters; such trials are read as well.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -22,14 +22,16 @@ TRIAL = "nas:trial"
 NO_TIME = datetime(1970, 1, 1)  # Optuna wants one, no sampler reads it
 DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # of stored values
 
+Time = datetime | str | None  # local where it does not say; a text is ISO 8601
+
 # The options of a study in the order of its assignments, each with its values.
 OptionTable = Sequence[tuple[str, Sequence[Any]]]
 
 
 class Stored(NamedTuple):
     """A finished trial: `facts` is what nas noted, `notes` what the sampler did; `params` are the
-    parameters of a trial that has no assignment among its facts. `times`, ISO 8601 in UTC, are when
-    it was begun and done."""
+    parameters of a trial that has no assignment among its facts. `times` are when it was begun and
+    done, as the storage has them; `utc` reads them."""
 
     number: int
     state: TrialState
@@ -37,7 +39,7 @@ class Stored(NamedTuple):
     facts: Mapping[str, Any]
     notes: Mapping[str, Any]
     params: Mapping[str, Any]
-    times: tuple[str | None, str | None] = (None, None)
+    times: tuple[Time, Time] = (None, None)
 
     @property
     def complete(self) -> bool:
@@ -91,13 +93,23 @@ def stored(
     attributes: Mapping[str, Any],
     notes: Mapping[str, Any],
     params: Mapping[str, Any],
-    times: tuple[str | None, str | None] = (None, None),
+    times: tuple[Time, Time] = (None, None),
 ) -> Stored:
     """A trial of Optuna's parts; its facts are those under `nas:trial`, if they are there."""
     facts = attributes.get(TRIAL, attributes)
     if not isinstance(facts, Mapping):
         raise damaged(number, TypeError(f"{TRIAL} is no mapping"))
     return Stored(number, state, values, facts, notes, params, times)
+
+
+def utc(when: Time) -> str | None:
+    """A time of a storage, ISO 8601 in UTC; None where there is none, or it is damaged."""
+    try:
+        if isinstance(when, str):
+            when = datetime.fromisoformat(when)
+        return when.astimezone(UTC).isoformat(timespec="microseconds") if when else None
+    except DAMAGE:
+        return None
 
 
 def _shared(

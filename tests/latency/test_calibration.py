@@ -83,7 +83,7 @@ def test_intervals_hold_nine_out_of_ten(device: str) -> None:
         found = Calibrated(posterior, prior, widening_of(*left_out))
         for i in others:
             ms = found.constant_ms + sum(found.kernels_ms(kernels[i]))
-            off = abs(np.log(ms / latency_ms[i])) / found.log_interval([found.trace(kernels[i])])
+            off = abs(np.log(ms / latency_ms[i])) / found.log_interval(found.trace(kernels[i]))
             inside.append(off <= 1)
             far.append(off > 2)
     assert 0.85 <= np.mean(inside) <= 0.995

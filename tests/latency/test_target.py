@@ -67,6 +67,7 @@ def test_memory_of_earlier_predictions_changes_nothing(target: Target) -> None:
     forward = [target.predict(arch) for arch in NETWORKS]
     fresh = Target.load(target.name)
     assert [fresh.predict(arch) for arch in reversed(NETWORKS)] == forward[::-1]
+    assert list(Target.load(target.name).predict_all(NETWORKS)) == forward
     assert fresh.checksum == target.checksum
 
 

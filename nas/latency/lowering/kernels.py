@@ -7,7 +7,6 @@ SiLU) are kernels of their own. A `Kernel` is plain data, so equal work is an eq
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import pairwise
 from math import prod
 from typing import Literal, NamedTuple, assert_never
@@ -119,20 +118,20 @@ def node_kernels(graph: Graph, fusion: Fusion = Fusion()) -> list[list[Kernel]]:
             if i == readers[node.inputs[0]][0]:
                 executed.append(Kernel("split", (whole,), whole))
             continue
-        absorber = None
-        if fusion.adds or node.op != "add":
+        absorber, fused = None, node.act in fusion.epilogues
+        if node.op == "activate" or (node.op == "add" and fusion.adds):
             absorber = _absorber(node, nodes, readers, owner, graph.output)
         if absorber is None:
             owner[i] = len(executed)
-            executed.append(_kernel(node, nodes))
+            executed.append(_kernel(node, nodes, node.act if fused else None))
             if node.op == "deconv":
                 executed.append(spread(node))
         else:
             owner[i] = at = owner[absorber]
-            executed[at] = executed[at]._replace(residual=executed[at].residual or node.op == "add")
-        if node.act in fusion.epilogues:
-            executed[owner[i]] = executed[owner[i]]._replace(act=node.act)
-        else:
+            before = executed[at]
+            residual, act = before.residual or node.op == "add", node.act if fused else before.act
+            executed[at] = before._replace(residual=residual, act=act)
+        if not fused:
             executed.append(Kernel("activate", (node.shape,), node.shape, act=node.act))
     begin.append(len(executed))
     spans = [executed[a:b] for a, b in pairwise(begin)]
@@ -152,9 +151,8 @@ def _whole_split(node: Node, nodes: tuple[Node, ...], readers: list[list[int]]) 
     return nodes[source].shape if len(parts) > 1 and size == nodes[source].shape[axis] else None
 
 
-@lru_cache(maxsize=1 << 15)
 def row_kernels(row: Block, input_shape: Shape, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # noqa: B008
-    """The kernels of one row of an architecture, memoised. No runtime's fusion is lost: every
+    """The kernels of one row of an architecture. No runtime's fusion is lost: every
     addition stands in the row of its convolution."""
     return kernels(block_graph(row, input_shape), fusion)
 
@@ -167,7 +165,7 @@ def _absorber(
     output: int,
 ) -> int | None:
     """The convolution whose kernel computes `node` as well, if there is one."""
-    if node.op not in ("add", "activate") or len(node.inputs) > 2:
+    if len(node.inputs) > 2:
         return None
     for j in sorted(node.inputs, reverse=True):  # the last to be executed has the other term ready
         producer = nodes[j]
@@ -177,12 +175,17 @@ def _absorber(
     return None
 
 
-def _kernel(node: Node, nodes: tuple[Node, ...]) -> Kernel:
-    inputs = tuple(nodes[j].shape for j in node.inputs)
+def _kernel(node: Node, nodes: tuple[Node, ...], act: Act | None) -> Kernel:
+    inputs = tuple([nodes[j].shape for j in node.inputs])
     if node.op == "deconv":
-        return transposed(node, inputs[0])
-    op = _operation(node, inputs[0])
-    return Kernel(op, inputs, node.shape, node.kernel, max(node.strides), node.groups)
+        return transposed(node, inputs[0])._replace(act=act)
+    op = conv_kind(node, inputs[0]) if node.op == "conv" else _operation(node)
+    return Kernel(op, inputs, node.shape, node.kernel, widest(node), node.groups, act)
+
+
+def widest(node: Node) -> int:
+    """The larger of a node's strides."""
+    return node.stride if isinstance(node.stride, int) else max(node.stride)
 
 
 def transposed(node: Node, shape: Shape) -> Kernel:
@@ -198,11 +201,9 @@ def spread(node: Node) -> Kernel:
     return Kernel("resize", (node.shape,), node.shape)
 
 
-def _operation(node: Node, shape: Shape) -> KernelOp:
+def _operation(node: Node) -> KernelOp:
     """The runtime's operation: what is the same work along another axis is the same one."""
     match node.op:
-        case "conv":
-            return conv_kind(node, shape)
         case "activate":
             return "norm" if node.norm else "activate"
         case "concat" | "concat_rows":
@@ -215,8 +216,8 @@ def _operation(node: Node, shape: Shape) -> KernelOp:
             return op
         case "pad" | "resize" | "softmax" as op:
             return op
-        case "deconv":
-            raise AssertionError("two kernels")
+        case "conv" | "deconv":
+            raise AssertionError("depends on its input")
         case "input" | "reshape" | "unread":
             raise AssertionError(f"{node.op} is no kernel")
         case op:

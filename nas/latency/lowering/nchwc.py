@@ -8,13 +8,20 @@ one by one; all that passes between them is whether the tensor is blocked.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
 from nas.graph import Act, Graph, Node, Shape
-from nas.latency.lowering.kernels import Kernel, KernelOp, Layout, conv_kind, spread, transposed
+from nas.latency.lowering.kernels import (
+    Kernel,
+    KernelOp,
+    Layout,
+    conv_kind,
+    spread,
+    transposed,
+    widest,
+)
 
 BLOCKED: Final = "blocked"
 PLANAR: Final = "planar"
@@ -33,9 +40,8 @@ class Lowered(NamedTuple):
     output: Shape
 
 
-@lru_cache(maxsize=1 << 15)
 def lower_row(row: Block, input_shape: Shape, blocked: bool, block: int) -> Lowered:
-    """The kernels of one row, memoised. `blocked`: the layout of its input; `block`: the channels
+    """The kernels of one row. `blocked`: the layout of its input; `block`: the channels
     of a block (16 with AVX-512, 8 with AVX2)."""
     return lower(block_graph(row, input_shape), blocked, block)
 
@@ -77,6 +83,9 @@ class _Lowering:
 
     def __init__(self, graph: Graph, blocked: bool, block: int) -> None:
         self.nodes, self.block = graph.nodes, block
+        planar = [node.shape for node in graph.nodes]
+        blocks = [padded(shape, block) for shape in planar]
+        self.shapes = {BLOCKED: blocks, PLANAR: planar, ENTRY: planar}
         self.executed: list[Kernel] = []
         self.blocked = {0} if blocked else set()
         self.copies: set[int] = set()
@@ -145,24 +154,20 @@ class _Lowering:
         """Brings a tensor into the layout that whoever called wants."""
         self._read(i, PLANAR)
 
-    def _shape(self, i: int, layout: Layout) -> Shape:
-        shape = self.nodes[i].shape
-        return padded(shape, self.block) if layout == BLOCKED else shape
-
     def _read(self, j: int, layout: Layout) -> Shape:
         """The tensor of node `j` in a layout, reordered once where it is not there yet."""
-        shape = self._shape(j, layout)
+        shape = self.shapes[layout][j]
         if layout == BLOCKED and j not in self.blocked and j not in self.copies:
             self.copies.add(j)
-            self.executed.append(Kernel("reorder_input", (self._shape(j, PLANAR),), shape))
+            self.executed.append(Kernel("reorder_input", (self.nodes[j].shape,), shape))
         elif layout == PLANAR and j not in self.planar:
             self.planar.add(j)
-            self.executed.append(to_planar(shape, self.block))
+            self.executed.append(Kernel("reorder_output", (self.shapes[BLOCKED][j],), shape))
         return shape
 
     def _emit(self, i: int, node: Node, op: KernelOp, layout: Layout, **settings: Any) -> None:
-        inputs = tuple(self._read(j, layout) for j in node.inputs)
-        self._append(i, Kernel(op, inputs, self._shape(i, layout), layout=layout, **settings))
+        inputs = tuple([self._read(j, layout) for j in node.inputs])
+        self._append(i, Kernel(op, inputs, self.shapes[layout][i], layout=layout, **settings))
 
     def _append(self, i: int, kernel: Kernel) -> int:
         self.executed.append(kernel)
@@ -177,7 +182,7 @@ class _Lowering:
         groups = node.groups
         layout: Layout = BLOCKED
         if kind == "depthwise" and out == shape[0]:
-            groups = padded(shape, self.block)[0]
+            groups = self.shapes[BLOCKED][x][0]
             layout = BLOCKED if out % ALIGNMENT == 0 else PLANAR
         elif node.groups > 1:
             aligned = per_group % self.block == 0 and out // node.groups % self.block == 0
@@ -190,9 +195,9 @@ class _Lowering:
         made = Kernel(
             kind,
             (self._read(x, BLOCKED if layout == BLOCKED else PLANAR),),
-            self._shape(i, PLANAR if layout == PLANAR else BLOCKED),
+            self.shapes[PLANAR if layout == PLANAR else BLOCKED][i],
             node.kernel,
-            max(node.strides),
+            widest(node),
             groups,
             node.act if fused else None,
             layout=layout,
@@ -207,7 +212,7 @@ class _Lowering:
         self, i: int, node: Node, op: Literal["maxpool", "avgpool", "gap"], blocked: bool
     ) -> None:
         layout: Layout = BLOCKED if blocked else PLANAR
-        self._emit(i, node, op, layout, size=node.kernel, stride=max(node.strides))
+        self._emit(i, node, op, layout, size=node.kernel, stride=widest(node))
 
     def _add(self, i: int, node: Node) -> None:
         if len(node.inputs) == 2:
@@ -223,7 +228,7 @@ class _Lowering:
                 self._join(i, at, node.act)
                 return
         layout: Layout = BLOCKED if all(j in self.blocked for j in node.inputs) else PLANAR
-        shape = self._shape(i, layout)
+        shape = self.shapes[layout][i]
         for j in node.inputs:
             self._read(j, layout)
         for _ in node.inputs[1:]:
@@ -258,7 +263,7 @@ class _Lowering:
 
     def _plain_act(self, i: int, act: Act, layout: Layout) -> None:
         """An activation of its own."""
-        shape = self._shape(i, layout)
+        shape = self.shapes[layout][i]
         self.executed.append(Kernel("activate", (shape,), shape, act=act, layout=layout))
 
     def _slice(self, i: int, node: Node) -> None:

@@ -28,7 +28,7 @@ BLOCKS: dict[Lowering, int] = {"nchwc16": 16, "nchwc8": 8}
 
 
 def lowered_row(lowering: Lowering, row: Block, input_shape: Shape, blocked: bool) -> Lowered:
-    """The kernels of one row, whose input is in the runtime's own layout or not; memoised."""
+    """The kernels of one row, whose input is in the runtime's own layout or not."""
     if lowering in FUSIONS:
         executed = row_kernels(row, input_shape, FUSIONS[lowering])
         return Lowered(executed, False, block_graph(row, input_shape).output_shape)

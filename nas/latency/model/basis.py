@@ -16,145 +16,126 @@ enough; see `nas.latency.model.posterior`.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from math import prod, sqrt
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from nas.latency.lowering.kernels import Kernel
-
-Vector = npt.NDArray[np.float64]
+from nas.latency.lowering.kernels import Kernel, KernelOp
+from nas.latency.model.columns import CONVOLUTIONS, OPERATIONS, Columns, operation
+from nas.latency.model.columns import Vector as Vector
 
 CONSTANT = "constant"
-CONVOLUTIONS = ("conv", "pointwise", "depthwise", "grouped")
-COPIES = ("concat", "slice", "shuffle", "swap", "zero", "split")
+COPIES: Final[tuple[KernelOp, ...]] = ("concat", "slice", "shuffle", "swap", "zero", "split")
 ARRAYS = (16, 64, 128)  # lanes of an array of multipliers, both ways
 VECTORS = (32, 128)  # lanes of a depthwise convolution
 UNIT = 1e-6  # amounts are in millions of elements and of multiply-adds, launches as they are
 
-KINDS = (
-    CONSTANT,
-    *("launch", "eager_launch", "traffic", "eager_traffic", "macs"),  # of every kernel
-    *("gate_launch", "gate_weights", "weights"),
-    *("conv3_macs", "convk_macs", "pointwise_macs", "grouped_macs", "depthwise3_macs"),
-    *("depthwisek_macs", "conv_root", "pointwise_root", "grouped_root", "depthwise_root"),
-    *("conv_read", "conv_written", "strided_macs", "depthwise_strided_macs", "small_macs"),
-    *(f"array{lanes}_macs" for lanes in ARRAYS),
-    *("depthwise_launch", "depthwise_traffic"),
-    *(f"vector{lanes}_macs" for lanes in VECTORS),
-    *("grouped_launch", "linear_launch", "linear_macs", "other_launch", "other_traffic"),
-    *("pool_traffic", "pool_work", "gap_launch", "gap_traffic"),
-    *("multiply_launch", "multiply_traffic", "activate_traffic", "activate_launch"),
-    *("relu6_traffic", "smooth_traffic", "add_traffic", "norm_traffic"),
-    *("copy_traffic", "copy_launch"),
-)
-_AT = {kind: i for i, kind in enumerate(KINDS)}
+DENSE = ("conv", "pointwise", "grouped")
+EVERY = OPERATIONS
+OTHERS = tuple(name for name in OPERATIONS if name not in (*CONVOLUTIONS, "gate", "linear"))
+DONE_BY: Final[dict[str, tuple[str, ...]]] = {  # the operations that do a kind of work
+    CONSTANT: (),
+    **dict.fromkeys(("launch", "eager_launch", "traffic", "eager_traffic"), EVERY),
+    "macs": (*CONVOLUTIONS, "gate", "linear"),
+    **dict.fromkeys(("gate_launch", "gate_weights"), ("gate",)),
+    "weights": EVERY,
+    **dict.fromkeys(("conv3_macs", "convk_macs"), ("conv",)),
+    "pointwise_macs": ("pointwise",),
+    "grouped_macs": ("grouped",),
+    **dict.fromkeys(("depthwise3_macs", "depthwisek_macs"), ("depthwise",)),
+    **{f"{name}_root": (name,) for name in ("conv", "pointwise", "grouped", "depthwise")},
+    **dict.fromkeys(("conv_read", "conv_written"), CONVOLUTIONS),
+    "strided_macs": DENSE,
+    "depthwise_strided_macs": ("depthwise",),
+    "small_macs": DENSE,
+    **{f"array{lanes}_macs": DENSE for lanes in ARRAYS},
+    **dict.fromkeys(("depthwise_launch", "depthwise_traffic"), ("depthwise",)),
+    **{f"vector{lanes}_macs": ("depthwise",) for lanes in VECTORS},
+    "grouped_launch": ("grouped",),
+    **dict.fromkeys(("linear_launch", "linear_macs"), ("linear",)),
+    **dict.fromkeys(("other_launch", "other_traffic"), OTHERS),
+    **dict.fromkeys(("pool_traffic", "pool_work"), ("maxpool", "avgpool")),
+    **dict.fromkeys(("gap_launch", "gap_traffic"), ("gap",)),
+    **dict.fromkeys(("multiply_launch", "multiply_traffic"), ("multiply",)),
+    **dict.fromkeys(("activate_traffic", "activate_launch"), ("activate",)),
+    "relu6_traffic": CONVOLUTIONS,
+    "smooth_traffic": ("activate",),
+    "add_traffic": ("add",),
+    "norm_traffic": ("norm",),
+    **dict.fromkeys(("copy_traffic", "copy_launch"), COPIES),
+}
+KINDS = tuple(DONE_BY)
+
+
+def _flags(*names: str) -> Vector:
+    return np.array([float(name in names) for name in OPERATIONS])
+
+
+_DONE = np.array([_flags(*names) for names in DONE_BY.values()])
+_CONVOLVES, _JOINS = _flags(*CONVOLUTIONS, "gate"), _flags("add", "concat")
+_FUSES = _flags(*CONVOLUTIONS, "gate", "linear")
 GROUPS = ("area", "kernel", "in", "out", "size")  # of corrections
+CORRECTED = ("area", "size", "kernel", "in", "out")  # in the order of a kernel's own
 
 
-def operation(kernel: Kernel) -> str:
-    """The operation that a correction belongs to: a gate's convolutions are on their own."""
-    if kernel.op in CONVOLUTIONS and kernel.output[1:] == (1, 1):
-        return "gate"
-    return kernel.op
-
-
-@lru_cache(maxsize=1 << 16)
-def work(kernel: Kernel) -> dict[str, float]:
-    """The amount of each kind of work in a kernel, those that it has none of left out."""
-    op = kernel.op
-    read, written = sum(map(prod, kernel.inputs)), prod(kernel.output)
-    moved = read + written * (1 + kernel.residual)
-    convolves = op in CONVOLUTIONS
-    fused = (convolves or op == "linear") and kernel.act is not None
-    times = max(len(kernel.inputs) - 1, 1) if op in ("add", "concat") else 1
-    amount_of = {
-        "launch": 1.0,
-        "traffic": UNIT * (moved + kernel.weights),
+def amounts(kernels: Sequence[Kernel]) -> Vector:
+    """The amount of each of `KINDS` in each of the kernels, a row a kernel."""
+    known = Columns.of(kernels)
+    one, area = np.ones(len(kernels)), known.height * known.width
+    read, written, weights = UNIT * known.read, UNIT * known.written, UNIT * known.weights
+    macs, made = UNIT * known.macs, written * (1 + known.residual)
+    moved, root = read + made, np.sqrt(macs)
+    three, strided = macs * (known.square == 3), macs * (known.stride > 1)
+    convolves = _CONVOLVES[known.operation]
+    fused = _FUSES[known.operation] * (known.act > 0)
+    times = 1 + _JOINS[known.operation] * np.maximum(known.inputs - 2, 0)
+    each_in, each_out = known.first // known.groups, known.made // known.groups
+    positions = UNIT * area * known.window
+    work = {
+        CONSTANT: one,
+        "launch": one,
         # Executed operation by operation, a convolution is followed by its norm, activation, sum.
-        "eager_launch": times + convolves + fused + kernel.residual,
-        "eager_traffic": UNIT
-        * (read + written * (1 + 2 * convolves + 2 * fused + 3 * kernel.residual)),
-        "weights": UNIT * kernel.weights,
+        "eager_launch": times + convolves + fused + known.residual,
+        "traffic": moved + weights,
+        "eager_traffic": read + written * (1 + 2 * (convolves + fused) + 3 * known.residual),
+        "macs": macs * (1 - known.depthwise),
+        "weights": weights,
+        "gate_weights": weights,
+        "conv3_macs": three,
+        "convk_macs": macs - three,
+        "depthwise3_macs": three,
+        "depthwisek_macs": macs - three,
+        "conv_read": read,
+        "conv_written": made,
+        "strided_macs": strided,
+        "depthwise_strided_macs": strided,
+        "small_macs": macs / np.sqrt(area),
+        "depthwise_traffic": read + written,
+        "grouped_launch": known.groups,
+        "pool_work": written * known.window,
+        "gap_traffic": read,
+        "relu6_traffic": written * known.acts("relu6"),
+        "smooth_traffic": moved * known.acts("silu", "sigmoid"),
+        "copy_launch": times,
     }
-    if (convolves and op != "depthwise") or op == "linear":
-        amount_of["macs"] = UNIT * kernel.macs
-    if operation(kernel) == "gate":
-        amount_of |= {"gate_launch": 1.0, "gate_weights": UNIT * kernel.weights}
-    elif convolves:
-        amount_of |= _convolution(kernel, read, written)
-    elif op == "linear":
-        amount_of |= {"linear_launch": 1.0, "linear_macs": UNIT * kernel.macs}
-    else:
-        amount_of |= {"other_launch": 1.0, "other_traffic": UNIT * moved}
-        amount_of |= _other(kernel, UNIT * moved, UNIT * read, times)
-    return {name: amount for name, amount in amount_of.items() if amount}
-
-
-def _convolution(kernel: Kernel, read: int, written: int) -> dict[str, float]:
-    op, macs = kernel.op, UNIT * kernel.macs
-    height, width = kernel.output[1:]
-    name = f"{op}{'3' if kernel.size == (3, 3) else 'k'}" if op in ("conv", "depthwise") else op
-    amount_of = {
-        f"{name}_macs": macs,
-        f"{op}_root": sqrt(macs),
-        "conv_read": UNIT * read,
-        "conv_written": UNIT * written * (1 + kernel.residual),
-        "relu6_traffic": UNIT * written * (kernel.act == "relu6"),
-    }
-    positions = UNIT * height * width * prod(kernel.size)
-    if op == "depthwise":
-        amount_of |= {"depthwise_launch": 1.0, "depthwise_traffic": UNIT * (read + written)}
-        amount_of["depthwise_strided_macs"] = macs * (kernel.stride > 1)
-        for lanes in VECTORS:
-            amount_of[f"vector{lanes}_macs"] = positions * _padded(kernel.output[0], lanes)
-        return amount_of
-    amount_of["strided_macs"] = macs * (kernel.stride > 1)
-    amount_of["small_macs"] = macs / sqrt(height * width)
-    amount_of["grouped_launch"] = float(kernel.groups) * (op == "grouped")
-    each_in, each_out = kernel.inputs[0][0] // kernel.groups, kernel.output[0] // kernel.groups
     for lanes in ARRAYS:
         padded = _padded(each_in, lanes) * _padded(each_out, lanes)
-        amount_of[f"array{lanes}_macs"] = positions * padded * kernel.groups
-    return amount_of
+        work[f"array{lanes}_macs"] = positions * padded * known.groups
+    for lanes in VECTORS:
+        work[f"vector{lanes}_macs"] = positions * _padded(known.made, lanes)
+    by_unit = {"macs": macs, "root": root, "launch": one, "traffic": moved}
+    columns = [work[k] if k in work else by_unit[k.rpartition("_")[2]] for k in KINDS]
+    return np.ascontiguousarray((np.array(columns) * _DONE[:, known.operation]).T)
 
 
-def _other(kernel: Kernel, moved: float, read: float, times: int) -> dict[str, float]:
-    op = kernel.op
-    if op in ("maxpool", "avgpool"):
-        return {
-            "pool_traffic": moved,
-            "pool_work": UNIT * prod(kernel.output) * prod(kernel.size),
-        }
-    if op == "gap":
-        return {"gap_launch": 1.0, "gap_traffic": read}
-    if op == "activate":
-        smooth = moved * (kernel.act in ("silu", "sigmoid"))
-        return {"activate_launch": 1.0, "activate_traffic": moved, "smooth_traffic": smooth}
-    if op in COPIES:
-        return {"copy_launch": float(times), "copy_traffic": moved}
-    if op == "multiply":
-        return {"multiply_launch": 1.0, "multiply_traffic": moved}
-    return {f"{op}_traffic": moved} if op in ("add", "norm") else {}
+def _padded(channels: Vector, lanes: int) -> Vector:
+    return np.ceil(channels / lanes) * lanes
 
 
-def _padded(channels: int, lanes: int) -> int:
-    return -(-channels // lanes) * lanes
-
-
-@lru_cache(maxsize=1 << 16)
-def amounts(kernel: Kernel) -> Vector:
-    """The amount of each of `KINDS` in a kernel."""
-    vector = np.zeros(len(KINDS))
-    for kind, amount in work(kernel).items():
-        vector[_AT[kind]] = amount
-    return vector
-
-
-@lru_cache(maxsize=1 << 16)
 def corrected_by(kernel: Kernel) -> tuple[str, ...]:
-    """The names of the corrections of a kernel; the first word is one of `GROUPS`."""
+    """The names of the corrections of a kernel; the first word is that of `CORRECTED`, of which
+    only convolutions have more than two."""
     op, channels, (made, height, _) = operation(kernel), kernel.inputs[0][0], kernel.output
     names = [f"area {op} {height}", f"size {op} {channels} {height}"]
     if kernel.op in CONVOLUTIONS:
@@ -177,7 +158,6 @@ class Additive:
         """The latency of an empty network."""
         return self.weights.get(CONSTANT, 0.0)
 
-    def kernel_ms(self, kernel: Kernel) -> float:
-        """The latency of one kernel in ms."""
-        weights = self.weights
-        return sum(weights.get(kind, 0.0) * amount for kind, amount in work(kernel).items())
+    def kernels_ms(self, kernels: Sequence[Kernel]) -> Vector:
+        """The latency of each kernel in ms."""
+        return amounts(kernels) @ [self.weights.get(kind, 0.0) for kind in KINDS]

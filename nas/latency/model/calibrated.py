@@ -7,14 +7,22 @@ What a target's YAML keeps of the posterior: the prices as `weights`, the rest a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import exp, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nas.latency.lowering.kernels import Kernel
-from nas.latency.model.basis import GROUPS, KINDS, Additive, Vector, amounts, corrected_by
+from nas.latency.model.basis import (
+    CORRECTED,
+    GROUPS,
+    KINDS,
+    Additive,
+    Vector,
+    amounts,
+    corrected_by,
+)
 from nas.latency.model.design import CLIP
 from nas.latency.model.error import CERTAIN
 from nas.latency.model.posterior import Posterior
@@ -27,11 +35,37 @@ DIGITS = 6  # of a number; of the reduction, which has most of them, one less
 
 
 class Trace(NamedTuple):
-    """Where milliseconds come from: of each price, and of the corrections with the numbers `at`."""
+    """Where the milliseconds of kernels come from, a row a kernel: of each price, and the numbers
+    of its corrections, in the order of `CORRECTED` and 0 where it has none."""
 
     by_price: Vector
     at: Any
-    by_correction: Vector
+
+    @property
+    def ms(self) -> list[float]:
+        """The latency of each kernel."""
+        latencies: list[float] = self.by_price.sum(1).tolist()
+        return latencies
+
+
+class Traces:
+    """The traces of many kernels, by number."""
+
+    def __init__(self) -> None:
+        self._all = Trace(np.zeros((1, len(KINDS))), np.zeros((1, len(CORRECTED)), np.intp))
+
+    def put(self, start: int, trace: Trace) -> None:
+        """Keeps a trace as that of the kernels from number `start` on."""
+        end = start + len(trace.at)
+        if end > len(self._all.at):
+            self._all = Trace(*(np.resize(part, (2 * end, part.shape[1])) for part in self._all))
+        for mine, new in zip(self._all, trace, strict=True):
+            mine[start:end] = new
+
+    def of(self, numbers: Sequence[int]) -> Trace:
+        """The trace of the kernels of these numbers."""
+        rows = np.array(numbers, np.intp)
+        return Trace(*(part.take(rows, 0) for part in self._all))
 
 
 class Calibrated:
@@ -44,13 +78,14 @@ class Calibrated:
         self._prices = np.exp(posterior.log_prices)
         self._additive = Additive(dict(zip(KINDS, self._prices.tolist(), strict=True)))
         names = [*posterior.names, *(n for n in prior.directions if n not in posterior.names)]
-        self._index = {name: i for i, name in enumerate(names)}
+        self._index = {name: i for i, name in enumerate(names, 1)}
         self._fitted = len(posterior.names)
         self._direction = prior.direction(tuple(names))
-        self._corrections = self._direction @ posterior.strengths
-        self._corrections[: self._fitted] += posterior.own
-        self._variance = [self._variance_of(name) for name in names]
-        self._variances = np.array(self._variance)
+        corrections = self._direction @ posterior.strengths
+        corrections[: self._fitted] += posterior.own
+        self._corrections = np.concatenate([[0.0], corrections, [0.0]])  # the last of all new names
+        groups = [GROUPS.index(group) for group in CORRECTED]
+        self._variances = np.exp(2 * posterior.log_scales[groups])
         self._axes = self._axes_of_prices()
         self._far = np.exp(CERTAIN * np.hstack([self._axes, -self._axes]))
         self._fitted_far = np.log(posterior.shares @ self._far)
@@ -60,48 +95,37 @@ class Calibrated:
         """The latency of an empty network."""
         return self._additive.constant_ms
 
-    def kernel_ms(self, kernel: Kernel) -> float:
-        """The latency of one kernel in ms."""
-        return self._additive.kernel_ms(kernel) * self._factor(self._known(kernel))
-
     def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]:
         """The latency of each kernel in ms."""
-        return [self.kernel_ms(kernel) for kernel in kernels]
+        return self.trace(kernels).ms
 
-    def trace(self, kernels: Iterable[Kernel]) -> Trace:
-        """Where the milliseconds of kernels come from; traces add up to those of networks."""
-        by_price, by_correction = np.zeros(len(KINDS)), dict[int, float]()
-        for kernel in kernels:
-            known = self._known(kernel)
-            part = amounts(kernel) * self._prices * self._factor(known)
-            by_price += part
-            ms = float(part.sum())
-            for i in known:
-                by_correction[i] = by_correction.get(i, 0.0) + ms
-        index = np.fromiter(by_correction, np.intp, len(by_correction))
-        return Trace(by_price, index, np.fromiter(by_correction.values(), float, len(index)))
+    def trace(self, kernels: Sequence[Kernel]) -> Trace:
+        """Where the milliseconds of kernels come from."""
+        numbers = [self._numbers(kernel) for kernel in kernels]
+        at = np.array(numbers, np.intp).reshape(-1, len(CORRECTED))
+        logs = self._corrections.take(at, mode="clip").sum(1)
+        factors = np.exp(np.clip(logs, -CLIP, CLIP))
+        return Trace(amounts(kernels) * self._prices * factors[:, None], at)
 
-    def log_interval(self, traces: Sequence[Trace]) -> float:
-        """How far the log latency of the network with these traces may be off, nine times out of
+    def log_interval(self, trace: Trace) -> float:
+        """How far the log latency of the network of these kernels may be off, nine times out of
         ten: the posterior's standard deviation, widened."""
-        return self.widening * self.deviation(traces)
+        return self.widening * self.deviation(trace)
 
-    def deviation(self, traces: Sequence[Trace]) -> float:
-        """The standard deviation of the log latency of the network with these traces."""
-        by_price = np.sum([trace.by_price for trace in traces], axis=0)
+    def deviation(self, trace: Trace) -> float:
+        """The standard deviation of the log latency of the network of these kernels."""
+        by_price = trace.by_price.sum(0)
         by_price[0] += self.constant_ms
-        if len(self._variances) < len(self._variance):
-            self._variances = np.array(self._variance)
         total = by_price.sum()
-        by_correction = np.bincount(
-            np.concatenate([trace.at for trace in traces]),
-            np.concatenate([trace.by_correction for trace in traces]) / total,
-            minlength=len(self._index),
-        )
-        known = by_correction[: len(self._direction)]
+        shares = trace.by_price.sum(1) / total
+        each, size = np.repeat(shares, len(CORRECTED)), len(self._direction)
+        by_correction = np.bincount(trace.at.ravel(), each, minlength=1 + size)
+        by_correction[0] = 0.0
+        known = by_correction[1 : 1 + size]
         common = np.concatenate([by_price / total, known @ self._direction])
-        variance = common @ self._prior.covariance @ common + by_correction**2 @ self._variances
-        row = np.concatenate([common, by_correction[: self._fitted]])
+        own = shares @ by_correction[trace.at] @ self._variances
+        variance = common @ self._prior.covariance @ common + own
+        row = np.concatenate([common, known[: self._fitted]])
         posterior = self.posterior
         reduced = posterior.reduction @ row
         variance -= reduced @ reduced
@@ -192,23 +216,11 @@ class Calibrated:
         axes: Vector = columns * np.sqrt(np.maximum(values, 0.0))
         return axes
 
-    def _known(self, kernel: Kernel) -> list[int]:
-        """The indices of a kernel's corrections; new ones are added, without effect."""
-        indices = []
-        for name in corrected_by(kernel):
-            if name not in self._index:
-                self._index[name] = len(self._index)
-                self._variance.append(self._variance_of(name))
-            indices.append(self._index[name])
-        return indices
-
-    def _factor(self, known: Sequence[int]) -> float:
-        log = sum(float(self._corrections[i]) for i in known if i < len(self._corrections))
-        return exp(min(max(log, -CLIP), CLIP))
-
-    def _variance_of(self, name: str) -> float:
-        group = GROUPS.index(name.split(" ", 1)[0])
-        return exp(2 * float(self.posterior.log_scales[group]))
+    def _numbers(self, kernel: Kernel) -> list[int]:
+        """The numbers of a kernel's corrections; new ones are added, without effect."""
+        index = self._index
+        numbers = [index.setdefault(name, 1 + len(index)) for name in corrected_by(kernel)]
+        return numbers + [0] * (len(CORRECTED) - len(numbers))
 
 
 def _strongest(reduction: Vector) -> Vector:

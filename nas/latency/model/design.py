@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nas.latency.lowering.kernels import Kernel
-from nas.latency.model.basis import KINDS, Vector, amounts, corrected_by
+from nas.latency.model.basis import Vector, amounts, corrected_by
 
 CLIP = 3.0  # a correction is at most that many e-folds
 
@@ -45,7 +45,7 @@ class Design(NamedTuple):
         ]
         return cls(
             _sparse(rows, columns, (len(networks), len(index))),
-            np.array([amounts(k) for k in index]).reshape(len(index), len(KINDS)),
+            amounts(list(index)),
             _sparse([i for i, _ in corrected], [j for _, j in corrected], (len(index), len(names))),
             tuple(names),
         )

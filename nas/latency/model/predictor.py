@@ -59,9 +59,8 @@ class Predictor(NamedTuple):
     def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]:
         """The latency of each kernel in ms, rounded so that it does not depend, in its last digit,
         on the other kernels."""
-        factors = self.corrections.factors(kernels).tolist()
-        latencies = (self.base.kernel_ms(k) * f for k, f in zip(kernels, factors, strict=True))
-        return [float(f"{ms:.{DIGITS}g}") for ms in latencies]
+        latencies = self.base.kernels_ms(kernels) * self.corrections.factors(kernels)
+        return _short(latencies)
 
     def facts(self) -> dict[str, Any]:
         """Its numbers, as plain data."""
@@ -260,4 +259,4 @@ def _fit_file(table: Path) -> Path:
 
 
 def _short(values: Vector) -> list[float]:
-    return [float(f"{value:.{DIGITS}g}") for value in values]
+    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from nas.study.storage.log import Cursor
 from nas.study.stored import TRIAL, Stored, stored
 
-CHUNK = 2000
+CHUNK = 500
+_FINISHED = {state.name: state for state in TrialState if state.is_finished()}
 _BEHIND = "study_id = :study AND trials.trial_id > :behind"
 # One row a trial: its facts are one attribute.
 _TRIALS = text(
@@ -47,23 +47,21 @@ class DatabaseLog:
     def trials(self, cursor: Cursor) -> Iterator[Stored]:
         while rows := self._chunk(cursor):
             notes = self._notes(cursor, rows[-1].trial_id)
-            for row in rows:
-                cursor.position, cursor.number = row.trial_id, row.number + 1
-                state = TrialState[row.state]
-                if not state.is_finished():
+            for trial, number, state_name, facts_text, begun, done in rows:
+                cursor.position, cursor.number = trial, number + 1
+                state = _FINISHED.get(state_name)
+                if state is None:
                     continue
-                times = _utc(row.datetime_start), _utc(row.datetime_complete)
-                if row.value_json is None:  # of an older hw-nas
-                    old = self._storage.get_trial(row.trial_id)
-                    parts = (old.user_attrs, old.system_attrs, old.params, times)
-                    yield stored(row.number, state, old.values, *parts)
+                if facts_text is None:  # of an older hw-nas
+                    old = self._storage.get_trial(trial)
+                    parts = (old.user_attrs, old.system_attrs, old.params, (begun, done))
+                    yield stored(number, state, old.values, *parts)
                     continue
-                facts = json.loads(row.value_json)
-                noted = notes.get(row.trial_id, {})
-                parts = ({TRIAL: facts}, noted, {}, times)
-                yield stored(row.number, state, facts.get("values"), *parts)
+                facts = json.loads(facts_text)
+                parts = ({TRIAL: facts}, notes.get(trial, {}), {}, (begun, done))
+                yield stored(number, state, facts.get("values"), *parts)
 
-    def _chunk(self, cursor: Cursor) -> Sequence[Row[Any]]:
+    def _chunk(self, cursor: Cursor) -> Sequence[Any]:
         bound = {
             "study": self._study,
             "behind": cursor.position,
@@ -83,10 +81,3 @@ class DatabaseLog:
 
     def add(self, trial: FrozenTrial) -> None:
         self._storage.create_new_trial(self._study, trial)
-
-
-def _utc(when: datetime | str | None) -> str | None:
-    """A time of the database, which is local and in SQLite a text, in UTC."""
-    if isinstance(when, str):
-        when = datetime.fromisoformat(when)
-    return when.astimezone(UTC).isoformat(timespec="microseconds") if when else None

@@ -21,6 +21,7 @@ from nas.latency.model.corrections import (
     PART_WEIGHT,
     RIDGE,
     ROBUST,
+    WIDTH,
     Corrections,
     Sample,
     features,
@@ -41,7 +42,7 @@ def test_the_features_of_version_2() -> None:
     flags = [1, 0, 1, 1, 0, 1, 0, 0, 0]  # constant, stride, acts, sum, inputs, uneven channels
     vectors, tiles, lines = [0, 0, 0], [0, 0, 0, 1, 0, 0, 0], [0, 0, 0, 0]  # 20 is 3 tiles and 2
     expected = [*sizes, *flags, *vectors, *tiles, *lines, *cached(moved)]
-    assert features(CONV) == pytest.approx(expected)
+    assert features([CONV])[0] == pytest.approx(expected)
 
     concat = Kernel("concat", ((8, 32, 1), (9, 32, 1), (17, 32, 1)), (34, 32, 1), stride=3)
     moved = 2 * 34 * 32
@@ -49,7 +50,7 @@ def test_the_features_of_version_2() -> None:
     flags = [1, 2, 0, 0, 0, 0, 2, 1, 1]
     vectors, tiles = [0, 0, 1], [1, 1, 1, 0, 0, 0, 0]
     expected = [*sizes, *flags, *vectors, *tiles, *lines, *cached(moved)]
-    assert features(concat) == pytest.approx(expected)
+    assert features([concat])[0] == pytest.approx(expected)
 
 
 def cached(moved: int) -> list[float]:
@@ -58,7 +59,7 @@ def cached(moved: int) -> list[float]:
 
 @pytest.mark.parametrize("act", ["hswish", "hsigmoid", "sigmoid", "silu", "relu", None])
 def test_smooth_activations_are_told_apart(act: Act | None) -> None:
-    plain, found = features(CONV._replace(act=None)), features(CONV._replace(act=act))
+    plain, found = features([CONV._replace(act=None), CONV._replace(act=act)])
     smooth = act not in ("relu", None)
     changed = {8: float(act is not None), 10: float(smooth)}
     assert np.subtract(found, plain).tolist() == [changed.get(i, 0.0) for i in range(len(found))]
@@ -67,7 +68,7 @@ def test_smooth_activations_are_told_apart(act: Act | None) -> None:
 def test_planes_that_share_lines_of_a_cache_are_told_apart() -> None:
     def flags(height: int, width: int) -> tuple[float, ...]:
         shape = (16, height, width)
-        return features(Kernel("activate", (shape,), shape))[25:29]
+        return tuple(features([Kernel("activate", (shape,), shape)])[0, 25:29])
 
     assert flags(8, 8) == (1, 0, 0, 0)
     assert flags(32, 32) == (1, 1, 0, 0)
@@ -80,7 +81,7 @@ def test_planes_that_share_lines_of_a_cache_are_told_apart() -> None:
 def test_vectors_are_counted_by_fours(made: int) -> None:
     shape = (made - 1, 9, 9)  # the last vector is not full
     expected = [float(made // 16 % 4 == n) for n in (1, 2, 3)]
-    assert list(features(Kernel("activate", (shape,), shape))[15:18]) == expected
+    assert list(features([Kernel("activate", (shape,), shape)])[0, 15:18]) == expected
 
 
 def test_what_is_corrected_on_its_own() -> None:
@@ -92,9 +93,12 @@ def test_the_waves_are_a_gaussian_process_s() -> None:
     """The product of two points' waves is a squared exponential of their distance, and operations
     are APART from one another."""
     rng = np.random.default_rng(0)
-    x = rng.normal(0, 0.3, (8, len(features(CONV))))
+    x = rng.normal(0, 0.3, (8, WIDTH))
     which = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     waves = corrections._waves(x, which, 2)
+    halves, phases = corrections._frequencies(x.shape[1], 2)
+    angles = 2 * (np.hstack([x, np.eye(2)[which]]) @ halves + phases)
+    assert waves == pytest.approx(AMPLITUDE * (2 / 1000) ** 0.5 * np.cos(angles), abs=1e-12)
     scales = np.array([1.0] * 6 + [4.0] * (x.shape[1] - 6))
     apart = (((x[:, None] - x[None]) / scales) ** 2).sum(-1)
     apart += 2 * APART**2 * (which[:, None] != which)
@@ -106,11 +110,11 @@ def test_the_waves_are_a_gaussian_process_s() -> None:
 def test_the_correction_is_what_the_module_says() -> None:
     rng = np.random.default_rng(1)
     kernels = [CONV, CONV._replace(op="swap"), CONV._replace(op="add"), CONV._replace(stride=2)]
-    width = len(features(CONV))
+    width = WIDTH
     found = Corrections(
         ("add", "conv"), rng.normal(0, 0.2, (2, width)), rng.normal(0, 0.05, corrections.WAVES)
     )
-    x = np.array([features(k) for k in kernels])
+    x = features(kernels)
     rows = [1, None, 0, 1]
     for i, row in enumerate(rows):
         if row is None:
@@ -132,7 +136,8 @@ def samples(count: int) -> list[Sample]:
     found = []
     for subject in dict.fromkeys(islice(subjects(space.sample), count)):
         kernels = subject.kernels("nchwc16")
-        ms = 0.02 + sum(BASE.kernel_ms(k) * (1.4 if k.output[2] % 6 else 1.0) for k in kernels)
+        uneven = [1.4 if k.output[2] % 6 else 1.0 for k in kernels]
+        ms = 0.02 + float(BASE.kernels_ms(kernels) @ uneven)
         noise = np.exp(rng.normal(0, 0.02))
         found.append(Sample(tuple(kernels), ms * noise, subject.kind == "network"))
     return found
@@ -147,12 +152,12 @@ def test_the_fit_is_the_least_of_what_it_minimises() -> None:
     measured = samples(60)
     fit, constant = fit_corrections(measured, BASE)
     index = list({k: None for s in measured for k in s.kernels})
-    priced = dict(zip(index, (BASE.kernel_ms(k) for k in index), strict=True))
+    priced = dict(zip(index, BASE.kernels_ms(list(index)), strict=True))
     used = [
         (i, j)
         for i, name in enumerate(fit.operations)
         for j in range(fit.linear.shape[1])
-        if any(features(k)[j] for k in index if operation(k) == name)
+        if any(features([k])[0, j] for k in index if operation(k) == name)
     ]
     assert fit.operations == tuple(sorted({operation(k) for k in index}))
     assert {(int(i), int(j)) for i, j in np.argwhere(fit.linear)} <= set(used)
@@ -191,7 +196,7 @@ def test_the_fit_is_the_least_of_what_it_minimises() -> None:
 
 def test_a_device_that_the_work_explains_needs_no_correction() -> None:
     exact = [
-        s._replace(latency_ms=BASE.constant_ms + sum(map(BASE.kernel_ms, s.kernels)))
+        s._replace(latency_ms=BASE.constant_ms + BASE.kernels_ms(s.kernels).sum())
         for s in samples(40)
     ]
     fit, constant = fit_corrections(exact, BASE)
@@ -203,7 +208,7 @@ def test_a_device_that_the_work_explains_needs_no_correction() -> None:
 def test_a_base_without_a_constant_starts_at_the_fastest_kernel_s_time() -> None:
     base = Additive({key: value for key, value in BASE.weights.items() if key != "constant"})
     exact = [
-        s._replace(latency_ms=FASTEST_MS + sum(map(base.kernel_ms, s.kernels))) for s in samples(40)
+        s._replace(latency_ms=FASTEST_MS + base.kernels_ms(s.kernels).sum()) for s in samples(40)
     ]
     fit, constant = fit_corrections(exact, base)
     assert constant == pytest.approx(FASTEST_MS, rel=1e-6)

@@ -83,10 +83,10 @@ def test_a_wrong_latency_does_not_spoil_the_others() -> None:
 def test_uncertainty_is_that_of_the_errors_and_grows_with_what_is_new() -> None:
     noisy = CPU * np.exp(np.random.default_rng(1).normal(0, 0.03, len(CPU)))
     found, logs = predicted(noisy, 30)
-    deviations = np.array([found.deviation([found.trace(k)]) for k in NETWORKS[30:]])
+    deviations = np.array([found.deviation(found.trace(k)) for k in NETWORKS[30:]])
     assert 0.6 < np.sqrt(np.mean((logs / deviations) ** 2)) < 1.6
     other = network_kernels(nas.reference("densenet121"))
-    assert found.deviation([found.trace(other)]) > 3 * np.median(deviations)
+    assert found.deviation(found.trace(other)) > 3 * np.median(deviations)
 
 
 def test_the_deviation_is_that_of_the_full_covariance() -> None:
@@ -108,7 +108,7 @@ def test_the_deviation_is_that_of_the_full_covariance() -> None:
     known = covariance[np.ix_(few, few)] + noise * np.eye(len(few))
     for i in (50, 70, 90):
         left = covariance[i, i] - covariance[i, few] @ np.linalg.solve(known, covariance[few, i])
-        stated = found.deviation([found.trace(NETWORKS[i])])
+        stated = found.deviation(found.trace(NETWORKS[i]))
         assert stated == pytest.approx(np.sqrt(DOUBT * left + noise), rel=0.25)
     assert common.shape[1] == size + PRIOR.strengths
 
@@ -118,7 +118,7 @@ def test_what_is_stored_predicts_the_same() -> None:
     again = Calibrated.from_json(found.to_json(), found.weights)
     for kernels in NETWORKS[20:30]:
         assert sum(again.kernels_ms(kernels)) == pytest.approx(sum(found.kernels_ms(kernels)), 1e-4)
-        one, other = (c.deviation([c.trace(kernels)]) for c in (found, again))
+        one, other = (c.deviation(c.trace(kernels)) for c in (found, again))
         assert one == pytest.approx(other, rel=0.05)
     for damaged in ("", "{}", found.to_json()[:-9], found.to_json().replace(PRIOR.stamp, "0")):
         with pytest.raises(NasError, match="calibrate it anew"):

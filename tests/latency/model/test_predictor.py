@@ -17,7 +17,7 @@ from nas.latency.lowering.rows import network_kernels
 from nas.latency.measuring.plan import subjects
 from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.basis import Additive
-from nas.latency.model.corrections import Corrections, features, operation
+from nas.latency.model.corrections import WIDTH, Corrections, operation
 from nas.latency.model.error import error_of, interval_factor
 from nas.latency.model.predictor import FOLDS, cross_validate, fit_rows, fitted
 from nas.latency.table import TableRow, read_table, write_table
@@ -44,7 +44,7 @@ def small_network(seed: int) -> Architecture:
 
 def true_ms(kernel: Kernel) -> float:
     """What a device takes that unaligned sizes slow down, as no kind of work says."""
-    return TRUE.kernel_ms(kernel) * (1.3 if kernel.output[2] % 6 in (1, 2) else 1.0)
+    return float(TRUE.kernels_ms([kernel])[0]) * (1.3 if kernel.output[2] % 6 in (1, 2) else 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_the_corrections_are_better_than_the_work_alone(rows: list[TableRow]) ->
     for row in networks:
         kernels = row.subject.kernels(LOWERING)
         corrected.append(predictor.constant_ms + sum(predictor.kernels_ms(kernels)))
-        alone.append(predictor.base.constant_ms + sum(map(predictor.base.kernel_ms, kernels)))
+        alone.append(predictor.base.constant_ms + predictor.base.kernels_ms(kernels).sum())
     measured = np.array([row.latency_ms for row in networks])
     off = [np.abs(np.log(np.array(ms) / measured)).mean() for ms in (corrected, alone)]
     assert off[0] < off[1] / 2
@@ -122,11 +122,10 @@ def test_what_is_stored_predicts_what_was_fitted(rows: list[TableRow], tmp_path:
 def test_an_operation_that_was_in_no_table_is_not_corrected() -> None:
     kernel = Kernel("conv", ((16, 8, 8),), (32, 8, 8), (3, 3))
     other = kernel._replace(op="swap")
-    width = len(features(kernel))
-    twice = Corrections(("conv",), np.eye(1, width, 6) * np.log(2), np.zeros(1000))
+    twice = Corrections(("conv",), np.eye(1, WIDTH, 6) * np.log(2), np.zeros(1000))
     assert operation(kernel) == "conv"
     assert twice.factors([kernel, other]) == pytest.approx([2, 1])
-    wild = Corrections(("conv",), np.full((1, width), 1e6), np.zeros(1000))
+    wild = Corrections(("conv",), np.full((1, WIDTH), 1e6), np.zeros(1000))
     assert wild.factors([kernel])[0] < 100
 
 
