@@ -22,6 +22,7 @@ from nas.latency.model.prior import Prior, shipped_prior
 from nas.support.errors import NasError
 
 DOUBT = 2.0  # times the posterior's variance: devices differ more than a normal prior says
+UNSEEN = 0.3  # least standard deviation of a correction that the fitted networks say nothing of
 RANK = 64  # statements of the latencies that are kept, the strongest
 DIGITS = 6  # of a number; of the reduction, which has most of them, one less
 
@@ -46,6 +47,7 @@ class Calibrated:
         names = [*posterior.names, *(n for n in prior.directions if n not in posterior.names)]
         self._index = {name: i for i, name in enumerate(names)}
         self._fitted = len(posterior.names)
+        self._seen = {*posterior.names, *posterior.slight}
         self._direction = prior.direction(tuple(names))
         self._corrections = self._direction @ posterior.strengths
         self._corrections[: self._fitted] += posterior.own
@@ -135,6 +137,7 @@ class Calibrated:
             "widening": _short(self.widening),
             "strengths": _shorts(posterior.strengths),
             "names": list(posterior.names),
+            "slight": list(posterior.slight),
             "own": _shorts(posterior.own),
             "log_scales": _shorts(posterior.log_scales),
             "evidence": _short(posterior.evidence),
@@ -159,7 +162,8 @@ class Calibrated:
         prior = shipped_prior()
         try:
             facts = json.loads(text)
-            stamp = facts["prior"]
+            if facts["prior"] != prior.stamp:
+                raise NasError("fit: made with the prior of another version; calibrate it anew")
             posterior = Posterior(
                 np.log([weights[kind] for kind in KINDS]),
                 np.array(facts["strengths"]),
@@ -171,9 +175,8 @@ class Calibrated:
                 np.array(facts["level_row"]),
                 facts["level_precision"],
                 np.array(facts["shares"]),
+                tuple(facts["slight"]),
             )
-            if stamp != prior.stamp:
-                raise NasError("fit: made with the prior of another version; calibrate it anew")
             if len(set(posterior.names)) != len(posterior.own):
                 raise ValueError("a number for each name")
             return cls(posterior, prior.narrowed(float(facts["spread"])), float(facts["widening"]))
@@ -207,8 +210,10 @@ class Calibrated:
         return exp(min(max(log, -CLIP), CLIP))
 
     def _variance_of(self, name: str) -> float:
-        group = GROUPS.index(name.split(" ", 1)[0])
-        return exp(2 * float(self.posterior.log_scales[group]))
+        """The prior's variance of a correction. How far those of the fitted networks go says little
+        of others, so these are taken to go far."""
+        scale = exp(self.posterior.log_scales[GROUPS.index(name.split(" ", 1)[0])])
+        return scale**2 if name in self._seen else max(scale, UNSEEN) ** 2
 
 
 def _strongest(reduction: Vector) -> Vector:
