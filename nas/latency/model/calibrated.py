@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from math import exp, sqrt
+from math import exp, fsum, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,7 +102,10 @@ class Calibrated:
         )
         known = by_correction[: len(self._direction)]
         common = np.concatenate([by_price / total, known @ self._direction])
-        variance = common @ self._prior.covariance @ common + by_correction**2 @ self._variances
+        felt = np.flatnonzero(by_correction)
+        # Exactly rounded: in whatever order the corrections came to be known, it is the same.
+        own = fsum((by_correction[felt] ** 2 * self._variances[felt]).tolist())
+        variance = common @ self._prior.covariance @ common + own
         row = np.concatenate([common, by_correction[: self._fitted]])
         posterior = self.posterior
         reduced = posterior.reduction @ row
