@@ -14,51 +14,43 @@ from typing import Any, TypeVar
 from nas.blocks import Block, block_graph
 from nas.graph import Graph, Node, Shape
 from nas.graph_costs import graph_cost
+from nas.resolution import Resolution, read_resolution, sides
 from nas.support.errors import NasError, one_of, shown
 from nas.support.html import Html, table
-from nas.support.text import whole_number
 
 FORMAT = 1
 FIRST_ATTRIBUTES = 13  # of a node, when hashes were first stored
 MAX_SIZE = 65536
 # Of networks from outside, far beyond any that is of use: what is larger hangs or fills the memory.
-MAX_ROWS, MAX_STAGES, MAX_RESOLUTION, MAX_CHANNELS, MAX_MAP = 2000, 256, 4096, 65536, 2**30
+MAX_ROWS, MAX_STAGES, MAX_CHANNELS, MAX_MAP = 2000, 256, 65536, 2**30
 COLUMNS = ("row", "block", "settings", "output", "parameters", "multiply-adds")
 Rows = tuple[Block, ...]
 Value = TypeVar("Value")
-
-
-Resolution = int | tuple[int, int]
-
-
-def read_resolution(text: str) -> Resolution:
-    """A resolution from outside: a number, or HEIGHTxWIDTH. Errors: `NasError` with the rule."""
-    sizes = [whole_number(size) or 0 for size in text.lower().split("x")]
-    if len(sizes) > 2 or not all(0 < size <= MAX_RESOLUTION for size in sizes):
-        rule = f"a number or HEIGHTxWIDTH, of 1 to {MAX_RESOLUTION}"
-        raise NasError(f"resolution must be {rule}, not {text!r:.40}")
-    height, width = sizes[0], sizes[-1]
-    return height if height == width else (height, width)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Architecture:
     """A network, fully resolved: explicit channel counts, nothing left to choose.
 
-    `stem`, the `stages` and `head` are rows applied one after the other to an input of
-    (`channels`, `resolution`, `resolution`). `name` is a label and takes no part in equality.
+    `stem`, the `stages` and `head` are rows applied one after the other to images of so many
+    `channels` and that `resolution`. `name` is a label and takes no part in equality.
     """
 
-    resolution: int
+    resolution: Resolution
     stem: Rows
     stages: tuple[Rows, ...]
     head: Rows
     channels: int = 3
     name: str = field(default="", compare=False)
 
+    def __post_init__(self) -> None:
+        """Errors: `NasError` for a resolution that is none."""
+        if type(self.resolution) is not int:
+            object.__setattr__(self, "resolution", read_resolution(self.resolution))
+
     @property
     def input_shape(self) -> Shape:
-        return (self.channels, self.resolution, self.resolution)
+        return (self.channels, *sides(self.resolution))
 
     @property
     def classes(self) -> int:
@@ -196,14 +188,13 @@ class Architecture:
         parts = [data["stem"], *data["stages"], data["head"]]
         check_most("rows", sum(len(rows) for rows in parts if isinstance(rows, list)), MAX_ROWS)
         arch = cls(
-            resolution=check_size(data["resolution"], "resolution"),
+            resolution=read_resolution(data["resolution"]),
             stem=_rows(data["stem"], "stem"),
             stages=tuple(_rows(s, f"stages.{i}") for i, s in enumerate(data["stages"])),
             head=_rows(data["head"], "head"),
             channels=check_size(data.get("channels", 3), "channels"),
             name=name,
         )
-        check_most("resolution", arch.resolution, MAX_RESOLUTION)
         for path, graph in arch.row_graphs():  # shapes are checked here, at the edge
             for node in graph.nodes:
                 check_most(f"channels of {path}", node.shape[0], MAX_CHANNELS)

@@ -10,6 +10,7 @@ from nas.graph import Node
 from nas.graph_costs import BYTES, bytes_at, graph_cost, node_cost
 from nas.imported import ImportedNetwork, Network, network_cost
 from nas.latency import Target
+from nas.resolution import resolution_of
 
 
 def layers(network: Network, target: Target) -> list[dict[str, Any]]:
@@ -79,14 +80,13 @@ def describe(network: Network, target: Target) -> dict[str, Any]:
     for it, with its interval. It is `constant_ms`, which belongs to no layer, plus the layers'
     latencies. Of an imported network `unread` counts the operations that they leave out."""
     total, latency = network_cost(network), target.predict(network)
-    _, height, width = network.input_shape
     precision = target.metadata.precision
     memory = target.memory(network) if isinstance(network, Architecture) else None
     return {
         "name": network.name or network.hash[:12],
         "target": target.name,
         "precision": precision,
-        "resolution": height if height == width else [height, width],
+        "resolution": resolution_of(*network.input_shape[1:]),
         "params": total.params,
         "macs": total.macs,
         "peak_bytes": bytes_at(precision, total.peak_bytes),

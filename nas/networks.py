@@ -9,9 +9,10 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nas.architecture import Architecture, Resolution
+from nas.architecture import Architecture
 from nas.imported import ImportedNetwork, Network
 from nas.references import meant, reference, reference_names
+from nas.resolution import Resolution, read_resolution, sides
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
 
@@ -33,11 +34,11 @@ def find_network(
     """
     published = meant(name)
     if published == name:
-        return reference(name, resolution=_square(resolution, name))
+        return reference(name, resolution=resolution)
     paths = [folder / name for folder in folders if name]
     path = next((path for path in paths if os.path.exists(path)), None)
     if path is None and published:
-        return reference(published, resolution=_square(resolution, published))
+        return reference(published, resolution=resolution)
     if path is None:
         if Path(name).suffix not in SUFFIXES:
             raise one_of("network", name, [*reference_names(), *others])
@@ -45,24 +46,16 @@ def find_network(
     return network_file(path, resolution)
 
 
-def _square(resolution: Resolution | None, name: str) -> int | None:
-    """The size of a published network's input. Errors: `NasError` for one that is not square."""
-    if isinstance(resolution, tuple):
-        raise NasError(f"resolution {'x'.join(map(str, resolution))}: {name} has a square input")
-    return resolution
-
-
 def network_file(path: Path, resolution: Resolution | None = None) -> Network:
     """The network of a file, whoever wrote it; `resolution` as for `find_network`. Errors:
     `NasError`."""
+    size = None if resolution is None else read_resolution(resolution)
     if path.suffix == ".onnx" and _metadata(path) is None:
         from nas.formats.onnx_import import read_onnx
 
-        return read_onnx(
-            path, (resolution, resolution) if isinstance(resolution, int) else resolution
-        )
+        return read_onnx(path, None if size is None else sides(size))
     arch = read_network(path)
-    if resolution not in (None, arch.resolution):
+    if size not in (None, arch.resolution):
         raise NasError(f"resolution must be the file's, {arch.resolution}, not '{resolution}'")
     return arch
 

@@ -2,8 +2,9 @@
 
     python scripts/accuracy_tables.py
 
-small: the ground truth and the networks that are hard to fool, of one recipe. Its YAML is written
-by hand. Published accuracies are a table written by hand altogether.
+small: the ground truth, the networks that are hard to fool and the longer truth, each recipe for
+as long as it was run. Its YAML is written by hand. Published ImageNet accuracies are a table
+written by hand altogether, those of CIFAR come from `published_cifar.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from ground_truth_table import TABLE, Run, load
 
 from nas.accuracy.table import FOLDER, TableRow, read_accuracy_table, write_rows
 
-SOURCES = {"small": {"one_pass": ("ground_truth.csv", "hard_to_fool.csv")}}
+SOURCES = {
+    "small": {
+        "one_pass": ("ground_truth.csv", "hard_to_fool.csv"),
+        "four_passes": ("ground_truth_x4.csv",),
+        "long_8": ("ground_truth_long.csv",),
+        "long_16": ("ground_truth_long_x2.csv",),
+    }
+}
 
 
 def rows(recipe: str, paths: list[Path]) -> list[TableRow]:

@@ -32,6 +32,7 @@ from nas.latency.runner.batches import run
 from nas.latency.runner.timing import TimingSettings
 from nas.latency.table import Subject, TableRow, read_table
 from nas.latency.target import target_path
+from nas.resolution import mean_side
 
 FRESH, FIRST_SEED = 1000, 1_000_000_000  # seeds that `nas measure` never comes to
 KERNELS = 600
@@ -165,7 +166,7 @@ def report(folder: Path, name: str) -> None:
         predictions = [target.predict(a) for a in archs]
         times.append(process_time())
     new, known = len(archs) / np.diff(times)
-    small = np.array([a.resolution < 100 for a in archs])
+    small = np.array([mean_side(a.resolution) < 100 for a in archs])
     noise = np.array([row.spread for row in networks])
     print(f"{len(archs)} fresh networks")
     print(f"standard error of a measured latency: {rms(noise):.2%}; "

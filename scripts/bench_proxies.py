@@ -49,7 +49,7 @@ def timed(archs: list[Architecture], names: tuple[str, ...]) -> tuple[float, np.
     return (time.process_time() - start) / len(archs), np.array(scores)
 
 
-def fixed(side: int, resolution: int) -> int:
+def fixed(side: int, resolution: object) -> int:
     """A side for images of every resolution."""
     return side
 
@@ -66,29 +66,29 @@ def main() -> None:
     every = networks(args.budget, args.networks + WARM)
     archs = every[WARM:]
     for arch in every[:WARM]:
-        Network(replace(arch, resolution=probe.side(RESOLUTION)))
+        Network(replace(arch, resolution=probe.shown_size(RESOLUTION)))
     evaluate(every[0], DEFAULT)  # warm
     seconds, scores = timed(archs, DEFAULT)
     print(f"default: {1 / seconds:.1f} networks per CPU second")
     gc.disable()  # as `evaluate` does
     start = time.process_time()
     for arch in archs:
-        Network(replace(arch, resolution=probe.side(RESOLUTION)))
+        Network(replace(arch, resolution=probe.shown_size(RESOLUTION)))
     built = (time.process_time() - start) / len(archs)
     gc.enable()
     print(f"construction of the module: {1000 * built:.1f} ms, {built / seconds:.1%} of it")
     for name in sorted(PROXIES) if args.each else ():
         print(f"{name:16} {1 / timed(archs, (name,))[0]:8.1f}", flush=True)
-    shipped = probe.side, probe.IMAGES
-    for side in args.side or [probe.side(RESOLUTION)]:
+    shipped = probe.shown_size, probe.IMAGES
+    for side in args.side or [probe.shown_size(RESOLUTION)]:
         for images in args.images or [probe.IMAGES]:
             monkey: Any = probe  # its constants stand in for what is not an option
-            monkey.side, monkey.IMAGES = partial(fixed, side), images
+            monkey.shown_size, monkey.IMAGES = partial(fixed, side), images
             seconds, other = timed(archs, DEFAULT)
             ranks = [spearmanr(a, b).statistic for a, b in zip(scores.T, other.T, strict=True)]
             text = "  ".join(f"{n} {r:.3f}" for n, r in zip(DEFAULT, ranks, strict=True))
             print(f"{side} px, {images} images: {1 / seconds:.1f}/s  rank with shipped: {text}")
-            monkey.side, monkey.IMAGES = shipped
+            monkey.shown_size, monkey.IMAGES = shipped
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 
 from nas import Architecture, nasbench201
 from nas.accuracy.decoders import accel_nasbench
-from nas.accuracy.effects import local, shared
+from nas.accuracy.effects import SHARED, local, shared
 from nas.accuracy.prior import (
     FORMAT,
     PRIOR,
@@ -86,15 +86,15 @@ def benchmark(
     rng = random.Random(0)
     landmarks = local(sums_of(drawn(rng) for _ in range(LANDMARKS)))
     sums, names = sums_of(arch for arch, _ in rows), ["one"] * len(rows)
-    odds = log_odds(np.array([accuracy for _, accuracy in rows]) / 100)
-    residual = Residual.of(landmarks, local(sums), shared(sums), odds, names)
+    odds, features = log_odds(np.array([y for _, y in rows]) / 100), shared(sums, 0.0)
+    residual = Residual.of(landmarks, local(sums), features, odds, names)
     stored = StoredResidual(
         landmarks=residual.landmarks.tolist(),
         pp=packed(residual.pp),
         px=residual.px.tolist(),
         py=residual.py.tolist(),
     )
-    return stored_table(squares(shared(sums), odds, names), checksum(path), source, stored)
+    return stored_table(squares(features, odds, names), checksum(path), source, stored)
 
 
 def stored_table(
@@ -112,22 +112,39 @@ def stored_table(
     )
 
 
-def imagenet_scale() -> StoredScale:
-    """How effects become ImageNet's top-1: each recipe of published networks counts once."""
-    sums, odds, recipes = table_columns(read_accuracy_table(FOLDER / "published.csv"))
-    features, names = shared(sums), np.array(recipes)
-    fitted = fit({"published": squares(features, odds, recipes)})
-    slope = fitted.slopes["published"]
-    kinds = sorted(set(recipes))
-    levels = np.array([odds[names == name].mean() for name in kinds])
-    centers = np.array([features[names == name].mean(axis=0) for name in kinds])
-    return StoredScale(
-        center=centers.mean(axis=0).tolist(),
-        level=float(levels.mean()),
-        spread=float(np.std(levels - slope * centers @ fitted.effects, ddof=1)),
-        slope=slope,
-        noise=fitted.noises["published"],
-    )
+SCALES = {
+    "published": ("ImageNet", 1000),
+    "cifar100": ("CIFAR-100", 100),
+    "cifar10": ("CIFAR-10", 10),
+}
+
+
+def scales() -> list[StoredScale]:
+    """How effects become the accuracy of a task: each of its recipes counts once. The deviation
+    between recipes is ImageNet's, of which there are most."""
+    found: list[StoredScale] = []
+    for name, (task, classes) in SCALES.items():
+        table = read_accuracy_table(FOLDER / f"{name}.csv")
+        sums = sums_of(row.architecture() for row in table.rows)
+        _, odds, recipes = table_columns(table)
+        fitted = fit({name: squares(shared(sums, 0.0), odds, recipes)})
+        kinds, names, slope = sorted(set(recipes)), np.array(recipes), fitted.slopes[name]
+        levels = np.array([odds[names == kind].mean() for kind in kinds])
+        centers = np.array([shared(sums, 1.0)[names == kind].mean(axis=0) for kind in kinds])
+        lasting = centers * [not name.endswith("_brief") for name in SHARED]
+        away = np.std(levels - slope * lasting @ fitted.effects, ddof=1)
+        found.append(
+            StoredScale(
+                task=task,
+                classes=classes,
+                center=centers.mean(axis=0).tolist(),
+                level=float(levels.mean()),
+                spread=float(found[0].spread if found else away),
+                slope=slope,
+                noise=fitted.noises[name],
+            )
+        )
+    return found
 
 
 def main() -> None:
@@ -146,13 +163,12 @@ def main() -> None:
         rows = cell_rows(asked.nasbench201)
         tables["nasbench201"] = benchmark(rows, asked.nasbench201, CELLS, any_cell)
     for path in sorted(FOLDER.glob("*.csv")):
-        sums, odds, recipes = table_columns(read_accuracy_table(path))
-        summed = squares(shared(sums), odds, recipes)
+        summed = squares(*table_columns(read_accuracy_table(path)))
         tables[path.stem] = stored_table(summed, checksum(path), path.name)
     prior = StoredPrior(
         format=FORMAT,
         features=feature_names(),
-        imagenet=imagenet_scale(),
+        scales=scales(),
         tables=dict(sorted(tables.items())),
     )
     write_whole(asked.output, dumped(prior))

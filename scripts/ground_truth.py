@@ -160,7 +160,7 @@ def trained(network: Planned, recipe: Recipe) -> Run:
         params=found.params,
         peak_bytes=found.peak_bytes,
         depth=depth(network.arch),
-        resolution=network.arch.resolution,
+        resolution=int(network.arch.resolution),
         seconds=round(time.monotonic() - began, 1),
         hash=network.arch.hash,
         machine=f"{_processor()}, 1 thread, torch {torch.__version__}",

@@ -11,6 +11,7 @@ import numpy as np
 
 from nas import Architecture, SearchSpace, cost
 from nas.blocks import kind
+from nas.resolution import mean_side
 
 NETWORKS = 200
 REPEATED = 5  # every fifth network has three seeds
@@ -113,4 +114,4 @@ def features(arch: Architecture) -> tuple[float, ...]:
     found = cost(arch)
     shapes = [graph.output_shape[0] for path, graph in arch.row_graphs() if path[:6] == "stages"]
     width = log(sum(shapes) / len(shapes))
-    return log(found.macs / 1e6), log(found.params), depth(arch), width, arch.resolution
+    return log(found.macs / 1e6), log(found.params), depth(arch), width, mean_side(arch.resolution)

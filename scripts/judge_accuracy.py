@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 from fit_accuracy import accel_rows, cell_rows
-from ground_truth_table import TABLE, load, networks
 from rank_statistics import Vector, partial_spearman, spearman
 
 from nas import AccuracyModel, Architecture, cost
@@ -34,19 +33,25 @@ from nas.support.files import write_whole
 OUTPUT = Path(__file__).parent / "results" / "accuracy.csv"
 REPEATS = 10
 FEW = (15, 20, 30, 50, 100)
-FEWEST = 20  # networks of a recipe that ranks are taken over
+FEWEST = 15  # networks of a recipe that ranks are taken over
+TOGETHER = (("cifar10", "cifar100"),)  # tables of the same networks
 BANDS = 3
 FOLDS = 10
 MOST = 400  # networks that a few-shot model is judged on
 
 
 class Table(NamedTuple):
-    """A table to judge on; `exclude` is its name in the prior."""
+    """A table to judge on; `own` is its name in the prior."""
 
     name: str
-    exclude: str
+    own: str
     archs: list[Architecture]
     accuracy: Vector
+
+    def without(self) -> AccuracyModel:
+        """The prior without this table, and without others of the same networks."""
+        same = next((names for names in TOGETHER if self.own in names), (self.own,))
+        return AccuracyModel.load(same)
 
     def counts(self) -> dict[str, Vector]:
         """What the predictor must not rank below."""
@@ -74,9 +79,6 @@ def tables(accel: Path, cells: Path) -> Iterator[Table]:
                 archs = [row.architecture() for row in rows]
                 accuracy = np.array([row.accuracy for row in rows])
                 yield Table(f"{table.name} {recipe}", table.name, archs, accuracy)
-    longer = networks(load(TABLE.with_stem(f"{TABLE.stem}_x4")))
-    archs = [n.first.arch for n in longer]
-    yield Table("small, 4 passes", "small", archs, np.array([100 * n.accuracy for n in longer]))
 
 
 Row = tuple[str, str, str, str, float]
@@ -90,7 +92,7 @@ def predicted(model: AccuracyModel, archs: list[Architecture]) -> Vector:
 def left_out(table: Table, say: Say) -> None:
     """Ranks without the table, over all and in bands of cost, and those of simple counts."""
     counts = table.counts()
-    scores = {"predictor": predicted(AccuracyModel.load([table.exclude]), table.archs), **counts}
+    scores = {"predictor": predicted(table.without(), table.archs), **counts}
     best = table.accuracy >= np.quantile(table.accuracy, 0.8)
     edges = np.quantile(counts["macs"], np.linspace(0, 1, BANDS + 1))
     for name, score in scores.items():
@@ -107,7 +109,7 @@ def left_out(table: Table, say: Say) -> None:
 
 def few(table: Table, say: Say) -> None:
     """Adapted to a few networks of the table: ranks of the others and what intervals hold."""
-    model = AccuracyModel.load([table.exclude])
+    model = table.without()
     for n in FEW:
         if n > 0.7 * len(table.archs):
             continue
@@ -130,7 +132,7 @@ def known(table: Table, say: Say) -> None:
     if table.name not in residuals:
         return
     sums, odds = sums_of(table.archs), log_odds(table.accuracy / 100)
-    features, places = shared(sums), local(sums)
+    features, places = shared(sums, 0.0), local(sums)
     folds = np.random.default_rng(0).permutation(len(odds)) % FOLDS
     found = np.zeros(len(odds))
     for fold in range(FOLDS):

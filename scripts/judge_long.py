@@ -1,9 +1,10 @@
-"""Judges the shipped prior on the longer truth, unseen: `scripts/results/long.csv`.
+"""Judges the prior without our own trainings on the longer truth: `scripts/results/long.csv`.
 
     python scripts/judge_long.py
 
-twice: what twice the passes change. prior: ranks over all and within bands of multiply-adds, beside
-those of simple counts. means: accuracy in percent of each source by band.
+twice: what twice the passes change. prior: ranks over all and within bands of multiply-adds, where
+it is told the steps of the trainings, where it is not, where it is told that they go to the end,
+and those of simple counts. means: accuracy in percent of each source by band.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from nas import AccuracyModel
 from nas.support.files import write_whole
 
 OUTPUT = Path(__file__).parent / "results" / "long.csv"
+PRIOR = AccuracyModel.load(["small"])
+STEPS = PLANS["long"].recipe.steps(10_000)
 Row = tuple[str, str, str, float]
 
 
@@ -33,14 +36,15 @@ def twice(path: Path) -> list[Row]:
     first = np.array([100 * before[run.hash].accuracy for run in longer])
     second = np.array([100 * run.accuracy for run in longer])
     i, j = np.triu_indices(len(first), 1)
-    score = predicted(AccuracyModel.load(), [run.arch for run in longer])
+    archs = [run.arch for run in longer]
+    told = [predicted(PRIOR.trained_for(steps), archs) for steps in (STEPS, 2 * STEPS)]
     kendall = np.mean(np.sign(first[i] - first[j]) * np.sign(second[i] - second[j]))
     figures = {
         "networks": len(longer),
         "spearman": spearman(first, second),
         "kendall": float(kendall),
-        "predictor before": spearman(score, first),
-        "predictor after": spearman(score, second),
+        "predictor before": spearman(told[0], first),
+        "predictor after": spearman(told[1], second),
         "mean gain": float(np.mean(second - first)),
         "least gain": float(np.min(second - first)),
         "most gain": float(np.max(second - first)),
@@ -54,7 +58,12 @@ def main() -> None:
     truth = networks(load(path))
     accuracy = np.array([100 * n.accuracy for n in truth])
     table = Table("long", "", [n.first.arch for n in truth], accuracy)
-    scores = {"predictor": predicted(AccuracyModel.load(), table.archs), **table.counts()}
+    scores = {
+        "predictor, told the steps": predicted(PRIOR.trained_for(STEPS), table.archs),
+        "predictor": predicted(PRIOR, table.archs),
+        "predictor, to the end": predicted(PRIOR.trained_for(None), table.archs),
+        **table.counts(),
+    }
     mmacs = np.array([n.first.macs / 1e6 for n in truth])
     bands = np.abs(np.log(mmacs[:, None] / np.array(BANDS))).argmin(axis=1)
     sources = np.array([n.first.group.split()[0] for n in truth])

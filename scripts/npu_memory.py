@@ -5,12 +5,14 @@ networks that neither was fitted to.
 
 The numbers of `npu_memory` were read off 404 networks of the space `tiny` (seeds below 400) on
 ethos-u55-128; the whole networks of the targets' tables have seeds below 2000. Here are seeds from
-10,000 on, on two NPUs, and published networks of other families.
+10,000 on, on four NPUs, some with inputs that are not square, and published networks of other
+families.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +25,10 @@ from nas.latency.runtimes.vela import estimate, title
 from nas.space import SearchSpace
 from nas.support.files import write_whole
 
-NPUS = ("ethos-u55-128", "ethos-u65-256")
+NPUS = ("ethos-u55-128", "ethos-u65-256", "ethos-u85-128", "ethos-u85-512")
 COUNT, FIRST_SEED = 150, 10_000
+SHAPES = {"48x128": 3, "49x10": 1}  # and channels: of a camera, of spectrograms
+SHAPED = 40  # networks of each shape
 OTHERS = {
     "mlperf_tiny_resnet8": 32,
     "mlperf_tiny_vww": 96,
@@ -65,12 +69,20 @@ def main() -> None:
     output = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     space = SearchSpace.load("tiny")
     sampled = [space.sample(FIRST_SEED + i) for i in range(COUNT)]
+    shaped = {
+        f"of `tiny` at {size}": [
+            replace(space.sample(FIRST_SEED + COUNT + i), resolution=size, channels=channels)
+            for i in range(SHAPED)
+        ]
+        for size, channels in SHAPES.items()
+    }
     others = [reference(name, resolution=px) for name, px in OTHERS.items()]
     lines = [f"{title()}, random weights", "", f"| {' | '.join(COLUMNS)} |"]
     lines.append("|---|---|" + "---:|" * (len(COLUMNS) - 2))
     for npu in NPUS:
-        lines += [line(npu, "of `tiny`", sampled), line(npu, "published", others)]
-        print("\n".join(lines[-2:]), flush=True)
+        for label, some in {"of `tiny`": sampled, **shaped, "published": others}.items():
+            lines.append(line(npu, label, some))
+            print(lines[-1], flush=True)
     if output:
         write_whole(output, "\n".join(lines) + "\n")
 

@@ -68,10 +68,10 @@ BAD: dict[str, tuple[object, list[str]]] = {
     "unknown key": (changed("resolutoin", 3), ["'resolutoin'", "did you mean 'resolution'"]),
     "format": (changed("format", 99), ["format 99", "reads 1"]),
     "name": (changed("name", None), ["'name'", "text", "None"]),
-    "resolution type": (changed("resolution", "32"), ["'resolution'", "whole number", "'32'"]),
-    "resolution float": (changed("resolution", 32.0), ["'resolution'", "whole number", "32.0"]),
-    "resolution bool": (changed("resolution", True), ["'resolution'", "whole number", "True"]),
-    "resolution zero": (changed("resolution", 0), ["'resolution'", "1 to 65536"]),
+    "resolution type": (changed("resolution", "32px"), ["resolution", "whole number", "'32px'"]),
+    "resolution float": (changed("resolution", 32.0), ["resolution", "whole number", "32.0"]),
+    "resolution bool": (changed("resolution", True), ["resolution", "whole number", "True"]),
+    "resolution zero": (changed("resolution", 0), ["resolution", "1 to 4096"]),
     "channels": (changed("channels", -3), ["'channels'", "1 to 65536", "-3"]),
     "stem": (changed("stem", {}), ["'stem'", "list of rows"]),
     "stages": (changed("stages", 5), ["'stages'", "list of lists"]),
@@ -276,7 +276,7 @@ GAP: dict[str, Any] = {"kind": "gap"}
     [
         ({"stages": [[]] * 300}, "stages: 300 is more than the 256"),
         ({"stages": [[GAP] * 20_000]}, "rows: 20001 is more than the 2000"),
-        ({"resolution": 4097}, "resolution: 4097 is more than the 4096"),
+        ({"resolution": 4097}, "HEIGHTxWIDTH, of 1 to 4096, not 4097"),
         (
             {"stem": [{"kind": "conv", "out": 65_536 * 2}]},
             "channels of stem.0: 131072 is more than the 65536",

@@ -88,10 +88,11 @@ def test_a_runtimes_script(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip(package)
-    from nas.training.export_others import SUFFIXES, export_other
+    from nas.formats.endings import OTHER_ENDINGS
+    from nas.training.export_others import export_other
 
     module = randomise(build(ARCH, seed=0))
-    export_other(form, ARCH, module, tmp_path / f"net{SUFFIXES[form]}")
+    export_other(form, ARCH, module, tmp_path / f"net{OTHER_ENDINGS[form]}")
     monkeypatch.chdir(tmp_path)
     exec(script(heading), {})
     with torch.no_grad():

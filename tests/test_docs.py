@@ -49,11 +49,12 @@ def test_commands_that_are_shown_exist_with_their_options(document: Path) -> Non
         assert set(options) <= known, f"nas {name or inline} has no {set(options) - known}"
 
 
-def test_the_space_of_the_document_is_one_and_every_shipped_space_is_listed() -> None:
+def test_the_spaces_of_the_document_are_some_and_every_shipped_space_is_listed() -> None:
     text = (DOCS / "spaces.md").read_text()
-    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    space = SearchSpace.from_dict(yaml.safe_load(example))
-    assert space.sample(0).classes == 10
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    square, keywords = (SearchSpace.from_dict(yaml.safe_load(example)) for example in examples)
+    assert square.sample(0).classes == 10
+    assert keywords.sample(0).input_shape == (1, 49, 10)
     assert set(space_names()) <= set(re.findall(r"`([\w:]+)`", text))
 
 

@@ -19,7 +19,7 @@ ROOT = Path(nas.__file__).parent
 ORDER = [
     {"_version", "support", "defaults", "measures", "budget", "approvals", "plugins"},
     {"charts"},
-    {"graph", "graph_costs", "graph_json"},
+    {"graph", "graph_costs", "graph_json", "resolution"},
     {"blocks"},
     {"architecture"},
     {"branches", "references", "costs", "torch_module", "imported"},

@@ -73,6 +73,8 @@ class Adaptation:
         scored = sorted(((self._likelihood(p, rows, parts), p) for p in GRID), reverse=True)
         top = scored[0][0]
         kept = scored[:KEPT] if len(odds) <= MANY else scored[:2]
+        # The logarithm of how likely all this makes the accuracies, but for a constant.
+        self.evidence = top + float(np.log(np.exp([score - top for score, _ in scored]).sum()))
         weights = np.array([np.exp(score - top) for score, _ in kept])
         self._weights = weights / weights.sum()
         parts = self._parts(before, local, before, local)

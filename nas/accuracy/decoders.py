@@ -13,6 +13,7 @@ from nas.references.nasbench201 import nasbench201
 from nas.references.resnet import resnet as resnet_layout
 from nas.references.scaled import scaled
 from nas.references.table import classifier
+from nas.resolution import Resolution
 from nas.support.errors import NasError, one_of, shown
 
 JSON = "json"
@@ -23,7 +24,7 @@ ACCEL_WIDTHS, ACCEL_STRIDES = (16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 2, 1, 2
 ACCEL_LIMITS = {"expansion": 16, "kernel": 15, "layers": 32, "se": 1}
 
 
-def _reference(name: str, resolution: int | None = None) -> Architecture:
+def _reference(name: str, resolution: Resolution | None = None) -> Architecture:
     """A published network for ImageNet."""
     return reference(name, resolution=resolution)
 

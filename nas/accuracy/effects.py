@@ -6,11 +6,14 @@ pixel a side. `local` places networks so that those alike are near: the same qua
 scaled by what a change of one is expected to move.
 
 ImageNet's thousand classes need capacity, and wide late layers, where ten classes do not: effects
-named `_classes` are multiplied by how many there are, 0 for ten and 1 for a thousand.
+named `_classes` are multiplied by how many there are, 0 for ten and 1 for a thousand. What is deep,
+narrow and without shortcuts learns slowly: effects named `_brief` are multiplied by how short the
+training is, see `brevity`.
 """
 
 from __future__ import annotations
 
+from math import log10
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +22,11 @@ from nas.accuracy.features import FACTS, SIZE, SPLIT, STAGED, STAGES, WHOLE, Mat
 from nas.accuracy.paths import Paths
 
 NARROW, SPARSE = 32.0, 8.0  # channels of a stage below which more of them count little
+WEAK = 128.0  # power, likewise
 SHALLOW = 4.0  # rows, likewise
+STRAIGHT = 8.0  # convolutions that nothing bypasses, up to which they do no harm
+BRIEF, LONG = 1e3, 10**4.5  # steps of a training: up to, and from which on, more change nothing
+GREY = 0.7  # brevity where the steps are not known: grey images are small data's, briefly trained
 
 
 class Effect(NamedTuple):
@@ -30,7 +37,8 @@ class Effect(NamedTuple):
 
 
 SHARED: dict[str, Effect] = {
-    # log2 of the channels that all convolutions of a stage have together, stage 0 the last
+    # log2 of the channels that all convolutions of a stage have together, stage 0 the last; for few
+    # classes the geometric mean of these and of their power
     "channels_0": Effect(0.014, 0.006),
     "channels_1": Effect(0.020, 0.006),
     "channels_2": Effect(0.026, 0.006),
@@ -45,6 +53,9 @@ SHARED: dict[str, Effect] = {
     "depth": Effect(0.012, 0.006),  # log2 of a stage's rows, summed over stages
     "parameters": Effect(0.008, 0.009),  # log2, the classifier's left out
     "parameters_classes": Effect(0.06, 0.012),
+    "compute": Effect(0.02, 0.02),  # log2 multiply-adds
+    "compute_classes": Effect(-0.02, 0.02),
+    "last_map": Effect(0.03, 0.02),  # log2 pixels a side of the last map, for few classes
     "resolution": Effect(0.08, 0.03),  # log2 pixels
     "resolution_classes": Effect(0.24, 0.06),
     "kernel": Effect(0.11, 0.03),  # log2 pixels a side, the mean over stages
@@ -60,6 +71,10 @@ SHARED: dict[str, Effect] = {
     "pooled": Effect(-0.1, 0.05),
     "head": Effect(0.01, 0.006),  # log2 inputs of the classifier
     "dead": Effect(-3.0, 0.6),  # whether nothing reaches the output
+    "depth_brief": Effect(-0.15, 0.05),
+    "straight_brief": Effect(-0.15, 0.05),  # log2 of the convolutions on the shortest path
+    "parameters_brief": Effect(-0.04, 0.03),
+    "narrowest_brief": Effect(0.05, 0.03),
 }
 _PATHS = {
     "number": 0.05, "spatial": 0.14, "convolutions": 0.14, "longest": 0.1, "deepest": 0.05,
@@ -85,10 +100,29 @@ KIND = np.array([name not in PIXELS for name in LOCAL])
 MANY = 8.0  # ratio of a stage from which on more of it counts little
 
 
-def shared(sums: Matrix) -> Matrix:
-    """The SHARED features of networks, a row each, from their `network_sums`."""
+def brevity(steps: int | None) -> float:
+    """How short a training of so many steps is, 0 to 1; None is one to the end."""
+    if steps is None:
+        return 0.0
+    return min(max((log10(LONG) - log10(max(steps, 1))) / log10(LONG / BRIEF), 0.0), 1.0)
+
+
+def assumed_brevity(sums: Matrix) -> Vector:
+    """The brevity of trainings of which nothing is known."""
+    return np.where(_View(sums).fact("colours") == 1, GREY, 0.0)
+
+
+def shared(sums: Matrix, brief: Vector | float | None = None) -> Matrix:
+    """The SHARED features of networks, a row each, from their `network_sums` and the brevity of
+    their trainings, where it is known."""
     table, classes = _View(sums), class_weight(sums)
-    channels = np.log2(1 + table.staged("out") / NARROW)
+    brief = assumed_brevity(sums) if brief is None else brief
+    count, power = (
+        np.log2(1 + table.staged("out") / NARROW),
+        np.log2(1 + table.staged("power") / WEAK),
+    )
+    channels = count + (1 - classes)[:, None] / 2 * (power - count)
+    compute = np.log2(1 + table.whole("macs"))
     capacity, pixels = np.log2(1 + table.whole("params")), np.log2(table.fact("resolution"))
     layers = table.staged("layers")
     there = layers > 0
@@ -98,26 +132,36 @@ def shared(sums: Matrix) -> Matrix:
         for name in ("kernels", "widths")
     )
     rows = np.maximum(table.whole("rows"), 1)
+    depth = np.log2(1 + table.staged("rows") / SHALLOW).sum(axis=1)
+    narrowest = table.whole("narrowest") / rows
+    straight = np.log2(np.maximum((1 + table.whole("path_shortest")) / STRAIGHT, 1))
     columns = [
         *channels.T,
-        *(channels * classes[:, None]).T,
+        *(count * classes[:, None]).T,
         np.log2(1 + table.staged("spatial") / SPARSE).sum(axis=1),
-        np.log2(1 + table.staged("rows") / SHALLOW).sum(axis=1),
+        depth,
         capacity,
         capacity * classes,
+        compute,
+        compute * classes,
+        np.log2(np.maximum(table.fact("last"), 1)) * (1 - classes),
         pixels,
         pixels * classes,
         kernels,
         table.whole("gated") / rows,
         table.whole("smooth") / np.maximum(table.whole("channels"), 1),
         widths,
-        table.whole("narrowest") / rows,
+        narrowest,
         -np.log2(np.maximum(table.whole("throat"), 1e-6) / rows),
         np.log2(1 + table.whole("reach") * table.fact("resolution")),
         table.whole("path_unpooled") / rows,
         table.whole("path_pooled") / rows,
         np.log2(1 + table.fact("head")),
         (table.whole("dead") > 0).astype(float),
+        depth * brief,
+        straight * brief,
+        capacity * brief,
+        narrowest * brief,
     ]
     return np.array(columns).T
 
@@ -150,10 +194,14 @@ def local(sums: Matrix) -> Matrix:
     return scaled
 
 
+def class_counts(sums: Matrix) -> Vector:
+    """How many classes networks tell apart."""
+    return _View(sums).fact("classes")
+
+
 def class_weight(sums: Matrix) -> Vector:
     """The classes' logarithm, scaled: 0 for ten and fewer, 1 for a thousand and more."""
-    classes = _View(sums).fact("classes")
-    weight: Vector = np.clip((np.log10(np.maximum(classes, 1)) - 1) / 2, 0.0, 1.0)
+    weight: Vector = np.clip((np.log10(np.maximum(class_counts(sums), 1)) - 1) / 2, 0.0, 1.0)
     return weight
 
 

@@ -28,9 +28,15 @@ WHOLE_NETWORK = "network"
 _BY_SUM = {
     "parameters": "params",
     "parameters_classes": "params",
+    "parameters_brief": "params",
+    "compute": "macs",
+    "compute_classes": "macs",
     "attention": "gated",
     "smooth": "smooth",
     "narrowest": "narrowest",
+    "narrowest_brief": "narrowest",
+    "straight_brief": "path_shortest",
+    "depth_brief": "rows",
     "reach": "reach",
     "path": "path_unpooled",
     "pooled": "path_pooled",
@@ -44,13 +50,16 @@ class Contribution(NamedTuple):
     log_odds: float
 
 
-def contributions(arch: Architecture, effects: Vector) -> list[Contribution]:
-    """The parts of a network in order, then the whole; they add up to the effects' sum."""
+def contributions(
+    arch: Architecture, effects: Vector, brief: float | None = None
+) -> list[Contribution]:
+    """The parts of a network in order, then the whole; they add up to the effects' sum. `brief`
+    is the brevity of its training."""
     parts: dict[str, Vector] = {}
     rows = [(path.rsplit(".", 1)[0], row) for path, row in arch.named_rows()]
     for (part, row), (shape, last) in zip(rows, summed_rows(arch), strict=True):
         parts[part] = parts.get(part, 0) + row_sums(row, shape, last)
-    values = shared(network_sums(arch)[None])[0] * effects
+    values = shared(network_sums(arch)[None], brief)[0] * effects
     given = _given(np.array(list(parts.values())), dict(zip(SHARED, values, strict=True)), effects)
     of_parts = [Contribution(part, float(g)) for part, g in zip(parts, given, strict=True)]
     return [*of_parts, Contribution(WHOLE_NETWORK, float(values.sum() - given.sum()))]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
 
-from nas.accuracy.adaptation import NINE_TENTHS, Adaptation
-from nas.accuracy.effects import local, shared
+from nas.accuracy.adaptation import NINE_TENTHS, Adaptation, Index
+from nas.accuracy.effects import (
+    SHARED,
+    assumed_brevity,
+    brevity,
+    class_counts,
+    local,
+    shared,
+)
 from nas.accuracy.explain import Contribution, contributions
 from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import read_prior, sums_of
@@ -23,6 +30,8 @@ from nas.support.html import Html, tag
 from nas.support.text import between, significant
 
 FEWEST = 3  # networks to adapt to
+BRIEFLY = np.array([name.endswith("_brief") for name in SHARED])
+BREVITIES = (0.0, 0.35, 0.7, 1.0)  # of trainings of which nothing is known
 
 
 class Prediction(NamedTuple):
@@ -40,8 +49,10 @@ class Prediction(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """What makes an ImageNet top-1 of effects: see `StoredPrior`."""
+    """What makes a task's accuracy of effects: see `StoredScale`."""
 
+    task: str
+    classes: int
     center: Vector
     level: float
     spread: float
@@ -53,17 +64,20 @@ class Scale(NamedTuple):
 class AccuracyModel:
     """A prior learned from tables of trained networks, and what a table of one's own adds.
 
-    Without a table of its own (`adapt`) the task is not known. A prediction is then what an
-    ImageNet top-1 in percent would be by a recipe like the published ones, whatever the network's
-    classes: their order and differences mean something, the value only for ImageNet. After `adapt`
-    predictions are in the task's own accuracy, in percent, or as shares where shares were given.
+    Without a table of its own (`adapt`) the task is not known. A prediction is then what a top-1 in
+    percent would be on the benchmark with about as many classes (`benchmark`: ImageNet, CIFAR-100
+    or CIFAR-10) by a recipe like the published ones. Order and differences mean something, the
+    value only for that benchmark. After `adapt` predictions are in the task's own accuracy, in
+    percent, or as shares where shares were given.
     """
 
     fitted: Fitted
     processes: tuple[Process, ...]
-    scale: Scale
+    scales: tuple[Scale, ...]
+    brief: float | None = None
     adaptation: Adaptation | None = None
     unit: float = 100.0
+    found_brief: float | None = None
 
     @classmethod
     def load(cls, exclude: Collection[str] = ()) -> AccuracyModel:
@@ -94,8 +108,9 @@ class AccuracyModel:
         """This model with trained networks of one task and recipe: 15 to 100 do, more help.
 
         Accuracies are in percent, or shares where none is above 1. An adapted model starts anew
-        from the prior with the networks given. Errors: `NasError` for fewer than three networks or
-        for an accuracy outside 0 to 100.
+        from the prior with the networks given. How short their trainings were is, where it is not
+        known (`trained_for`), what makes their accuracies most likely. Errors: `NasError` for fewer
+        than three networks or for an accuracy outside 0 to 100.
         """
         pairs = list(measured)
         if len(pairs) < FEWEST:
@@ -108,16 +123,39 @@ class AccuracyModel:
         unit = 1.0 if values.max() <= 1 else 100.0
         sums = sums_of(arch for arch, _ in pairs)
         positions = local(sums)
-        before = self._prior(shared(sums), positions)
-        adaptation = Adaptation(before, positions, log_odds(values / unit))
-        return AccuracyModel(self.fitted, self.processes, self.scale, adaptation, unit)
+        odds = log_odds(values / unit)
+        found = {
+            brief: Adaptation(self._prior(shared(sums, brief), positions), positions, odds)
+            for brief in (BREVITIES if self.brief is None else (self.brief,))
+        }
+        brief = max(found, key=lambda brief: found[brief].evidence)
+        return replace(self, adaptation=found[brief], unit=unit, found_brief=brief)
+
+    def trained_for(self, steps: int | None) -> AccuracyModel:
+        """This model for trainings of so many steps of the optimiser, None for any to the end.
+
+        Deep networks and narrow ones need more steps, so that the best network depends on them.
+        Before this is called, grey images are taken for those of short trainings, others not. An
+        adapted model becomes one that is not. Errors: `NasError` for steps below 1.
+        """
+        if steps is not None and steps < 1:
+            raise NasError(f"steps must be 1 or more, not {steps}")
+        return AccuracyModel(self.fitted, self.processes, self.scales, brevity(steps))
+
+    def benchmark(self, classes: int) -> str:
+        """The benchmark whose accuracy is predicted for networks of so many classes."""
+        return self.scales[int(nearest(np.array([float(classes)]), self.scales)[0])].task
 
     def explain(self, arch: Architecture) -> list[Contribution]:
         """What each part gives to the prior's log odds; with the whole's they add up to it."""
-        *parts, whole = contributions(arch, self.fitted.effects)
+        *parts, whole = contributions(arch, self.fitted.effects, self._brevity)
         sums = sums_of([arch])
         extra = sum(float(each.mean(local(sums))[0]) for each in self.processes)
         return [*parts, whole._replace(log_odds=whole.log_odds + extra)]
+
+    @property
+    def _brevity(self) -> float | None:
+        return self.found_brief if self.adaptation else self.brief
 
     def _prior(self, features: Matrix, positions: Matrix) -> Vector:
         """What the tables say, in log odds but for a task's level and slope."""
@@ -128,15 +166,20 @@ class AccuracyModel:
 
     def _odds(self, sums: Matrix) -> tuple[Vector, Vector]:
         """Mean and deviation of the log odds."""
-        features, positions = shared(sums), local(sums)
+        features, positions = shared(sums, self._brevity), local(sums)
         before = self._prior(features, positions)
         if self.adaptation:
             return self.adaptation.predict(before, positions)
-        scale = self.scale
-        away = features - scale.center
-        doubt = ((away @ self.fitted.covariance) * away).sum(axis=1)
-        variance = scale.slope**2 * doubt + scale.spread**2 + scale.noise
-        odds = scale.level + scale.slope * (before - scale.center @ self.fitted.effects)
+        brief = assumed_brevity(sums) if self.brief is None else np.full(len(sums), self.brief)
+        odds, variance = np.zeros(len(sums)), np.zeros(len(sums))
+        which = nearest(class_counts(sums), self.scales)
+        for i, scale in enumerate(self.scales):
+            mine = which == i
+            center = scale.center * np.where(BRIEFLY, brief[mine, None], 1.0)
+            away = features[mine] - center
+            doubt = ((away @ self.fitted.covariance) * away).sum(axis=1)
+            variance[mine] = scale.slope**2 * doubt + scale.spread**2 + scale.noise
+            odds[mine] = scale.level + scale.slope * (before[mine] - center @ self.fitted.effects)
         return odds, np.sqrt(variance)
 
 
@@ -151,6 +194,14 @@ def _loaded(without: frozenset[str]) -> AccuracyModel:
         for name, sums in residuals.items()
         if name in kept
     )
-    known = stored.imagenet
-    scale = Scale(np.array(known.center), known.level, known.spread, known.slope, known.noise)
-    return AccuracyModel(fitted, processes, scale)
+    scales = tuple(
+        Scale(**{**scale.model_dump(), "center": np.array(scale.center)}) for scale in stored.scales
+    )
+    return AccuracyModel(fitted, processes, scales)
+
+
+def nearest(classes: Vector, scales: Sequence[Scale]) -> Index:
+    """The index of the scale whose number of classes is nearest, for each of `classes`."""
+    apart = np.log(np.maximum(classes, 1))[:, None] - np.log([scale.classes for scale in scales])
+    closest: Index = np.abs(apart).argmin(axis=1)
+    return closest

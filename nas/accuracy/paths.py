@@ -51,9 +51,8 @@ def zeros(graph: Graph) -> list[bool]:
     return zero
 
 
-def live(graph: Graph) -> list[bool]:
-    """Whether each node is neither zero nor without influence on the output."""
-    zero = zeros(graph)
+def live(graph: Graph, zero: list[bool]) -> list[bool]:
+    """Whether each node is neither zero (`zeros`) nor without influence on the output."""
     needed = [i == graph.output for i in range(len(graph.nodes))]
     for i in range(len(graph.nodes) - 1, -1, -1):
         if needed[i] and not zero[i]:
@@ -72,22 +71,23 @@ def pools(node: Node) -> bool:
     return node.op in ("avgpool", "maxpool") and node.stride == 1
 
 
-def paths(graph: Graph) -> Paths:
-    """The paths of a row. A gate is no path: what it multiplies is."""
-    zero, counts = zeros(graph), [{(0.0, 0.0, False): 1.0}]
+def paths(graph: Graph, zero: list[bool], alive: list[bool]) -> Paths:
+    """The paths of a row, of which `zeros` and `live` nodes are known. A gate is no path: what it
+    multiplies is."""
+    counts = [{(0.0, 0.0, False): 1.0}]
     for i, node in enumerate(graph.nodes[1:], start=1):
         inputs = [j for j in node.inputs if not zero[j]]
         if node.op == "multiply":
             inputs = [j for j in inputs if graph.nodes[j].shape == node.shape][:1] or inputs
+        counted = node.op == "conv" and node.shape[1] * node.shape[2] > 1
+        share, blurs = spatial_share(node) if counted else 0.0, pools(node)
         merged: dict[Kind, float] = {}
         for j in inputs if not zero[i] else ():
             for (spatial, plain, pooled), number in counts[j].items():
-                if node.op == "conv" and node.shape[1] * node.shape[2] > 1:
-                    share = spatial_share(node)
+                if counted:
                     spatial = min(spatial + share, DEEPEST)
                     plain = min(plain + (share == 0), DEEPEST)
-                pooled = pooled or pools(node)
-                key = spatial, plain, pooled
+                key = spatial, plain, pooled or blurs
                 merged[key] = merged.get(key, 0.0) + number
         counts.append(merged)
     kinds = counts[graph.output]
@@ -95,7 +95,7 @@ def paths(graph: Graph) -> Paths:
     if not total:
         return Paths()
     shares = [(*key, number / total) for key, number in kinds.items()]
-    alive = [node for node, lives in zip(graph.nodes, live(graph), strict=True) if lives]
+    nodes = [node for node, lives in zip(graph.nodes, alive, strict=True) if lives]
     return Paths(
         number=log2(total),
         spatial=sum(n * s for s, _, _, n in shares),
@@ -110,6 +110,6 @@ def paths(graph: Graph) -> Paths:
         unpooled=max((s + p / 2 for s, p, pool, _ in shares if not pool), default=0.0),
         identity=float(any(s + p == 0 and not pool for s, p, pool, _ in shares)),
         blurred=float(all(pool for _, _, pool, _ in shares)),
-        pools=float(sum(pools(node) for node in alive)),
-        pointwise=float(sum(node.op == "conv" and not spatial_share(node) for node in alive)),
+        pools=float(sum(pools(node) for node in nodes)),
+        pointwise=float(sum(node.op == "conv" and not spatial_share(node) for node in nodes)),
     )

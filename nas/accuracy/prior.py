@@ -17,7 +17,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from nas.accuracy.effects import LOCAL, SHARED, shared
+from nas.accuracy.effects import LOCAL, SHARED, brevity, shared
 from nas.accuracy.features import Matrix, Vector, network_sums
 from nas.accuracy.regression import Squares, log_odds, squares
 from nas.accuracy.residual import Residual
@@ -56,8 +56,16 @@ class StoredTable(Settings):
 
 
 class StoredScale(Settings):
-    """What makes an ImageNet top-1 of effects, see `StoredPrior`."""
+    """What makes a task's accuracy of effects.
 
+    At `center`, the SHARED features of a network whose training is as brief as can be, the log odds
+    are `level`: means over published recipes, those of the `_brief` features without an effect of
+    their own. `spread` is the deviation between recipes, `slope` and `noise` (variance) are the
+    table's.
+    """
+
+    task: str
+    classes: Annotated[int, Field(ge=2)]
     center: Annotated[Array, Field(min_length=len(SHARED), max_length=len(SHARED))]
     level: Number
     spread: Positive
@@ -68,14 +76,12 @@ class StoredScale(Settings):
 class StoredPrior(Settings):
     """The prior's file.
 
-    features: the names of SHARED and LOCAL that were summed. imagenet: where the task is ImageNet,
-    at `center` (SHARED features) the log odds are `level`, the means over published recipes;
-    `spread` is the deviation between recipes, `slope` and `noise` (variance) are the table's.
+    features: the names of SHARED and LOCAL that were summed.
     """
 
     format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     features: list[str]
-    imagenet: StoredScale
+    scales: Annotated[list[StoredScale], Field(min_length=1)]
     tables: Annotated[dict[str, StoredTable], Field(min_length=1)]
 
 
@@ -95,10 +101,12 @@ def checksum(path: Path) -> str:
 
 
 def table_columns(table: AccuracyTable) -> tuple[Matrix, Vector, list[str]]:
-    """A table's sums, its log odds and its recipes."""
+    """A table's SHARED features, its log odds and its recipes."""
     sums = sums_of(row.architecture() for row in table.rows)
     odds = log_odds(np.array([row.accuracy for row in table.rows]) / 100)
-    return sums, odds, [row.recipe for row in table.rows]
+    recipes = [row.recipe for row in table.rows]
+    brief = [brevity(table.metadata.recipes[name].steps) for name in recipes]
+    return shared(sums, np.array(brief)), odds, recipes
 
 
 @lru_cache(maxsize=4)
@@ -128,8 +136,7 @@ def _current(tables: dict[str, Squares], stored: StoredPrior) -> dict[str, Squar
     for path in sorted(FOLDER.glob("*.csv")):
         known = stored.tables.get(path.stem)
         if known is None or known.checksum != checksum(path):
-            sums, odds, recipes = table_columns(read_accuracy_table(path))
-            current[path.stem] = squares(shared(sums), odds, recipes)
+            current[path.stem] = squares(*table_columns(read_accuracy_table(path)))
     return current
 
 

@@ -31,10 +31,12 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class TableRecipe(Settings):
-    """How networks were trained: who says so, and the deviation in points between seeds."""
+    """How networks were trained: who says so, the deviation in points between seeds, and the steps
+    of the optimiser where they did not suffice to the end."""
 
     source: Text
     noise: Annotated[float, Field(gt=0, le=20, allow_inf_nan=False)]
+    steps: Annotated[int, Field(ge=1)] | None = None
     about: str = ""
 
 

@@ -122,7 +122,7 @@ def model_card(
     return f"""# {arch.name or "Network"} for {target.name}
 
 A convolutional network that classifies images of {data.channels} channel(s) at
-{arch.resolution}x{arch.resolution} pixels into {len(data.classes)} classes: {classes}.
+{"x".join(map(str, arch.input_shape[1:]))} pixels into {len(data.classes)} classes: {classes}.
 
 | | |
 |---|---|

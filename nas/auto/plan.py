@@ -75,8 +75,7 @@ def seconds_of(recipe: Recipe, images: int, seconds_an_image: float, validation:
 def affordable_seconds(images: int, minutes: float) -> float:
     """The seconds of training on an image with which the winner can be trained as it should."""
     suited = Recipe.suited(images)
-    steps = suited.epochs * (images // suited.batch_size)
-    return FINAL * 60 * minutes / (steps * suited.batch_size)
+    return FINAL * 60 * minutes / (suited.steps(images) * suited.batch_size)
 
 
 def planned(

@@ -12,6 +12,7 @@ from PIL import Image
 
 from nas.data import DataSet
 from nas.data.dataset import Images
+from nas.resolution import sides
 from nas.support.errors import NasError, one_line
 from nas.support.files import write_whole
 from nas.training import Trained
@@ -37,9 +38,9 @@ for name in sys.argv[1:]:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("{mode}")
-    for side in ({stored}, {side}):
-        image = ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image, np.float32).reshape({side}, {side}, -1) / 255
+    image = ImageOps.fit(image, ({stored}), Image.Resampling.BILINEAR)  # width, height
+    image = image.resize(({width}, {height}), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image, np.float32).reshape({height}, {width}, -1) / 255
     pixels = (pixels - mean) / deviation
     (logits,) = session.run(None, {{"image": pixels.transpose(2, 0, 1)[None].astype(np.float32)}})
     shares = np.exp(logits[0] - logits[0].max())
@@ -59,10 +60,12 @@ def write_predict(folder: Path, trained: Trained, data: DataSet) -> float:
     if data.values is not None:
         low, high = data.values
         deep = _DEEP.format(low=low, scale=255 / max(high - low, 1e-9))
+    height, width = sides(trained.arch.resolution)
     text = _TEXT.format(
         mode="L" if data.channels == 1 else "RGB",
-        stored=data.resolution,
-        side=trained.arch.resolution,
+        stored="{1}, {0}".format(*sides(data.resolution)),
+        height=height,
+        width=width,
         deep=deep,
     )
     write_whole(folder / SCRIPT, text)

@@ -31,6 +31,7 @@ from nas.budget import parse_budget, parse_budgets
 from nas.data import DataSet
 from nas.data.fit import fit_space
 from nas.latency import Target
+from nas.resolution import mean_side
 from nas.space import SearchSpace
 from nas.study import Record, Study, begin, learning
 from nas.study.candidates import Candidate, Candidates
@@ -123,7 +124,7 @@ class Result:
 
 def default_space(data: DataSet) -> str:
     """The shipped space for a data set's images."""
-    return "mobile" if data.resolution >= LARGE else "small"
+    return "mobile" if mean_side(data.resolution) >= LARGE else "small"
 
 
 def auto(

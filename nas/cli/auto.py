@@ -13,6 +13,7 @@ import typer
 from nas.budget import EXAMPLES
 from nas.cli.data import (
     ClassesOption,
+    ImageSizeOption,
     LeftOutOption,
     SplitOption,
     TestShareOption,
@@ -69,6 +70,7 @@ def auto(
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
     test_share: TestShareOption = TEST_SHARE,
+    image_size: ImageSizeOption = None,
     workers: WorkersOption = 1,
     scheduler: SchedulerOption = None,
     plugin: PluginOption = None,
@@ -95,7 +97,7 @@ def auto(
     minutes = None if time is None else read_minutes(time)
     check_own(output)
     tell_host(Target.load(target))
-    loaded = open_data(data, split, classes, left_out, test_share)
+    loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
     facts = {
         "data": loaded.source, "options": loaded.options, "checksum": loaded.checksum,

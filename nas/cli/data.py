@@ -40,6 +40,15 @@ TestShareOption = Annotated[
         show_default=False,
     ),
 ]
+ImageSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--image-size",
+        help="What image files are fitted to, a number or HEIGHTxWIDTH. Default: a square of the "
+        "median of their shorter sides, at most 256.",
+        show_default=False,
+    ),
+]
 MovedOption = Annotated[
     str | None,
     typer.Option(
@@ -54,15 +63,16 @@ def open_data(
     classes: list[str] | None,
     left_out: float | None,
     test_share: float | None = None,
+    image_size: str | None = None,
 ) -> DataSet | None:
     """The data set that the options name, after what was understood of it is said; None without."""
     from nas.data import DataOptions, data_options, load_data
     from nas.support.errors import NasError
 
-    options = data_options(split, classes, left_out, test_share)
+    options = data_options(split, classes, left_out, test_share, image_size)
     if source is None:
         if options != DataOptions():
-            options_of_data = "--split, --classes, --left-out and --test-share"
+            options_of_data = "--split, --classes, --left-out, --test-share and --image-size"
             raise NasError(f"{options_of_data} say how to read --data: give it too")
         return None
     data = load_data(source, options=options)

@@ -39,7 +39,7 @@ def describe(
 ) -> None:
     """Describe a network: its totals and its layers."""
     from nas import plugins
-    from nas.cli.tables import layers_table, pixels, show
+    from nas.cli.tables import layers_table, show
     from nas.describe import describe as describe_architecture
     from nas.imported import ImportedNetwork
     from nas.latency import Target
@@ -56,7 +56,7 @@ def describe(
         return
     low, high = facts["latency_interval_ms"]
     show(
-        f"{facts['name']}: {pixels(facts['resolution'])}, "
+        f"{facts['name']}: {facts['resolution']} px, "
         f"{significant(facts['macs'] / 1e6, 4)} MMACs, "
         f"{significant(facts['params'] / 1e6, 4)} Mparams "
         f"({significant(facts['weight_bytes'] / 1e6)} MB in {facts['precision']}), "
@@ -178,6 +178,7 @@ def list_spaces(
     from nas import plugins
     from nas.cli.tables import show, table
     from nas.costs import block_cost, cost
+    from nas.resolution import mean_side
     from nas.space import SearchSpace
     from nas.space.extremes import largest, smallest
     from nas.space.files import space_names
@@ -205,7 +206,7 @@ def list_spaces(
                 ),
             }
         )
-        sizes = "–".join(str(f(loaded.settings.resolution)) for f in (min, max))
+        sizes = "–".join(str(f(loaded.settings.resolution, key=mean_side)) for f in (min, max))
         macs = [significant(value / 1e6) for value in (low, middle, high)]
         rows.append((loaded.name, loaded.settings.about, sizes, f"{loaded.size:.1e}", *macs))
     if as_json:

@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.cli.terminal import echo, echo_json
+from nas.formats.endings import ENDINGS, OTHER_ENDINGS, FileFormat
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
     from nas.data import DataSet
     from nas.torch_module import Network
     from nas.training import Trained
-    from nas.training.export import Exported, FileFormat
-
-ENDINGS: dict[FileFormat, str] = {"onnx": ".onnx", "tflite": ".tflite"}
-
-OTHER_FORMATS = ("mnn", "ncnn", "openvino", "torch")  # of single runtimes
+    from nas.training.export import Exported
 
 
 def format_of(
@@ -33,9 +30,10 @@ def format_of(
     by_ending = next((form for form, known in ENDINGS.items() if known == ending), None)
     form = next((form for form in ENDINGS if form == named), by_ending)
     if named is not None and form != named:
-        raise one_of("export format", named, [*ENDINGS, *OTHER_FORMATS])
+        raise one_of("export format", named, [*ENDINGS, *OTHER_ENDINGS])
     if form is None and ending:
-        endings = " or ".join(ENDINGS.values())
+        *all_but, last = [*ENDINGS.values(), *OTHER_ENDINGS.values()]
+        endings = f"{', '.join(all_but)} or {last}"
         raise NasError(f"--output {output}: end it in {endings}, or say which by --format")
     if by_ending not in (None, form):
         raise NasError(f"--output {output} is the name of another format than {form}")
@@ -44,6 +42,15 @@ def format_of(
     if form == "tflite" and dynamic_batch:
         raise NasError("--dynamic-batch is for ONNX: a TFLite file is for one image")
     return form or "onnx"
+
+
+def other_format(named: str | None, output: Path | None) -> str | None:
+    """The format of a single runtime that `--format` names, or else the output's ending; None of
+    another."""
+    if named is not None or output is None:
+        return named if named in OTHER_ENDINGS else None
+    ending = output.suffix.lower()
+    return next((form for form, known in OTHER_ENDINGS.items() if known == ending), None)
 
 
 def print_check(done: Exported) -> None:
@@ -175,25 +182,28 @@ def export_trained_int8(
 def export_in_other_format(
     form: str, study: str, trial: int | None, output: Path | None, storage: str | None
 ) -> None:
-    """Writes a study's network, untrained, or a trained one, in the format of a single runtime."""
+    """Writes a network, untrained, or a trained one, in the format of a single runtime."""
     from nas.formats.verified import initialised
-    from nas.study import Study
+    from nas.networks import made_here
+    from nas.study.networks import find_network, find_study
     from nas.support.errors import NasError
     from nas.support.files import file_name
     from nas.training import Trained
     from nas.training.checkpoint import is_training
-    from nas.training.export_others import SUFFIXES, export_other
+    from nas.training.export_others import export_other
 
     weights = "the weights are untrained: the file is the architecture, ready to be measured"
     if is_training(study):
         trained = Trained.load(Path(study))
         arch, module, weights = trained.arch, trained.module, "its input is normalised images"
-        default = Path(study) / f"model{SUFFIXES[form]}"
+        default = Path(study) / f"model{OTHER_ENDINGS[form]}"
     else:
-        loaded = Study.load(study, storage)
-        arch = loaded.network(loaded.record(trial))
-        module = initialised(arch, loaded.settings.seed)
-        default = Path(f"{file_name(loaded.name)}{SUFFIXES[form]}")
+        name = study if trial is None else f"{study}:{trial}"
+        arch = made_here(find_network(name, None, storage)[0], "nas export")
+        found = find_study(study, storage)
+        module = initialised(arch, found.settings.seed if found else 0)
+        named = found.name if found else arch.name or arch.hash[:12]
+        default = Path(f"{file_name(named)}{OTHER_ENDINGS[form]}")
     if output is None and default.exists():
         raise NasError(f"{default} is there: name the file to write with --output")
     done = export_other(form, arch, module, output or default)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nas.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
-    from nas.training.export import FileFormat
+    from nas.formats.endings import FileFormat
 
 
 def export_network(
@@ -25,7 +25,8 @@ def export_network(
     as_json: bool,
 ) -> None:
     """Writes an untrained network as ONNX or TFLite, and says how far it is from torch."""
-    from nas.cli.export import ENDINGS, export_untrained_int8, export_untrained_tflite
+    from nas.cli.export import export_untrained_int8, export_untrained_tflite
+    from nas.formats.endings import ENDINGS
     from nas.formats.onnx_model import OPSET, check_opset
     from nas.formats.verified import export_onnx, initialised, output_file, unnamed_output
     from nas.networks import made_here

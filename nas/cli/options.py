@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from nas.architecture import Resolution
+    from nas.resolution import Resolution
 
 StorageOption = Annotated[
     str | None,
@@ -96,7 +96,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on st
 
 def as_resolution(resolution: str | None) -> "Resolution | None":
     """What `--resolution` says. Errors: `NasError` with the rule."""
-    from nas.architecture import read_resolution
+    from nas.resolution import read_resolution
 
     return None if resolution is None else read_resolution(resolution)
 

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.budget import EXAMPLES
-from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, open_data
-from nas.cli.options import PluginOption, SchedulerOption, StorageOption, WorkersOption
+from nas.cli.data import ClassesOption, ImageSizeOption, LeftOutOption, SplitOption, open_data
+from nas.cli.options import (
+    PluginOption,
+    ResolutionOption,
+    SchedulerOption,
+    StorageOption,
+    WorkersOption,
+    as_resolution,
+)
 from nas.cli.search import conclude, run_study, worker_options
 from nas.cli.unstructured import prune_unstructured
 from nas.defaults import DEFAULT_SAMPLER, DEFAULT_TARGET
@@ -77,12 +84,11 @@ def prune(
         Path | None, typer.Option(help="How children are fine-tuned: YAML, see docs/training.md.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Makes it reproducible.")] = 0,
-    resolution: Annotated[
-        int | None, typer.Option(help="Input size of a reference network.")
-    ] = None,
+    resolution: ResolutionOption = None,
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
+    image_size: ImageSizeOption = None,
     unstructured: Annotated[
         str | None,
         typer.Option(
@@ -116,7 +122,7 @@ def prune(
     from nas.training.recipe import Recipe
 
     plugins.load_all(plugin)
-    loaded = open_data(data, split, classes, left_out)
+    loaded = open_data(data, split, classes, left_out, image_size=image_size)
     assert loaded is not None
     arch, file = _parent(parent, weights, resolution, storage, loaded)
     if unstructured is not None:
@@ -153,7 +159,7 @@ def prune(
 
 
 def _parent(
-    name: str, weights: Path | None, resolution: int | None, storage: str | None, data: DataSet
+    name: str, weights: Path | None, resolution: str | None, storage: str | None, data: DataSet
 ) -> tuple[Architecture, Path]:
     """The network to prune and the file of its weights. Errors: `NasError`, also where it is not
     trained, or was for other classes than those of the data."""
@@ -166,7 +172,7 @@ def _parent(
     from nas.training.trained import check_classes
 
     if weights is not None:
-        found, _ = find_network(name, resolution, storage)
+        found, _ = find_network(name, as_resolution(resolution), storage)
         network = made_here(found, "nas prune")
         return fit_architecture(network, data).renamed(network.name), weights
     folder = trained_folder(name, storage)

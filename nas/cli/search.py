@@ -13,6 +13,7 @@ from nas.budget import EXAMPLES
 from nas.cli.config import ConfigOption
 from nas.cli.data import (
     ClassesOption,
+    ImageSizeOption,
     LeftOutOption,
     MovedOption,
     SplitOption,
@@ -124,6 +125,7 @@ def search(
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
     test_share: TestShareOption = None,
+    image_size: ImageSizeOption = None,
     finalists: Annotated[
         int, typer.Option(help="Networks of the Pareto front to train on the data afterwards.")
     ] = 0,
@@ -173,7 +175,7 @@ def search(
             start_from=start_from or (),
             trials=trials,
             seed=seed,
-            data=open_data(data, split, classes, left_out, test_share),
+            data=open_data(data, split, classes, left_out, test_share, image_size),
             finalists=finalists,
             learn=learn,
             train_minutes=train_minutes,

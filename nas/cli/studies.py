@@ -14,8 +14,8 @@ from nas.cli.terminal import echo, echo_json, echo_lines
 from nas.support.text import significant
 
 if TYPE_CHECKING:
+    from nas.formats.endings import FileFormat
     from nas.study import Study
-    from nas.training.export import FileFormat
 
 
 def show(
@@ -97,7 +97,7 @@ def export(
         typer.Option(
             "--output",
             "-o",
-            help="The file to write, .onnx or .tflite. Default: STUDY.onnx, DIR/model.onnx",
+            help="The file to write. Default: STUDY.onnx, DIR/model.onnx, or as --format ends.",
         ),
     ] = None,
     trial: Annotated[int | None, typer.Option(hidden=True)] = None,
@@ -125,18 +125,18 @@ def export(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a network as ONNX or TFLite: a trained one, or an untrained one to be measured."""
+    """Write a network as a file to deploy: a trained one, or an untrained one to be measured."""
     from nas import plugins
     from nas.cli.export import (
-        ENDINGS,
         NOT_RUN,
-        OTHER_FORMATS,
         export_in_other_format,
         export_untrained_int8,
         export_untrained_tflite,
         format_of,
+        other_format,
     )
     from nas.cli.network import export_network
+    from nas.formats.endings import ENDINGS
     from nas.report.words import extrapolated, known_interval, study_target
     from nas.study import Study
     from nas.study.networks import find_study, split_trial
@@ -146,13 +146,13 @@ def export(
 
     study, number = split_trial(study, storage)
     trial = trial if number is None else number
-    if export_format in OTHER_FORMATS:
+    if (other := other_format(export_format, output)) is not None:
         if int8 or symmetric or dynamic_batch:
-            raise NasError(f"--format {export_format} is float32, for one image")
+            raise NasError(f"--format {other} is float32, for one image")
         if data is not None:
-            raise NasError(f"--data: --format {export_format} is checked on noise alone")
+            raise NasError(f"--data: --format {other} is checked on noise alone")
         plugins.load_all(plugin)
-        export_in_other_format(export_format, study, trial, output, storage)
+        export_in_other_format(other, study, trial, output, storage)
         return
     form = format_of(export_format, output, dynamic_batch=dynamic_batch, symmetric=symmetric)
     if symmetric and not int8:
@@ -262,8 +262,9 @@ def _export_training(
     moved: str | None,
     as_json: bool,
 ) -> None:
-    from nas.cli.export import ENDINGS, export_trained_int8, print_check
+    from nas.cli.export import export_trained_int8, print_check
     from nas.data import load_again
+    from nas.formats.endings import ENDINGS
     from nas.formats.onnx_model import OPSET, check_opset
     from nas.formats.verified import unnamed_output
     from nas.training import Trained

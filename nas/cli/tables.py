@@ -17,7 +17,6 @@ from nas.report.words import extrapolated, score_source, study_target
 from nas.support.text import between, significant
 
 if TYPE_CHECKING:
-    from nas.architecture import Resolution
     from nas.imported import Network
     from nas.latency import Target
     from nas.study import Record, Study
@@ -227,11 +226,6 @@ def print_output(study: Study) -> None:
         f"{folder}: the best child, {trained.accuracy:.2%} on validation images{test}",
         f"export it:  nas export {quote(str(folder))}" + options_of(study.settings.plugins),
     )
-
-
-def pixels(resolution: Resolution) -> str:
-    """A resolution as it is shown: 224 px, 96x160 px."""
-    return f"{resolution} px" if isinstance(resolution, int) else "{}x{} px".format(*resolution)
 
 
 def layers_table(network: Network, target: Target) -> Table:

@@ -9,8 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.data import ClassesOption, LeftOutOption, SplitOption, TestShareOption, open_data
-from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
+from nas.cli.data import (
+    ClassesOption,
+    ImageSizeOption,
+    LeftOutOption,
+    SplitOption,
+    TestShareOption,
+    open_data,
+)
+from nas.cli.options import (
+    NETWORK_HELP,
+    JsonOption,
+    PluginOption,
+    ResolutionOption,
+    StorageOption,
+    as_resolution,
+)
 from nas.cli.terminal import echo, echo_json, say
 
 if TYPE_CHECKING:
@@ -49,9 +63,7 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1. Default: a GPU where there is one.")
     ] = None,
-    resolution: Annotated[
-        int | None, typer.Option(help="Input size of a reference network.")
-    ] = None,
+    resolution: ResolutionOption = None,
     teacher: Annotated[
         str | None,
         typer.Option(
@@ -86,6 +98,7 @@ def train(
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,
     test_share: TestShareOption = None,
+    image_size: ImageSizeOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
@@ -101,9 +114,9 @@ def train(
     from nas.training.recipe import TRANSFER
 
     plugins.load_all(plugin)
-    found, _ = find_network(arch, resolution, storage)
+    found, _ = find_network(arch, as_resolution(resolution), storage)
     network = made_here(found, "nas train")
-    loaded = open_data(data, split, classes, left_out, test_share)
+    loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
     suited = Recipe.suited(len(loaded.train.labels)) if weights is None else TRANSFER
     default = Recipe.load(recipe) if recipe else suited

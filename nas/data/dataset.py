@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nas.data.options import DataOptions
 from nas.data.stored import Pixels, Stored, chunks
+from nas.resolution import Resolution, resolution_of
 
 VALIDATION_SHARE = 0.1
 
@@ -33,7 +34,7 @@ class Images(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """A data set of square images of one size.
+    """A data set of images of one size.
 
     `load_data` with `source` and `seed`, that of the split, gives the same data set again. Training
     uses `train` and `validation` alone; `test`, if there is one, is measured once, at the end.
@@ -66,9 +67,9 @@ class DataSet:
         return int(self.train.pixels.shape[1])
 
     @property
-    def resolution(self) -> int:
+    def resolution(self) -> Resolution:
         """Height and width of the images as they are stored, in pixels."""
-        return int(self.train.pixels.shape[2])
+        return resolution_of(*self.train.pixels.shape[2:])
 
     @cached_property
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -108,7 +109,7 @@ class DataSet:
             parts.append(f"{len(self.test.labels)} test")
         return (
             f"{self.source}: {', '.join(parts)} images of {len(self.classes)} classes, "
-            f"{self.channels}x{self.resolution}x{self.resolution}"
+            f"{'x'.join(map(str, self.train.pixels.shape[1:]))}"
         )
 
 

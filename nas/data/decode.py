@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.inspection import deep_values, orientation, quiet
+from nas.resolution import Resolution, sides
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,26 +21,26 @@ BAD_EXIF = "images have EXIF data that cannot be read and are taken as they are 
 
 @dataclass(frozen=True)
 class Form:
-    """What every image is made into: square of `side` pixels, grey or RGB.
+    """What every image is made into: its size, `side`, and whether it is grey or RGB.
 
     `values` are those of images of more than eight bits that become black and white.
     """
 
-    side: int
+    side: Resolution
     grey: bool
     values: tuple[float, float] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of an image."""
-        return (1 if self.grey else 3), self.side, self.side
+        return (1 if self.grey else 3), *sides(self.side)
 
     def __str__(self) -> str:
         return "x".join(map(str, self.shape))
 
 
 def decode(path: Path, form: Form, notes: list[str]) -> NDArray[np.uint8]:
-    """One image as (C, side, side): upright, reduced by its shorter side, its centre.
+    """One image as (C, H, W): upright, as large as it covers these, its centre.
 
     What is odd about it is added to the notes.
     """
@@ -59,8 +60,9 @@ def decode(path: Path, form: Form, notes: list[str]) -> NDArray[np.uint8]:
         if image.has_transparency_data:
             image = _on_white(image, notes)
         image = _upright(image, turned).convert("L" if form.grey else "RGB")
-    if image.size != (form.side, form.side):
-        image = ImageOps.fit(image, (form.side, form.side), Image.Resampling.BILINEAR)
+    height, width = sides(form.side)
+    if image.size != (width, height):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
     array = np.asarray(image)
     return array[np.newaxis] if form.grey else array.transpose(2, 0, 1)
 

@@ -40,12 +40,12 @@ def _accepts(path: Path) -> bool:
     options=True,
 )
 def read_folder(source: str, seed: int, options: DataOptions | None = None) -> DataSet:
-    """A folder's images of every size and mode, as square ones of one size and one mode.
+    """A folder's images of every size and mode, as ones of one size and one mode.
 
-    The size is the median of the shorter sides, at most 256: an image is reduced to it by its
-    shorter side, and its centre is cut out. The mode, grey or RGB, is that of most images. Equal
-    files are in one part alone. Errors: `NasError` where under two classes have images, or more
-    than the share that `options` allow cannot be read.
+    The size is what the `options` say, else a square of the median of the shorter sides, at most
+    256: an image is reduced until it just covers that, and its centre is cut out. The mode, grey or
+    RGB, is that of most images. Equal files are in one part alone. Errors: `NasError` where under
+    two classes have images, or more than the share that `options` allow cannot be read.
     """
     options = options or DataOptions()
     path = Path(source)
@@ -54,7 +54,7 @@ def read_folder(source: str, seed: int, options: DataOptions | None = None) -> D
     try:
         layout = _layout(path, root, options, findings)
         classes = chosen(layout, options, findings)
-        data = read(look(layout, classes), classes, options.left_out, findings, seed)
+        data = read(look(layout, classes), classes, options, findings, seed)
     except NasError as error:
         notes = "".join(f"; {note}" for note in findings.notes())
         raise NasError(f"data set {source}: {error}{notes}") from None

@@ -73,8 +73,6 @@ def _part(folder: Path, part: str) -> Images:
     pixels, labels = arrays
     if len(pixels) != len(labels) or not len(labels):
         raise NasError(f"data set {folder}: {len(pixels)} {part} images, {len(labels)} labels")
-    if pixels.shape[1] != pixels.shape[2]:
-        raise NasError(f"data set {folder}: images must be square, not {pixels.shape[1:]}")
     return Images(pixels[:, np.newaxis], labels.astype(np.int64))
 
 

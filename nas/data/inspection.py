@@ -27,7 +27,7 @@ SAMPLE = 256  # values of an image by which the range of a data set's is judged
 
 @dataclass(eq=False)
 class Inspected:
-    """An image file: `digest` of its bytes, its shorter side in pixels, and what it is.
+    """An image file: `digest` of its bytes, its height and width in pixels, and what it is.
 
     `problem` is what keeps it from being read ("cannot be read"), None where nothing does.
     `values` is (lowest, highest) of an image of more than eight bits, `sample` some of its values
@@ -37,8 +37,7 @@ class Inspected:
     path: Path
     label: int
     digest: bytes = b""
-    shorter: int = 0
-    square: bool = False
+    size: tuple[int, int] = (0, 0)
     grey: bool = False
     frames: int = 1
     problem: str | None = None
@@ -70,7 +69,7 @@ def inspect(path: Path, label: int) -> Inspected:
                 values = float(finite.min()), float(finite.max())
                 sample = _sampled(finite)
             return Inspected(
-                path, label, digest, min(width, height), width == height,
+                path, label, digest, (height, width),
                 image.mode in GREY_MODES, _frames(image), None, values, sample,
                 whole,
             )  # fmt: skip

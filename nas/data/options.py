@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
 
+from nas.resolution import Resolution, read_resolution
 from nas.support.errors import NasError, one_of
 from nas.support.validation import Settings, validated
 
@@ -23,16 +24,18 @@ class DataOptions(Settings):
     classes: these classes alone, in this order; without it all of them, in alphabetical order.
     left_out: the share of images that may be left out because they cannot be read.
     test_share: the share of each class that is set aside as test images, where the data have none.
+    image_size: what images are fitted to; without it a square of the median of the shorter sides.
     """
 
     split: dict[Part, tuple[str, ...]] | Literal["none"] | None = None
     classes: tuple[str, ...] = ()
     left_out: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.25
     test_share: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)] = 0.0
+    image_size: Annotated[Resolution, PlainValidator(read_resolution)] | None = None
 
-    def words(self) -> dict[str, list[str] | float]:
+    def words(self) -> dict[str, list[str] | float | str]:
         """What differs from the defaults, as `data_options` takes it."""
-        words: dict[str, list[str] | float] = {}
+        words: dict[str, list[str] | float | str] = {}
         if self.split == NO_SPLITS:
             words["split"] = [NO_SPLITS]
         elif isinstance(self.split, dict):
@@ -43,6 +46,8 @@ class DataOptions(Settings):
             words["left_out"] = self.left_out
         if self.test_share:
             words["test_share"] = self.test_share
+        if self.image_size is not None:
+            words["image_size"] = str(self.image_size)
         return words
 
 
@@ -51,6 +56,7 @@ def data_options(
     classes: Iterable[str] | None = None,
     left_out: float | None = None,
     test_share: float | None = None,
+    image_size: str | None = None,
 ) -> DataOptions:
     """Options as they are written on a command line.
 
@@ -65,6 +71,8 @@ def data_options(
         data["left_out"] = left_out
     if test_share is not None:
         data["test_share"] = test_share
+    if image_size is not None:
+        data["image_size"] = image_size
     texts = list(split or ())
     if texts == [NO_SPLITS]:
         data["split"] = NO_SPLITS

@@ -65,7 +65,7 @@ def read_packed(
             layout = _unpacked(samples, folder)
             names = chosen(layout, options, findings)
             names = names if options.classes else tuple(sorted(names, key=_natural))
-            data = read(look(layout, names), names, options.left_out, findings, seed)
+            data = read(look(layout, names), names, options, findings, seed)
     except OSError as error:
         raise NasError(f"data set {source}: cannot be unpacked: {error.strerror}") from None
     except NasError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from math import prod
@@ -17,7 +16,8 @@ from nas.data.dataset import VALIDATION_SHARE, DataSet, Images, split
 from nas.data.decode import Form, decode
 from nas.data.findings import Findings
 from nas.data.inspection import UNREADABLE, Inspected, value_range
-from nas.data.options import PARTS, Part
+from nas.data.options import PARTS, DataOptions, Part
+from nas.resolution import Resolution, sides
 from nas.support.errors import NasError
 
 LARGEST = 256  # pixels a side; larger images are reduced when they are read
@@ -33,18 +33,23 @@ Inspections = dict[Part, list[Inspected]]
 
 
 def read(
-    inspected: Inspections, classes: tuple[str, ...], left_out: float, findings: Findings, seed: int
+    inspected: Inspections,
+    classes: tuple[str, ...],
+    options: DataOptions,
+    findings: Findings,
+    seed: int,
 ) -> DataSet:
     """The data set of these images, labels being indices of `classes`; it has no source yet.
 
     Without a readable validation image of its own some of the training images are split off.
-    Errors: `NasError` where more than the share `left_out` cannot be read, or too little is left.
+    Errors: `NasError` where more than the share that `options` allow cannot be read, or too little
+    is left.
     """
     everything = [image for images in inspected.values() for image in images]
     kept = {part: [i for i in images if not i.problem] for part, images in inspected.items()}
-    _check_left_out(everything, kept, left_out, findings)
+    _check_left_out(everything, kept, options.left_out, findings)
     kept = _without_leaks(kept, findings)
-    form = _form(kept["train"])
+    form = _form(kept["train"], options.image_size)
     held = sum(map(len, kept.values())) * prod(form.shape) <= memory.HELD
     pixels: dict[Part, Images] = {}
     undecoded = 0
@@ -57,7 +62,7 @@ def read(
                 image.problem = UNREADABLE
     if undecoded:
         left = {p: [i for i in images if not i.problem] for p, images in inspected.items()}
-        _check_left_out(everything, left, left_out, findings)
+        _check_left_out(everything, left, options.left_out, findings)
     classes = _with_training_images(classes, pixels, kept, findings)
     notes = (*_left_out_notes(everything, findings), *_form_notes(kept, form, findings))
     content = _content(kept, classes, form)
@@ -126,11 +131,12 @@ def _without_leaks(kept: Inspections, findings: Findings) -> Inspections:
     return clean
 
 
-def _form(images: list[Inspected]) -> Form:
-    """The mode of most images, the median of their shorter sides: few odd ones change neither."""
-    sides = sorted(min(image.shorter, LARGEST) for image in images)
+def _form(images: list[Inspected], size: Resolution | None) -> Form:
+    """The mode of most images; the `size`, else the median of their shorter sides: few odd ones
+    change neither."""
+    shorter = sorted(min(*image.size, LARGEST) for image in images)
     grey = 2 * sum(image.grey for image in images) > len(images)
-    return Form(sides[len(sides) // 2], grey, value_range(images))
+    return Form(shorter[len(shorter) // 2] if size is None else size, grey, value_range(images))
 
 
 def _read_images(
@@ -194,12 +200,13 @@ def _form_notes(kept: Inspections, form: Form, findings: Findings) -> list[str]:
     """What is done to images that are not of the form."""
     images = [image for members in kept.values() for image in members]
     modes = ("RGB", "greyscale") if form.grey else ("greyscale", "RGB")
+    height, width = sides(form.side)
     odd = {
         f"are {modes[0]} among {modes[1]} and are converted": [
             i.path for i in images if i.grey != form.grey
         ],
         f"are under half of {form.side} pixels and are enlarged": [
-            i.path for i in images if 2 * i.shorter < form.side
+            i.path for i in images if 2 * i.size[0] < height or 2 * i.size[1] < width
         ],
         "have several frames, of which the first counts": [i.path for i in images if i.frames > 1],
     }
@@ -216,10 +223,10 @@ def _form_notes(kept: Inspections, form: Form, findings: Findings) -> list[str]:
             "become 0 to 255"
         )
     # Photographs come in all sizes, so that alone is never an error.
-    sizes = Counter(i.square and i.shorter == form.side for i in images)
-    if sizes[False]:
-        text = f"{form.side}x{form.side}"
-        notes.append(f"{sizes[False]} of {len(images)} images are fitted to {text} pixels")
+    fitted = sum(image.size != (height, width) for image in images)
+    if fitted:
+        text = f"{height}x{width}"
+        notes.append(f"{fitted} of {len(images)} images are fitted to {text} pixels")
     return notes
 
 

@@ -110,7 +110,9 @@ def load_data(source: str | Path, seed: int = 0, options: DataOptions | None = N
     if entry.options:
         data = entry.read(where, seed, options)
     elif options != DataOptions():
-        raise NasError(f"data set {text}: only a folder of images takes --split and --classes")
+        raise NasError(
+            f"data set {text}: only a folder of images takes --split, --classes and --image-size"
+        )
     else:
         data = entry.read(where, seed)
     if len(data.classes) < 2:

@@ -20,6 +20,7 @@ from nas.architecture import Architecture, check_size, with_classes
 from nas.formats.weight_files import Module, WeightFile, natural, read_weight_file, squeezed
 from nas.graph import Node
 from nas.networks import find_network, made_here
+from nas.resolution import Resolution
 from nas.support.errors import NasError, one_line
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
@@ -69,7 +70,7 @@ def create_model(
     *,
     weights: str | Path | None = None,
     in_chans: int | None = None,
-    resolution: int | None = None,
+    resolution: Resolution | None = None,
     norm_eps: float = EPS,
     seed: int | None = None,
 ) -> Network:

@@ -18,10 +18,10 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from nas.architecture import read_resolution
 from nas.imported import ImportedNetwork, Network, network_cost
 from nas.latency.table import check_latency
 from nas.networks import find_network
+from nas.resolution import read_resolution
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
 from nas.support.text import whole_number

@@ -24,6 +24,7 @@ from nas.graph_json import graph_of_plain, graph_to_plain
 from nas.imported import Network
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import NEUTRAL, Lowering, graph_kernels, network_kernels
+from nas.resolution import read_resolution
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text, write_whole
 
@@ -77,9 +78,10 @@ class Subject(NamedTuple):
         if not isinstance(data, dict) or set(data) != {"input", "row"}:
             raise NasError("spec must be an object with the keys 'input' and 'row'")
         shape = data["input"]
-        if not isinstance(shape, list) or len(shape) != 3 or shape[1] != shape[2]:
-            raise NasError(f"'input' must be [channels, size, size], not {shape!r:.40}")
-        keys = {"channels": shape[0], "resolution": shape[1], "stem": [data["row"]]}
+        if not isinstance(shape, list) or len(shape) != 3:
+            raise NasError(f"'input' must be [channels, height, width], not {shape!r:.40}")
+        size = read_resolution((shape[1], shape[2]))
+        keys = {"channels": shape[0], "resolution": size, "stem": [data["row"]]}
         return Architecture.from_dict({**keys, "stages": [], "head": []})
 
     def check(self) -> None:

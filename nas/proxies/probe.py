@@ -17,6 +17,7 @@ from nas.costs import cost
 from nas.graph import Graph
 from nas.proxies.layers import Layer, block_ends, from_graph
 from nas.proxies.trace import Trace
+from nas.resolution import Resolution, mean_side, scaled
 from nas.support.errors import NasError
 
 # Few small images give an architecture the same rank as many large ones (docs/proxies.md).
@@ -51,7 +52,7 @@ class Probe:
 
     @classmethod
     def of(cls, arch: Architecture, seed: int = 0) -> Probe:
-        """The probe of an architecture on noise images of `side(resolution)` pixels a side."""
+        """The probe of an architecture on noise images of the `shown_size`."""
         return _ArchitectureProbe(arch, seed)
 
     def generator(self, stream: int = 0) -> torch.Generator:
@@ -187,7 +188,7 @@ class _ArchitectureProbe(Probe):
     @cached_property
     def _reduced(self) -> Architecture:
         assert self.arch is not None
-        return replace(self.arch, resolution=side(self.arch.resolution))
+        return replace(self.arch, resolution=shown_size(self.arch.resolution))
 
     @cached_property
     def module(self) -> nn.Module:  # type: ignore[override]
@@ -217,13 +218,14 @@ class _ArchitectureProbe(Probe):
         return cost(self.arch).params
 
 
-def side(resolution: int) -> int:
-    """The side in pixels of the images that a proxy runs for an architecture of `resolution`.
+def shown_size(resolution: Resolution) -> Resolution:
+    """The size of the images that a proxy runs for an architecture of `resolution`.
 
     It grows with the resolution, so that proxies tell resolutions apart, but more slowly, to be
     fast.
     """
-    return min(resolution, 24 + resolution // 4, LARGEST)
+    side = mean_side(resolution)
+    return scaled(resolution, min(side, 24 + side // 4, LARGEST) / side)
 
 
 def fresh_weights(

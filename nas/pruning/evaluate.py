@@ -28,6 +28,7 @@ from nas.pruning.inherit import Parent
 from nas.pruning.quick import fold, quickened
 from nas.pruning.reconstruct import reconstruct
 from nas.pruning.subject import Subject
+from nas.resolution import Resolution
 from nas.support.errors import NasError
 from nas.support.files import read_bytes
 from nas.support.plain_torch import plain_torch
@@ -137,7 +138,7 @@ class Bench:
         return images.take(rng.permutation(len(images.labels))[:count])
 
     def _shown(
-        self, part: Images, count: int, stream: int, resolution: int
+        self, part: Images, count: int, stream: int, resolution: Resolution
     ) -> tuple[Tensor, Tensor]:
         key = stream, resolution
         if key not in self._prepared:
@@ -146,7 +147,7 @@ class Bench:
         return self._prepared[key]
 
     @cached_property
-    def _prepared(self) -> dict[tuple[int, int], tuple[Tensor, Tensor]]:
+    def _prepared(self) -> dict[tuple[int, Resolution], tuple[Tensor, Tensor]]:
         return {}
 
     @plain_torch()
@@ -163,7 +164,7 @@ class Bench:
             reconstruct(module, self._subject, channels)
         return module
 
-    def _estimate(self, module: Network, resolution: int) -> None:
+    def _estimate(self, module: Network, resolution: Resolution) -> None:
         count = self.inheritance.norm_images
         images, _ = self._shown(self.data.train, count, NORM_STREAM, resolution)
         estimate(module, images)

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PlainValidator
 
 from nas.architecture import Architecture
 from nas.blocks import KINDS, Block, Value, block_graph
@@ -27,6 +27,7 @@ from nas.pruning.children import (
     with_rows,
 )
 from nas.pruning.widths import Width, explicit, reduces, widths
+from nas.resolution import Resolution, mean_side, read_resolution, scaled, sides
 from nas.space.options import Options, OptionSpace, Params
 from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
@@ -45,7 +46,7 @@ class PruningSettings(Settings):
     name: str
     parent: dict[str, Any]
     divisor: Annotated[int, Field(ge=1, le=1024)] = 8
-    resolutions: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    resolutions: tuple[Annotated[Resolution, PlainValidator(read_resolution)], ...] = ()
     keep_depth: bool = False
 
 
@@ -111,7 +112,7 @@ class PruningSpace(OptionSpace):
 
     @cached_property
     def options(self) -> Options:
-        sizes = sorted({*self.settings.resolutions, self.parent.resolution})
+        sizes = sorted({*self.settings.resolutions, self.parent.resolution}, key=mean_side)
         options: Options = {RESOLUTION: tuple(sizes)} if len(sizes) > 1 else {}
         options |= dict.fromkeys(self.skips, (False, True))
         return options | {width.name: values for width, values in self._widths if len(values) > 1}
@@ -181,7 +182,7 @@ class PruningSpace(OptionSpace):
             chosen |= self._raised(wrong, chosen)
 
     def _built(
-        self, params: Params, chosen: Mapping[str, tuple[Width, int]], resolution: int
+        self, params: Params, chosen: Mapping[str, tuple[Width, int]], resolution: Resolution
     ) -> Architecture:
         changed: dict[int, dict[str, int]] = {}
         for width, value in chosen.values():
@@ -190,7 +191,7 @@ class PruningSpace(OptionSpace):
                     changed.setdefault(member.row, {})[member.setting] = own
         left_out = {number for name, number in self.skips.items() if params.get(name, False)}
         rows: list[Block] = []
-        shape: Shape | None = (self.parent.channels, resolution, resolution)
+        shape: Shape | None = (self.parent.channels, *sides(resolution))
         for number, (_, row) in enumerate(self._rows):
             if number in left_out and shape is not None:
                 row = Block("skip", out=shape[0])
@@ -259,12 +260,14 @@ def with_explicit(arch: Architecture) -> Architecture:
     return with_rows(arch, rows)
 
 
-def resolutions_of(parent: Architecture) -> tuple[int, ...]:
-    """The resolutions from half of the parent's on, in steps that suit it, that it can take."""
-    own = parent.resolution
+def resolutions_of(parent: Architecture) -> tuple[Resolution, ...]:
+    """The resolutions of the parent's shape that it can take, from half of its sides on, the longer
+    one in steps that suit it."""
+    own = max(sides(parent.resolution))
     step = 32 if own >= 128 else 8 if own >= 64 else 4
     found = []
-    for size in range(ceil(own / 2 / step) * step, own, step):
+    for side in range(ceil(own / 2 / step) * step, own, step):
+        size = scaled(parent.resolution, side / own)
         try:
             check_rows(parent, replace(parent, resolution=size))
         except NasError:

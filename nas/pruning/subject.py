@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import cached_property
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -69,7 +70,7 @@ class Layer(NamedTuple):
 
 
 class Subject:
-    """A trained network and normalised training images (N, C, R, R) with their labels (N,).
+    """A trained network and normalised training images (N, C, H, W) with their labels (N,).
 
     The module is put in evaluation mode and is not changed. Everything is made on first use and
     shared by the criteria; images go through `batch` at a time, so memory does not grow with their
@@ -87,7 +88,7 @@ class Subject:
     ) -> None:
         self.arch, self.graph, self.module = arch, graph, module.eval()
         self.images, self.labels, self.seed = images, labels, seed
-        self.batch = max(1, min(BATCH, PIXELS // arch.resolution**2))
+        self.batch = max(1, min(BATCH, PIXELS // prod(arch.input_shape[1:])))
 
     def generator(self, stream: int = 0) -> torch.Generator:
         """A generator of random numbers for one `stream` of the seed."""

@@ -28,6 +28,7 @@ from nas.references import (
 )
 from nas.references.synonyms import synonym
 from nas.references.table import Published, Reference
+from nas.resolution import Resolution, read_resolution
 from nas.support.errors import one_of
 
 __all__ = ["Published", "meant", "published", "reference", "reference_names"]
@@ -64,14 +65,16 @@ def meant(name: str) -> str | None:
     return name if name in _NETWORKS else synonym(name, _NETWORKS)
 
 
-def reference(name: str, classes: int | None = None, resolution: int | None = None) -> Architecture:
+def reference(
+    name: str, classes: int | None = None, resolution: Resolution | None = None
+) -> Architecture:
     """The published network `name`, unless given with the `classes` and at the `resolution` that it
     was published for (mostly 1000 and 224 pixels).
 
     Errors: `NasError` with the nearest name, or the rule that a size breaks.
     """
     network = _network(name)
-    size = check_size(network.resolution if resolution is None else resolution, "resolution")
+    size = network.resolution if resolution is None else read_resolution(resolution)
     outputs = check_size(network.classes if classes is None else classes, "classes")
     stem, stages, head = network.layout(outputs)
     return Architecture(size, stem, stages, head, name=name)

@@ -7,6 +7,7 @@ from itertools import groupby
 from nas.architecture import Architecture, Rows
 from nas.blocks import Block, kind, make_divisible
 from nas.references import reference
+from nas.resolution import Resolution
 
 # One of each family.
 FAMILIES = (
@@ -30,7 +31,7 @@ def adapted(
     width: float = 1.0,
     *,
     half: bool = False,
-    resolution: int = 28,
+    resolution: Resolution = 28,
     channels: int = 1,
     classes: int = 10,
     strides: int = 3,

@@ -11,6 +11,7 @@ from nas.references import ghostnet, lcnet, mobilenet, shufflenet, squeezenext
 from nas.references.mbconv import FAMILIES as MBCONV
 from nas.references.mbconv import mbconv
 from nas.references.table import Layout, by_stride, classifier
+from nas.resolution import Resolution, read_resolution
 from nas.support.errors import NasError, one_of
 
 LARGEST = 16.0  # multiplier
@@ -63,7 +64,7 @@ def scaled(
     family: str,
     width: float = 1.0,
     depth: float = 1.0,
-    resolution: int = 224,
+    resolution: Resolution = 224,
     classes: int = 1000,
 ) -> Architecture:
     """A family's network with its channels times `width` and, of families of inverted residuals
@@ -75,7 +76,7 @@ def scaled(
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 < value <= LARGEST:
             raise NasError(f"{name} must be above 0 and at most {LARGEST:g}, not {value!r:.40}")
-    size, classes = check_size(resolution, "resolution"), check_size(classes, "classes")
+    size, classes = read_resolution(resolution), check_size(classes, "classes")
     if family in MBCONV:
         layout = mbconv(MBCONV[family], width, depth, classes)
     elif family not in WIDTHS:

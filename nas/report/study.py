@@ -285,7 +285,7 @@ class _Writer:
                 "the predicted accuracies are learned from most of these trainings, so this is no "
                 "test of them"
                 if self.study.predictions.adapted
-                else "accuracies are predicted on the scale of ImageNet: their order can be "
+                else "accuracies are predicted on the scale of a benchmark: their order can be "
                 "compared with what was measured, their values cannot"
             )
         self.charts += charts

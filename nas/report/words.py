@@ -72,7 +72,9 @@ def score_source(study: Study) -> str:
             f"predicted accuracy in percent on {study.settings.data}, learned from "
             f"{len(study.predictions.measured)} networks trained on it, with its 90% interval"
         )
+    benchmark = study.predictions.model.benchmark(study.settings.space["classes"])
     return (
-        "predicted accuracy: what an ImageNet top-1 in percent would be by a published recipe, "
-        "with its 90% interval; order and differences count, for other data the value does not"
+        f"predicted accuracy: what the top-1 in percent would be on {benchmark} by a published "
+        "recipe, with its 90% interval; order and differences count, for other data the value does "
+        "not"
     )

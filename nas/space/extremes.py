@@ -20,6 +20,7 @@ import numpy as np
 
 from nas.blocks import Block, block_graph
 from nas.graph import Shape
+from nas.resolution import mean_side, sides
 from nas.space.choices import Part
 from nas.space.space import SearchSpace
 
@@ -100,8 +101,8 @@ class _Search:
 
     def run(self) -> Extreme:
         space, s = self.space, self.space.settings
-        resolution = self._end(s.resolution)
-        start = {(s.channels, resolution, resolution): _Best(0.0, {"resolution": resolution})}
+        resolution = (min if self.sign > 0 else max)(s.resolution, key=mean_side)
+        start = {(s.channels, *sides(resolution)): _Best(0.0, {"resolution": resolution})}
         states = self._part(space.stem, start)
         for i in range(len(s.stages)):
             states = self._stage(i, states)

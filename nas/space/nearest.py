@@ -10,6 +10,7 @@ from typing import Any
 
 from nas.architecture import Architecture, Rows
 from nas.blocks import Block, kind
+from nas.resolution import mean_side
 from nas.space.choices import Choices, Part, last_channels
 from nas.space.encode import encode
 from nas.support.errors import NasError
@@ -34,7 +35,8 @@ def _nearest(space: Choices, arch: Architecture) -> dict[str, Any]:
     except NasError:
         pass
     s = space.settings
-    resolution = min(s.resolution, key=lambda size: abs(log(size / arch.resolution)))
+    wanted = mean_side(arch.resolution)
+    resolution = min(s.resolution, key=lambda size: abs(log(mean_side(size) / wanted)))
     params: dict[str, Any] = {"resolution": resolution}
     params |= _part(space.stem, arch.stem) | _part(space.head, arch.head)
     channels = last_channels(space.stem.decode(params), s.channels)

@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     SerializerFunctionWrapHandler,
     StrictBool,
     StrictFloat,
@@ -19,8 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from nas.architecture import MAX_RESOLUTION, MAX_ROWS, MAX_STAGES, check_most
+from nas.architecture import MAX_ROWS, MAX_STAGES, check_most
 from nas.blocks import Block, BlockKind, Layer, Value, block_graph, kind
+from nas.resolution import Resolution, read_resolution
 from nas.support.errors import NasError, one_of, shown
 from nas.support.validation import Settings
 
@@ -151,7 +153,7 @@ class SpaceSettings(Settings):
     divisor: Count = 8
     narrowest: Count = 8
     narrowest_share: Ratio = 0.25
-    resolution: Choice[Count]
+    resolution: Choice[Annotated[Resolution, PlainValidator(read_resolution)]]
     stem: Part
     stages: Annotated[tuple[StageSettings, ...], Field(min_length=1)]
     head: Part
@@ -164,7 +166,6 @@ class SpaceSettings(Settings):
     def _consistent(self) -> Self:
         check_most("stages", len(self.stages), MAX_STAGES)
         check_most("rows", sum(max(stage.depth) for stage in self.stages), MAX_ROWS)
-        check_most("resolution", max(self.resolution), MAX_RESOLUTION)
         for i in range(len(self.stages)):
             self._check_stage(i)
         taken = {c for stage in self.stages for b in stage.block for c in kind(b).choices}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from nas.references.adapted import FAMILIES, adapted
+from nas.resolution import mean_side
 from nas.space import SearchSpace
 from nas.space.nearest import nearest
 from nas.study.candidates import Candidate, Candidates
@@ -62,7 +63,7 @@ def _made(
         name,
         width,
         half=half,
-        resolution=USUAL if USUAL in s.resolution else min(s.resolution),
+        resolution=USUAL if USUAL in s.resolution else min(s.resolution, key=mean_side),
         channels=s.channels,
         classes=s.classes,
         strides=sum(stage.stride > 1 for stage in s.stages),

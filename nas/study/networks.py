@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from nas.architecture import Architecture, Resolution
+from nas.architecture import Architecture
 from nas.defaults import DEFAULT_TARGET
 from nas.imported import Network
 from nas.networks import find_network as find_published_or_file
 from nas.networks import made_here
 from nas.references import reference_names
+from nas.resolution import Resolution
 from nas.study.finalists import read_finalists
 from nas.study.storage.storage import SUFFIX, Storage, locate
 from nas.study.study import Study

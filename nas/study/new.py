@@ -142,9 +142,14 @@ def _planned(
     if source is not None:
         dataset = source if isinstance(source, DataSet) else load_data(source)
         loaded, options["data"] = fit_space(loaded, dataset), dataset.source
+        images, recipe = len(dataset.train.labels), options.get("recipe", FINALIST_RECIPE)
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
-            options.get("recipe", FINALIST_RECIPE).check(len(dataset.train.labels))
-        facts = {"data_options": dataset.options, "data_checksum": dataset.checksum}
+            recipe.check(images)
+        facts = {
+            "data_options": dataset.options,
+            "data_checksum": dataset.checksum,
+            "training_steps": recipe.steps(images),
+        }
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
     elif options.get("learn") or options.get("train_minutes") is not None:

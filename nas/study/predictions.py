@@ -25,10 +25,11 @@ CHUNK = 1000  # networks that are in memory at a time
 
 
 class Predictions:
-    """The model of a stored study, and its predictions of the trials."""
+    """The model of a stored study, and its predictions of the trials. `steps` is how long networks
+    are trained, where the study knows it."""
 
-    def __init__(self, log: Log, name: str) -> None:
-        self._log, self._name = log, name
+    def __init__(self, log: Log, name: str, steps: int | None) -> None:
+        self._log, self._name, self._steps = log, name, steps
 
     @cached_property
     def measured(self) -> list[tuple[Architecture, float]]:
@@ -50,6 +51,7 @@ class Predictions:
     def model(self) -> AccuracyModel:
         """What predicts accuracy: the shipped prior, adapted to what the study has trained."""
         prior = AccuracyModel.load()
+        prior = prior.trained_for(self._steps) if self._steps else prior
         shares = [(arch, accuracy / 100) for arch, accuracy in self.measured]
         return prior.adapt(shares) if self.adapted else prior
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from nas.architecture import Architecture
 from nas.measures import OF_TARGET
+from nas.resolution import Resolution, read_resolution
 from nas.study.stored import DAMAGE, Stored, damaged
 
 Decode = Callable[[Stored], Architecture]
@@ -31,7 +32,7 @@ class Record:
     peak_bytes: int
     latency_ms: float
     latency_interval_ms: tuple[float, float]
-    resolution: int
+    resolution: Resolution
     scores: dict[str, float]
     network: Callable[[], Architecture] = field(compare=False, repr=False)
     hash: str = ""
@@ -50,11 +51,14 @@ class Record:
         return "inherited accuracy" if self.inherited else "predicted accuracy"
 
     def __post_init__(self) -> None:
-        """Errors: `TypeError` where what is shown as a number is none: it may be a stranger's."""
-        numbers = (self.score, self.macs, self.params, self.peak_bytes, self.resolution)
+        """Errors: `TypeError` or `NasError` where what is shown as a number is none: it may be a
+        stranger's."""
+        numbers = (self.score, self.macs, self.params, self.peak_bytes)
         numbers += (self.latency_ms, *self.latency_interval_ms, *(self.accuracy_interval or ()))
         if not all(isinstance(value, int | float) for value in numbers):
             raise TypeError("a cost or a score is no number")
+        if read_resolution(self.resolution) != self.resolution:
+            raise TypeError("a resolution is none")
         if not isinstance(self.like, str | None):
             raise TypeError("a name is no text")
 

@@ -55,8 +55,9 @@ class StudySettings(Settings):
     predicted accuracy. The first of them are `start_from`, then the `families`, which are named
     hand-scaled networks. With `data` the space is already that
     of the data set; `learn` networks are trained by `recipe` to learn from, or as many as
-    `train_minutes` allow, and `finalists` in the end. With `pruning` the space is that of a trained
-    network's children, and the score is their inherited accuracy.
+    `train_minutes` allow, and `finalists` in the end, all of them for `training_steps`. With
+    `pruning` the space is that of a trained network's children, and the score is their inherited
+    accuracy.
     """
 
     space: dict[str, Any]
@@ -79,6 +80,7 @@ class StudySettings(Settings):
     learn: Annotated[int, Field(ge=0, le=100_000)] = 0
     train_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     recipe: Recipe = FINALIST_RECIPE
+    training_steps: Annotated[int, Field(ge=1)] | None = None
     pruning: PruningStudy | None = None
     space_file: PluginFile | None = None
     version: str = __version__

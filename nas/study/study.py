@@ -198,7 +198,7 @@ class Study:
     @cached_property
     def predictions(self) -> Predictions:
         """The accuracy model of the study, and what it says of the trials."""
-        return Predictions(self.log, self.name)
+        return Predictions(self.log, self.name, self.settings.training_steps)
 
     def refresh(self) -> None:
         """Takes what another process may have trained, and predicts anew by it."""

@@ -24,6 +24,8 @@ class _Loader(yaml.SafeLoader):
     def construct_yaml_int(self, node: Any) -> int:
         if len(node.value) > MAX_DIGITS or abs(super().construct_yaml_int(node)) >= LARGEST:
             raise ValueError(f"{node.value:.20}… is too large")
+        if node.value.lstrip("+-").startswith("0x"):  # rather a slip in HEIGHTxWIDTH
+            raise ValueError(f"{node.value:.20} must be a decimal number")
         value: int = super().construct_yaml_int(node)
         return value
 
@@ -50,8 +52,8 @@ def read_yaml(path: Path, source: str) -> object:
     """The plain data of a YAML file; None where it is empty.
 
     Errors: `NasError` with the `source` and the line, where the text is no YAML, a key is there
-    twice, a tag is not of a plain type, a number needs more than 64 bits, a text has half of a
-    character, or there are more than `MAX_VALUES` values.
+    twice, a tag is not of a plain type, a number is hexadecimal or needs more than 64 bits, a text
+    has half of a character, or there are more than `MAX_VALUES` values.
     """
     text = read_text(path, source)
     try:

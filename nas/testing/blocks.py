@@ -17,6 +17,7 @@ from nas.branches import deployed, deployed_state
 from nas.costs import Cost, graph_cost
 from nas.formats.onnx_model import graph_to_onnx
 from nas.graph import ACTIVATIONS, Builder, Graph, Shape
+from nas.resolution import resolution_of
 from nas.support.errors import ShapeError
 from nas.testing.claims import claim
 from nas.testing.numerics import (
@@ -169,7 +170,7 @@ def _check_numbers(graph: Graph, where: str) -> None:
 
 
 def _check_json(row: Block, shape: Shape, where: str) -> None:
-    arch = Architecture(shape[1], (), ((row,),), (), channels=shape[0])
+    arch = Architecture(resolution_of(*shape[1:]), (), ((row,),), (), channels=shape[0])
     again = Architecture.from_json(arch.to_json())
     same = again == arch and again.hash == arch.hash and again.stages[0][0] is row
     claim(same, f"{where}: is another row when it is read from its JSON")

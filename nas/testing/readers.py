@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from nas.data import READERS, DataSet, Images, find_reader, load_data
+from nas.resolution import sides
 from nas.testing.claims import claim
 
 
 def check_reader(name: str, source: str | Path, seed: int = 0) -> None:
     """Checks a registered reader on a data set that it is for.
 
-    It is the one that reads `source`. Its images are square, of one size, of uint8; its
+    It is the one that reads `source`. Its images are of one size, of uint8; its
     labels are indices of its classes, each of which has training images; the same seed gives the
     same data, and the data set's own `source` finds it again. Errors: `AssertionError`; `NasError`
     for a name that is not registered, or where the source cannot be read.
@@ -42,7 +43,7 @@ def _check_images(images: Images, data: DataSet, where: str) -> None:
     pixels, labels = images
     claim(pixels.dtype == np.uint8, f"{where}: pixels are {pixels.dtype}, not uint8")
     claim(labels.dtype == np.int64, f"{where}: labels are {labels.dtype}, not int64")
-    shape = (len(labels), data.channels, data.resolution, data.resolution)
+    shape = (len(labels), data.channels, *sides(data.resolution))
     claim(pixels.shape == shape, f"{where}: pixels are of shape {pixels.shape}, not {shape}")
     claim(len(labels) > 0, f"{where}: has no image; leave a part that is not there None")
     low, high = int(labels.min()), int(labels.max())

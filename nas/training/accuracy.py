@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nas.resolution import sides
 from nas.training.batches import Normalise, Pixels
 
 BATCH, PIXELS = 250, 250 * 64**2  # images at once, at most; and pixels
@@ -28,7 +30,7 @@ def evaluate(module: nn.Module, images: Pixels, normalise: Normalise) -> Metrics
 def logits(module: nn.Module, images: Pixels, normalise: Normalise) -> Tensor:
     """The outputs for every image, (N, classes)."""
     before = module.training
-    size = max(1, min(BATCH, PIXELS // images.resolution**2))
+    size = max(1, min(BATCH, PIXELS // prod(sides(images.resolution))))
     module.eval()
     with torch.inference_mode():
         outputs = [module(normalise(part)) for part in images.split(size)]

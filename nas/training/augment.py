@@ -15,11 +15,12 @@ RATIO = 4 / 3  # of the sides of a random crop, at most (Szegedy et al. 2015)
 ERASED = (0.02, 0.33)  # share of the area (Zhong et al. 2020)
 ROTATION, SHEAR, SHIFT = radians(30), 0.3, 0.25  # at most; of the side
 
+Size = torch.Size | tuple[int, int]
 Operation = Callable[[Tensor, Tensor], Tensor]
 
 
 def augmented(pixels: Tensor, recipe: Recipe, generator: Generator) -> Tensor:
-    """Images (N, C, R, R) of uint8 changed as the recipe says, each otherwise."""
+    """Images (N, C, H, W) of uint8 changed as the recipe says, each otherwise."""
     if recipe.resized_crop:
         pixels = resized_crop(pixels, recipe.resized_crop, generator)
     if recipe.trivial_augment:
@@ -44,7 +45,7 @@ def resized_crop(pixels: Tensor, least: float, generator: Generator) -> Tensor:
 
 
 def warped(pixels: Tensor, matrix: Tensor, padding: str = "zeros") -> Tensor:
-    """Each image (N, C, R, R) seen through a matrix (N, 2, 3) from places in the result to places
+    """Each image (N, C, H, W) seen through a matrix (N, 2, 3) from places in the result to places
     in the image, both from -1 to 1; beyond its edges are zeros, or its "border" goes on."""
     grid = functional.affine_grid(matrix.to(pixels.device), list(pixels.shape), align_corners=False)
     return _bytes(
@@ -70,10 +71,10 @@ def trivial_augment(pixels: Tensor, generator: Generator) -> Tensor:
 
 def erased(pixels: Tensor, probability: float, generator: Generator) -> Tensor:
     """Images of which a rectangle is set to noise, with this probability (Zhong et al. 2020)."""
-    side = pixels.shape[-1]
     chance, area, stretch, x, y = _uniform(5, len(pixels), generator)
     area = ERASED[0] + (ERASED[1] - ERASED[0]) * area
-    inside = _rectangles(area, torch.exp((2 * stretch - 1) * log(RATIO) / 2), x, y, side)
+    ratio = torch.exp((2 * stretch - 1) * log(RATIO) / 2)
+    inside = _rectangles(area, ratio, x, y, pixels.shape[-2:])
     inside &= (chance < probability).view(-1, 1, 1)
     noise = torch.randint(256, pixels.shape, generator=generator, dtype=torch.uint8)
     where = inside.unsqueeze(1).to(pixels.device)
@@ -95,7 +96,7 @@ def mixed(
     if cut:
         x, y = _uniform(2, 1, generator)
         area = torch.tensor([1 - share])
-        inside = _rectangles(area, torch.ones(1), x, y, pixels.shape[-1])
+        inside = _rectangles(area, torch.ones(1), x, y, pixels.shape[-2:])
         share = 1 - inside.double().mean().item()
         pixels = torch.where(inside.unsqueeze(1).to(pixels.device), pixels[partner], pixels)
     else:
@@ -114,15 +115,18 @@ def _beta(alpha: float, generator: Generator) -> float:
     return a / (a + b) if a + b else 0.5
 
 
-def _rectangles(area: Tensor, ratio: Tensor, x: Tensor, y: Tensor, side: int) -> Tensor:
-    """Where the pixels (N, side, side) of rectangles are: of shares of the area, (N,), width to
-    height by `ratio` squared, at places `x`, `y` from 0 to 1."""
-    width, height = (area.sqrt() * ratio * side).round(), (area.sqrt() / ratio * side).round()
-    left, top = (x * (side - width)).round(), (y * (side - height)).round()
-    place = torch.arange(side)
-    columns = (place >= left.view(-1, 1)) & (place < (left + width).view(-1, 1))
-    rows = (place >= top.view(-1, 1)) & (place < (top + height).view(-1, 1))
+def _rectangles(area: Tensor, ratio: Tensor, x: Tensor, y: Tensor, size: Size) -> Tensor:
+    """Where the pixels (N, H, W) of rectangles are: of shares of the area, (N,), in an image made
+    square width to height by `ratio` squared, at places `x`, `y` from 0 to 1."""
+    columns = _between(x, (area.sqrt() * ratio * size[1]).round(), size[1])
+    rows = _between(y, (area.sqrt() / ratio * size[0]).round(), size[0])
     return rows.unsqueeze(2) & columns.unsqueeze(1)
+
+
+def _between(start: Tensor, length: Tensor, side: int) -> Tensor:
+    first = (start * (side - length)).round().view(-1, 1)
+    place = torch.arange(side)
+    return (place >= first) & (place < first + length.view(-1, 1))
 
 
 def _bytes(values: Tensor) -> Tensor:
@@ -136,7 +140,7 @@ def _blend(pixels: Tensor, other: Tensor, strength: Tensor) -> Tensor:
 
 
 def _grey(pixels: Tensor) -> Tensor:
-    """The luma (N, 1, R, R), by ITU-R 601-2 where there are three channels."""
+    """The luma (N, 1, H, W), by ITU-R 601-2 where there are three channels."""
     values = pixels.float()
     if values.shape[1] != 3:
         return values.mean(1, keepdim=True)
@@ -169,14 +173,15 @@ def _solarise(pixels: Tensor, strength: Tensor) -> Tensor:
 def _moved(kind: str) -> Operation:
     def operation(pixels: Tensor, strength: Tensor) -> Tensor:
         matrix = torch.eye(2, 3).repeat(len(strength), 1, 1)
+        tall = pixels.shape[-2] / pixels.shape[-1]  # places are shares of the sides
         if kind == "rotation":
             angle = ROTATION * strength
             matrix[:, 0, 0] = matrix[:, 1, 1] = angle.cos()
-            matrix[:, 0, 1], matrix[:, 1, 0] = -angle.sin(), angle.sin()
+            matrix[:, 0, 1], matrix[:, 1, 0] = -angle.sin() * tall, angle.sin() / tall
         elif kind == "shear":
-            matrix[:, 0, 1] = SHEAR * strength
+            matrix[:, 0, 1] = SHEAR * strength * tall
         elif kind == "tilt":
-            matrix[:, 1, 0] = SHEAR * strength
+            matrix[:, 1, 0] = SHEAR * strength / tall
         else:
             matrix[:, 0 if kind == "x" else 1, 2] = 2 * SHIFT * strength
         return warped(pixels, matrix)

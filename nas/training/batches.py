@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import prod
 
 import numpy as np
 import torch
@@ -13,23 +14,24 @@ from torch.nn import functional
 from nas.data import stored
 from nas.data.dataset import DataSet, Images
 from nas.data.stored import Stored, chunks
+from nas.resolution import Resolution, sides
 from nas.training.augment import augmented, mixed
 from nas.training.recipe import Recipe
 
 
 class Pixels:
-    """Images on a device as (N, C, R, R) of uint8, with their `labels` (N,).
+    """Images of one `resolution` on a device as (N, C, H, W) of uint8, with their `labels` (N,).
 
     Those that take more room than there is for them stay where they are, and are read and resized
     whenever they are asked for.
     """
 
-    def __init__(self, images: Images, resolution: int, device: torch.device) -> None:
+    def __init__(self, images: Images, resolution: Resolution, device: torch.device) -> None:
         self.labels = torch.from_numpy(images.labels).to(device)
         self.resolution = resolution
         self._images, self._device = images.pixels, device
         self._held: Tensor | None = None
-        if len(images.labels) * images.pixels.shape[1] * resolution**2 <= _room(device):
+        if len(images.labels) * images.pixels.shape[1] * prod(sides(resolution)) <= _room(device):
             self._held = self._read(images.pixels)
 
     def __len__(self) -> int:
@@ -49,7 +51,7 @@ class Pixels:
 
     def _read(self, pixels: NDArray[np.uint8] | Stored) -> Tensor:
         if isinstance(pixels, Stored):
-            shape = (len(pixels), pixels.shape[1], self.resolution, self.resolution)
+            shape = (len(pixels), pixels.shape[1], *sides(self.resolution))
             read, done = torch.empty(shape, dtype=torch.uint8, device=self._device), 0
             for chunk in chunks(pixels):
                 read[done : done + len(chunk)] = self._read(chunk)
@@ -66,16 +68,14 @@ def _room(device: torch.device) -> int:
     return stored.HELD
 
 
-def resized(pixels: Tensor, resolution: int) -> Tensor:
-    """Images (N, C, H, W) of uint8 resized to (N, C, `resolution`, `resolution`): bilinear, with
-    antialiasing."""
-    if pixels.shape[-2:] == (resolution, resolution) or not len(pixels):
+def resized(pixels: Tensor, resolution: Resolution) -> Tensor:
+    """Images (N, C, H, W) of uint8 resized whole to the resolution: bilinear, with antialiasing."""
+    size = sides(resolution)
+    if pixels.shape[-2:] == size or not len(pixels):
         return pixels
     each = max(1, stored.CHUNK // pixels[0].numel())
     parts = [
-        functional.interpolate(
-            part.float(), (resolution, resolution), mode="bilinear", antialias=True
-        )
+        functional.interpolate(part.float(), size, mode="bilinear", antialias=True)
         .round()
         .clamp(0, 255)
         .byte()
@@ -109,16 +109,16 @@ def training_batches(
     generator = torch.Generator().manual_seed(mixed_seed(recipe.seed, epoch))
     order = _order(images.labels, recipe, generator)
     flip = mirrored if recipe.flip is None else recipe.flip
-    padding = round(recipe.crop * images.resolution)
+    padding = [round(recipe.crop * side) for side in sides(images.resolution)]
     device = images.labels.device
     for start in range(
         0, steps_per_epoch(len(images), recipe) * recipe.batch_size, recipe.batch_size
     ):
         chosen = order[start : start + recipe.batch_size].to(device)
         pixels = images[chosen]
-        if padding:
-            offsets = torch.randint(2 * padding + 1, (2, len(chosen)), generator=generator)
-            pixels = shifted(pixels, padding, offsets.to(device))
+        if any(padding):
+            each = [torch.randint(2 * p + 1, (len(chosen),), generator=generator) for p in padding]
+            pixels = shifted(pixels, padding, torch.stack(each).to(device))
         if flip:
             turned = torch.rand(len(chosen), generator=generator) < 0.5
             pixels = torch.where(turned.to(device).view(-1, 1, 1, 1), pixels.flip(-1), pixels)
@@ -147,10 +147,11 @@ def class_weights(labels: Tensor, classes: int = 0) -> Tensor:
     return torch.where(counts > 0, weights, torch.zeros_like(weights))
 
 
-def shifted(pixels: Tensor, padding: int, offsets: Tensor) -> Tensor:
-    """Images (N, C, H, W) padded with zeros and cut back at `offsets` (2, N), rows and columns."""
+def shifted(pixels: Tensor, padding: Sequence[int], offsets: Tensor) -> Tensor:
+    """Images (N, C, H, W) padded with so many rows and columns of zeros on each side and cut back
+    at `offsets` (2, N), rows and columns."""
     n, c, h, w = pixels.shape
-    padded = functional.pad(pixels, (padding,) * 4)
+    padded = functional.pad(pixels, (padding[1],) * 2 + (padding[0],) * 2)
     rows = offsets[0].view(n, 1, 1, 1) + torch.arange(h, device=pixels.device).view(1, 1, h, 1)
     columns = offsets[1].view(n, 1, 1, 1) + torch.arange(w, device=pixels.device).view(1, 1, 1, w)
     image = torch.arange(n, device=pixels.device).view(n, 1, 1, 1)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import onnxruntime
 import torch
 
 from nas.data import DataSet
+from nas.formats.endings import FileFormat
 from nas.formats.onnx_model import OPSET
 from nas.formats.verified import checked, output_file
 from nas.support.errors import NasError
@@ -25,7 +26,6 @@ from nas.training.trained import Trained
 
 DISAGREEMENT = 1e-3
 Array = npt.NDArray[np.float32]
-FileFormat = Literal["onnx", "tflite"]
 
 
 class Exported(NamedTuple):

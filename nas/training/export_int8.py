@@ -11,6 +11,7 @@ from onnx import helper
 
 from nas.branches import deployed_state
 from nas.data import DataSet
+from nas.formats.endings import FileFormat
 from nas.formats.folding import folded
 from nas.formats.litert import LiteRT, installed
 from nas.formats.onnx_model import graph_to_onnx
@@ -19,7 +20,7 @@ from nas.formats.verified import output_file
 from nas.support.errors import NasError
 from nas.support.files import write_whole
 from nas.support.plain_torch import plain_torch
-from nas.training.export import FileFormat, check_data, facts
+from nas.training.export import check_data, facts
 from nas.training.int8 import Inputs, Int8, accuracy, outputs, to_int8
 from nas.training.trained import Trained
 

@@ -17,13 +17,12 @@ from torch import nn
 
 from nas.architecture import Architecture
 from nas.branches import deployed, deployed_state
+from nas.formats.endings import OTHER_ENDINGS
 from nas.formats.verified import IMAGES, TOLERANCE, noise, output_file
 from nas.latency.runtimes import Array, find_runtime
 from nas.support.errors import NasError
 from nas.support.files import write_whole
 from nas.support.plain_torch import plain_torch
-
-SUFFIXES = {"mnn": ".mnn", "ncnn": ".param", "openvino": ".xml", "torch": ".pt2"}
 
 
 class Checked(NamedTuple):
@@ -37,14 +36,14 @@ class Checked(NamedTuple):
 
 @plain_torch()
 def export_other(form: str, arch: Architecture, module: nn.Module, path: Path) -> Checked:
-    """Writes the module in a format of `SUFFIXES`; what belongs to it has the same stem.
+    """Writes the module in a format of `OTHER_ENDINGS`; what belongs to it has the same stem.
 
     Errors: `NasError` where the runtime is not installed, its outputs differ from torch's by more
     than 1e-4 (nothing is written then), or a file cannot be written.
     """
     target = output_file(path)
-    if target.suffix != SUFFIXES[form]:
-        raise NasError(f"--output {path}: a file of {form} ends in {SUFFIXES[form]}")
+    if target.suffix != OTHER_ENDINGS[form]:
+        raise NasError(f"--output {path}: a file of {form} ends in {OTHER_ENDINGS[form]}")
     images = noise(arch, IMAGES, seed=1)
     with torch.no_grad():
         expected = deepcopy(module).eval().double()(images.double()).numpy()

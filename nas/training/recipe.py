@@ -116,6 +116,10 @@ class Recipe(Settings):
         given = {key: value for key, value in changes.items() if value is not None}
         return validated(Recipe, {**self.model_dump(), **given}, "recipe")
 
+    def steps(self, images: int) -> int:
+        """The steps of the optimiser in a training with so many training images."""
+        return self.epochs * max(min(self.images or images, images) // self.batch_size, 1)
+
     @property
     def int8_epochs(self) -> int:
         """The number of epochs, at the end, that compute with int8's roundings."""

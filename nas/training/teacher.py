@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.data.dataset import DataSet
+from nas.resolution import Resolution, resolution_of, sides
 from nas.support.errors import NasError, one_line
 from nas.support.files import inside, read_bytes
 from nas.support.plain_torch import plain_torch
@@ -35,14 +36,14 @@ class Teacher:
     name: str
     checksum: str
     logits: Callable[[Tensor], Tensor]
-    resolution: int
+    resolution: Resolution
     classes: int
     channels: int
     moments: Moments
 
     @classmethod
     def of(
-        cls, name: str, checksum: str, module: nn.Module, resolution: int, moments: Moments
+        cls, name: str, checksum: str, module: nn.Module, resolution: Resolution, moments: Moments
     ) -> Teacher:
         """The teacher that a module is, of as many channels as there are moments."""
         module.eval()
@@ -53,7 +54,7 @@ class Teacher:
                 outputs: Tensor = module.to(images.device)(images)
             return outputs
 
-        classes = logits(torch.zeros(1, channels, resolution, resolution)).shape[1]
+        classes = logits(torch.zeros(1, channels, *sides(resolution))).shape[1]
         return cls(name, checksum, logits, resolution, classes, channels, moments)
 
     @classmethod
@@ -77,7 +78,7 @@ class Teacher:
         check_sizes(f"teacher {self.name}", self.classes, self.channels, data)
 
     def targets(self, pixels: Tensor) -> Tensor:
-        """The outputs (N, classes) for images of uint8 (N, C, R, R) of any size."""
+        """The outputs (N, classes) for images of uint8 (N, C, H, W) of any size."""
         shown = resized(pixels, self.resolution).float()
         mean, deviation = (
             torch.tensor(m, device=pixels.device).view(1, -1, 1, 1) for m in self.moments
@@ -130,7 +131,7 @@ def _of_onnx(path: Path, data: DataSet) -> Teacher:
         raise NasError(f"teacher {path}: {one_line(error)[:200]}") from None
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shape = inputs[0].shape if len(inputs) == 1 else []
-    if len(shape) != 4 or not isinstance(shape[1], int) or not isinstance(shape[2], int):
+    if len(shape) != 4 or not all(isinstance(size, int) for size in shape[1:]):
         raise NasError(f"teacher {path}: must take one image (N, C, H, W) of a fixed size")
     about = session.get_modelmeta().custom_metadata_map
     moments: Moments = data.moments
@@ -145,7 +146,8 @@ def _of_onnx(path: Path, data: DataSet) -> Teacher:
         found = [session.run([outputs[0].name], {inputs[0].name: p.numpy()})[0] for p in parts]
         return torch.cat([torch.from_numpy(part) for part in found]).flatten(1).to(images.device)
 
-    some = torch.zeros(each or 1, shape[1], shape[2], shape[2])
+    some = torch.zeros(each or 1, *shape[1:])
     classes = logits(some).shape[1]
     checksum = sha256(content).hexdigest()
-    return Teacher(str(path), checksum, logits, shape[2], classes, shape[1], moments)
+    size = resolution_of(shape[2], shape[3])
+    return Teacher(str(path), checksum, logits, size, classes, shape[1], moments)

@@ -9,7 +9,7 @@ import pytest
 
 from nas.accuracy.effects import LOCAL, SHARED, local, shared
 from nas.accuracy.features import STAGED, STAGES, WHOLE, network_sums, stage_weights
-from nas.accuracy.paths import live, paths
+from nas.accuracy.paths import live, paths, zeros
 from nas.accuracy.prior import sums_of
 from nas.architecture import Architecture
 from nas.blocks import KINDS, Block, block, block_graph
@@ -55,7 +55,8 @@ def ways(cell: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_paths_are_those_of_brute_force(cell: str) -> None:
-    found = paths(block_graph(Block("cell", genotype=cell), (16, 8, 8)))
+    graph = block_graph(Block("cell", genotype=cell), (16, 8, 8))
+    found = paths(graph, zeros(graph), live(graph, zeros(graph)))
     every = list(ways(cell))
     spatial = [way.count("nor_conv_3x3") for way in every]
     convs = [n + way.count("nor_conv_1x1") for n, way in zip(spatial, every, strict=True)]
@@ -73,7 +74,7 @@ def test_paths_are_those_of_brute_force(cell: str) -> None:
 
 def test_what_reaches_no_output_counts_as_nothing() -> None:
     graph = block_graph(Block("cell", genotype=DEAD), (16, 8, 8))
-    assert not any(live(graph))
+    assert not any(live(graph, zeros(graph)))
     dead, alive = (network_sums(nasbench201(cell)) for cell in (DEAD, CELLS[1]))
     assert whole(dead, "dead") == 15
     assert whole(alive, "dead") == 0
@@ -99,12 +100,12 @@ def test_sums_are_the_costs_of_the_network(name: str) -> None:
 
 
 def test_stages_are_told_from_the_end_and_shared_between_sizes() -> None:
-    assert stage_weights(7, 7).tolist() == [1, 0, 0, 0, 0]
-    assert stage_weights(112, 7).tolist() == [0, 0, 0, 0, 1]
-    assert stage_weights(500, 7).tolist() == [0, 0, 0, 0, 1]
-    between = stage_weights(10, 7)
-    assert between.sum() == pytest.approx(1)
-    assert between[:2].min() > 0
+    assert stage_weights(7 * 7, 7) == (0, 1, 0)
+    assert stage_weights(112 * 112, 7) == stage_weights(500 * 500, 7) == (STAGES - 2, 0, 1)
+    between = stage_weights(10 * 10, 7)
+    assert between.below == 0
+    assert between.lower + between.upper == pytest.approx(1)
+    assert min(between.lower, between.upper) > 0
 
 
 def test_every_network_of_every_kind_has_finite_features() -> None:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from nas.accuracy import prior as module
-from nas.accuracy.effects import shared
 from nas.accuracy.prior import PRIOR, packed, read_prior, table_columns, unpacked
 from nas.accuracy.regression import squares
 from nas.accuracy.table import FOLDER, read_accuracy_table, write_rows
@@ -25,8 +24,8 @@ def test_shipped_sums_are_those_of_the_shipped_tables() -> None:
     assert set(residuals) == {"accel_nasbench", "nasbench201"}
     for path in FOLDER.glob("*.csv"):
         assert stored.tables[path.stem].checksum == module.checksum(path), "run fit_accuracy.py"
-        sums, odds, recipes = table_columns(read_accuracy_table(path))
-        found, summed = tables[path.stem], squares(shared(sums), odds, recipes)
+        found = tables[path.stem]
+        summed = squares(*table_columns(read_accuracy_table(path)))
         assert np.allclose(found.xx, summed.xx, rtol=1e-6, atol=1e-5)
         assert np.allclose(found.xy, summed.xy, rtol=1e-6, atol=1e-5)
         assert found.yy == pytest.approx(summed.yy, rel=1e-6)
@@ -64,7 +63,8 @@ def test_the_prior_holds_no_row_of_the_benchmarks() -> None:
         ({"features": ["macs"]}, "of other features: run scripts/fit_accuracy.py"),
         ({"tables": {}}, "tables"),
         ({"weights": []}, "weights: unknown setting"),
-        ({"imagenet": {"center": []}}, "imagenet"),
+        ({"scales": []}, "scales"),
+        ({"scales": [{"task": "none"}]}, "scales"),
     ],
 )
 def test_a_prior_that_is_wrong_is_one_line(

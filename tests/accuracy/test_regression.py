@@ -46,7 +46,7 @@ def test_a_large_table_does_not_outvote_the_others() -> None:
     mean, variance = prior()
     odd = mean + 3 * np.sqrt(variance)
     moved = []
-    for rows in (50, 5000):
+    for rows in (100, 5000):
         x, y = table(rng, odd, rows, 1.0, 0.01, 0.0)
         found = fit({"odd": squares(x, y, ["one"] * rows)})
         moved.append(float(np.abs((found.effects - mean) / np.sqrt(variance)).mean()))

@@ -12,7 +12,8 @@ from PIL import Image
 from nas.architecture import Architecture
 from nas.auto.predict import write_predict
 from nas.blocks import Block
-from nas.data import load_data
+from nas.data import data_options, load_data
+from nas.resolution import Resolution
 from nas.training import Recipe, train
 from nas.training.accuracy import logits
 from nas.training.batches import Normalise, Pixels
@@ -34,18 +35,30 @@ def transparent(rng: np.random.Generator, label: int) -> Image.Image:
     return Image.fromarray(values)
 
 
-@pytest.mark.parametrize("kind", [deep, transparent])
-def test_images_are_prepared_as_they_were_for_training(kind: object, tmp_path: Path) -> None:
+def plain(rng: np.random.Generator, label: int) -> Image.Image:
+    """Upright, brighter on one side."""
+    values = rng.integers(0, 60, (16, 12)).astype(np.uint8)
+    values[:, 6 * label : 6 * label + 6] += 120
+    return Image.fromarray(values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored", "size"),
+    [(deep, None, 12), (transparent, None, 12), (plain, "14x12", "18x14")],
+)
+def test_images_are_prepared_as_they_were_for_training(
+    kind: object, stored: str | None, size: Resolution, tmp_path: Path
+) -> None:
     assert callable(kind)
     rng = np.random.default_rng(0)
     for i in range(40):
         path = tmp_path / "photos" / "ab"[i % 2] / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         kind(rng, i % 2).save(path)
-    data = load_data(tmp_path / "photos")
+    data = load_data(tmp_path / "photos", options=data_options(image_size=stored))
     rows = (Block("conv", out=8, kernel=3, padding=1),), ((Block("conv", out=8, stride=2),),)
     head = (Block("gap"), Block("linear", out=2))
-    arch = Architecture(12, *rows, head, channels=data.channels)
+    arch = Architecture(size, *rows, head, channels=data.channels)
     trained = train(arch, data, Recipe(epochs=6, batch_size=8, flip=False, crop=0.0))
     result = tmp_path / "result"
     result.mkdir()
@@ -56,7 +69,7 @@ def test_images_are_prepared_as_they_were_for_training(kind: object, tmp_path: P
     expected = [
         100 * float(share)
         for part in (data.train, data.validation)
-        for share in logits(trained.module, Pixels(part, 12, cpu), normalise).softmax(1).max(1)[0]
+        for share in logits(trained.module, Pixels(part, size, cpu), normalise).softmax(1).max(1)[0]
     ]
     files = sorted((tmp_path / "photos").rglob("*.png"))
     words = [sys.executable, str(result / "predict.py"), *map(str, files)]

@@ -63,7 +63,7 @@ def test_search_ends_with_a_table_within_budget_and_the_next_commands(run: Run) 
         assert float(row[1].removesuffix("%")) > 0
         assert float(row[3]) <= 15
         assert float(row[6]) <= 1.5
-    assert "predicted accuracy: what an ImageNet top-1" in out
+    assert "predicted accuracy: what the top-1 in percent would be on" in out
     assert "calibrated" in out
 
 

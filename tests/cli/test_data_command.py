@@ -74,6 +74,7 @@ def test_overrides_are_kept_with_a_training(place: Path) -> None:
         "classes": ["fox", "cat"],
         "left_out": 0.1,
         "test_share": 0.0,
+        "image_size": None,
     }
     run("export", "out")
 

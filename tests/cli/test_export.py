@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import nas
@@ -71,6 +73,14 @@ def test_the_format_follows_the_name(folder: Path, tmp_path: Path) -> None:
     assert out.startswith(ARCH.hash[:12])
 
 
+def test_any_network_is_written_in_the_format_of_a_single_runtime(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(replace(ARCH, resolution="8x12").to_json())
+    out = run("export", tmp_path / "net.json", "-o", tmp_path / "net.pt2")
+    assert "8x12 px" in out
+    program = torch.export.load(tmp_path / "net.pt2").module()
+    assert program(torch.zeros(1, 1, 8, 12)).shape == (1, 10)
+
+
 @pytest.mark.parametrize(
     ("named", "output", "form"),
     [
@@ -91,7 +101,7 @@ def test_format(named: str | None, output: str | None, form: str) -> None:
     [
         ("tflit", None, False, "did you mean 'tflite'"),
         ("onnx", "a.tflite", False, "name of another format than onnx"),
-        (None, "a.pb", False, "end it in .onnx or .tflite"),
+        (None, "a.pb", False, r"end it in \.onnx, \.tflite, \.mnn, \.param, \.xml or \.pt2, or"),
         (None, "a.tflite", True, "one image"),
     ],
 )

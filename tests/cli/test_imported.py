@@ -56,7 +56,7 @@ def test_describe_shows_nodes_and_says_what_is_left_out(run: Run, tmp_path: Path
     assert "not read, so left out of parameters, multiply-adds and latency: 1 LRN" in out
     code, out, _ = run(*words, "--json")
     facts = json.loads(out)
-    assert (facts["resolution"], facts["unread"]) == ([32, 48], {"LRN": 1})
+    assert (facts["resolution"], facts["unread"]) == ("32x48", {"LRN": 1})
     assert facts["macs"] == 16 * 24 * (8 * 27 + 80) == sum(n["macs"] for n in facts["layers"])
     assert [n["kind"] for n in facts["layers"]] == ["conv", "LRN", "conv", "gap"]
     parts = facts["constant_ms"] + sum(n["latency_ms"] for n in facts["layers"])
@@ -68,8 +68,8 @@ def test_describe_shows_nodes_and_says_what_is_left_out(run: Run, tmp_path: Path
     ("words", "said"),
     [
         (("describe", "a.onnx"), "its height and width vary: give --resolution"),
-        (("describe", "a.onnx", "--resolution", "9x"), "must be a number or HEIGHTxWIDTH"),
-        (("describe", "resnet18", "--resolution", "32x64"), "resnet18 has a square input"),
+        (("describe", "a.onnx", "--resolution", "9x"), "must be a whole number or HEIGHTxWIDTH"),
+        (("describe", "resnet18", "--resolution", "0x64"), "not '0x64'"),
         (("score", "a.onnx", "--resolution", "32"), "not written by nas"),
         (("measure", "--target", "t", "--models", "."), "give --resolution"),
         (("measure", "--target", "t", "--models", "none"), "there is no .onnx file"),

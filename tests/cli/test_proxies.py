@@ -62,7 +62,7 @@ def test_a_proxy_that_raises_fails_its_trials_only(
 ) -> None:
     def broken_for_some(probe: nas.proxies.Probe) -> float:
         assert probe.arch is not None
-        return {32: 1.0, 48: 2.0, 64: 3.0}[probe.arch.resolution]
+        return {32: 1.0, 48: 2.0, 64: 3.0}[int(probe.arch.resolution)]
 
     monkeypatch.setitem(PROXIES, "mine", nas.proxies.Proxy("mine", "none", broken_for_some))
     words = [*SEARCH[:-1], "30", "--sampler", "random", "--proxies", "mine", "--study", "s"]

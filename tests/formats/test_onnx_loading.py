@@ -133,7 +133,7 @@ def test_a_size_that_is_open_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
     path.write_bytes(model(("batch", 3, "h", "w")).SerializeToString())
     assert read_onnx(path, (9, 12)).input_shape == (3, 9, 12)
-    assert find_network(str(path), (9, 12)).input_shape == (3, 9, 12)
+    assert find_network(str(path), "9x12").input_shape == (3, 9, 12)
     path.write_bytes(model(("batch", 3, 8, 8)).SerializeToString())
     assert read_onnx(path).input_shape == (3, 8, 8)
 

@@ -119,8 +119,11 @@ ERRORS = {
     "negative": (HEAD + "resnet18,-1,\n", "row 2: latency_ms must be a number above 0, not '-1'"),
     "infinite": (HEAD + "resnet18,inf,\n", "row 2: latency_ms must be a number above 0"),
     "cells": (HEAD + "resnet18,1\n", "row 2: 2 cells; the file has 3 columns"),
-    "resolution": (HEAD + "resnet18,1,big\n", "row 2: resolution must be a number or HEIGHTxWIDTH"),
-    "digits": (HEAD + f"resnet18,1,{'9' * 5000}\n", "row 2: resolution must be a number or"),
+    "resolution": (
+        HEAD + "resnet18,1,big\n",
+        "row 2: resolution must be a whole number or HEIGHTxWIDTH",
+    ),
+    "digits": (HEAD + f"resnet18,1,{'9' * 5000}\n", "row 2: resolution must be a whole number or"),
     "batch": ("network,ms,batch\nresnet18,1," + "9" * 5000, "row 2: batch must be a whole number"),
     "quotes": (HEAD + '"resnet18,1,\n', "not CSV"),
     "bad json": (HEAD + "bad.json,1,\n", "bad.json: not an architecture"),

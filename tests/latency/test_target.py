@@ -165,7 +165,7 @@ def test_an_interval_without_an_error_is_a_guess_and_says_so(target: Target) -> 
 
 def test_no_size_up_to_65536_overflows(target: Target) -> None:
     most = 65536
-    mobilenet = nas.reference("mobilenet_v2_100", resolution=most)
+    mobilenet = replace(nas.reference("mobilenet_v2_100"), resolution=most)
     assert isfinite(target.predict(mobilenet).high_ms)
     for op in get_args(KernelOp):
         kernel = Kernel(op, ((most,) * 3,) * 2, (most,) * 3, (most, most), stride=most)

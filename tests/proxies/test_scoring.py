@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import nas
 from nas.blocks import Block
 from nas.proxies import DEFAULT, PROXIES, Probe, UndefinedScore, evaluate, registry, score
-from nas.proxies.probe import side
+from nas.proxies.probe import shown_size
 from nas.support.errors import NasError
 from nas.testing.modules import Functional, Inverted, mobile
 
@@ -188,4 +188,5 @@ def test_what_is_run_is_smaller_than_what_is_counted() -> None:
 
 @given(st.integers(1, 4096))
 def test_larger_images_are_never_run_smaller(resolution: int) -> None:
-    assert side(resolution) <= min(side(resolution + 1), resolution, 128)
+    size = int(shown_size(resolution))
+    assert size <= min(int(shown_size(resolution + 1)), resolution, 128)

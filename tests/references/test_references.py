@@ -206,5 +206,5 @@ def test_unknown_name_suggests_the_nearest(call: Callable[[str], object]) -> Non
 
 @pytest.mark.parametrize("sizes", [{"resolution": 0}, {"resolution": 10**200}, {"classes": 0}])
 def test_impossible_sizes_are_refused(sizes: dict[str, int]) -> None:
-    with pytest.raises(NasError, match="whole number of 1 to 65536"):
+    with pytest.raises(NasError, match=r"whole number .*of 1 to (4096|65536)"):
         reference("mobilenet_v2_100", **sizes)

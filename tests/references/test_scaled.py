@@ -99,7 +99,7 @@ def test_every_family_is_built_narrow_small_and_for_other_classes(family: str) -
         ({"family": "mobilenet_v4"}, "family 'mobilenet_v4' is unknown; did you mean"),
         ({"family": "lcnet", "width": 0}, "width must be above 0 and at most 16, not 0"),
         ({"family": "lcnet", "depth": 2.0}, "depth must be 1 for lcnet"),
-        ({"family": "lcnet", "resolution": 0}, "'resolution' must be a whole number"),
+        ({"family": "lcnet", "resolution": 0}, "resolution must be a whole number"),
     ],
 )
 def test_a_mistake_is_one_clear_line(arguments: dict[str, object], words: str) -> None:

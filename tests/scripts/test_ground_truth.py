@@ -23,8 +23,8 @@ def run(number: int, seed: int = 0, accuracy: float = 0.9) -> Run:
     arch = SearchSpace.load("small").sample(number)
     params, macs, peak_bytes = cost(arch)
     return Run(
-        number, seed, "mixed", accuracy, 0.3, macs, params, peak_bytes, 4, arch.resolution, 60.5,
-        arch.hash, "a, b", "{}", arch.to_json(),
+        number, seed, "mixed", accuracy, 0.3, macs, params, peak_bytes, 4, int(arch.resolution),
+        60.5, arch.hash, "a, b", "{}", arch.to_json(),
     )  # fmt: skip
 
 

@@ -78,7 +78,8 @@ def test_predictions_are_adapted_to_what_was_trained(
             assert each.accuracy == pytest.approx(100 * Trained.load(state).accuracy)
     assert sum(each.complete for each in found.values()) == 4
     shares = [(arch, accuracy / 100) for arch, accuracy in study.predictions.measured]
-    model = nas.AccuracyModel.load().adapt(shares)
+    assert study.settings.training_steps == study.settings.recipe.steps(320) == 30
+    model = nas.AccuracyModel.load().trained_for(study.settings.training_steps).adapt(shares)
     for record in study.records():
         low, high = record.accuracy_interval or (0, 0)
         assert low < record.score < high

@@ -136,7 +136,7 @@ def test_what_is_shown_is_called_a_prediction(run: Run) -> None:
     code, out, err = run(*words.split())
     assert code == 0
     assert "best predicted accuracy" in err
-    assert "predicted accuracy: what an ImageNet top-1" in out
+    assert "predicted accuracy: what the top-1 in percent would be on" in out
     assert "score" not in out.replace("scored", "")
     shown = json.loads(run("show", "s", "--json")[1])
     assert "score" not in shown["best"]

@@ -49,6 +49,7 @@ def test_plain_data(tmp_path: Path, text: str, data: object) -> None:
         ("\x00", "special characters are not allowed"),
         ("a: " + "9" * 5000, "is too large"),
         ("a: 0x" + "f" * 5000, "is too large"),
+        ("a: 0x10", "0x10 must be a decimal number"),
         ("[" * 5000, "nested too deeply"),
         ("{a: " * 100_000, "nested too deeply"),
         ("&a [*a]", "an alias of what it is in"),

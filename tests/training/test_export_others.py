@@ -11,9 +11,10 @@ from torch import nn
 import nas
 from nas.architecture import Architecture
 from nas.blocks import Block
+from nas.formats.endings import OTHER_ENDINGS
 from nas.formats.verified import initialised
 from nas.support.errors import NasError
-from nas.training.export_others import SUFFIXES, export_other
+from nas.training.export_others import export_other
 
 ARCH = Architecture(
     20,
@@ -29,10 +30,10 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("form", SUFFIXES)
+@pytest.mark.parametrize("form", OTHER_ENDINGS)
 def test_a_format_is_written_and_computes_what_torch_does(form: str, tmp_path: Path) -> None:
     pytest.importorskip({"mnn": "MNN"}.get(form, form))
-    done = export_other(form, ARCH, initialised(ARCH), tmp_path / f"net{SUFFIXES[form]}")
+    done = export_other(form, ARCH, initialised(ARCH), tmp_path / f"net{OTHER_ENDINGS[form]}")
     assert {path.name for path in done.files} == {path.name for path in tmp_path.iterdir()}
     assert {path.name for path in done.files} == FILES[form]
     assert done.difference <= 1e-4

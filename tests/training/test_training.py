@@ -164,7 +164,7 @@ def test_the_rate_rises_and_falls_to_zero() -> None:
 def test_crops_are_windows_of_the_padded_image() -> None:
     image = torch.arange(2 * 3 * 4 * 4, dtype=torch.uint8).view(2, 3, 4, 4)
     padded = np.pad(image.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)))
-    found = shifted(image, 2, torch.tensor([[0, 3], [4, 1]])).numpy()
+    found = shifted(image, (2, 2), torch.tensor([[0, 3], [4, 1]])).numpy()
     assert (found[0] == padded[0, :, 0:4, 4:8]).all()
     assert (found[1] == padded[1, :, 3:7, 1:5]).all()
 

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from nas.architecture import Resolution
 from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES
 from nas.latency.lowering.rows import BLOCKS, NEUTRAL
 from nas.latency.measuring.bundle import model_files
@@ -34,6 +33,7 @@ from nas.latency.runtimes import find_runtime
 from nas.latency.table import Subject, read_table
 from nas.latency.target import SHIPPED, folder_of, shipped_target
 from nas.networks import network_file
+from nas.resolution import Resolution
 from nas.support.errors import NasError
 from nas.support.files import check_folder, write_whole
 from nas.support.validation import validated

@@ -15,6 +15,7 @@ from nas.graph import Shape
 from nas.latency.lowering.kernels import row_kernels
 from nas.latency.table import Subject
 from nas.references import reference, reference_names
+from nas.resolution import resolution_of
 from nas.space import SearchSpace
 from nas.space.files import space_names
 from nas.support.errors import NasError
@@ -111,9 +112,8 @@ def _rows(arch: Architecture) -> Iterator[tuple[Block, Shape]]:
     with suppress(NasError):  # the network may become too small for a row
         for row, (_, graph) in zip(arch.rows(), arch.row_graphs(), strict=True):
             shape = graph.nodes[0].shape
-            square = shape[1] == shape[2]
             size = sum(kernel.weights for kernel in row_kernels(row, shape))
-            if row.kind not in UNTIMED and square and size <= MAX_WEIGHTS:
+            if row.kind not in UNTIMED and size <= MAX_WEIGHTS:
                 yield row, shape
 
 
@@ -124,4 +124,5 @@ def in_context(row: Block, shape: Shape) -> Subject:
     if row.kind == "linear":
         return Subject.kernel(row, shape)
     stem = Block("conv", out=shape[0], kernel=1)
-    return Subject.block(Architecture(shape[1], (stem,), ((row,),), (Block("gap"),)))
+    size = resolution_of(*shape[1:])
+    return Subject.block(Architecture(size, (stem,), ((row,),), (Block("gap"),)))

@@ -47,7 +47,7 @@ def spectral_norm(start: Tensor, end: Tensor) -> float:
     the channels of `start` and `end`, both (N, C, H, W). Where `start` has more pixels they become
     channels.
     """
-    scale = -(-start.shape[2] // end.shape[2])
+    scale = max(-(-a // b) for a, b in zip(start.shape[2:], end.shape[2:], strict=True))
     height, width = (scale * size for size in end.shape[2:])
     start = F.pad(start, (0, width - start.shape[3], 0, height - start.shape[2]))
     start = F.pixel_unshuffle(start, scale)

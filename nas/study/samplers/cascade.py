@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial
 from nas.blocks import Block, block_graph
 from nas.graph import Shape
 from nas.measures import OBJECTIVES
+from nas.resolution import mean_side
 from nas.study.candidates import Candidate, Candidates
 from nas.study.objectives import Aim
 
@@ -57,7 +58,8 @@ class Screen:
 def features(candidate: Candidate) -> np.ndarray:
     """The logs of the costs, the resolution and the sum of convolution channels."""
     cost, channels = candidate.cost, 1 + sum(candidate.arch.walk(_channels))
-    counts = (cost.macs, cost.params, cost.peak_bytes, candidate.arch.resolution, channels)
+    side = mean_side(candidate.arch.resolution)
+    counts = (cost.macs, cost.params, cost.peak_bytes, side, channels)
     return np.log([*counts, candidate.latency.ms])
 
 

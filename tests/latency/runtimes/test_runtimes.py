@@ -17,6 +17,7 @@ from nas.latency.lowering.rows import network_kernels
 from nas.latency.measuring.engines import loader, subject_entries
 from nas.latency.runtimes import NAMES, Runtime, find_runtime
 from nas.latency.table import Subject, read_table
+from nas.latency.target import folder_of
 from nas.support.errors import NasError
 from nas.testing.numerics import images, randomise, run_torch
 from nas.torch_module import build
@@ -144,7 +145,7 @@ def test_a_machine_is_timed_with_a_runtime(run: Run, monkeypatch: pytest.MonkeyP
     code, out, _ = run("measure", *words, "--runtime", runtime.name)
     assert code == 0
     assert runtime.title in out
-    folder = Path("latency_tables")
+    folder = folder_of("mine")
     assert len(read_table(folder / "mine.csv")) > 5
     facts = yaml.safe_load((folder / "mine.yaml").read_text())
     assert facts["runtime"] == runtime.title
