@@ -102,19 +102,16 @@ def mobile(request: pytest.FixtureRequest) -> tuple[str, Target]:
     return request.param, calibrate(measured)
 
 
-def test_families_that_were_left_out_are_hardly_ever_beyond_twice_their_interval(
-    mobile: tuple[str, Target],
-) -> None:
-    """Of all published networks at most 8%; it is 2, 7 and 0%. The 7% of operation by operation are
-    four networks, two of them LCNets, which have an h-swish in every layer."""
+def test_intervals_hold_on_families_that_were_left_out(mobile: tuple[str, Target]) -> None:
+    """Of all published networks 95, 87 and 100% are in theirs, and none is beyond twice of it."""
     device, target = mobile
-    beyond = []
+    off = []
     for name in set(reference_names()) - set(MOBILE):
         arch = nas.reference(name)
         predicted, truth = target.predict(arch), latency(device, arch)
-        off = abs(np.log(predicted.ms / truth)) / np.log(predicted.high_ms / predicted.ms)
-        beyond.append(off > 2)
-    assert np.mean(beyond) <= 0.08
+        off.append(abs(np.log(predicted.ms / truth)) / np.log(predicted.high_ms / predicted.ms))
+    assert np.mean(np.array(off) <= 1) >= 0.8
+    assert np.mean(np.array(off) > 2) <= 0.02
 
 
 def test_a_part_that_may_be_many_times_as_large_counts_for_more_than_its_share() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from math import exp, sqrt
+from math import exp, fsum, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ from nas.latency.model.prior import Prior, shipped_prior
 from nas.support.errors import NasError
 
 DOUBT = 2.0  # times the posterior's variance: devices differ more than a normal prior says
+UNSEEN = 0.3  # least standard deviation of a correction that the fitted networks say nothing of
 RANK = 64  # statements of the latencies that are kept, the strongest
 DIGITS = 6  # of a number; of the reduction, which has most of them, one less
 
@@ -80,12 +81,12 @@ class Calibrated:
         names = [*posterior.names, *(n for n in prior.directions if n not in posterior.names)]
         self._index = {name: i for i, name in enumerate(names, 1)}
         self._fitted = len(posterior.names)
+        self._seen = {*posterior.names, *posterior.slight}
         self._direction = prior.direction(tuple(names))
         corrections = self._direction @ posterior.strengths
         corrections[: self._fitted] += posterior.own
         self._corrections = np.concatenate([[0.0], corrections, [0.0]])  # the last of all new names
-        groups = [GROUPS.index(group) for group in CORRECTED]
-        self._variances = np.exp(2 * posterior.log_scales[groups])
+        self._variances = [0.0, *map(self._variance_of, names)]  # by number
         self._axes = self._axes_of_prices()
         self._far = np.exp(CERTAIN * np.hstack([self._axes, -self._axes]))
         self._fitted_far = np.log(posterior.shares @ self._far)
@@ -123,7 +124,9 @@ class Calibrated:
         by_correction[0] = 0.0
         known = by_correction[1 : 1 + size]
         common = np.concatenate([by_price / total, known @ self._direction])
-        own = shares @ by_correction[trace.at] @ self._variances
+        felt = np.flatnonzero(by_correction).tolist()
+        # Exactly rounded: in whatever order the corrections came to be known, it is the same.
+        own = fsum(float(by_correction[i]) ** 2 * self._variances[i] for i in felt)
         variance = common @ self._prior.covariance @ common + own
         row = np.concatenate([common, known[: self._fitted]])
         posterior = self.posterior
@@ -159,6 +162,7 @@ class Calibrated:
             "widening": _short(self.widening),
             "strengths": _shorts(posterior.strengths),
             "names": list(posterior.names),
+            "slight": list(posterior.slight),
             "own": _shorts(posterior.own),
             "log_scales": _shorts(posterior.log_scales),
             "evidence": _short(posterior.evidence),
@@ -183,7 +187,8 @@ class Calibrated:
         prior = shipped_prior()
         try:
             facts = json.loads(text)
-            stamp = facts["prior"]
+            if facts["prior"] != prior.stamp:
+                raise NasError("fit: made with the prior of another version; calibrate it anew")
             posterior = Posterior(
                 np.log([weights[kind] for kind in KINDS]),
                 np.array(facts["strengths"]),
@@ -195,9 +200,8 @@ class Calibrated:
                 np.array(facts["level_row"]),
                 facts["level_precision"],
                 np.array(facts["shares"]),
+                tuple(facts["slight"]),
             )
-            if stamp != prior.stamp:
-                raise NasError("fit: made with the prior of another version; calibrate it anew")
             if len(set(posterior.names)) != len(posterior.own):
                 raise ValueError("a number for each name")
             return cls(posterior, prior.narrowed(float(facts["spread"])), float(facts["widening"]))
@@ -218,9 +222,19 @@ class Calibrated:
 
     def _numbers(self, kernel: Kernel) -> list[int]:
         """The numbers of a kernel's corrections; new ones are added, without effect."""
-        index = self._index
-        numbers = [index.setdefault(name, 1 + len(index)) for name in corrected_by(kernel)]
+        numbers = []
+        for name in corrected_by(kernel):
+            if name not in self._index:
+                self._index[name] = 1 + len(self._index)
+                self._variances.append(self._variance_of(name))
+            numbers.append(self._index[name])
         return numbers + [0] * (len(CORRECTED) - len(numbers))
+
+    def _variance_of(self, name: str) -> float:
+        """The prior's variance of a correction. How far those of the fitted networks go says little
+        of others, so these are taken to go far."""
+        scale = exp(self.posterior.log_scales[GROUPS.index(name.split(" ", 1)[0])])
+        return scale**2 if name in self._seen else max(scale, UNSEEN) ** 2
 
 
 def _strongest(reduction: Vector) -> Vector:

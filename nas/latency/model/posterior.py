@@ -41,7 +41,8 @@ class Posterior(NamedTuple):
     The uncertainty: `reduction` is what the latencies took from the prior's variance, a row for
     each of their independent statements, of prices, strengths and corrections; `level` what they
     say of the level, as the last row in `level_row`, worth `level_precision`. `shares` is the
-    largest share of each kind of work in a latency.
+    largest share of each kind of work in a latency, `slight` names the corrections that the
+    networks have as well, but that do too little to be kept.
     """
 
     log_prices: Vector
@@ -54,6 +55,7 @@ class Posterior(NamedTuple):
     level_row: Vector
     level_precision: float
     shares: Vector
+    slight: tuple[str, ...]
 
 
 class _Problem:
@@ -238,6 +240,7 @@ def _result(
         reduction.T @ ones,
         float(ones @ ones),
         state.by_price[:, : problem.of_prices].max(axis=0),
+        tuple(problem.design.names[i] for i in np.setdiff1d(order, kept)),
     )
 
 
