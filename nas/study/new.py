@@ -111,7 +111,9 @@ def begin_or_go_on(
 def _difference(there: StudySettings, wanted: StudySettings) -> str:
     """The first setting in which a stored study is another search; "" where there is none."""
     other = json.loads(wanted.model_dump_json())
-    may_differ = {"version"} if wanted.learn or wanted.train_minutes else {"version", "trials"}
+    may_differ = {"version", "training_steps"}  # these follow from data and recipe
+    if not (wanted.learn or wanted.train_minutes):
+        may_differ.add("trials")
     stored: dict[str, object] = json.loads(there.model_dump_json())
     for key, value in stored.items():
         if key not in may_differ and value != other[key]:
