@@ -237,10 +237,10 @@ def test_a_benchmark_is_that_of_about_as_many_classes(model: AccuracyModel) -> N
     for name, least in (("cifar10", 88), ("cifar100", 60), ("published", 55)):
         table = read_accuracy_table(FOLDER / f"{name}.csv")
         archs = [row.architecture() for row in table.rows]
-        found, truth = model.predict_many(archs), [row.accuracy for row in table.rows]
-        assert abs(np.mean([p.value for p in found]) - np.mean(truth)) < 2
-        assert min(p.value for p in found) > least - 10
-        assert np.mean([p.low <= y <= p.high for p, y in zip(found, truth, strict=True)]) > 0.9
+        many, truth = model.predict_many(archs), [row.accuracy for row in table.rows]
+        assert abs(np.mean([p.value for p in many]) - np.mean(truth)) < 2
+        assert min(p.value for p in many) > least - 10
+        assert np.mean([p.low <= y <= p.high for p, y in zip(many, truth, strict=True)]) > 0.9
 
 
 def test_short_trainings_want_shallow_networks(model: AccuracyModel) -> None:
