@@ -130,10 +130,10 @@ class AccuracyModel:
 
         Deep networks and narrow ones need more steps, so that the best network depends on them.
         Before this is called, grey images are taken for those of short trainings, others not. An
-        adapted model becomes one that is not. Errors: `NasError` for steps below 1.
+        adapted model becomes one that is not. Errors: `NasError` for other than a positive int.
         """
-        if steps is not None and steps < 1:
-            raise NasError(f"steps must be 1 or more, not {steps}")
+        if steps is not None and (type(steps) is not int or steps < 1):
+            raise NasError(f"steps must be a whole number, 1 or more, not {steps!r:.40}")
         return AccuracyModel(self.fitted, self.processes, self.scales, brevity(steps))
 
     def benchmark(self, classes: int) -> str:

@@ -1,5 +1,7 @@
 """`AccuracyModel`: what others call."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -252,8 +254,10 @@ def test_short_trainings_want_shallow_networks(model: AccuracyModel) -> None:
 
     assert better(500) == better(1_000) < better(5_000) < better(20_000) < better(100_000)
     assert better(100_000) == better(None)
-    with pytest.raises(NasError, match="steps must be 1 or more, not 0"):
-        model.trained_for(0)
+    wrong: Any
+    for wrong in (0, -1, 1.5, float("nan"), True, "9"):
+        with pytest.raises(NasError, match="steps must be a whole number, 1 or more, not"):
+            model.trained_for(wrong)
 
 
 def test_adapting_finds_how_short_the_trainings_were(model: AccuracyModel) -> None:
