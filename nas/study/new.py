@@ -118,7 +118,7 @@ def _difference(there: StudySettings, wanted: StudySettings) -> str:
     for key, value in stored.items():
         if key not in may_differ and value != other[key]:
             texts = [str(v) for v in (value, other[key])]
-            long = max(map(len, texts)) > LONGEST_SHOWN
+            long = key.endswith("checksum") or max(map(len, texts)) > LONGEST_SHOWN
             return key.replace("_", " ") + ("" if long else f" {texts[0]}, not {texts[1]}")
     return ""
 
