@@ -147,6 +147,8 @@ def _planned(
         images, recipe = len(dataset.train.labels), options.get("recipe", FINALIST_RECIPE)
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
             recipe.check(images)
+        elif recipe == FINALIST_RECIPE:  # nothing is trained by it, but later by `nas train`
+            recipe = Recipe.suited(images)
         facts = {
             "data_options": dataset.options,
             "data_checksum": dataset.checksum,
