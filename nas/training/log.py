@@ -46,15 +46,13 @@ def _writer(place: str, name: str, recipe: Recipe) -> Iterator[Write]:
     kind, _, where = place.partition(":")
     if kind not in KINDS:
         raise one_of("log", kind, KINDS)
-    try:
-        with KINDS[kind](where, name, recipe) as write:
-            yield write
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != kind:
-            raise
-        raise NasError(
-            f"--log {place}: needs the package {kind}: pip install 'hw-nas[{kind}]'"
-        ) from None
+    with ExitStack() as stack:
+        try:
+            write = stack.enter_context(KINDS[kind](where, name, recipe))
+        except ImportError as error:  # it is not there, or of no use beside what is
+            hint = f"pip install 'hw-nas[{kind}]' ({one_line(error)[:200]})"
+            raise NasError(f"--log {place}: needs the package {kind}: {hint}") from None
+        yield write
 
 
 @contextmanager
