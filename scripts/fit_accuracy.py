@@ -121,7 +121,7 @@ SCALES = {
 
 def scales() -> list[StoredScale]:
     """How effects become the accuracy of a task: each of its recipes counts once. The deviation
-    between recipes is ImageNet's, of which there are most."""
+    between recipes is at least ImageNet's, of which there are most."""
     found: list[StoredScale] = []
     for name, (task, classes) in SCALES.items():
         table = read_accuracy_table(FOLDER / f"{name}.csv")
@@ -132,14 +132,14 @@ def scales() -> list[StoredScale]:
         levels = np.array([odds[names == kind].mean() for kind in kinds])
         centers = np.array([shared(sums, 1.0)[names == kind].mean(axis=0) for kind in kinds])
         lasting = centers * [not name.endswith("_brief") for name in SHARED]
-        away = np.std(levels - slope * lasting @ fitted.effects, ddof=1)
+        away = float(np.std(levels - slope * lasting @ fitted.effects, ddof=1))
         found.append(
             StoredScale(
                 task=task,
                 classes=classes,
                 center=centers.mean(axis=0).tolist(),
                 level=float(levels.mean()),
-                spread=float(found[0].spread if found else away),
+                spread=max(away, found[0].spread if found else away),
                 slope=slope,
                 noise=fitted.noises[name],
             )

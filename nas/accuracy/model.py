@@ -11,14 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nas.accuracy.adaptation import NINE_TENTHS, Adaptation, Index
-from nas.accuracy.effects import (
-    SHARED,
-    assumed_brevity,
-    brevity,
-    class_counts,
-    local,
-    shared,
-)
+from nas.accuracy.effects import SHARED, assumed_brevity, brevity, class_counts, local, shared
 from nas.accuracy.explain import Contribution, contributions
 from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import read_prior, sums_of
@@ -81,8 +74,9 @@ class AccuracyModel:
 
     @classmethod
     def load(cls, exclude: Collection[str] = ()) -> AccuracyModel:
-        """The shipped prior without the tables named: "accel_nasbench", "nasbench201", "small",
-        "published". Errors: `NasError` for an unknown name."""
+        """The shipped prior without the tables named: "accel_nasbench", "cifar10", "cifar100",
+        "nasbench201", "published", "small". The scales that values are on stay. Errors: `NasError`
+        for an unknown name."""
         _, tables, _ = read_prior()
         names = {exclude} if isinstance(exclude, str) else set(exclude)
         for name in names:
@@ -136,10 +130,10 @@ class AccuracyModel:
 
         Deep networks and narrow ones need more steps, so that the best network depends on them.
         Before this is called, grey images are taken for those of short trainings, others not. An
-        adapted model becomes one that is not. Errors: `NasError` for steps below 1.
+        adapted model becomes one that is not. Errors: `NasError` for other than a positive int.
         """
-        if steps is not None and steps < 1:
-            raise NasError(f"steps must be 1 or more, not {steps}")
+        if steps is not None and (type(steps) is not int or steps < 1):
+            raise NasError(f"steps must be a whole number, 1 or more, not {steps!r:.40}")
         return AccuracyModel(self.fitted, self.processes, self.scales, brevity(steps))
 
     def benchmark(self, classes: int) -> str:

@@ -60,8 +60,8 @@ class StoredScale(Settings):
 
     At `center`, the SHARED features of a network whose training is as brief as can be, the log odds
     are `level`: means over published recipes, those of the `_brief` features without an effect of
-    their own. `spread` is the deviation between recipes, `slope` and `noise` (variance) are the
-    table's.
+    their own. `spread` is the deviation between recipes, at least that between ImageNet's, `slope`
+    and `noise` (variance) are the table's.
     """
 
     task: str

@@ -180,6 +180,8 @@ def _parent(
         raise NasError(
             f"{name!r:.200} is not trained: give the folder of a training, or --weights FILE"
         )
+    if resolution is not None:
+        raise NasError(f"--resolution {resolution}: a training has its own; give --weights too")
     trained = Trained.load(folder)
     check_classes(f"training {folder}", trained.data.classes, data)
     return trained.arch.renamed(folder.resolve().name), folder / WEIGHTS

@@ -11,8 +11,8 @@ from typing import Any
 from nas.latency.metadata import Metadata
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.predictor import read_facts
-from nas.latency.model.scaled import Scaled, read_factors
-from nas.latency.target import KernelPredictor, Target, shipped_checksum
+from nas.latency.model.scaled import KernelPredictor, Scaled, read_factors
+from nas.latency.target import Target, shipped_checksum
 from nas.support.errors import NasError
 from nas.support.validation import validated
 

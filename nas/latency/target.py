@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from hashlib import sha256
 from itertools import islice
 from math import exp, log
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from nas.approvals import config_folder
 from nas.architecture import Architecture
@@ -17,20 +17,14 @@ from nas.blocks import Block
 from nas.defaults import TARGETS_FOLDER
 from nas.graph import Graph, Shape
 from nas.imported import Network
+from nas.latency.known import Known
 from nas.latency.lowering.kernels import Kernel
-from nas.latency.lowering.nchwc import Lowered
-from nas.latency.lowering.rows import (
-    graph_kernels,
-    lowered_output,
-    lowered_row,
-    network_kernels,
-    typical_layout,
-)
+from nas.latency.lowering.rows import graph_kernels, lowered_output, typical_layout
 from nas.latency.metadata import Metadata, read_metadata
-from nas.latency.model.calibrated import Calibrated, Traces
+from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.npu_memory import Memory, network_memory
 from nas.latency.model.predictor import table_predictor, timed_networks
-from nas.latency.model.scaled import Scaled, scale
+from nas.latency.model.scaled import KernelPredictor, Scaled, scale
 from nas.support.errors import NasError, one_of
 from nas.support.files import at_home, read_bytes, read_text
 from nas.support.html import Html, table, tag
@@ -41,10 +35,6 @@ SHIPPED = shipped(str(TARGETS_FOLDER))
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
 CHUNK = 64  # networks that are predicted at once
-
-# Of a row of a network: its latency in ms, its output's layout and shape, its kernels' numbers. A
-# plain tuple, as in `nas.costs`.
-_Row = tuple[float, bool, Shape, tuple[int, ...]]
 
 
 class Prediction(NamedTuple):
@@ -60,17 +50,6 @@ class Prediction(NamedTuple):
     def _repr_html_(self) -> Html:
         interval = f"nine of ten measured: {between(self.low_ms, self.high_ms)} ms"
         return tag("span", tag("b", f"{significant(self.ms)} ms"), f" ({interval})")
-
-
-class KernelPredictor(Protocol):
-    """What a target predicts with; `facts` are its numbers as plain data."""
-
-    @property
-    def constant_ms(self) -> float: ...
-
-    def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]: ...
-
-    def facts(self) -> dict[str, Any]: ...
 
 
 class Target:
@@ -92,10 +71,7 @@ class Target:
         self.predictor = predictor
         self._factor = metadata.error.interval_factor if metadata.error else UNKNOWN_FACTOR
         self.checksum = checksum or _checksum(predictor, metadata, self._factor, table)
-        self._numbers: dict[Kernel, int] = {}
-        self._ms: list[float] = []  # of each kernel, by its number
-        self._traces = Traces()
-        self._rows: dict[tuple[Block, Shape, bool], _Row] = {}
+        self._known = Known(predictor, metadata.lowering)
 
     @property
     def name(self) -> str:
@@ -152,25 +128,27 @@ class Target:
 
     def kernel_ms(self, kernel: Kernel) -> float:
         """The latency of one kernel in ms, memoised."""
-        (number,) = self._learn([kernel])
-        return self._ms[number]
+        (number,) = self._known.learn([kernel])
+        return self._known.ms[number]
 
     def row_ms(self, row: Block, input_shape: Shape) -> float:
         """The latency of one row of an architecture in ms, memoised: of one that reads the tensor
         as a convolution leaves it, as most rows do. In its network it may take a little longer."""
         key = (row, input_shape, typical_layout(self.metadata.lowering, input_shape))
-        if key not in self._rows:
+        if key not in self._known.rows:
             self.learn([(row, input_shape)])
-        return self._rows[key][0]
+        return self._known.rows[key][0]
 
     def learn(self, rows: Iterable[tuple[Block, Shape]]) -> None:
         """Predicts what is new in rows, each by itself, all at once, for `row_ms`."""
         lowering = self.metadata.lowering
-        self._learn_rows(([row], shape, typical_layout(lowering, shape)) for row, shape in rows)
+        self._known.learn_rows(
+            ([row], shape, typical_layout(lowering, shape)) for row, shape in rows
+        )
 
     def rows_ms(self, arch: Architecture) -> list[float]:
         """The latency of each row in ms; with `constant_ms` they add up to the prediction."""
-        rows = self._known_rows(arch)
+        rows = self._known.rows_of(arch)
         latencies, (_, blocked, shape, _) = [row[0] for row in rows], rows[-1]
         output = lowered_output(self.metadata.lowering, shape, blocked)
         latencies[-1] += sum(map(self.kernel_ms, output))
@@ -180,7 +158,7 @@ class Target:
         """The latency of each node of a graph but its input in ms; with `constant_ms` they add up
         to the prediction."""
         each = graph_kernels(graph, self.metadata.lowering)
-        self._learn([kernel for kernels in each for kernel in kernels])
+        self._known.learn([kernel for kernels in each for kernel in kernels])
         return [sum(map(self.kernel_ms, kernels)) for kernels in each]
 
     def predict(self, network: Network) -> Prediction:
@@ -191,7 +169,7 @@ class Target:
             ms = self.constant_ms + sum(self.nodes_ms(network.graph()))
         factor = self._factor
         if isinstance(self.predictor, Calibrated) and self.interval_known:
-            trace = self._traces.of(self._numbers_of(network))
+            trace = self._known.traces.of(self._known.kernels_of(network))
             factor = exp(self.predictor.log_interval(trace))
         return Prediction(ms, ms / factor, ms * factor)
 
@@ -200,7 +178,7 @@ class Target:
         which is faster than network by network."""
         networks = iter(networks)
         while some := list(islice(networks, CHUNK)):
-            self._learn_rows(
+            self._known.learn_rows(
                 (a.rows(), a.input_shape, False) for a in some if isinstance(a, Architecture)
             )
             yield from map(self.predict, some)
@@ -221,66 +199,6 @@ class Target:
         calibrated on: the prediction rests on work that they hardly determine."""
         wide = EXTRAPOLATED * log(self._factor)
         return prediction.ms > 0 and log(prediction.high_ms / prediction.ms) > wide
-
-    def _numbers_of(self, network: Network) -> list[int]:
-        """The kernels of a network."""
-        if not isinstance(network, Architecture):
-            return self._learn(network_kernels(network, self.metadata.lowering))
-        return [number for *_, numbers in self._known_rows(network) for number in numbers]
-
-    def _known_rows(self, arch: Architecture) -> list[_Row]:
-        """What is known of each row, which is learned where it is new."""
-        while True:
-            rows, shape, blocked = [], arch.input_shape, False
-            for row in arch.rows():
-                known = self._rows.get((row, shape, blocked))
-                if known is None:
-                    break
-                _, blocked, shape, _ = known
-                rows.append(known)
-            else:
-                return rows
-            self._learn_rows([(arch.rows(), arch.input_shape, False)])
-
-    def _learn_rows(self, networks: Iterable[tuple[Iterable[Block], Shape, bool]]) -> None:
-        """Predicts what is new in networks, each given by its rows and its input's shape and
-        layout, all at once: one by one is many times slower."""
-        new: dict[tuple[Block, Shape, bool], Lowered] = {}
-        for rows, shape, blocked in networks:
-            for row in rows:
-                key = (row, shape, blocked)
-                if known := self._rows.get(key):
-                    _, blocked, shape, _ = known
-                    continue
-                if key not in new:
-                    new[key] = lowered_row(self.metadata.lowering, *key)
-                _, blocked, shape = new[key]
-        if not new:
-            return
-        numbers = iter(self._learn([k for lowered in new.values() for k in lowered.kernels]))
-        for key, (kernels, blocked, shape) in new.items():
-            mine = tuple(islice(numbers, len(kernels)))
-            self._rows[key] = (sum([self._ms[i] for i in mine]), blocked, shape, mine)
-
-    def _learn(self, kernels: Sequence[Kernel]) -> list[int]:
-        """The numbers of kernels, which are predicted where they are new."""
-        known, start = self._numbers, len(self._ms)
-        new: dict[Kernel, int] = {}
-        numbers = []
-        for kernel in kernels:
-            number = known.get(kernel)
-            if number is None:
-                number = new.setdefault(kernel, start + len(new))
-            numbers.append(number)
-        if new:
-            if isinstance(self.predictor, Calibrated):
-                trace = self.predictor.trace(list(new))
-                self._traces.put(start, trace)
-                self._ms += trace.ms
-            else:
-                self._ms += self.predictor.kernels_ms(list(new))
-            known.update(new)
-        return numbers
 
 
 def own_targets() -> Path:

@@ -73,8 +73,10 @@ def score_source(study: Study) -> str:
             f"{len(study.predictions.measured)} networks trained on it, with its 90% interval"
         )
     benchmark = study.predictions.model.benchmark(study.settings.space["classes"])
+    steps = study.settings.training_steps
+    trained = f" (of trainings of {steps} steps)" if steps else ""
     return (
         f"predicted accuracy: what the top-1 in percent would be on {benchmark} by a published "
-        "recipe, with its 90% interval; order and differences count, for other data the value does "
-        "not"
+        f"recipe, with its 90% interval; order and differences{trained} count, for other data "
+        "the value does not"
     )

@@ -17,6 +17,7 @@ FACTS = {
     "version",
     "data_options",
     "data_checksum",
+    "training_steps",
     "families",
 }  # not to be chosen
 HEADER = "# For `nas search --config`: "

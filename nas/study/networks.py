@@ -64,12 +64,12 @@ def find_network(
     network, its own unless given, or of an ONNX file that leaves it open. Errors: `NasError`, with
     the nearest name where there is no such network.
     """
-    if resolution is not None and name not in reference_names() and not name.endswith(".onnx"):
+    study = find_study(name, storage)
+    if resolution is not None and (study or is_training(name)):
         raise NasError(
             f"--resolution {resolution}: only that of a reference network, or of an ONNX file that "
             "leaves it open, can be chosen"
         )
-    study = find_study(name, storage)
     if study is None:
         return _without_study(name, resolution, storage), DEFAULT_TARGET
     study.load_plugins()

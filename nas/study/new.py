@@ -111,12 +111,14 @@ def begin_or_go_on(
 def _difference(there: StudySettings, wanted: StudySettings) -> str:
     """The first setting in which a stored study is another search; "" where there is none."""
     other = json.loads(wanted.model_dump_json())
-    may_differ = {"version"} if wanted.learn or wanted.train_minutes else {"version", "trials"}
+    may_differ = {"version", "training_steps"}  # these follow from data and recipe
+    if not (wanted.learn or wanted.train_minutes):
+        may_differ.add("trials")
     stored: dict[str, object] = json.loads(there.model_dump_json())
     for key, value in stored.items():
         if key not in may_differ and value != other[key]:
             texts = [str(v) for v in (value, other[key])]
-            long = max(map(len, texts)) > LONGEST_SHOWN
+            long = key.endswith("checksum") or max(map(len, texts)) > LONGEST_SHOWN
             return key.replace("_", " ") + ("" if long else f" {texts[0]}, not {texts[1]}")
     return ""
 
@@ -145,6 +147,8 @@ def _planned(
         images, recipe = len(dataset.train.labels), options.get("recipe", FINALIST_RECIPE)
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
             recipe.check(images)
+        elif recipe == FINALIST_RECIPE:  # nothing is trained by it, but later by `nas train`
+            recipe = Recipe.suited(images)
         facts = {
             "data_options": dataset.options,
             "data_checksum": dataset.checksum,

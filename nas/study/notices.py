@@ -44,10 +44,10 @@ def notices(study: Study) -> list[str]:
 def _target_notice(study: Study) -> str | None:
     """A sentence where the study's target is no longer what it began with."""
     try:
-        now = Target.load(study.settings.target).checksum
+        now, begun = Target.load(study.settings.target), study.target
     except NasError:
         return None  # it goes on with what it has kept, or says what is wrong
-    if now == study.settings.target_checksum:
+    if now.checksum == begun.checksum:
         return None
     return (
         f"target {study.settings.target} has changed since study '{study.name}' began, which goes "

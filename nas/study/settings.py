@@ -55,7 +55,8 @@ class StudySettings(Settings):
     predicted accuracy. The first of them are `start_from`, then the `families`, which are named
     hand-scaled networks. With `data` the space is already that
     of the data set; `learn` networks are trained by `recipe` to learn from, or as many as
-    `train_minutes` allow, and `finalists` in the end, all of them for `training_steps`. With
+    `train_minutes` allow, and `finalists` in the end. Accuracies are predicted for so many
+    `training_steps`: the recipe's, or those of `nas train` where the study trains nothing. With
     `pruning` the space is that of a trained network's children, and the score is their inherited
     accuracy.
     """

@@ -1,5 +1,7 @@
 """`AccuracyModel`: what others call."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -237,9 +239,10 @@ def test_a_benchmark_is_that_of_about_as_many_classes(model: AccuracyModel) -> N
     for name, least in (("cifar10", 88), ("cifar100", 60), ("published", 55)):
         table = read_accuracy_table(FOLDER / f"{name}.csv")
         archs = [row.architecture() for row in table.rows]
-        off = np.array(values(model, archs)) - [row.accuracy for row in table.rows]
-        assert abs(np.mean(off)) < 2
-        assert min(values(model, archs)) > least - 10
+        many, truth = model.predict_many(archs), [row.accuracy for row in table.rows]
+        assert abs(np.mean([p.value for p in many]) - np.mean(truth)) < 2
+        assert min(p.value for p in many) > least - 10
+        assert np.mean([p.low <= y <= p.high for p, y in zip(many, truth, strict=True)]) > 0.9
 
 
 def test_short_trainings_want_shallow_networks(model: AccuracyModel) -> None:
@@ -251,8 +254,10 @@ def test_short_trainings_want_shallow_networks(model: AccuracyModel) -> None:
 
     assert better(500) == better(1_000) < better(5_000) < better(20_000) < better(100_000)
     assert better(100_000) == better(None)
-    with pytest.raises(NasError, match="steps must be 1 or more, not 0"):
-        model.trained_for(0)
+    wrong: Any
+    for wrong in (0, -1, 1.5, float("nan"), True, "9"):
+        with pytest.raises(NasError, match="steps must be a whole number, 1 or more, not"):
+            model.trained_for(wrong)
 
 
 def test_adapting_finds_how_short_the_trainings_were(model: AccuracyModel) -> None:

@@ -52,6 +52,10 @@ def test_mistakes_are_one_line(folder: Path, run: Run, tmp_path: Path) -> None:
         (("prune", str(folder), *COMMON, "--criterion", "l3"), "criterion 'l3' is unknown"),
         (("prune", str(folder), *COMMON, "--ratios", "all"), "ratio mode 'all' is unknown"),
         (("prune", str(folder), *COMMON, "--weights", "none.pt"), "none.pt"),
+        (
+            ("prune", str(folder), *COMMON, "--resolution", "9x8"),
+            "--resolution 9x8: a training has",
+        ),
         (("prune", "other", *COMMON), "training other is of other classes than digits: 'nought'"),
         (("prune", "fewer", *COMMON), "training fewer has 9 classes, data set digits 10"),
     ]

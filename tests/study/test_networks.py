@@ -12,6 +12,7 @@ import nas
 from nas.data import load_data
 from nas.study import Study, begin
 from nas.study.networks import find_network, find_networks, find_study
+from nas.study.new import begin_or_go_on
 from nas.study.warm_start import assignments
 from nas.support.errors import NasError
 from nas.training import Recipe, train
@@ -70,6 +71,10 @@ def test_what_names_no_network(study: Study, name: str, message: str) -> None:
 
 def test_only_a_published_network_comes_in_sizes(study: Study) -> None:
     assert find_network("resnet18", 64)[0] == nas.reference("resnet18", resolution=64)
+    synonym, _ = find_network("mobilenetv2_100", "96x64")
+    assert synonym == nas.reference("mobilenet_v2_100", resolution="96x64")
+    with pytest.raises(NasError, match="network 'resnet19' is unknown"):
+        find_network("resnet19", 64)
     with pytest.raises(NasError, match="--resolution 64: only that of a reference network"):
         find_network("s", 64)
 
@@ -94,6 +99,16 @@ def test_a_search_seeks_each_smallest_network_once(
     assert again.budgets == study.budgets
     assert again.target.checksum == study.target.checksum
     assert again.space.to_dict() == study.space.to_dict()
+
+
+def test_a_study_from_before_steps_were_kept_is_the_same_search(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"storage": str(tmp_path), "data": "digits"}
+    now = begin("jetson", ["1M"], SPACE, **options)
+    assert now.settings.training_steps == Recipe.suited(1438).steps(1438)  # as `nas train` would
+    before = now.settings.model_copy(update={"training_steps": None})
+    Study.create("before", before, now.storage)
+    there, said = begin_or_go_on("jetson", ["1M"], SPACE, name="before", **options)
+    assert (there.name, said) == ("before", "")
 
 
 def test_a_begun_study_goes_on_with_what_it_was_checked_by(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from nas.latency.kept import keep, restored
 from nas.latency.measuring.plan import mixed_network
 from nas.latency.table import Subject, TableRow, write_table
 from nas.latency.target import own_targets, shipped_target
-from nas.study import Study
+from nas.study import Study, begin
+from nas.study.notices import notices
 from nas.support.errors import NasError
 
 SEARCH = ("search", "--target", "mine", "--space", "small", "--budget", "2M", "--study", "s")
@@ -89,3 +90,12 @@ def test_a_study_goes_on_with_what_it_began_with_until_it_is_moved(run: Run) -> 
     assert before["best"] is not None
     code, _, err = run("resume", "s", "--repredict")
     assert (code, "is as it was when it began" in err) == (2, True)
+
+
+def test_a_study_that_cannot_go_on_is_not_said_to(tmp_path: Path) -> None:
+    begun = begin("jetson", ["15M"], "small", storage=str(tmp_path))
+    other = begun.settings.model_copy(update={"target_checksum": "0" * 64})  # of another version
+    study = Study.create("older", other, begun.storage)
+    assert notices(study) == notices(begun) == []
+    with pytest.raises(NasError, match="nas resume older --repredict predicts them anew"):
+        assert study.target

@@ -208,7 +208,7 @@ class Calibrated:
         except NasError:
             raise
         except (ValueError, LookupError, TypeError):
-            raise NasError("fit: damaged; calibrate it anew") from None
+            raise NasError("fit: damaged, or of another version; calibrate it anew") from None
 
     def _axes_of_prices(self) -> Vector:
         """A column for each axis of the uncertainty of log prices, one standard deviation long."""

@@ -42,7 +42,7 @@ class _Factors(Settings):
 
 
 class KernelPredictor(Protocol):
-    """What is scaled."""
+    """What a target predicts with and can be scaled; `facts` are its numbers as plain data."""
 
     @property
     def constant_ms(self) -> float: ...
