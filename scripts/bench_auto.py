@@ -65,7 +65,7 @@ def by_hand(study: Study) -> tuple[Architecture, str] | None:
     """The hand-scaled network of the highest prediction, and the family it is of."""
     scaled = (record for record in study.records() if record.like)
     best = max(scaled, key=lambda record: record.score, default=None)
-    return best and (study.network(best), best.like or "")
+    return (study.network(best), best.like or "") if best else None
 
 
 def trained(
@@ -109,7 +109,7 @@ def rows(seed: int, compared: list[Trial], target: Target) -> Iterator[tuple[obj
         assert trial.trained.test is not None
         yield (
             seed, trial.what, trial.name, f"{cost(trial.trained.arch).macs / 1e6:.3f}",
-            f"{measured.predicted_ms:.4f}", f"{measured.measured_ms:.4f}",
+            f"{measured.predicted.ms:.4f}", f"{measured.measured_ms:.4f}",
             f"{trial.minutes:.1f}", f"{100 * trial.trained.test.accuracy:.2f}",
         )  # fmt: skip
 

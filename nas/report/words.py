@@ -73,8 +73,11 @@ def score_source(study: Study) -> str:
             f"{len(study.predictions.measured)} networks trained on it, with its 90% interval"
         )
     benchmark = study.predictions.model.benchmark(study.settings.space["classes"])
-    steps = study.settings.training_steps
-    trained = f" (of trainings of {steps} steps)" if steps else ""
+    trained = ""
+    if steps := study.settings.training_steps:
+        trained = f" (of trainings of {steps} steps)"
+    elif study.settings.space["channels"] == 1:
+        trained = " (of short trainings, as those of grey images are)"
     return (
         f"predicted accuracy: what the top-1 in percent would be on {benchmark} by a published "
         f"recipe, with its 90% interval; order and differences{trained} count, for other data "
