@@ -19,7 +19,8 @@ import numpy as np
 
 from nas import Architecture, nasbench201
 from nas.accuracy.decoders import accel_nasbench
-from nas.accuracy.effects import SHARED, local, shared
+from nas.accuracy.effects import local, shared
+from nas.accuracy.model import BRIEFLY
 from nas.accuracy.prior import (
     FORMAT,
     PRIOR,
@@ -126,13 +127,12 @@ def scales() -> list[StoredScale]:
     for name, (task, classes) in SCALES.items():
         table = read_accuracy_table(FOLDER / f"{name}.csv")
         sums = sums_of(row.architecture() for row in table.rows)
-        _, odds, recipes = table_columns(table)
-        fitted = fit({name: squares(shared(sums, 0.0), odds, recipes)})
+        features, odds, recipes = table_columns(table)
+        fitted = fit({name: squares(features, odds, recipes)})
         kinds, names, slope = sorted(set(recipes)), np.array(recipes), fitted.slopes[name]
         levels = np.array([odds[names == kind].mean() for kind in kinds])
         centers = np.array([shared(sums, 1.0)[names == kind].mean(axis=0) for kind in kinds])
-        lasting = centers * [not name.endswith("_brief") for name in SHARED]
-        away = float(np.std(levels - slope * lasting @ fitted.effects, ddof=1))
+        away = float(np.std(levels - slope * (centers * ~BRIEFLY) @ fitted.effects, ddof=1))
         found.append(
             StoredScale(
                 task=task,

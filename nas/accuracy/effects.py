@@ -117,10 +117,8 @@ def shared(sums: Matrix, brief: Vector | float | None = None) -> Matrix:
     their trainings, where it is known."""
     table, classes = _View(sums), class_weight(sums)
     brief = assumed_brevity(sums) if brief is None else brief
-    count, power = (
-        np.log2(1 + table.staged("out") / NARROW),
-        np.log2(1 + table.staged("power") / WEAK),
-    )
+    count = np.log2(1 + table.staged("out") / NARROW)
+    power = np.log2(1 + table.staged("power") / WEAK)
     channels = count + (1 - classes)[:, None] / 2 * (power - count)
     compute = np.log2(1 + table.whole("macs"))
     capacity, pixels = np.log2(1 + table.whole("params")), np.log2(table.fact("resolution"))

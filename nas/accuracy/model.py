@@ -160,11 +160,12 @@ class AccuracyModel:
 
     def _odds(self, sums: Matrix) -> tuple[Vector, Vector]:
         """Mean and deviation of the log odds."""
-        features, positions = shared(sums, self._brevity), local(sums)
+        known = self._brevity
+        brief = assumed_brevity(sums) if known is None else np.full(len(sums), known)
+        features, positions = shared(sums, brief), local(sums)
         before = self._prior(features, positions)
         if self.adaptation:
             return self.adaptation.predict(before, positions)
-        brief = assumed_brevity(sums) if self.brief is None else np.full(len(sums), self.brief)
         odds, variance = np.zeros(len(sums)), np.zeros(len(sums))
         which = nearest(class_counts(sums), self.scales)
         for i, scale in enumerate(self.scales):
