@@ -111,10 +111,9 @@ def training_batches(
     flip = mirrored if recipe.flip is None else recipe.flip
     padding = [round(recipe.crop * side) for side in sides(images.resolution)]
     device = images.labels.device
-    for start in range(
-        0, steps_per_epoch(len(images), recipe) * recipe.batch_size, recipe.batch_size
-    ):
-        chosen = order[start : start + recipe.batch_size].to(device)
+    size = recipe.batch_size
+    for start in range(0, recipe.steps_per_epoch(len(images)) * size, size):
+        chosen = order[start : start + size].to(device)
         pixels = images[chosen]
         if any(padding):
             each = [torch.randint(2 * p + 1, (len(chosen),), generator=generator) for p in padding]
@@ -157,11 +156,6 @@ def shifted(pixels: Tensor, padding: Sequence[int], offsets: Tensor) -> Tensor:
     image = torch.arange(n, device=pixels.device).view(n, 1, 1, 1)
     channel = torch.arange(c, device=pixels.device).view(1, c, 1, 1)
     return padded[image, channel, rows, columns]
-
-
-def steps_per_epoch(images: int, recipe: Recipe) -> int:
-    """The number of whole batches in that many images."""
-    return images // recipe.batch_size
 
 
 def mixed_seed(seed: int, stream: int) -> int:

@@ -116,9 +116,13 @@ class Recipe(Settings):
         given = {key: value for key, value in changes.items() if value is not None}
         return validated(Recipe, {**self.model_dump(), **given}, "recipe")
 
+    def steps_per_epoch(self, images: int) -> int:
+        """The number of whole batches in an epoch, of `images` or of all of so many."""
+        return min(self.images or images, images) // self.batch_size
+
     def steps(self, images: int) -> int:
-        """The steps of the optimiser in a training with so many training images."""
-        return self.epochs * max(min(self.images or images, images) // self.batch_size, 1)
+        """The steps of the optimiser in a training with so many training images, 1 at least."""
+        return self.epochs * max(self.steps_per_epoch(images), 1)
 
     @property
     def int8_epochs(self) -> int:

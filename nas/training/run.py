@@ -28,7 +28,6 @@ from nas.training.batches import (
     Pixels,
     class_weights,
     mixed_seed,
-    steps_per_epoch,
     training_batches,
 )
 from nas.training.checkpoint import (
@@ -163,7 +162,7 @@ class _Run:
             return Trained.load(self.output)
         with deterministic(), stop_on_signal(self._stop):
             images = self._pixels(_subset(self.data.train, self.recipe))
-            self.per_epoch = steps_per_epoch(len(images), self.recipe)
+            self.per_epoch = self.recipe.steps_per_epoch(len(images))
             self.steps = self.per_epoch * self.recipe.epochs
             validation = self._pixels(self.data.validation)
             self.normalise = Normalise(self.data, self.device)
