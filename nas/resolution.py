@@ -51,6 +51,15 @@ def sides(resolution: Resolution) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def in_words(resolution: Resolution) -> str:
+    """HEIGHTxWIDTH, of a square too.
+
+    >>> in_words(96), in_words("96x160")
+    ('96x96', '96x160')
+    """
+    return "{}x{}".format(*sides(resolution))
+
+
 def mean_side(resolution: Resolution) -> float:
     """The side in pixels of the square of the same area: by it resolutions are ordered."""
     height, width = sides(resolution)

@@ -11,6 +11,7 @@ from nas.latency.measuring.verify import Comparison
 from nas.report.page import note, plots, section
 from nas.report.training import curves_charts, interval_of
 from nas.report.training_page import outcome_parts
+from nas.resolution import in_words
 from nas.support.html import Child, table, tag
 from nas.support.text import significant
 
@@ -122,7 +123,7 @@ def model_card(
     return f"""# {arch.name or "Network"} for {target.name}
 
 A convolutional network that classifies images of {data.channels} channel(s) at
-{"x".join(map(str, arch.input_shape[1:]))} pixels into {len(data.classes)} classes: {classes}.
+{in_words(arch.resolution)} pixels into {len(data.classes)} classes: {classes}.
 
 | | |
 |---|---|

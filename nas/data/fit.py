@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from nas.architecture import Architecture, with_classes
 from nas.data.dataset import DataSet
-from nas.resolution import Resolution, mean_side, sides
+from nas.resolution import Resolution, in_words, mean_side, sides
 from nas.space import SearchSpace
 from nas.support.errors import NasError, NasWarning
 
@@ -47,15 +47,15 @@ def _tell_stretched(resolutions: Iterable[Resolution], data: DataSet) -> None:
     """Warns where images are shown in another shape than theirs."""
     tall = _tallness(data.resolution)
     stretched = [
-        "x".join(map(str, sides(size)))
+        in_words(size)
         for size in resolutions
         if not 1 / STRETCHED < _tallness(size) / tall < STRETCHED
     ]
     if stretched:
-        own = "x".join(map(str, sides(data.resolution)))
         warnings.warn(
-            f"images of {own} pixels are stretched to {', '.join(stretched)}: image files keep "
-            f"their shape with --image-size {stretched[-1]}",
+            f"images of {in_words(data.resolution)} pixels are stretched to "
+            f"{', '.join(stretched)}: image files keep their shape with --image-size "
+            f"{stretched[-1]}",
             NasWarning,
             stacklevel=3,
         )
