@@ -18,41 +18,40 @@ from typing import NamedTuple
 from nas import Architecture, cost, reference
 from nas.accuracy.table import FOLDER, TableRow, read_accuracy_table, write_rows
 from nas.blocks import Block, Value
+from nas.references.densenet import densenet
+from nas.references.reparameterised import repvgg
 from nas.references.scaled import scaled
 from nas.references.table import by_stride, classifier
 
 Rows = tuple[Block, ...]
 Build = Callable[[int], Architecture]  # of a number of classes
 SIDE = 32
-WIDTHS = (16, 32, 64)
+WIDTHS, WIDE = (16, 32, 64), (64, 128, 256, 512)
 
 
 def small(stem: Rows, stages: tuple[Rows, ...], head: Rows) -> Architecture:
     return Architecture(SIDE, stem, stages, head)
 
 
-def resnet(kind: str, repeats: int, classes: int, *, se: bool = False) -> Architecture:
-    """He et al.'s networks for CIFAR, whose shortcuts are projected by a 1x1."""
+def resnet(
+    kind: str, widths: tuple[int, ...], repeats: tuple[int, ...], classes: int, *, se: bool = False
+) -> Architecture:
+    """A ResNet after a 3x3 with a stride of 1 and no pooling."""
     expansion = {"basic": 1, "bottleneck": 4}[kind]
     stages = []
-    for s, width in enumerate(WIDTHS):
+    for s, (width, n) in enumerate(zip(widths, repeats, strict=True)):
         out = expansion * width
         gate = {"se": out // 16} if se else {}
         row = partial(Block, kind, out=out, hidden=width, **gate)
-        stages.append((row(stride=1 if s == 0 else 2), *[row()] * (repeats - 1)))
-    return small((Block("conv", out=16),), tuple(stages), classifier(classes))
+        stages.append((row(stride=1 if s == 0 else 2), *[row()] * (n - 1)))
+    return small((Block("conv", out=widths[0]),), tuple(stages), classifier(classes))
 
 
-def densenet(growth: int, layers: int, classes: int) -> Architecture:
+def bc_densenet(growth: int, layers: int, classes: int) -> Architecture:
     """DenseNet-BC: its first convolution has no norm of its own."""
-    c = 2 * growth
-    row, stages = Block("dense", growth=growth, hidden=4 * growth), []
-    stem = Block("conv", out=c, norm=False, bias=False, act=None)
-    for i in range(3):
-        transition = (Block("dense_transition", out=c // 2),) if i else ()
-        c = (c // 2 if i else c) + layers * growth
-        stages.append((*transition, *[row] * layers))
-    return small((stem,), tuple(stages), (Block("activate"), *classifier(classes)))
+    layout = densenet(growth, 2 * growth, (layers,) * 3, classes)
+    stem = Block("conv", out=2 * growth, norm=False, bias=False, act=None)
+    return small((stem,), layout.stages, layout.head)
 
 
 def nin(classes: int) -> Architecture:
@@ -69,14 +68,11 @@ def nin(classes: int) -> Architecture:
     return small((conv(out=192, kernel=5),), stages, (Block("gap"),))
 
 
-def vgg(repeats: tuple[int, ...], hidden: int, classes: int) -> Architecture:
-    pool = Block("maxpool", kernel=2, padding=0)
-    stages = tuple(
-        (*[Block("conv", out=out, bias=True)] * n, pool)
-        for out, n in zip((64, 128, 256, 512, 512), repeats, strict=True)
-    )
-    wide = Block("linear", out=hidden, act="relu")
-    return small((), stages, (wide, wide, Block("linear", out=classes)))
+def vgg(name: str, hidden: int, classes: int) -> Architecture:
+    """torchvision's, with so many hidden linear units."""
+    arch = reference(name, classes=classes, resolution=SIDE)
+    *wide, last = arch.head
+    return small((), arch.stages, (*[changed(row, out=hidden) for row in wide], last))
 
 
 def mobilenet_v2(width: float, classes: int) -> Architecture:
@@ -99,29 +95,15 @@ def without_stem_strides(name: str, classes: int) -> Architecture:
     return small((changed(arch.stem[0], stride=1),), arch.stages, arch.head)
 
 
-def repvgg(widths: tuple[int, ...], classes: int) -> Architecture:
+def cifar_repvgg(widths: tuple[int, ...], classes: int) -> Architecture:
     """The convolution before the first stage and that stage have a stride of 1."""
-    repeats, row = (2, 4, 14, 1), partial(Block, "repvgg")
-    stages = tuple(
-        (row(out=out, stride=1 if s == 0 else 2), *[row(out=out)] * (n - 1))
-        for s, (out, n) in enumerate(zip(widths, repeats, strict=True))
+    layout = repvgg(min(64, widths[0]), widths, (2, 4, 14, 1), classes)
+    (first, *rest), *stages = layout.stages
+    return small(
+        (changed(layout.stem[0], stride=1),),
+        ((changed(first, stride=1), *rest), *stages),
+        layout.head,
     )
-    return small((row(out=min(64, widths[0])),), stages, classifier(classes))
-
-
-def wide_resnet(kind: str, repeats: tuple[int, ...], classes: int) -> Architecture:
-    """torchvision's ResNet after a 3x3 with a stride of 1 and no pooling."""
-    expansion, stages = {"basic": 1, "bottleneck": 4}[kind], []
-    for s, (width, n) in enumerate(zip((64, 128, 256, 512), repeats, strict=True)):
-        out = expansion * width
-        row = partial(Block, kind, out=out, hidden=width)
-        stages.append((row(stride=1 if s == 0 else 2), *[row()] * (n - 1)))
-    return small((Block("conv", out=64),), tuple(stages), classifier(classes))
-
-
-def mobilenet_v1(classes: int) -> Architecture:
-    arch = scaled("mobilenet_v1", resolution=SIDE, classes=classes)
-    return small((changed(arch.stem[0], stride=1),), arch.stages, arch.head)
 
 
 class Published(NamedTuple):
@@ -144,14 +126,14 @@ def chenyaofo() -> Iterator[tuple[str, Build, tuple[float, float], tuple[float, 
         (7, (0.66, 0.67), (94.01, 71.63)),
         (9, (0.86, 0.86), (94.37, 72.63)),
     ):
-        yield f"resnet{6 * n + 2}", partial(resnet, "basic", n), params, top1
-    for name, repeats, params, top1 in (
-        ("vgg11_bn", (1, 1, 2, 2, 2), (9.76, 9.80), (92.79, 70.78)),
-        ("vgg13_bn", (2, 2, 2, 2, 2), (9.94, 9.99), (94.00, 74.63)),
-        ("vgg16_bn", (2, 2, 3, 3, 3), (15.25, 15.30), (94.16, 74.00)),
-        ("vgg19_bn", (2, 2, 4, 4, 4), (20.57, 20.61), (93.91, 73.87)),
+        yield f"resnet{6 * n + 2}", partial(resnet, "basic", WIDTHS, (n,) * 3), params, top1
+    for name, params, top1 in (
+        ("vgg11_bn", (9.76, 9.80), (92.79, 70.78)),
+        ("vgg13_bn", (9.94, 9.99), (94.00, 74.63)),
+        ("vgg16_bn", (15.25, 15.30), (94.16, 74.00)),
+        ("vgg19_bn", (20.57, 20.61), (93.91, 73.87)),
     ):
-        yield name, partial(vgg, repeats, 512), params, top1
+        yield name, partial(vgg, name, 512), params, top1
     for width, params, top1 in (
         (0.5, (0.70, 0.82), (92.88, 70.88)),
         (0.75, (1.37, 1.48), (93.72, 73.61)),
@@ -172,7 +154,7 @@ def chenyaofo() -> Iterator[tuple[str, Build, tuple[float, float], tuple[float, 
         ("repvgg_a1", (64, 128, 256, 1280), (12.82, 12.94), (94.89, 76.12)),
         ("repvgg_a2", (96, 192, 384, 1408), (26.82, 26.94), (94.98, 77.18)),
     ):
-        yield name, partial(repvgg, widths), params, top1
+        yield name, partial(cifar_repvgg, widths), params, top1
 
 
 def imgclsmob() -> Iterator[tuple[str, Build, tuple[int, int], tuple[float, float]]]:
@@ -186,7 +168,7 @@ def imgclsmob() -> Iterator[tuple[str, Build, tuple[int, int], tuple[float, floa
         (56, True, (862_889, 868_739), (4.13, 22.94)),
         (110, True, (1_744_952, 1_750_802), (3.63, 20.86)),
     ):
-        build = partial(resnet, "basic", (depth - 2) // 6, se=se)
+        build = partial(resnet, "basic", WIDTHS, ((depth - 2) // 6,) * 3, se=se)
         yield f"{'se' if se else ''}resnet{depth}", build, params, errors
     for depth, se, params, errors in (
         (164, False, (1_704_154, 1_727_284), (3.68, 20.44)),
@@ -194,7 +176,7 @@ def imgclsmob() -> Iterator[tuple[str, Build, tuple[int, int], tuple[float, floa
         (164, True, (1_906_258, 1_929_388), (3.39, 19.95)),
         (272, True, (3_153_826, 3_176_956), (3.39, 19.07)),
     ):
-        build = partial(resnet, "bottleneck", (depth - 2) // 9, se=se)
+        build = partial(resnet, "bottleneck", WIDTHS, ((depth - 2) // 9,) * 3, se=se)
         yield f"{'se' if se else ''}resnet{depth}bn", build, params, errors
     for depth, growth, params, errors in (
         (40, 12, (176_122, 188_092), (6.43, 28.41)),
@@ -202,19 +184,19 @@ def imgclsmob() -> Iterator[tuple[str, Build, tuple[int, int], tuple[float, floa
         (40, 36, (1_542_682, 1_578_412), (4.04, 20.50)),
         (100, 12, (769_162, 800_032), (4.16, 21.19)),
     ):
-        build = partial(densenet, growth, (depth - 4) // 6)
+        build = partial(bc_densenet, growth, (depth - 4) // 6)
         yield f"densenet{depth}_k{growth}_bc", build, params, errors
 
 
 def weiaicunzai() -> Iterator[tuple[str, Build, float, float]]:
     """Name, network, parameters in millions and error for 100 classes."""
-    yield "mobilenet", mobilenet_v1, 3.3, 34.02
-    for name, repeats, params, error in (
-        ("vgg11_bn", (1, 1, 2, 2, 2), 28.5, 31.36),
-        ("vgg13_bn", (2, 2, 2, 2, 2), 28.7, 28.00),
-        ("vgg16_bn", (2, 2, 3, 3, 3), 34.0, 27.07),
+    yield "mobilenet", partial(without_stem_strides, "mobilenet_v1_100"), 3.3, 34.02
+    for name, params, error in (
+        ("vgg11_bn", 28.5, 31.36),
+        ("vgg13_bn", 28.7, 28.00),
+        ("vgg16_bn", 34.0, 27.07),
     ):
-        yield name, partial(vgg, repeats, 4096), params, error
+        yield name, partial(vgg, name, 4096), params, error
     for depth, kind, counts, params, error in (
         (18, "basic", (2, 2, 2, 2), 11.2, 24.39),
         (34, "basic", (3, 4, 6, 3), 21.3, 23.24),
@@ -222,7 +204,7 @@ def weiaicunzai() -> Iterator[tuple[str, Build, float, float]]:
         (101, "bottleneck", (3, 4, 23, 3), 42.7, 22.22),
         (152, "bottleneck", (3, 8, 36, 3), 58.3, 22.31),
     ):
-        yield f"resnet{depth}", partial(wide_resnet, kind, counts), params, error
+        yield f"resnet{depth}", partial(resnet, kind, WIDE, counts), params, error
 
 
 def branches(arch: Architecture) -> int:

@@ -6,7 +6,7 @@ from nas.blocks import Block
 from nas.references.table import TORCHVISION, Layout, Published, Reference, classifier
 
 
-def _densenet(growth: int, stem: int, repeats: tuple[int, ...], classes: int) -> Layout:
+def densenet(growth: int, stem: int, repeats: tuple[int, ...], classes: int) -> Layout:
     layer = Block("dense", growth=growth, hidden=4 * growth)
     c, stages = stem, []
     for i, n in enumerate(repeats):
@@ -18,7 +18,7 @@ def _densenet(growth: int, stem: int, repeats: tuple[int, ...], classes: int) ->
 
 
 NETWORKS = {
-    name: Reference(partial(_densenet, growth, stem, repeats), Published(top1, TORCHVISION))
+    name: Reference(partial(densenet, growth, stem, repeats), Published(top1, TORCHVISION))
     for name, growth, stem, repeats, top1 in (
         ("densenet121", 32, 64, (6, 12, 24, 16), 74.434),
         ("densenet161", 48, 96, (6, 12, 36, 24), 77.138),

@@ -9,7 +9,7 @@ REPVGG_PAPER = "Ding et al. 2021, RepVGG"
 MOBILEONE_PAPER = "Vasu et al. 2023, MobileOne"
 
 
-def _repvgg(stem: int, widths: tuple[int, ...], repeats: tuple[int, ...], classes: int) -> Layout:
+def repvgg(stem: int, widths: tuple[int, ...], repeats: tuple[int, ...], classes: int) -> Layout:
     stages = tuple(
         (Block("repvgg", out=out, stride=2), *[Block("repvgg", out=out)] * (n - 1))
         for out, n in zip(widths, repeats, strict=True)
@@ -29,7 +29,7 @@ def _mobileone(stem: int, widths: tuple[int, ...], branches: int, classes: int) 
 
 NETWORKS = {
     "repvgg_a0": Reference(
-        partial(_repvgg, 48, (48, 96, 192, 1280), (2, 4, 14, 1)), Published(72.41, REPVGG_PAPER)
+        partial(repvgg, 48, (48, 96, 192, 1280), (2, 4, 14, 1)), Published(72.41, REPVGG_PAPER)
     ),
     "mobileone_s0": Reference(
         partial(_mobileone, 48, (48, 128, 256, 1024), 4), Published(71.4, MOBILEONE_PAPER)
