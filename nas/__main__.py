@@ -7,11 +7,13 @@ def main() -> None:
     """Runs the command line, ready for Ctrl-C while it is still being imported."""
     try:
         from nas.cli.terminal import open_streams
+        from nas.support.signals import remembered_interrupts
 
         open_streams()
-        from nas.cli.main import main as run
+        with remembered_interrupts():
+            from nas.cli.main import main as run
 
-        run()
+            run()
     except KeyboardInterrupt:
         print("nas: interrupted", file=sys.stderr)
         sys.exit(130)

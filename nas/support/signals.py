@@ -9,11 +9,36 @@ from threading import current_thread, main_thread
 from types import FrameType
 
 GRACE_SECONDS = 3.0
+_remembered = False  # whether a SIGINT came to the command that now runs
+
+
+@contextmanager
+def remembered_interrupts() -> Iterator[None]:
+    """A context, of a whole command, in which Ctrl-C raises `KeyboardInterrupt` as ever, and is
+    remembered: where a callback of C code loses it, as one of an import may, the next
+    `stop_on_signal` stops at once."""
+    global _remembered
+    _remembered = False
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # somebody else's, or ignored
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        global _remembered
+        _remembered = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
 def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """A context in which the first SIGINT or SIGTERM calls `stop`.
+    """A context in which the first SIGINT or SIGTERM calls `stop`, also one that was lost before
+    (`remembered_interrupts`).
 
     A second one raises `KeyboardInterrupt`, and so does the end of `GRACE_SECONDS` within the
     context: whatever is at hand then is given up. Without the context Python raises the interrupt
@@ -39,6 +64,8 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
     ours = [number for number in numbers if signal.getsignal(number) is not None]
     before = {number: signal.signal(number, handle) for number in ours}
     try:
+        if _remembered:
+            handle(signal.SIGINT, None)
         yield
     finally:
         if called:

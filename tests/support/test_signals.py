@@ -36,6 +36,23 @@ with stop_on_signal(lambda: called.append(1)):
 os.kill(os.getpid(), 15)
 print(called, heard)
 """
+# What is raised in a finaliser is printed and lost; the second context is another command's.
+LOST = """
+import os, signal
+from nas.support.signals import remembered_interrupts, stop_on_signal
+class Lost:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000): pass
+called = []
+with remembered_interrupts():
+    Lost()
+    with stop_on_signal(lambda: called.append("lost")):
+        pass
+with remembered_interrupts(), stop_on_signal(lambda: called.append("none")):
+    pass
+print(called, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
 
 
 def output(program: str, folder: Path) -> str:
@@ -53,3 +70,7 @@ def test_a_search_hands_an_interrupt_on(signal: str, tmp_path: Path) -> None:
 
 def test_a_handler_of_c_code_stays(tmp_path: Path) -> None:
     assert output(FOREIGN, tmp_path) == "[] [15, 15]"
+
+
+def test_an_interrupt_that_was_lost_stops_the_next_work(tmp_path: Path) -> None:
+    assert output(LOST, tmp_path) == "['lost'] True"

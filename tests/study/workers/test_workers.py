@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -108,14 +107,13 @@ def test_a_worker_that_cannot_begin_ends_the_search() -> None:
 def test_workers_that_are_killed_all_the_time_lose_and_double_nothing(tmp_path: Path) -> None:
     options: dict[str, Any] = {"proxies": ["synflow"], "storage": str(tmp_path)}
     study = begin("jetson", ["20M"], "small", name="killed", **options)
-    rng = random.Random(0)
     killed: list[int | None] = []
 
     def kill(progress: Any) -> None:
         children = multiprocessing.active_children()
         due = progress.trials == 2 + 4 * len(killed)  # one at a time: others are left to begin
         if progress.phase == "search" and children and due:
-            victim = rng.choice(children)
+            victim = min(children, key=lambda child: child.pid or 0)  # which has begun
             victim.kill()
             killed.append(victim.pid)
 
