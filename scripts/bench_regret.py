@@ -26,7 +26,7 @@ from nas.proxies import PROXIES, scores
 from nas.support.files import write_whole
 
 BUDGETS = (200, 300, 400)  # MMACs
-SEEDS = range(3)
+SEEDS = range(10)
 SCORED = 2000  # networks a search; by proxies that must be run RUN_SCORED
 RUN_SCORED = 100
 POPULATION, TOURNAMENT, MUTATIONS = 500, 25, 2
