@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from nas.study import Driver, Study, begin
 from nas.study.storage import lost
 from nas.study.storage.lost import Lost, retried
-from nas.study.storage.storage import Storage
+from nas.study.storage.storage import Driven, Storage
 from nas.support.errors import NasError
 
 
@@ -61,12 +61,15 @@ def test_nothing_is_stored_by_a_driver_whose_lock_a_restart_took(server: Any) ->
     with server:
         server.start()
         study = begin("jetson", ["20M"], "small", name="s", storage=server.get_uri())
-        database = study.storage
-        with database.driven("s") as driven, pytest.raises(StorageInternalError) as caught:
+
+        def store(driven: Driven) -> None:
             with driven.claim.exclusive():
                 server.stop()
                 server.start()
                 study.log.set_attribute("mine", 1)  # on a connection of its own, which is well
+
+        with study.storage.driven("s") as driven, pytest.raises(StorageInternalError) as caught:
+            store(driven)
         assert lost.is_lost(caught.value)
         assert "mine" not in Study.load("s", server.get_uri()).log.attributes()
 
