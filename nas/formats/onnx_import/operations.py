@@ -6,9 +6,9 @@ graph has nothing that computes just that: then the operation is not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -84,9 +84,12 @@ def _gelu(draft: Draft, op: Operation) -> Made:
 @reads("LeakyRelu", "PRelu")
 def _leaky(draft: Draft, op: Operation) -> Made:
     x, slope = op.tensor(), op.told("alpha", 1) if op.kind == "PRelu" else op.get("alpha", 0.01)
-    if x is None or slope is None or np.ptp(slope):
+    if x is None or slope is None or op.made[0] != x.dims:
         return None
-    return draft.act(x, "leaky_relu", op.name, float(np.ravel(slope)[0]))
+    if not np.ptp(slope):
+        return draft.act(x, "leaky_relu", op.name, float(np.ravel(slope)[0]))
+    rest = draft.affine(draft.act(x, "relu"), 1 - slope, 0)
+    return _elementwise(draft, "add", op.name, [draft.affine(x, slope, 0), rest], x.dims)
 
 
 @reads("HardSigmoid")
@@ -105,17 +108,42 @@ def _clip(draft: Draft, op: Operation) -> Made:
     if x is None or any(op.tensor(i) for i in (1, 2)):
         return None
     least = -np.inf if low is None else float(low)
-    most = np.inf if high is None else float(high)
-    if least < -1e30 or not least < most:
+    return _between(draft, op.name, x, least, np.inf if high is None else float(high))
+
+
+@reads("Max", "Min")
+def _extreme(draft: Draft, op: Operation) -> Made:
+    """A bound on one side, as TensorFlow's converter writes it."""
+    bounds = [v for v in op.inputs if v is not None and not isinstance(v, Value)]
+    x = op.tensor(0) or op.tensor(1)
+    if len(op.inputs) != 2 or len(bounds) != 1 or x is None or op.made[0] != x.dims:
         return None
+    if np.ptp(bounds[0]):
+        return None
+    bound = float(bounds[0].ravel()[0])
+    low, high = (bound, np.inf) if op.kind == "Max" else (-np.inf, bound)
+    return _between(draft, op.name, x, low, high)
+
+
+def _between(draft: Draft, name: str, x: Value, least: float, most: float) -> Value | None:
+    """The tensor with its values kept between two numbers."""
+    before = draft.nodes[x.node]
+    if least < -1e30 and before.op == "activate" and before.act == "relu" and not before.norm:
+        x, least = Value(before.inputs[0], x.dims), 0
+    if not least < most:
+        return None
+    if least < -1e30:
+        if most > 1e30:
+            return x
+        return draft.affine(draft.act(draft.affine(x, -1, most), "relu", name), -1, most)
     if least:
         x = draft.affine(x, 1, -least)
     if most > 1e30:
-        x = draft.act(x, "relu", op.name)
+        x = draft.act(x, "relu", name)
     elif most - least == 6:
-        x = draft.act(x, "relu6", op.name)
+        x = draft.act(x, "relu6", name)
     else:
-        x = draft.act(draft.affine(x, 6 / (most - least), 0), "relu6", op.name)
+        x = draft.act(draft.affine(x, 6 / (most - least), 0), "relu6", name)
         x = draft.affine(x, (most - least) / 6, 0)
     return draft.affine(x, 1, least) if least else x
 
@@ -138,9 +166,10 @@ def _arithmetic(draft: Draft, op: Operation) -> Made:
     if len(op.inputs) != 2 or len(tensors) != 1:
         return None
     x, first = tensors[0], op.tensor(0) is None
-    number = _per_channel(np.asarray(op.constant(0 if first else 1), np.float64), x.dims)
-    if number is None or op.made[0] != x.dims:
+    number = np.asarray(op.constant(0 if first else 1), np.float64)
+    if prod(op.made[0]) != prod(x.dims):
         return None
+    x = Value(x.node, op.made[0])
     match op.kind, first:
         case "Add" | "Sum", _:
             return draft.affine(x, 1, number, op.name)
@@ -160,21 +189,22 @@ def _of_tensors(draft: Draft, op: Operation, tensors: list[Value]) -> Made:
         return None
     if op.kind == "Sub":
         tensors = [tensors[0], draft.affine(tensors[1], -1, 0)]
+    return _elementwise(draft, "multiply" if op.kind == "Mul" else "add", op.name, tensors, dims)
+
+
+def _elementwise(
+    draft: Draft, op: Literal["add", "multiply"], name: str, tensors: Sequence[Value], dims: Dims
+) -> Value:
+    """A sum or a product, of tensors with channels last with their channels in front, so that
+    transposes meet."""
+    last = any(map(draft.turned, tensors))
+    if last:
+        tensors, dims = [draft.front(x, 3) for x in tensors], (1, dims[3], *dims[1:3])
     nodes = [draft.shaped(x) for x in tensors]
-    if op.kind == "Mul":
+    if op == "multiply":
         nodes.sort(key=lambda i: draft.nodes[i].shape != shape_of(dims))  # the gate comes last
-        return draft.add("multiply", op.name, nodes, dims)
-    return draft.add("add", op.name, nodes, dims)
-
-
-def _per_channel(number: Array, dims: Dims) -> Array | None:
-    """A constant as one number, or one for each channel; None for what is of another kind."""
-    if number.size == 1 or not np.ptp(number):
-        return number.ravel()[:1]
-    if len(dims) < 2 or dims[0] != 1:
-        return None
-    shape = (1,) * (len(dims) - number.ndim) + number.shape
-    return number.ravel() if shape == (1, dims[1], *(1,) * (len(dims) - 2)) else None
+    made = draft.add(op, name, nodes, dims)
+    return draft.back(made, 3) if last else made
 
 
 @reads("Identity", "Dropout", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Expand")
@@ -227,9 +257,9 @@ def _concat(draft: Draft, op: Operation) -> Made:
     if axis < 2:
         nodes = [draft.shaped(x) for x in tensors]
         return draft.add("concat_rows" if axis else "concat", op.name, nodes, op.made[0])
-    turned = [_turned(draft, x) for x in tensors]
-    nodes = [draft.shaped(x) for x in turned]
-    return _turned(draft, draft.add("concat_rows", op.name, nodes, _turned_dims(op.made[0])))
+    nodes = [draft.shaped(draft.front(x, 3)) for x in tensors]
+    _, height, width, channels = op.made[0]
+    return draft.back(draft.add("concat", op.name, nodes, (1, channels, height, width)), 3)
 
 
 @reads("Split")
@@ -256,15 +286,27 @@ def _slice(draft: Draft, op: Operation) -> Made:
     if x is None or starts is None or ends is None or any(map(op.tensor, (1, 2, 3, 4))):
         return None
     where = range(len(starts)) if axes is None else axes.tolist()
-    if steps is not None and (steps != 1).any():
+    strides = [1] * len(starts) if steps is None else steps.tolist()
+    if min(strides) < 1:
         return None
-    for axis, start, end in zip(where, starts.tolist(), ends.tolist(), strict=True):
+    for axis, start, end, step in zip(where, starts.tolist(), ends.tolist(), strides, strict=True):
         part = range(x.dims[axis])[start:end]
         cut = _range(draft, op.name, x, axis, part.start, len(part))
+        if cut is not None and step > 1:
+            cut = _every(draft, op.name, cut, axis % len(x.dims), step)
         if cut is None:
             return None
         x = cut
     return x
+
+
+def _every(draft: Draft, name: str, x: Value, axis: int, step: int) -> Value | None:
+    """Every so many rows or columns: a pooling of windows of one pixel."""
+    if len(x.dims) != 4 or x.dims[0] != 1 or axis < 2:
+        return None
+    dims = tuple(-(-n // step) if i == axis else n for i, n in enumerate(x.dims))
+    stride = (step, 1) if axis == 2 else (1, step)
+    return draft.add("maxpool", name, [draft.shaped(x)], dims, stride=stride)
 
 
 @reads("Gather")
@@ -291,20 +333,8 @@ def _range(draft: Draft, name: str, x: Value, axis: int, start: int, size: int) 
     if at < 2:
         op = "slice_rows" if at else "slice"
         return draft.add(op, name, [draft.shaped(x)], dims, start=start)  # type: ignore[arg-type]
-    turned = draft.shaped(_turned(draft, x))
-    cut = draft.add("slice_rows", name, [turned], _turned_dims(dims), start=start)
-    return _turned(draft, cut)
-
-
-def _turned(draft: Draft, x: Value) -> Value:
-    """A tensor of four dimensions with height and width swapped."""
-    turned = draft.permuted(x, (0, 1, 3, 2))
-    assert turned is not None
-    return turned
-
-
-def _turned_dims(dims: Dims) -> Dims:
-    return (*dims[:2], dims[3], dims[2])
+    cut = _range(draft, name, draft.front(x, axis), 1, start, size)
+    return cut and draft.back(cut, axis)
 
 
 @reads("Softmax")
@@ -313,14 +343,13 @@ def _softmax(draft: Draft, op: Operation) -> Made:
     if x is None:
         return None
     axis = op.get("axis", -1 if op.opset >= 13 else 1) % len(x.dims)
-    if op.opset < 13 or prod(x.dims[axis:]) == prod(x.dims):
-        if prod(x.dims[:axis]) != 1 or (op.opset >= 13 and prod(x.dims[axis + 1 :]) != 1):
-            return None
-        x, at = Value(x.node, (1, prod(x.dims))), 0
+    alone = prod(x.dims[axis + 1 :]) == 1
+    at: int | None = 0
+    if prod(x.dims[:axis]) == 1 and (alone or op.opset < 13):  # older opsets: over all that follows
+        x = Value(x.node, (1, prod(x.dims)))
     else:
-        found = axis_of(axis, x.dims)
-        if found is None:
-            return None
-        at = found
+        at = axis_of(axis, x.dims) if alone or op.opset >= 13 else None
+    if at is None:
+        return None
     made = draft.add("softmax", op.name, [draft.shaped(x)], x.dims, start=at)
     return Value(made.node, op.made[0])
