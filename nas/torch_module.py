@@ -99,6 +99,13 @@ class Softmax(nn.Module):
         return x.softmax(self.dim)
 
 
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of each position."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
 class Reshape(nn.Module):
     """The values of each image in another shape."""
 
@@ -317,7 +324,11 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
         case "shuffle":
             return nn.ChannelShuffle(node.groups)
         case "pad":
-            return nn.ConstantPad2d((left, right, top, bottom), node.fill)
+            widths = (left, right, top, bottom)
+            if node.mode:
+                kind = nn.ReflectionPad2d if node.mode == "reflect" else nn.ReplicationPad2d
+                return kind(widths)
+            return nn.ConstantPad2d(widths, node.fill)
         case "resize":
             linear = node.mode != "nearest"
             return nn.Upsample(
@@ -329,6 +340,8 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
             return Reshape(node.shape)
         case "softmax":
             return Softmax(node.start + 1)
+        case "layer_norm":
+            core["norm"] = ChannelNorm(c, node.fill)
         case "unread":
             raise NasError(f"{node.mode} was not read, so the network cannot be run")
         case "activate":
@@ -337,7 +350,7 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
             raise AssertionError("a graph's input has no module")
         case op:
             assert_never(op)
-    if node.norm:
+    if node.norm and node.op != "layer_norm":
         core["norm"] = nn.BatchNorm2d(c)
     if node.act is not None:
         core["act"] = _activation(node.act, node.slope)

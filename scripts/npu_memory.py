@@ -25,7 +25,7 @@ from nas.latency.runtimes.vela import estimate, title
 from nas.space import SearchSpace
 from nas.support.files import write_whole
 
-NPUS = ("ethos-u55-128", "ethos-u65-256", "ethos-u85-128", "ethos-u85-512")
+NPUS = ("ethos-u55-128", "ethos-u65-256", "ethos-u85-128", "ethos-u85-512", "ethos-u85-2048")
 COUNT, FIRST_SEED = 150, 10_000
 SHAPES = {"48x128": 3, "49x10": 1}  # and channels: of a camera, of spectrograms
 SHAPED = 40  # networks of each shape

@@ -27,8 +27,9 @@ from nas.formats.onnx_import.constants import (
     operation,
 )
 from nas.formats.onnx_import.draft import Draft
+from nas.formats.onnx_import.layer_norms import Parts, normalised
 from nas.formats.onnx_import.loading import DOMAINS, load
-from nas.formats.onnx_import.operations import READERS, Operation
+from nas.formats.onnx_import.operations import READERS, Made, Operation
 from nas.formats.onnx_import.rewriting import rewritten
 from nas.imported import ImportedNetwork
 from nas.support.errors import NasError, one_line, shown
@@ -56,10 +57,12 @@ def _network(model: onnx.ModelProto, opset: int, size: Size | None, name: str) -
     dims = _input(images[0], size)
     draft = Draft(dims)
     values[images[0].name] = Value(0, dims)
+    parts = Parts(values)
     stated = {v.name: _stated(v) for v in [*graph.value_info, *graph.output]}
     known = {k: v for k, v in stated.items() if v is not None}
     for node in graph.node:
-        _read(draft, node, values, opset, known)
+        _read(draft, node, values, opset, known, parts)
+        parts.add(node)
     results = [(x.name, values.get(x.name)) for x in graph.output]
     found = [(n, v) for n, v in results if isinstance(v, Value)]
     if not found:
@@ -74,6 +77,7 @@ def _read(
     values: dict[str, Value | Array],
     opset: int,
     stated: Mapping[str, Dims],
+    parts: Parts,
 ) -> None:
     """Adds what one operation makes to the values."""
     inputs = [_known(name, values) if name else None for name in node.input]
@@ -92,7 +96,11 @@ def _read(
     op = Operation(node.op_type, _name(node, values), inputs, attributes, made, opset)
     reader = READERS.get(node.op_type) if node.domain in DOMAINS else None
     try:
-        read = reader(draft, op) if reader else None
+        norm = parts.norm(node) if node.op_type == "Div" else None
+        if norm and isinstance(x := values[norm.name], Value):
+            read: Made = normalised(draft, op.name, x, norm.axis, norm.epsilon)
+        else:
+            read = reader(draft, op) if reader else None
     except Exception as error:  # attributes may say anything
         raise NasError(f"{described(node)}: {one_line(error):.120}") from None
     if read is None:

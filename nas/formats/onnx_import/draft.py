@@ -52,14 +52,16 @@ class Draft:
         return self.add("reshape", "reshape", [node], (1, *shape)).node
 
     def turned(self, x: Value) -> bool:
-        """Whether the channels of a tensor seem to be its last dimension: it comes from a
-        transpose, but for activations, or has no others."""
+        """Whether channels are the last dimension of a tensor: a transpose, but for activations,
+        put them there, or it has no other dimension."""
         if len(x.dims) != 4 or x.dims[0] != 1:
             return False
+        _, height, width, channels = x.dims
         node = self.nodes[x.node]
         while node.op == "activate" and not node.norm:
             node = self.nodes[node.inputs[0]]
-        return node.op == "swap" or x.dims[1:3] == (1, 1)
+        put = node.op == "swap" and node.shape == (height * width, channels, 1)
+        return put or height * width == 1
 
     def act(self, x: Value, act: Act, name: str = "act", slope: float = 0.01) -> Value:
         """An activation, which does not care for shapes."""

@@ -81,6 +81,17 @@ def _gelu(draft: Draft, op: Operation) -> Made:
     return draft.act(x, "gelu", op.name) if x and exact else None
 
 
+@reads("Erf")
+def _erf(draft: Draft, op: Operation) -> Made:
+    """Not read by itself, but a part of GELU, whose other parts stand with channels in front."""
+    if (x := op.tensor()) is None:
+        return None
+    last = draft.turned(x)
+    front = draft.front(x, 3) if last else x
+    made = draft.add("unread", op.name, [draft.shaped(front)], front.dims, mode=op.kind)
+    return draft.back(made, 3) if last else made
+
+
 @reads("LeakyRelu", "PRelu")
 def _leaky(draft: Draft, op: Operation) -> Made:
     x, slope = op.tensor(), op.told("alpha", 1) if op.kind == "PRelu" else op.get("alpha", 0.01)
@@ -238,14 +249,14 @@ def _linear(draft: Draft, op: Operation) -> Made:
             shift = np.broadcast_to(bias.ravel() * np.float32(op.get("beta", 1.0)), out)
             draft.weights[f"{key}.bias"] = shift.astype(np.float32)
         return Value(made.node, dims)
-    if op.kind == "Gemm" or len(x.dims) != 3 or x.dims[0] != 1:
+    last = len(x.dims) - 1
+    if op.kind == "Gemm" or last not in (2, 3) or x.dims[0] != 1:
         return None
-    columns = draft.permuted(x, (0, 2, 1))  # the same layer for every row: a 1x1 convolution
-    assert columns is not None
-    conv = draft.add("conv", op.name, [draft.shaped(columns)], (1, out, x.dims[1]))
+    columns = draft.front(x, last)  # the same layer for every row: a 1x1 convolution
+    conv = draft.add("conv", op.name, [draft.shaped(columns)], (1, out, *columns.dims[2:]))
     name = f"{draft.nodes[conv.node].name}.conv.weight"
     draft.weights[name] = weight.reshape(out, features, 1, 1).astype(np.float32)
-    return draft.permuted(conv, (0, 2, 1))
+    return draft.back(conv, last)
 
 
 @reads("Concat")

@@ -243,7 +243,11 @@ class _Pass:
         pad = self.nodes[at]
         if pad.op != "pad" or not self.alone[at]:
             return None
-        if pad.fill > LOWEST if node.op == "maxpool" else pad.fill != 0:
+        if node.op == "maxpool":  # never takes another value than it has, lowest ones or its border
+            near = all(p < k for p, k in zip(pad.pads, 2 * node.kernel, strict=True))
+            if not near if pad.mode == "edge" else pad.mode or pad.fill > LOWEST:
+                return None
+        elif pad.mode or pad.fill:
             return None
         if node.op == "avgpool" and (any(node.pads) or node.ceil or not node.counted):
             return None

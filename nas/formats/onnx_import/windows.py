@@ -12,6 +12,7 @@ from nas.formats.onnx_import.draft import Draft, shape_of
 from nas.formats.onnx_import.operations import Made, Operation, reads
 from nas.support.errors import ShapeError
 
+PADS = {b"constant": "", b"edge": "edge", b"reflect": "reflect"}
 LOWEST = -1e30  # below it, a padded value never wins a maximum
 
 
@@ -172,7 +173,8 @@ def _whole(draft: Draft, op: Operation, x: Value, largest: bool) -> Value:
 @reads("Pad")
 def _pad(draft: Draft, op: Operation) -> Made:
     x, pads, fill = op.tensor(), op.told("pads", 1), op.told("value", 2)
-    if x is None or pads is None or len(x.dims) != 4 or op.get("mode", b"constant") != b"constant":
+    mode = op.get("mode", b"constant")
+    if x is None or pads is None or len(x.dims) != 4 or mode not in PADS:
         return None
     axes = op.constant(3)
     each = np.zeros((2, 4), int)
@@ -192,6 +194,7 @@ def _pad(draft: Draft, op: Operation) -> Made:
         (1, channels, *rest),
         padding=(top, left),
         after=(bottom, right),
+        mode=PADS[mode],
         fill=max(0.0 if fill is None else float(fill.ravel()[0]), 10 * LOWEST),
     )
     return draft.back(made, still)

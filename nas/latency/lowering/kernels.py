@@ -216,6 +216,8 @@ def _operation(node: Node) -> KernelOp:
             return op
         case "pad" | "resize" | "softmax" as op:
             return op
+        case "layer_norm":
+            return "softmax"
         case "conv" | "deconv":
             raise AssertionError("depends on its input")
         case "input" | "reshape" | "unread":

@@ -135,6 +135,8 @@ class _Lowering:
                     self._plain_act(i, node.act, PLANAR)
             case "pad" | "resize" | "softmax" as op:
                 self._emit(i, node, op, PLANAR)
+            case "layer_norm":
+                self._emit(i, node, "softmax", PLANAR)
             case "deconv":
                 shape = self._read(node.inputs[0], PLANAR)
                 self.executed.append(transposed(node, shape)._replace(layout=PLANAR))
