@@ -56,7 +56,7 @@ class _Pass:
         at, self.alone = {0: 0}, [uses[0] == 1]
         for i in sorted(live - {0}):
             at[i] = self._place(nodes[i]._replace(inputs=tuple(at[j] for j in nodes[i].inputs)))
-            self.alone[at[i]] = uses[i] == 1
+            self.alone[at[i]] &= uses[i] == 1
         self.results = [at[i] for i in outputs]
 
     def _append(self, node: Node) -> int:
@@ -116,6 +116,11 @@ class _Pass:
             whole = self._whole(node, at, float(scale[0]))
             if whole is not None:
                 return whole
+            sixth = np.isclose(scale[0], 1 / 6, 1e-3) and before.act == "relu6"
+            if sixth and before.op in WEIGHTED and not before.norm and self.alone[at]:
+                self._fold(before, np.ones_like(scale), np.full_like(shift, -3))  # a hard sigmoid
+                self.nodes[at] = before._replace(act="hsigmoid", bias=True)
+                return at
         if before.act is not None or not self.alone[at]:
             return None
         if before.norm:
@@ -219,11 +224,11 @@ class _Pass:
         before = self.nodes[at]
         if node.op == "swap":
             undone = before.op == "swap" and before.start == node.start
-            return before.inputs[0] if undone else None
+            return self._behind(at) if undone else None
         if node.shape == before.shape:
             return at
         if before.op == "reshape":
-            x = before.inputs[0]
+            x = self._behind(at)
             if self.nodes[x].shape == node.shape:
                 return x
             return self._append(node._replace(inputs=(x,)))
@@ -237,6 +242,12 @@ class _Pass:
                         node._replace(op="shuffle", inputs=first.inputs, groups=groups)
                     )
         return None
+
+    def _behind(self, at: int) -> int:
+        """What a move reads, to be read in its place; others may read the move."""
+        x = self.nodes[at].inputs[0]
+        self.alone[x] &= self.alone[at]
+        return x
 
     def _padded(self, node: Node, at: int) -> int | None:
         """An operation that pads its input itself."""
