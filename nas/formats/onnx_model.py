@@ -235,7 +235,7 @@ class _Writer:
         return self.op("Add", [x, self.constant(f"{node.name}.shift", shift)], node.name)
 
     def _layer_norm(self, node: Node, x: str) -> str:
-        """Over channels, turned to the last dimension: so runtimes recognise it as one operation."""
+        """Over channels, turned to the last dimension, where runtimes recognise it."""
         name, c = node.name, (node.shape[0],)
         numbers = {"two": 2.0, "epsilon": node.fill}
         two, epsilon = (

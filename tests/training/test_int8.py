@@ -110,8 +110,8 @@ def balanced(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_channels_out_of_balance_are_equalised_or_warned_of(
     hidden: bool, balanced: Path, tmp_path: Path
 ) -> None:
-    """Nagel et al. 2019: maps and weights whose channels differ a thousandfold do not fit int8. What
-    one convolution writes and one reads can be equalised; a sum that many read cannot."""
+    """Nagel et al. 2019: channels that differ a thousandfold do not fit int8 together. What one
+    convolution writes and one reads can be equalised; a sum that many read cannot."""
     data, folder = load_data("digits"), tmp_path / "t"
     copytree(balanced, folder)
     trained = Trained.load(folder)
