@@ -87,12 +87,15 @@ class Parts:
         return float(value.ravel()[0])
 
     def _axis(self, node: NodeProto) -> int | None:
-        """The only dimension that a mean is over."""
-        axes: Any = attributes_of(node).get("axes")
+        """The only dimension that a mean is over, and keeps."""
+        attributes = attributes_of(node)
+        axes: Any = attributes.get("axes")
         if axes is None and len(node.input) > 1:
             axes = self.values.get(node.input[1])
         x = self.values.get(node.input[0])
         alone = not isinstance(axes, Value) and axes is not None and len(axes) == 1
-        if node.op_type != "ReduceMean" or not alone or not isinstance(x, Value):
+        if node.op_type != "ReduceMean" or not attributes.get("keepdims", 1):
+            return None
+        if not alone or not isinstance(x, Value):
             return None
         return int(axes[0]) % len(x.dims)

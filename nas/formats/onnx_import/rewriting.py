@@ -254,17 +254,18 @@ class _Pass:
         pad = self.nodes[at]
         if pad.op != "pad" or not self.alone[at]:
             return None
-        if node.op == "maxpool":  # never takes another value than it has, lowest ones or its border
-            near = all(p < k for p, k in zip(pad.pads, 2 * node.kernel, strict=True))
-            if not near if pad.mode == "edge" else pad.mode or pad.fill > LOWEST:
+        top, left, bottom, right = pads = [a + b for a, b in zip(node.pads, pad.pads, strict=True)]
+        if node.op == "maxpool" and pad.mode == "edge":
+            # Each window has the border itself in it where it has copies of it.
+            inside = all(p < k for p, k in zip(pads, 2 * node.kernel, strict=True))
+            if not inside or node.dilation != (1, 1):
                 return None
-        elif pad.mode or pad.fill:
+        elif pad.mode or (pad.fill > LOWEST if node.op == "maxpool" else pad.fill != 0):
             return None
         if node.op == "avgpool" and (any(node.pads) or node.ceil or not node.counted):
             return None
         if node.op == "maxpool" and node.ceil:
             return None
-        top, left, bottom, right = (a + b for a, b in zip(node.pads, pad.pads, strict=True))
         before, after = (top, left), (bottom, right)
         most = all(2 * p <= k for p, k in zip(before, node.kernel, strict=True))
         plain = before == after and (node.op == "conv" or most)
