@@ -40,6 +40,7 @@ Op = Literal[
     "reshape",
     "softmax",
     "layer_norm",
+    "matmul",
     "unread",
 ]
 Act = Literal[
@@ -58,7 +59,7 @@ class Node(NamedTuple):
     ("nearest", "linear", or "corners": linear with corners aligned), what a pad repeats instead
     ("edge" or "reflect") and the name of an operation that was not read, of which only the shape is
     known. Averages are over padded zeros too if they are `counted`. A softmax is over the dimension
-    `start`.
+    `start`; a matmul is of matrices (height, width), one for each channel.
     """
 
     op: Op

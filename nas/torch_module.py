@@ -39,6 +39,13 @@ class Multiply(nn.Module):
         return x * gate
 
 
+class MatMul(nn.Module):
+    """Product of the matrices of two tensors, channel by channel."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x @ y
+
+
 class Zero(nn.Module):
     """Zeros like its input."""
 
@@ -309,6 +316,8 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
             core["add"] = Add()
         case "multiply":
             return Multiply()
+        case "matmul":
+            return MatMul()
         case "zero":
             return Zero()
         case "concat":

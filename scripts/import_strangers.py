@@ -25,6 +25,7 @@ import tarfile
 import warnings
 import zipfile
 from collections.abc import Callable
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -125,7 +126,7 @@ def _exported(name: str, path: Path, export: Callable[[str, Path], int]) -> str:
 def _of_timm(name: str, path: Path) -> int:
     import timm
 
-    module = randomise(timm.create_model(name, pretrained=False))
+    module: Any = randomise(timm.create_model(name, pretrained=False))
     image = torch.randn(1, *module.default_cfg["input_size"])
     torch.onnx.export(module, (image,), str(path), dynamo=False, opset_version=13)
     return sum(p.numel() for p in module.parameters())
@@ -134,8 +135,7 @@ def _of_timm(name: str, path: Path) -> int:
 def _of_keras(name: str, path: Path, batch: int | None = None) -> int:
     """As `model.export` writes it; with a batch of 1 that is torch's newer exporter."""
     os.environ["KERAS_BACKEND"] = "torch"
-    import keras
-
+    keras = import_module("keras")
     size = 299 if "ception" in name else 224
     model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3))
     rng = np.random.default_rng(0)
@@ -154,11 +154,14 @@ def _of_keras(name: str, path: Path, batch: int | None = None) -> int:
 def _of_ultralytics(name: str, path: Path) -> int:
     os.environ.update(YOLO_OFFLINE="1", YOLO_CONFIG_DIR=str(path.parent))
     version = importlib.metadata.version
-    importlib.metadata.version = lambda n: "0.0" if n == "torchvision" else version(n)
-    from ultralytics import YOLO
 
+    def known(distribution_name: str) -> str:
+        return "0.0" if distribution_name == "torchvision" else version(distribution_name)
+
+    importlib.metadata.version = known
+    ultralytics = import_module("ultralytics")
     with contextlib.chdir(path.parent):
-        network = YOLO(f"{name}.yaml")
+        network = ultralytics.YOLO(f"{name}.yaml")
         randomise(network.model)
         written = network.export(format="onnx", imgsz=320, simplify=False, opset=17)
         Path(written).replace(path)

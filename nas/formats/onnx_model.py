@@ -136,6 +136,8 @@ class _Writer:
                     x = self.op("Add", [x, other], name if i == 0 else f"{name}.{i}")
             case "multiply":
                 x = self.op("Mul", inputs, name)
+            case "matmul":
+                x = self.op("MatMul", inputs, name)
             case "zero":
                 factor = self.constant(f"{name}.factor", np.zeros((), np.float32))
                 x = self.op("Mul", [*inputs, factor], name)

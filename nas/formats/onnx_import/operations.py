@@ -15,6 +15,7 @@ import numpy as np
 from nas.formats.folding import BATCH_NORM_EPS
 from nas.formats.onnx_import.constants import Array, Dims, Value
 from nas.formats.onnx_import.draft import Draft, axis_of, shape_of
+from nas.graph import Op
 
 
 class Operation(NamedTuple):
@@ -139,6 +140,8 @@ def _transpose(draft: Draft, op: Operation) -> Made:
 @reads("Gemm", "MatMul")
 def _linear(draft: Draft, op: Operation) -> Made:
     x, weight, bias = op.tensor(), op.constant(1), op.constant(2)
+    if x is not None and (y := op.tensor(1)) and op.kind == "MatMul":
+        return _product(draft, op, x, y)
     if x is None or weight is None or weight.ndim != 2 or op.get("transA") or op.tensor(2):
         return None
     weight = (weight if op.get("transB") else weight.T) * np.float32(op.get("alpha", 1.0))
@@ -162,18 +165,41 @@ def _linear(draft: Draft, op: Operation) -> Made:
     return draft.back(conv, last)
 
 
+def _product(draft: Draft, op: Operation, x: Value, y: Value) -> Made:
+    """A product of as many matrices."""
+    if x.dims[:-2] != y.dims[:-2] or min(len(x.dims), len(y.dims)) < 2:
+        return None
+    matrices = [Value(v.node, (1, prod(v.dims[:-2]), *v.dims[-2:])) for v in (x, y)]
+    dims = (*matrices[0].dims[:3], y.dims[-1])
+    made = draft.add("matmul", op.name, [draft.shaped(m) for m in matrices], dims)
+    return Value(made.node, op.made[0])
+
+
 @reads("Concat")
 def _concat(draft: Draft, op: Operation) -> Made:
-    axis = axis_of(op.get("axis", 1), op.made[0])
     tensors = [v for v in op.inputs if isinstance(v, Value)]
-    if axis is None or len(tensors) < len(op.inputs) or len(op.made[0]) > 4:
+    if len(tensors) < len(op.inputs):
         return None
-    if axis < 2:
-        nodes = [draft.shaped(x) for x in tensors]
-        return draft.add("concat_rows" if axis else "concat", op.name, nodes, op.made[0])
-    nodes = [draft.shaped(draft.front(x, 3)) for x in tensors]
-    _, height, width, channels = op.made[0]
-    return draft.back(draft.add("concat", op.name, nodes, (1, channels, height, width)), 3)
+    axis, dims = op.get("axis", 1) % len(op.made[0]), op.made[0]
+    if axis == 3 and any(map(draft.turned, tensors)):
+        nodes = [draft.shaped(draft.front(x, 3)) for x in tensors]
+        return draft.back(draft.add("concat", op.name, nodes, (1, dims[3], *dims[1:3])), 3)
+    nodes = [draft.shaped(_lined(x, axis)[0]) for x in tensors]
+    whole, at = _lined(Value(0, dims), axis)
+    made = draft.add("concat_rows" if at else "concat", op.name, nodes, whole.dims)
+    return Value(made.node, dims)
+
+
+def _lined(x: Value, axis: int) -> tuple[Value, int]:
+    """The tensor with a dimension where channels are (0) or rows (1), and which of them: as it is,
+    or with all dimensions before it as one, and all behind."""
+    at = axis_of(axis, x.dims)
+    if at in (0, 1) and len(x.dims) <= 4:
+        return x, at
+    before, n, after = prod(x.dims[:axis]), x.dims[axis], prod(x.dims[axis + 1 :])
+    if before == 1:
+        return Value(x.node, (1, n, after)), 0
+    return Value(x.node, (1, before, n, after)), 1
 
 
 @reads("Split")
@@ -239,16 +265,18 @@ def _range(draft: Draft, name: str, x: Value, axis: int, start: int, size: int) 
     """Consecutive entries along one dimension."""
     axis += len(x.dims) * (axis < 0)
     dims = (*x.dims[:axis], size, *x.dims[axis + 1 :])
-    at = axis_of(axis, x.dims)
     if size == x.dims[axis]:
         return x
-    if at is None or len(x.dims) > 4 or size < 1:
+    if size < 1:
         return None
-    if at < 2:
-        op = "slice_rows" if at else "slice"
-        return draft.add(op, name, [draft.shaped(x)], dims, start=start)  # type: ignore[arg-type]
-    cut = _range(draft, name, draft.front(x, axis), 1, start, size)
-    return cut and draft.back(cut, axis)
+    if axis == 3 and draft.turned(x):
+        cut = _range(draft, name, draft.front(x, 3), 1, start, size)
+        return cut and draft.back(cut, 3)
+    lined, at = _lined(x, axis)
+    part = (*lined.dims[: at + 1], size, *lined.dims[at + 2 :])
+    how: Op = "slice_rows" if at else "slice"
+    made = draft.add(how, name, [draft.shaped(lined)], part, start=start)
+    return Value(made.node, dims)
 
 
 @reads("Softmax")
