@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nas.torch_module import Network
+
+Group = tuple[list[str], list[str]]  # what writes the same channels, and what reads them
 
 
 def unbalance(network: Network, *, hidden: bool, seed: int = 0, most: float = 100.0) -> None:
@@ -20,27 +22,41 @@ def unbalance(network: Network, *, hidden: bool, seed: int = 0, most: float = 10
     """
     state, rng = network.state_dict(), np.random.default_rng(seed)
     blocks = [k.removesuffix(".expand.conv.weight") for k in state if ".expand.conv.w" in k]
-    groups: list[tuple[list[str], list[str]]] = [
-        (["stem.0.conv", *(f"{b}.project" for b in blocks)], [f"{b}.expand" for b in blocks])
-    ]
-    groups[0][1].append(next(k for k in state if k.endswith(".linear.weight")))
-    if hidden:
-        pairs = (("expand", "depthwise"), ("depthwise", "project"))
-        groups = [([f"{b}.{write}"], [f"{b}.{read}"]) for b in blocks for write, read in pairs]
+    groups = _inside(blocks) if hidden else _between(blocks, state)
     for writers, readers in groups:
-        width = len(state[f"{writers[0]}.norm.weight"])
-        factors = torch.from_numpy(most ** rng.uniform(-1, 1, width)).float()
-        _scale(state, writers, readers, factors)
+        factors = most ** rng.uniform(-1, 1, _width(writers[0], state))
+        _scale(state, writers, readers, torch.from_numpy(factors).float())
+
+
+def _inside(blocks: Sequence[str]) -> list[Group]:
+    pairs = (("expand", "depthwise"), ("depthwise", "project"))
+    return [([f"{b}.{write}"], [f"{b}.{read}"]) for b in blocks for write, read in pairs]
+
+
+def _between(blocks: Sequence[str], state: Mapping[str, Tensor]) -> list[Group]:
+    """A group for each number of channels: those that are added up have as many."""
+    groups: list[Group] = [(["stem.0.conv"], [])]
+    for block in blocks:
+        groups[-1][1].append(f"{block}.expand")
+        if _width(f"{block}.project", state) != _width(groups[-1][0][0], state):
+            groups.append(([], []))
+        groups[-1][0].append(f"{block}.project")
+    groups[-1][1].append(next(k for k in state if k.endswith(".linear.weight")))
+    return groups
+
+
+def _width(name: str, state: Mapping[str, Tensor]) -> int:
+    return len(state[f"{name}.norm.weight"])
 
 
 def _scale(
-    state: dict[str, Tensor], writers: Iterable[str], readers: Iterable[str], factors: Tensor
+    state: Mapping[str, Tensor], writers: Iterable[str], readers: Iterable[str], factors: Tensor
 ) -> None:
     for name in writers:
         for part in ("weight", "bias"):
-            state[f"{name}.norm.{part}"] *= factors
+            state[f"{name}.norm.{part}"].mul_(factors)
     for name in readers:
         weight = state.get(f"{name}.conv.weight", state.get(name))
         assert weight is not None
         read = factors[:, None] if weight.shape[1] == 1 else factors
-        weight /= read.reshape(*read.shape, *[1] * (weight.ndim - 2))
+        weight.div_(read.reshape(*read.shape, *[1] * (weight.ndim - 2)))
