@@ -225,7 +225,7 @@ def _operation(node: Node) -> KernelOp:
             return op
         case "pad" | "resize" | "softmax" as op:
             return op
-        case "layer_norm":
+        case "layer_norm":  # it also sums over channels, then passes over all values
             return "softmax"
         case "conv" | "deconv" | "matmul":
             raise AssertionError("depends on its input")
