@@ -137,7 +137,8 @@ def _of_keras(name: str, path: Path, batch: int | None = None) -> int:
     os.environ["KERAS_BACKEND"] = "torch"
     keras = import_module("keras")
     size = 299 if "ception" in name else 224
-    model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3))
+    settings = {"weights": None, "classifier_activation": None, "input_shape": (size, size, 3)}
+    model = getattr(keras.applications, name)(**settings)
     rng = np.random.default_rng(0)
     for weight in model.weights:
         if weight.path.endswith(("gamma", "moving_variance")):
@@ -216,7 +217,8 @@ def _compared(path: Path, size: tuple[int, int] | None) -> str:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
     image = np.random.default_rng(0).standard_normal((1, *network.input_shape), np.float32)
-    expected = session.run(None, {session.get_inputs()[0].name: image})
+    given = image.transpose(0, 2, 3, 1) if network.channels_last else image
+    expected = session.run(None, {session.get_inputs()[0].name: given})
     with torch.no_grad():
         made = imported_module(network)(torch.from_numpy(image))
     made = made if isinstance(made, tuple) else (made,)

@@ -65,7 +65,7 @@ def same(path: Path, size: tuple[int, int] | None = None) -> ImportedNetwork:
     with torch.no_grad():
         made = imported_module(network)(torch.from_numpy(x))
     made = made if isinstance(made, tuple) else (made,)
-    expected = onnxruntime_of(path, x)
+    expected = onnxruntime_of(path, x.transpose(0, 2, 3, 1) if network.channels_last else x)
     assert len(made) == len(expected) == len(network.outputs)
     for ours, theirs, (_, dims) in zip(made, expected, network.outputs, strict=True):
         assert tuple(ours.shape) == theirs.shape == dims

@@ -35,6 +35,7 @@ from nas.imported import ImportedNetwork
 from nas.support.errors import NasError, one_line, shown
 
 Size = tuple[int, int]
+MOST_CHANNELS = 4  # of an image, as its last dimension
 
 
 def read_onnx(path: Path, size: Size | None = None) -> ImportedNetwork:
@@ -55,8 +56,10 @@ def _network(model: onnx.ModelProto, opset: int, size: Size | None, name: str) -
         names = ", ".join(x.name for x in images)
         raise NasError(f"{len(images)} inputs ({names:.80}): a network of one image has one")
     dims = _input(images[0], size)
-    draft = Draft(dims)
-    values[images[0].name] = Value(0, dims)
+    last = dims[3] <= MOST_CHANNELS < dims[1]
+    draft = Draft((1, dims[3], *dims[1:3]) if last else dims)
+    image = Value(0, (1, *draft.nodes[0].shape))
+    values[images[0].name] = draft.back(image, 3) if last else image
     parts = Parts(values)
     stated = {v.name: _stated(v) for v in [*graph.value_info, *graph.output]}
     known = {k: v for k, v in stated.items() if v is not None}
@@ -68,7 +71,7 @@ def _network(model: onnx.ModelProto, opset: int, size: Size | None, name: str) -
     if not found:
         raise NasError("no output depends on the input")
     whole, weights = rewritten(draft, [value.node for _, value in found])
-    return ImportedNetwork(name, whole, weights, tuple((n, v.dims) for n, v in found))
+    return ImportedNetwork(name, whole, weights, tuple((n, v.dims) for n, v in found), last)
 
 
 def _read(

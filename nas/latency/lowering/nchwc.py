@@ -137,8 +137,8 @@ class _Lowering:
             case "pad" | "resize" | "softmax" as op:
                 self._emit(i, node, op, PLANAR)
             case "matmul":
-                shapes = [self._read(j, PLANAR) for j in node.inputs]
-                self._append(i, product(node, shapes[0])._replace(layout=PLANAR))
+                shape, *_ = [self._read(j, PLANAR) for j in node.inputs]
+                self._append(i, product(node, shape)._replace(layout=PLANAR))
             case "layer_norm":
                 self._emit(i, node, "softmax", PLANAR)
             case "deconv":
