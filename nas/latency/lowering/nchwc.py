@@ -9,10 +9,10 @@ one by one; all that passes between them is whether the tensor is blocked.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Final, Literal, NamedTuple, assert_never
+from typing import Final, Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
-from nas.graph import Act, Graph, Node, Shape
+from nas.graph import Act, Graph, Node, Shape, new
 from nas.latency.lowering.kernels import (
     Kernel,
     KernelOp,
@@ -73,7 +73,8 @@ def to_planar(shape: Shape, block: int) -> Kernel:
 
 def padded(shape: Shape, block: int) -> Shape:
     """The shape as it is stored in blocks."""
-    return (-(-shape[0] // block) * block, *shape[1:])
+    short = -shape[0] % block
+    return (shape[0] + short, *shape[1:]) if short else shape
 
 
 class _Lowering:
@@ -165,9 +166,20 @@ class _Lowering:
             self.executed.append(Kernel("reorder_output", (self.shapes[BLOCKED][j],), shape))
         return shape
 
-    def _emit(self, i: int, node: Node, op: KernelOp, layout: Layout, **settings: Any) -> None:
+    def _emit(
+        self,
+        i: int,
+        node: Node,
+        op: KernelOp,
+        layout: Layout,
+        size: tuple[int, int] = (1, 1),
+        stride: int = 1,
+        groups: int = 1,
+        act: Act | None = None,
+    ) -> None:
         inputs = tuple([self._read(j, layout) for j in node.inputs])
-        self._append(i, Kernel(op, inputs, self.shapes[layout][i], layout=layout, **settings))
+        made = self.shapes[layout][i]
+        self._append(i, new(Kernel, (op, inputs, made, size, stride, groups, act, False, layout)))
 
     def _append(self, i: int, kernel: Kernel) -> int:
         self.executed.append(kernel)
@@ -192,17 +204,11 @@ class _Lowering:
         elif shape[0] % ALIGNMENT:
             layout = PLANAR
         fused = node.act in FUSED or (node.act in FUSED_BLOCKED and layout != PLANAR)
-        made = Kernel(
-            kind,
-            (self._read(x, BLOCKED if layout == BLOCKED else PLANAR),),
-            self.shapes[PLANAR if layout == PLANAR else BLOCKED][i],
-            node.kernel,
-            widest(node),
-            groups,
-            node.act if fused else None,
-            layout=layout,
-        )
-        at = self._append(i, made)
+        inputs = (self._read(x, BLOCKED if layout == BLOCKED else PLANAR),)
+        made = self.shapes[PLANAR if layout == PLANAR else BLOCKED][i]
+        act, stride = node.act if fused else None, widest(node)
+        fields = (kind, inputs, made, node.kernel, stride, groups, act, False, layout)
+        at = self._append(i, new(Kernel, fields))
         if node.act is None:
             self.home[i] = at
         elif not fused:
