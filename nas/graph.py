@@ -365,6 +365,6 @@ class Builder:
         nodes, names = self._nodes, self._names
         n = names[name] = names.get(name, 0) + 1
         fresh = name if n == 1 else f"{name}{n}"
-        attributes = (kernel, stride, padding, groups, norm, act, bias, start, ceil, *LATER)
-        nodes.append(new(Node, (op, fresh, inputs, shape, *attributes)))
+        first = (op, fresh, inputs, shape, kernel, stride, padding, groups, norm, act, bias, start, ceil)
+        nodes.append(new(Node, first + LATER))
         return len(nodes) - 1

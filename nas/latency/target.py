@@ -34,7 +34,7 @@ from nas.support.text import between, significant
 SHIPPED = shipped(str(TARGETS_FOLDER))
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
-CHUNK = 64  # networks that are predicted at once
+CHUNK = 4  # networks that are predicted at once: `block_graph` still has their rows' for their costs
 
 
 class Prediction(NamedTuple):

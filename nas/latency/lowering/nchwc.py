@@ -73,8 +73,7 @@ def to_planar(shape: Shape, block: int) -> Kernel:
 
 def padded(shape: Shape, block: int) -> Shape:
     """The shape as it is stored in blocks."""
-    short = -shape[0] % block
-    return (shape[0] + short, *shape[1:]) if short else shape
+    return (-(-shape[0] // block) * block, *shape[1:])
 
 
 class _Lowering:
@@ -85,7 +84,7 @@ class _Lowering:
     def __init__(self, graph: Graph, blocked: bool, block: int) -> None:
         self.nodes, self.block = graph.nodes, block
         planar = [node.shape for node in graph.nodes]
-        blocks = [padded(shape, block) for shape in planar]
+        blocks = [padded(shape, block) if shape[0] % block else shape for shape in planar]
         self.shapes = {BLOCKED: blocks, PLANAR: planar, ENTRY: planar}
         self.executed: list[Kernel] = []
         self.blocked = {0} if blocked else set()
@@ -244,10 +243,10 @@ class _Lowering:
 
     def _join(self, i: int, at: int, act: Act | None) -> None:
         """A convolution that adds its other term itself; it runs where the addition stood."""
-        kernel = self.executed[at]._replace(residual=True)
+        kernel = self.executed[at]
         planar = kernel.layout == PLANAR
         fused = act == "relu" or (act in FUSED and not planar)
-        self.executed[at] = kernel._replace(act=act if fused else None)
+        self.executed[at] = kernel._replace(residual=True, act=act if fused else None)
         (self.planar if planar else self.blocked).add(i)
         if act is not None and not fused:
             self._plain_act(i, act, PLANAR if planar else BLOCKED)
