@@ -134,10 +134,10 @@ class Target:
     def row_ms(self, row: Block, input_shape: Shape) -> float:
         """The latency of one row of an architecture in ms, memoised: of one that reads the tensor
         as a convolution leaves it, as most rows do. In its network it may take a little longer."""
-        key = (row, input_shape, typical_layout(self.metadata.lowering, input_shape))
-        if key not in self._known.rows:
+        known = self._known.rows[input_shape, typical_layout(self.metadata.lowering, input_shape)]
+        if row not in known:
             self.learn([(row, input_shape)])
-        return self._known.rows[key][0]
+        return known[row][0]
 
     def learn(self, rows: Iterable[tuple[Block, Shape]]) -> None:
         """Predicts what is new in rows, each by itself, all at once, for `row_ms`."""
