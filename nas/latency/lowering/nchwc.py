@@ -180,38 +180,36 @@ class _Lowering:
         made = self.shapes[layout][i]
         self._append(i, new(Kernel, (op, inputs, made, size, stride, groups, act, False, layout)))
 
-    def _append(self, i: int, kernel: Kernel) -> int:
+    def _append(self, i: int, kernel: Kernel) -> None:
         self.executed.append(kernel)
-        blocked = kernel.layout in (BLOCKED, ENTRY)
-        (self.blocked if blocked else self.planar).add(i)
-        return len(self.executed) - 1
+        (self.planar if kernel.layout == PLANAR else self.blocked).add(i)
 
     def _conv(self, i: int, node: Node) -> None:
         x = node.inputs[0]
         shape, out = self.nodes[x].shape, node.shape[0]
-        kind, per_group = conv_kind(node, shape), shape[0] // node.groups
-        groups = node.groups
+        kind, groups = conv_kind(node, shape), node.groups
         layout: Layout = BLOCKED
         if kind == "depthwise" and out == shape[0]:
             groups = self.shapes[BLOCKED][x][0]
             layout = BLOCKED if out % ALIGNMENT == 0 else PLANAR
-        elif node.groups > 1:
-            aligned = per_group % self.block == 0 and out // node.groups % self.block == 0
+        elif groups > 1:
+            aligned = shape[0] // groups % self.block == 0 and out // groups % self.block == 0
             layout = BLOCKED if aligned else PLANAR
         elif shape[0] < self.block:
             layout = ENTRY
         elif shape[0] % ALIGNMENT:
             layout = PLANAR
-        fused = node.act in FUSED or (node.act in FUSED_BLOCKED and layout != PLANAR)
+        written: Layout = PLANAR if layout == PLANAR else BLOCKED
+        act = node.act
+        fused = act is None or act in FUSED or (act in FUSED_BLOCKED and written == BLOCKED)
         inputs = (self._read(x, BLOCKED if layout == BLOCKED else PLANAR),)
-        made = self.shapes[PLANAR if layout == PLANAR else BLOCKED][i]
-        act, stride = node.act if fused else None, widest(node)
-        fields = (kind, inputs, made, node.kernel, stride, groups, act, False, layout)
-        at = self._append(i, new(Kernel, fields))
-        if node.act is None:
-            self.home[i] = at
-        elif not fused:
-            self._plain_act(i, node.act, PLANAR if layout == PLANAR else BLOCKED)
+        made, stride, joined = self.shapes[written][i], widest(node), act if fused else None
+        if act is None:
+            self.home[i] = len(self.executed)
+        fields = (kind, inputs, made, node.kernel, stride, groups, joined, False, layout)
+        self._append(i, new(Kernel, fields))
+        if act and not fused:
+            self._plain_act(i, act, written)
 
     def _pool(
         self, i: int, node: Node, op: Literal["maxpool", "avgpool", "gap"], blocked: bool

@@ -126,7 +126,7 @@ def amounts(kernels: Sequence[Kernel] | Columns) -> Vector:
         work[f"vector{lanes}_macs"] = positions * _padded(known.made, lanes)
     by_unit = {"macs": macs, "root": root, "launch": one, "traffic": moved}
     columns = [work[k] if k in work else by_unit[k.rpartition("_")[2]] for k in KINDS]
-    return np.ascontiguousarray((np.array(columns) * _DONE[:, known.operation]).T)
+    return np.ascontiguousarray((np.array(columns) * _DONE.take(known.operation, 1)).T)
 
 
 def _padded(channels: Vector, lanes: int) -> Vector:
