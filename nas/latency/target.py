@@ -34,6 +34,7 @@ from nas.support.text import between, significant
 SHIPPED = shipped(str(TARGETS_FOLDER))
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
+NEAR = 3  # names that are offered for an unknown one
 CHUNK = 4  # networks that are predicted at once: `block_graph` still has their rows' for their costs
 
 
@@ -236,17 +237,17 @@ def target_names() -> list[str]:
 
 
 def target_path(name: str | Path) -> Path:
-    """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest name."""
+    """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest names."""
     if Path(name).suffix in (".yaml", ".yml"):
         return Path(at_home(str(name)))
     files = list(_files())
     for known, path in files:
         if known == str(name):
             return path
-    aliases = _aliases([path for _, path in files], str(name)) or _aliases([p for _, p in files])
-    if str(name) in aliases:
-        return aliases[str(name)]
-    raise one_of("target", str(name), {known for known, _ in files} | aliases.keys())
+    paths = [path for _, path in files]
+    if path := _aliases(paths, str(name)).get(str(name)):
+        return path
+    raise one_of("target", str(name), {n for n, _ in files} | _aliases(paths).keys(), NEAR)
 
 
 def shipped_checksum(name: str) -> str | None:
