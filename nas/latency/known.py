@@ -71,10 +71,10 @@ class Known:
         if not new:
             return
         numbers = iter(self.learn([k for lowered in new.values() for k in lowered.kernels]))
-        for (row, *before), (kernels, blocked, shape) in new.items():
+        for (row, given, layout), (kernels, blocked, shape) in new.items():
             mine = tuple(islice(numbers, len(kernels)))
             ms = sum([self.ms[i] for i in mine])
-            self.rows[tuple(before)][row] = (ms, blocked, shape, mine)
+            self.rows[given, layout][row] = (ms, blocked, shape, mine)
 
     def learn(self, kernels: Sequence[Kernel]) -> list[int]:
         """The numbers of kernels, which are predicted where they are new."""

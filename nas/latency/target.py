@@ -35,7 +35,7 @@ SHIPPED = shipped(str(TARGETS_FOLDER))
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
 NEAR = 3  # names that are offered for an unknown one
-CHUNK = 4  # networks that are predicted at once: `block_graph` still has their rows' for their costs
+CHUNK = 4  # networks that are predicted at once: their graphs are then still there for their costs
 
 
 class Prediction(NamedTuple):

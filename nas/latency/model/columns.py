@@ -96,7 +96,8 @@ class Columns(NamedTuple):
 
 
 def _numbers(kernel: Kernel) -> tuple[int, ...]:
-    op, inputs, (made, height, width), (rows, columns), stride, groups, act, residual, layout = kernel
+    op, inputs, output, (rows, columns), stride, groups, act, residual, layout = kernel
+    made, height, width = output
     first, weights, number = inputs[0][0], 0, _NUMBER[op]
     if op in CONVOLUTIONS:
         weights = made * (first // groups) * rows * columns
