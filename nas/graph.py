@@ -365,6 +365,6 @@ class Builder:
         nodes, names = self._nodes, self._names
         n = names[name] = names.get(name, 0) + 1
         fresh = name if n == 1 else f"{name}{n}"
-        first = (op, fresh, inputs, shape, kernel, stride, padding, groups)
-        nodes.append(new(Node, first + (norm, act, bias, start, ceil) + LATER))
+        first = (op, fresh, inputs, shape, kernel, stride, padding, groups, norm, act, bias)
+        nodes.append(new(Node, first + (start, ceil) + LATER))  # noqa: RUF005 (stars make a list)
         return len(nodes) - 1

@@ -35,7 +35,7 @@ SHIPPED = shipped(str(TARGETS_FOLDER))
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
 NEAR = 3  # names that are offered for an unknown one
-CHUNK = 4  # networks that are predicted at once: their graphs are then still there for their costs
+CHUNK = 6  # networks that are predicted at once: their graphs are then still there for their costs
 
 
 class Prediction(NamedTuple):
@@ -245,8 +245,8 @@ def target_path(name: str | Path) -> Path:
         if known == str(name):
             return path
     paths = [path for _, path in files]
-    if path := _aliases(paths, str(name)).get(str(name)):
-        return path
+    if by_alias := _aliases(paths, str(name)).get(str(name)):
+        return by_alias
     raise one_of("target", str(name), {n for n, _ in files} | _aliases(paths).keys(), NEAR)
 
 

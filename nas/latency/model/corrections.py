@@ -112,7 +112,8 @@ class Corrections(NamedTuple):
         for i in range(0, len(x), AT_ONCE):
             part = slice(i, i + AT_ONCE)
             log[part] += _waves(x[part], which[part], len(self.operations)) @ self.weights
-        return np.exp(np.clip(log, -CLIP, CLIP), out=factors, where=which >= 0)
+        np.exp(np.clip(log, -CLIP, CLIP), out=factors, where=which >= 0)
+        return factors
 
 
 @lru_cache(maxsize=8)
