@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, assert_never
 from nas.graph import Graph, Node, Shape
 
 Precision = Literal["fp32", "fp16", "int8"]
-WEIGHTED = ("conv", "deconv", "linear", "activate", "layer_norm", "matmul")
+WEIGHTED = frozenset({"conv", "deconv", "linear", "activate", "layer_norm", "matmul"})
 BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}  # of a weight or an activation
 
 

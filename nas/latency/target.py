@@ -34,7 +34,8 @@ from nas.support.text import between, significant
 SHIPPED = shipped(str(TARGETS_FOLDER))
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
-CHUNK = 64  # networks that are predicted at once
+NEAR = 3  # names that are offered for an unknown one
+CHUNK = 6  # networks that are predicted at once: their graphs are then still there for their costs
 
 
 class Prediction(NamedTuple):
@@ -134,10 +135,10 @@ class Target:
     def row_ms(self, row: Block, input_shape: Shape) -> float:
         """The latency of one row of an architecture in ms, memoised: of one that reads the tensor
         as a convolution leaves it, as most rows do. In its network it may take a little longer."""
-        key = (row, input_shape, typical_layout(self.metadata.lowering, input_shape))
-        if key not in self._known.rows:
+        known = self._known.rows[input_shape, typical_layout(self.metadata.lowering, input_shape)]
+        if row not in known:
             self.learn([(row, input_shape)])
-        return self._known.rows[key][0]
+        return known[row][0]
 
     def learn(self, rows: Iterable[tuple[Block, Shape]]) -> None:
         """Predicts what is new in rows, each by itself, all at once, for `row_ms`."""
@@ -237,17 +238,17 @@ def target_names() -> list[str]:
 
 
 def target_path(name: str | Path) -> Path:
-    """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest name."""
+    """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest names."""
     if Path(name).suffix in (".yaml", ".yml"):
         return Path(at_home(str(name)))
     files = list(_files())
     for known, path in files:
         if known == str(name):
             return path
-    aliases = _aliases([path for _, path in files], str(name)) or _aliases([p for _, p in files])
-    if str(name) in aliases:
-        return aliases[str(name)]
-    raise one_of("target", str(name), {known for known, _ in files} | aliases.keys())
+    paths = [path for _, path in files]
+    if by_alias := _aliases(paths, str(name)).get(str(name)):
+        return by_alias
+    raise one_of("target", str(name), {n for n, _ in files} | _aliases(paths).keys(), NEAR)
 
 
 def shipped_checksum(name: str) -> str | None:
