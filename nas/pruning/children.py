@@ -231,7 +231,9 @@ def _positions(name: str, ours: Labels, wanted: Labels) -> Labels:
     """Where the parent's labels are those that are wanted: the n-th of a label is its n-th."""
     if len(ours) == len(wanted) and (ours == wanted).all():
         return np.arange(len(ours))
-    here = np.flatnonzero(np.isin(ours, wanted))
+    among = np.zeros(max(ours.max(), wanted.max()) + 1, bool)
+    among[wanted] = True
+    here = np.flatnonzero(among[ours])
     if len(here) != len(wanted):
         raise NoChild(f"{name} takes channels that do not go together in the parent")
     found = np.empty(len(wanted), np.int64)

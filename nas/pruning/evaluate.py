@@ -24,8 +24,8 @@ from nas.data import DataOptions, DataSet, load_again
 from nas.data.dataset import Images
 from nas.formats.weights import EPS, load_weights
 from nas.pruning.criteria import importances
-from nas.pruning.inherit import Parent
-from nas.pruning.quick import fold, quickened
+from nas.pruning.inherit import Parent, by_node
+from nas.pruning.quick import QuickNetwork, Tensors
 from nas.pruning.reconstruct import reconstruct
 from nas.pruning.subject import Subject
 from nas.resolution import Resolution
@@ -154,8 +154,8 @@ class Bench:
     def child(self, arch: Architecture) -> Network:
         """The child, its norms' statistics estimated on training images, in evaluation mode."""
         module = self._inheriting(arch)
-        self._estimate(module, arch.resolution)
-        return module
+        estimate(module, self._norm_images(arch.resolution))
+        return module.eval()
 
     def _inheriting(self, arch: Architecture) -> Network:
         channels = self.parent.channels(arch)
@@ -164,25 +164,32 @@ class Bench:
             reconstruct(module, self._subject, channels)
         return module
 
-    def _estimate(self, module: Network, resolution: Resolution) -> None:
+    def _tensors(self, arch: Architecture) -> Tensors:
+        if self.inheritance.reconstruct:
+            return by_node(self._inheriting(arch).state_dict())
+        return self.parent.tensors(arch, self.parent.channels(arch), learned=True)
+
+    def _norm_images(self, resolution: Resolution) -> Tensor:
         count = self.inheritance.norm_images
-        images, _ = self._shown(self.data.train, count, NORM_STREAM, resolution)
-        estimate(module, images)
-        module.eval()
+        return self._shown(self.data.train, count, NORM_STREAM, resolution)[0]
 
     @plain_torch()
     def evaluated(self, arch: Architecture, enough: float = 0.0) -> dict[str, float]:
         """See `inherited_accuracy`."""
         count = self.inheritance.images
         images, labels = self._shown(self.data.validation, count, HELD_OUT_STREAM, arch.resolution)
-        module = quickened(self._inheriting(arch))
-        self._estimate(module, arch.resolution)
-        fold(module)
+        network = QuickNetwork(arch, self._tensors(arch))
         right: list[bool] = []
         with torch.inference_mode():
-            for part in images.split(FIRST):
-                expected = labels[len(right) : len(right) + len(part)]
-                right += (module(part).argmax(1) == expected).tolist()
+            import os
+            if os.environ.get('TWO'):
+                network.settle(self._norm_images(arch.resolution))
+                parts = (network(images[:FIRST]), network(images[FIRST:]))
+            else:
+                parts = (network.settle(images[:FIRST]), network(images[FIRST:]))
+            for logits in parts:
+                expected = labels[len(right) : len(right) + len(logits)]
+                right += (logits.argmax(1) == expected).tolist()
                 share = sum(right) / len(right)
                 if share + FAR / sqrt(len(right)) < enough:
                     break
