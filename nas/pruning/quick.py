@@ -53,14 +53,15 @@ class Layer:
         node, weight, bias = self.node, self.weight, self.bias
         if weight is None:
             return x
+        if self.scaling or self.pointwise:
+            x = x[:, :, :: node.strides[0], :: node.strides[1]]
         if self.scaling:
             y = x * weight.view(-1, 1, 1)
             return y if bias is None else y.add_(bias.view(-1, 1, 1))
         if node.op == "linear":
             return functional.linear(x.flatten(1), weight, bias)[:, :, None, None]
         if self.pointwise:
-            down, right = node.strides
-            pixels = x[:, :, ::down, ::right].permute(0, 2, 3, 1)
+            pixels = x.permute(0, 2, 3, 1)
             rows, columns = pixels.reshape(-1, x.shape[1]), weight.flatten(1).t()
             y = rows @ columns if bias is None else torch.addmm(bias, rows, columns)
             return y.view(*pixels.shape[:3], -1).permute(0, 3, 1, 2)
