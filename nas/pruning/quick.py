@@ -23,9 +23,9 @@ from nas.pruning.flow import is_depthwise
 from nas.torch_module import activation, stateless
 
 Tensors = Mapping[str, Mapping[str, Mapping[str, Tensor]]]  # by node, part of it and name
-CACHE = 1 << 21  # bytes of the largest map of those images that pass a row together
+CACHE = 1 << 22  # bytes of the largest map of those images that pass a row together
 MEMORY = 1 << 28  # bytes of the largest map between rows
-TOGETHER = 128  # images at most that pass a row together
+TOGETHER = 512  # images at most that pass a row together
 EPS = 1e-5  # of the norms, as everywhere
 
 
@@ -40,8 +40,11 @@ class Layer:
         self.node, self.norm = node, tensors.get("norm")
         self.act = None if node.act is None else _in_place(node.act, node.slope)
         one = node.op == "conv" and (node.kernel, node.pads) == ((1, 1), (0, 0, 0, 0))
+        self.strides = node.strides if one and node.stride != 1 else None
         self.pointwise = one and node.groups == 1
         self.scaling = node.op == "activate" or (one and is_depthwise(node, inputs[0]))
+        if self.weight is not None and self.pointwise:
+            self.weight = self.weight.flatten(1)
 
     def __call__(self, x: Tensor) -> Tensor:
         y = self._linear(x)
@@ -51,20 +54,20 @@ class Layer:
 
     def _linear(self, x: Tensor) -> Tensor:
         node, weight, bias = self.node, self.weight, self.bias
+        if self.strides:
+            x = x[:, :, :: self.strides[0], :: self.strides[1]]
         if weight is None:
             return x
-        if self.scaling or self.pointwise:
-            x = x[:, :, :: node.strides[0], :: node.strides[1]]
+        if self.pointwise:
+            pixels = x.permute(0, 2, 3, 1)
+            rows, columns = pixels.reshape(-1, weight.shape[1]), weight.t()
+            y = rows @ columns if bias is None else torch.addmm(bias, rows, columns)
+            return y.view(*pixels.shape[:3], -1).permute(0, 3, 1, 2)
         if self.scaling:
             y = x * weight.view(-1, 1, 1)
             return y if bias is None else y.add_(bias.view(-1, 1, 1))
         if node.op == "linear":
             return functional.linear(x.flatten(1), weight, bias)[:, :, None, None]
-        if self.pointwise:
-            pixels = x.permute(0, 2, 3, 1)
-            rows, columns = pixels.reshape(-1, x.shape[1]), weight.flatten(1).t()
-            y = rows @ columns if bias is None else torch.addmm(bias, rows, columns)
-            return y.view(*pixels.shape[:3], -1).permute(0, 3, 1, 2)
         padding = node.padding
         if node.after:
             top, left, bottom, right = node.pads
@@ -77,13 +80,13 @@ class Layer:
         mean, variance = torch.batch_norm_update_stats(y, None, None, 0.0)
         scale = norm["weight"] * torch.rsqrt(variance * (count / max(count - 1, 1)) + EPS)
         shift = norm["bias"] - mean * scale
-        if self.weight is None:
+        self.norm, channels = None, (scale.view(-1, 1, 1), shift.view(-1, 1, 1))
+        if self.weight is None:  # `y` is what the norm got, which others may read
             self.weight, self.bias = scale, shift
-        else:
-            self.weight *= scale.view(-1, *[1] * (self.weight.ndim - 1))
-            self.bias = shift if self.bias is None else self.bias * scale + shift
-        self.norm = None
-        return torch.addcmul(shift.view(-1, 1, 1), y, scale.view(-1, 1, 1))
+            return y * channels[0] + channels[1]
+        self.weight *= scale.view(-1, *[1] * (self.weight.ndim - 1))
+        self.bias = shift if self.bias is None else self.bias * scale + shift
+        return y.mul_(channels[0]).add_(channels[1])
 
 
 def _of_one_pixel(node: Node, weight: Tensor) -> tuple[Node, Tensor]:
