@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.architecture import Architecture, Rows
-from nas.blocks import Block, block_graph
+from nas.blocks import KINDS, Block, block_graph
 from nas.graph import Graph, Shape
 from nas.pruning.channels import OUTPUT, Coupling, Labels, Site, coupling
 from nas.support.errors import NasError
@@ -127,6 +127,17 @@ def with_rows(arch: Architecture, rows: Sequence[Block]) -> Architecture:
         parts.append(tuple(rows[first : first + len(part)]))
         first += len(part)
     return replace(arch, stem=parts[0], stages=tuple(parts[1:-1]), head=parts[-1])
+
+
+def without_branches(arch: Architecture) -> Architecture:
+    """The network as it is exported: each of RepVGG's and MobileOne's convolutions is one."""
+    rows = [
+        Block(row.kind, **{**dict(row.settings), "branches": 0})
+        if "branches" in KINDS[row.kind].parameters
+        else row
+        for row in arch.rows()
+    ]
+    return with_rows(arch, rows)
 
 
 def _skipped(parent: Architecture, child: Architecture) -> Architecture:

@@ -25,9 +25,11 @@ from nas.architecture import Architecture
 from nas.data import DataOptions, DataSet, load_again
 from nas.data.dataset import Images
 from nas.formats.weights import EPS, load_weights
+from nas.pruning.children import without_branches
 from nas.pruning.criteria import importances
+from nas.pruning.deploy import without_branches_module
 from nas.pruning.inherit import Parent, by_node
-from nas.pruning.quick import QuickNetwork, Tensors
+from nas.pruning.quick import QuickNetwork, Tensors, statistics
 from nas.pruning.reconstruct import reconstruct
 from nas.pruning.subject import Subject
 from nas.resolution import Resolution
@@ -122,11 +124,13 @@ class Bench:
         given = self.inheritance
         if weights_checksum(given.weights) != given.checksum:
             raise NasError(f"{given.weights} has changed since the pruning began")
-        arch = Architecture.from_json(given.parent)
-        module = load_parent(arch, given.weights, given.norm_eps)
+        trained = Architecture.from_json(given.parent)
+        module = load_parent(trained, given.weights, given.norm_eps)
         images = self._some(self.data.train, given.criterion_images, CRITERION_STREAM)
-        pixels = Pixels(images, arch.resolution, CPU)
+        pixels = Pixels(images, trained.resolution, CPU)
         shown = self.normalise(pixels[:])
+        module = without_branches_module(trained, module, shown[: given.norm_images])
+        arch = without_branches(trained)
         return Subject(arch, arch.graph(), module, shown, pixels.labels, given.seed)
 
     @cached_property
@@ -179,10 +183,8 @@ class Bench:
             if len(images) > first and not hopeless:
                 later = network(images[first:]).argmax(1) == labels[first:]
                 right = torch.cat([right, later])
-        return {
-            "inherited_accuracy": right.double().mean().item(),
-            "images": float(len(right)),
-        }
+        share = right.double().mean().item()
+        return {"inherited_accuracy": share, "images": float(len(right))}
 
     def accuracies(self, archs: Sequence[Architecture]) -> list[float]:
         """The inherited accuracy of each child, a share."""
@@ -205,9 +207,7 @@ def estimate(module: nn.Module, images: Tensor) -> None:
     and the module to evaluation mode."""
 
     def take(norm: nn.Module, inputs: tuple[Tensor]) -> None:
-        count = inputs[0].numel() // inputs[0].shape[1]
-        variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=int(count > 1))
-        norm.running_mean, norm.running_var = mean, variance
+        norm.running_mean, norm.running_var = statistics(inputs[0])
 
     module.eval()
     with ExitStack() as stack, torch.no_grad():

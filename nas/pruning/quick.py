@@ -22,7 +22,8 @@ from nas.graph import Act, Graph, Node, Shape
 from nas.pruning.flow import is_depthwise
 from nas.torch_module import activation, stateless
 
-Tensors = Mapping[str, Mapping[str, Mapping[str, Tensor]]]  # by node, part of it and name
+Parts = Mapping[str, Mapping[str, Tensor]]  # by part of a node (`conv`, `norm`) and name
+Tensors = Mapping[str, Parts]  # by node
 CACHE = 1 << 22  # bytes of the largest map of those images that pass a row together
 MEMORY = 1 << 28  # bytes of the largest map between rows
 TOGETHER = 512  # images at most that pass a row together
@@ -32,7 +33,7 @@ EPS = 1e-5  # of the norms, as everywhere
 class Layer:
     """A node with tensors. The first images that pass it give its norm the statistics."""
 
-    def __init__(self, node: Node, inputs: Shape, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+    def __init__(self, node: Node, inputs: Shape, tensors: Parts) -> None:
         core = tensors.get(node.op, {})
         self.weight, self.bias = core.get("weight"), core.get("bias")
         if self.weight is not None and node.op == "conv" and inputs[1:] == node.shape[1:] == (1, 1):
@@ -76,9 +77,8 @@ class Layer:
 
     def _settled(self, y: Tensor, norm: Mapping[str, Tensor]) -> Tensor:
         """The outputs normalised; later ones are by themselves."""
-        count = y.numel() // y.shape[1]
-        mean, variance = torch.batch_norm_update_stats(y, None, None, 0.0)
-        scale = norm["weight"] * torch.rsqrt(variance * (count / max(count - 1, 1)) + EPS)
+        mean, variance = statistics(y)
+        scale = norm["weight"] * torch.rsqrt(variance + EPS)
         shift = norm["bias"] - mean * scale
         self.norm, channels = None, (scale.view(-1, 1, 1), shift.view(-1, 1, 1))
         if self.weight is None:  # `y` is what the norm got, which others may read
@@ -87,6 +87,13 @@ class Layer:
         self.weight *= scale.view(-1, *[1] * (self.weight.ndim - 1))
         self.bias = shift if self.bias is None else self.bias * scale + shift
         return y.mul_(channels[0]).add_(channels[1])
+
+
+def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean and the variance of each channel, as a norm keeps them."""
+    count = x.numel() // x.shape[1]
+    mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
+    return mean, variance * (count / max(count - 1, 1))
 
 
 def _of_one_pixel(node: Node, weight: Tensor) -> tuple[Node, Tensor]:
@@ -159,7 +166,7 @@ class QuickNetwork:
 def _in_place(act: Act, slope: float) -> Callable[[Tensor], Tensor]:
     module = activation(act, slope)
     if hasattr(module, "inplace"):
-        module.inplace = True
+        vars(module)["inplace"] = True
     return module.forward
 
 

@@ -111,9 +111,7 @@ def _check(arch: Architecture, rng: np.random.Generator, where: str) -> None:
         _same(got, run_torch(silent, shown), f"{where}, pruned to {params}: zero channels")
 
 
-def _same(
-    got: np.ndarray, expected: np.ndarray, what: str, tolerance: float = TOLERANCE
-) -> None:
+def _same(got: np.ndarray, expected: np.ndarray, what: str, tolerance: float = TOLERANCE) -> None:
     off = float(np.abs(got - expected).max())
     limit = tolerance * max(1.0, float(np.abs(expected).max()))
     claim(off <= limit, f"{what} computes something else, off by {off:.2g}")
