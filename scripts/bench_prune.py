@@ -288,7 +288,7 @@ def _known_norms(case: Case, arch: Architecture, first: int) -> float:
     module, (images, labels) = judge._inheriting(arch), judge._held_out(arch.resolution)
     estimate(module, judge.normalise(Pixels(some, arch.resolution, torch.device("cpu"))[:]))
     with torch.inference_mode():
-        return (module(images).argmax(1) == labels).double().mean().item()
+        return float((module(images).argmax(1) == labels).double().mean())
 
 
 def tables() -> None:

@@ -1,6 +1,6 @@
 """A network that is run once: the same function, made ready in a fraction of the time.
 
-To build a module takes as long as to run a small one on hundred images, and so does what oneDNN
+To build a module takes as long as to run a small one on a hundred images, and so does what oneDNN
 prepares for every new shape of convolution. Here a network is functions of tensors: 1x1
 convolutions are matrix products over maps that are channels last in memory, and a norm is folded
 into its layer as soon as its statistics are known.

@@ -46,7 +46,7 @@ def check_prunable(
     kind, rng, tried = KINDS[name], np.random.default_rng(seed), 0
     some = {**VALUES, "act": (None, "relu", "silu"), **(values or {})}
     for row, shape in islice(sample_rows(kind, some, examples, rng), most):
-        if "branches" in kind.parameters:  # as it is exported: what is re-parameterised is refused
+        if "branches" in kind.parameters:  # as it is exported, which is what is pruned
             row = Block(name, **{**dict(row.settings), "branches": 0})
         arch = _network(row, shape[0])
         if arch is None:
