@@ -22,7 +22,7 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import graph_kernels, lowered_output, typical_layout
 from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.calibrated import Calibrated
-from nas.latency.model.npu_memory import Memory, network_memory
+from nas.latency.model.npu_memory import ENCODINGS, Memory, network_memory
 from nas.latency.model.predictor import table_predictor, timed_networks
 from nas.latency.model.scaled import KernelPredictor, Scaled, scale
 from nas.support.errors import NasError, one_of
@@ -189,10 +189,11 @@ class Target:
 
     @cached_property
     def npu(self) -> str:
-        """The kind of NPU, such as `ethos-u55`; empty where the target is none."""
+        """The NPU or its kind, as `ENCODINGS` names it; empty where the target is none."""
         if self.metadata.lowering != "ethos-u":
             return ""
-        return (self.metadata.provider or "").rpartition("-")[0]
+        name = self.metadata.provider or ""
+        return name if name in ENCODINGS else name.rpartition("-")[0]
 
     def extrapolates(self, prediction: Prediction) -> bool:
         """Whether an interval is much wider than those of networks such as the target was

@@ -179,6 +179,8 @@ def _kernel(node: Node, nodes: tuple[Node, ...], act: Act | None) -> Kernel:
     inputs = tuple([nodes[j].shape for j in node.inputs])
     if node.op == "deconv":
         return transposed(node, inputs[0])._replace(act=act)
+    if node.op == "matmul":
+        return product(node, inputs[0])
     op = conv_kind(node, inputs[0]) if node.op == "conv" else _operation(node)
     return Kernel(op, inputs, node.shape, node.kernel, widest(node), node.groups, act)
 
@@ -194,6 +196,13 @@ def transposed(node: Node, shape: Shape) -> Kernel:
     made = node.shape[0] * prod(node.kernel)
     op: KernelOp = "pointwise" if node.groups == 1 else "grouped"
     return Kernel(op, (shape,), (made, *shape[1:]), groups=node.groups)
+
+
+def product(node: Node, shape: Shape) -> Kernel:
+    """A product of matrices, the first ones in a tensor of `shape`: a 1x1 convolution of rows."""
+    (matrices, rows, inner), made = shape, node.shape[2]
+    op: KernelOp = "pointwise" if matrices == 1 else "grouped"
+    return Kernel(op, ((matrices * inner, rows, 1),), (matrices * made, rows, 1), groups=matrices)
 
 
 def spread(node: Node) -> Kernel:
@@ -216,7 +225,9 @@ def _operation(node: Node) -> KernelOp:
             return op
         case "pad" | "resize" | "softmax" as op:
             return op
-        case "conv" | "deconv":
+        case "layer_norm":  # it also sums over channels, then passes over all values
+            return "softmax"
+        case "conv" | "deconv" | "matmul":
             raise AssertionError("depends on its input")
         case "input" | "reshape" | "unread":
             raise AssertionError(f"{node.op} is no kernel")

@@ -18,6 +18,7 @@ from nas.latency.lowering.kernels import (
     KernelOp,
     Layout,
     conv_kind,
+    product,
     spread,
     transposed,
     widest,
@@ -135,6 +136,11 @@ class _Lowering:
                     self._plain_act(i, node.act, PLANAR)
             case "pad" | "resize" | "softmax" as op:
                 self._emit(i, node, op, PLANAR)
+            case "matmul":
+                shape, *_ = [self._read(j, PLANAR) for j in node.inputs]
+                self._append(i, product(node, shape)._replace(layout=PLANAR))
+            case "layer_norm":
+                self._emit(i, node, "softmax", PLANAR)
             case "deconv":
                 shape = self._read(node.inputs[0], PLANAR)
                 self.executed.append(transposed(node, shape)._replace(layout=PLANAR))
