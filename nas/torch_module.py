@@ -362,11 +362,17 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
     if node.norm and node.op != "layer_norm":
         core["norm"] = nn.BatchNorm2d(c)
     if node.act is not None:
-        core["act"] = _activation(node.act, node.slope)
+        core["act"] = activation(node.act, node.slope)
     return core.popitem()[1] if list(core) == ["pool"] else Chain(core)
 
 
-def _activation(act: Act, slope: float) -> nn.Module:
+def stateless(node: Node, input_shape: Shape) -> nn.Module:
+    """The module of an operation without tensors, the same for all that are alike."""
+    return _template(node._replace(name="", inputs=()), input_shape)
+
+
+def activation(act: Act, slope: float) -> nn.Module:
+    """The module of an activation; `slope` is that of a leaky ReLU."""
     match act:
         case "relu":
             return nn.ReLU()

@@ -1,12 +1,13 @@
 """What pruning a trained network to a latency is worth: accuracies of children, ours and others'.
 
     python scripts/bench_prune.py FOLDER [--minutes 30] [--cases small-0,mobilenet_v2-0]
-    python scripts/bench_prune.py FOLDER --latency | --speed | --tables
+    python scripts/bench_prune.py FOLDER --latency | --speed | --norms | --tables
 
 Every run is a row of scripts/results/prune.csv, most wanted first; one that is there is skipped, so
 what was stopped goes on. Parents and searches are kept in FOLDER. `--latency` times the networks
-of the rows through onnxruntime, `--speed` counts child evaluations a CPU second, and `--tables`
-prints what docs/pruning.md says. It needs the PyPI package torch-pruning.
+of the rows through onnxruntime, `--speed` counts child evaluations a CPU second, `--norms`
+compares images that norms' statistics are estimated on, and `--tables` prints what docs/pruning.md
+says. It needs the PyPI package torch-pruning.
 """
 
 from __future__ import annotations
@@ -25,18 +26,21 @@ import numpy as np
 import torch
 from prune_cases import PARENT, TUNING, Case, bench, device
 from prune_peer import measured, peer_child
+from scipy.stats import spearmanr
 
 from nas import Architecture, cost
 from nas.budget import parse_budgets
 from nas.data import load_data
 from nas.data.fit import fit_architecture
 from nas.pruning.criteria import CRITERIA
+from nas.pruning.evaluate import estimate
 from nas.pruning.space import PruningSpace
 from nas.references import reference
 from nas.study.candidates import Candidate
 from nas.study.pruning import PruningCandidates
 from nas.torch_module import Network, build
 from nas.training import Recipe, train
+from nas.training.batches import Pixels
 from nas.training.checkpoint import WEIGHTS
 
 RESULTS = Path(__file__).parent / "results"
@@ -226,24 +230,65 @@ def latencies(folder: Path) -> None:
             print(*row.values(), flush=True)
 
 
-def speed(folder: Path, children: int = 40) -> None:
+def speed(folder: Path, children: int = 60) -> None:
     """Prints evaluations of random children a CPU second, on 512 validation images at 32 px, of a
-    MobileNetV2 whose weights are hardly trained."""
+    MobileNetV2 whose weights are hardly trained: all images looked at, or none but the first; and
+    how many there would be if the processor did nothing but the multiply-adds, at the rate of a
+    large matrix product."""
     data, few = load_data("fashion-mnist"), Recipe(epochs=1, images=64)
     arch = fit_architecture(reference("mobilenet_v2_100", 10, 32), data)
-    train(arch, data, few, output=folder / "speed")
+    if not (folder / "speed" / WEIGHTS).exists():
+        train(arch, data, few, output=folder / "speed")
     space = PruningSpace.of(arch.renamed(""), "children")
     candidates = PruningCandidates(space, device(), parse_budgets([f"{cost(arch).macs // 2}FLOPs"]))
     judge = bench(space.parent, folder / "speed" / WEIGHTS, data)
     rng = np.random.default_rng(0)
     archs = [c.arch for _ in range(children) if (c := candidates.feasible({}, rng))]
-    judge.accuracies(archs[:5])
-    began, images = process_time(), 0.0
-    for child in archs:
-        images += judge.evaluated(child)["images"]
-    seconds = process_time() - began
-    share = f"{cost(arch).macs / 1e6:.1f} MMACs, children half"
-    print(f"{len(archs) / seconds:.1f} a CPU second, {images / len(archs):.0f} images ({share})")
+    judge.accuracies(archs[:10])
+    macs = mean(cost(child).macs for child in archs[10:])
+    share = f"{cost(arch).macs / 1e6:.1f} MMACs, children {macs / 1e6:.1f}"
+    for enough in (0.0, 2.0):
+        began, images = process_time(), 0.0
+        for child in archs[10:]:
+            images += judge.evaluated(child, enough)["images"]
+        rate = len(archs[10:]) / (process_time() - began)
+        print(f"{rate:.1f} a CPU second, {images / len(archs[10:]):.0f} images each ({share})")
+    a, product = torch.ones(1024, 1024), []
+    for _ in range(5):
+        began = process_time()
+        torch.mm(a, a)
+        product.append(2 * 1024**3 / (process_time() - began))
+    bound = max(product) / (2 * macs * judge.inheritance.images)
+    print(f"multiply-adds alone: {bound:.0f} a CPU second at {max(product) / 1e9:.0f} GFLOP/s")
+
+
+def norms(case: Case, children: int = 50) -> None:
+    """Prints how the accuracies of random children change where norms' statistics are estimated not
+    on held-out images but on training images, and on other training images."""
+    judge, rng, archs = case.bench(BEST), np.random.default_rng(1), list[Architecture]()
+    space = case.candidates(1).pruning
+    for share in (0.5, 0.65, 0.8, 0.9):
+        budget = f"{int(share * cost(space.parent).macs)}FLOPs"
+        candidates = PruningCandidates(space, device(), parse_budgets([budget]))
+        found = (candidates.feasible({}, rng) for _ in range(children))
+        archs += [child.arch for child in found if child]
+    held_out = np.array(judge.accuracies(archs))
+    one, other = ([_known_norms(case, arch, first) for arch in archs] for first in (0, 128))
+    for what, got in (("held-out", held_out), ("other training images", np.array(other))):
+        off, rank = 100 * (got - one), spearmanr(got, one).statistic
+        print(
+            f"{what} less training images: {off.mean():.1f} points, sd {off.std():.1f}, {rank:.3f}"
+        )
+
+
+def _known_norms(case: Case, arch: Architecture, first: int) -> float:
+    """A child's accuracy on the held-out images with the statistics of 128 training images."""
+    judge = case.bench(BEST)
+    some = case.data.train.take(np.arange(first, first + 128))
+    module, (images, labels) = judge._inheriting(arch), judge._held_out(arch.resolution)
+    estimate(module, judge.normalise(Pixels(some, arch.resolution, torch.device("cpu"))[:]))
+    with torch.inference_mode():
+        return float((module(images).argmax(1) == labels).double().mean())
 
 
 def tables() -> None:
@@ -273,7 +318,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--cases", default=",".join(CASES))
-    for name in ("latency", "speed", "tables"):
+    for name in ("latency", "speed", "norms", "tables"):
         parser.add_argument(f"--{name}", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -282,6 +327,8 @@ def main() -> None:
         latencies(args.folder)
     elif args.speed:
         speed(args.folder)
+    elif args.norms:
+        norms(Case("mobilenet_v2", 0, args.folder))
     elif args.tables:
         tables()
     else:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.architecture import Architecture, Rows
-from nas.blocks import Block, block_graph
+from nas.blocks import KINDS, Block, block_graph
 from nas.graph import Graph, Shape
 from nas.pruning.channels import OUTPUT, Coupling, Labels, Site, coupling
 from nas.support.errors import NasError
@@ -129,6 +129,17 @@ def with_rows(arch: Architecture, rows: Sequence[Block]) -> Architecture:
     return replace(arch, stem=parts[0], stages=tuple(parts[1:-1]), head=parts[-1])
 
 
+def without_branches(arch: Architecture) -> Architecture:
+    """The network as it is exported: each of RepVGG's and MobileOne's convolutions is one."""
+    rows = [
+        Block(row.kind, **{**dict(row.settings), "branches": 0})
+        if "branches" in KINDS[row.kind].parameters
+        else row
+        for row in arch.rows()
+    ]
+    return with_rows(arch, rows)
+
+
 def _skipped(parent: Architecture, child: Architecture) -> Architecture:
     """The parent without the rows that the child leaves out.
 
@@ -231,7 +242,9 @@ def _positions(name: str, ours: Labels, wanted: Labels) -> Labels:
     """Where the parent's labels are those that are wanted: the n-th of a label is its n-th."""
     if len(ours) == len(wanted) and (ours == wanted).all():
         return np.arange(len(ours))
-    here = np.flatnonzero(np.isin(ours, wanted))
+    among = np.zeros(max(ours.max(), wanted.max()) + 1, bool)
+    among[wanted] = True
+    here = np.flatnonzero(among[ours])
     if len(here) != len(wanted):
         raise NoChild(f"{name} takes channels that do not go together in the parent")
     found = np.empty(len(wanted), np.int64)

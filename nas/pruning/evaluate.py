@@ -1,13 +1,15 @@
 """Inherited accuracy: what a child is worth before it is trained.
 
-The child inherits weights, its norms' statistics are estimated again on some training images, and
-it classifies images that neither the parent nor the child was trained on: validation images. No
-training, so a search can look at thousands of children. The test images are never looked at.
+The child inherits weights and classifies images that neither the parent nor the child was trained
+on: validation images. Its norms' statistics are estimated again on the first of these, whose labels
+have no part in that. No training, so a search can look at thousands of children. The test images
+are never looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from hashlib import sha256
 from math import sqrt
@@ -23,9 +25,11 @@ from nas.architecture import Architecture
 from nas.data import DataOptions, DataSet, load_again
 from nas.data.dataset import Images
 from nas.formats.weights import EPS, load_weights
+from nas.pruning.children import without_branches
 from nas.pruning.criteria import importances
-from nas.pruning.inherit import Parent
-from nas.pruning.quick import fold, quickened
+from nas.pruning.deploy import without_branches_module
+from nas.pruning.inherit import Parent, by_node
+from nas.pruning.quick import QuickNetwork, Tensors, statistics
 from nas.pruning.reconstruct import reconstruct
 from nas.pruning.subject import Subject
 from nas.resolution import Resolution
@@ -36,17 +40,16 @@ from nas.support.validation import Settings
 from nas.torch_module import Network
 from nas.training.batches import Normalise, Pixels
 
-BATCH = 256
-FIRST = 128  # images after each of which a child may be given up
 FAR = 1.0  # two standard deviations of a share of one image, at most
 CPU = torch.device("cpu")
-NORM_STREAM, HELD_OUT_STREAM, CRITERION_STREAM = 1, 2, 3
+HELD_OUT_STREAM, CRITERION_STREAM = 2, 3
 
 
 class Inheritance(Settings):
     """What inherited accuracy depends on beside the child: the parent's weights, with a checksum of
     their file, the data, the criterion, whether layers that lose inputs are reconstructed, the
-    epsilon of the weights' norms, and how many images are looked at."""
+    epsilon of the weights' norms, and how many images are looked at: `norm_images` are those of
+    the `images` that norms are estimated on."""
 
     parent: str  # an architecture's JSON
     weights: str
@@ -121,11 +124,13 @@ class Bench:
         given = self.inheritance
         if weights_checksum(given.weights) != given.checksum:
             raise NasError(f"{given.weights} has changed since the pruning began")
-        arch = Architecture.from_json(given.parent)
-        module = load_parent(arch, given.weights, given.norm_eps)
+        trained = Architecture.from_json(given.parent)
+        module = load_parent(trained, given.weights, given.norm_eps)
         images = self._some(self.data.train, given.criterion_images, CRITERION_STREAM)
-        pixels = Pixels(images, arch.resolution, CPU)
+        pixels = Pixels(images, trained.resolution, CPU)
         shown = self.normalise(pixels[:])
+        module = without_branches_module(trained, module, shown[: given.norm_images])
+        arch = without_branches(trained)
         return Subject(arch, arch.graph(), module, shown, pixels.labels, given.seed)
 
     @cached_property
@@ -137,24 +142,22 @@ class Bench:
         rng = np.random.default_rng((self.inheritance.seed, stream))
         return images.take(rng.permutation(len(images.labels))[:count])
 
-    def _shown(
-        self, part: Images, count: int, stream: int, resolution: Resolution
-    ) -> tuple[Tensor, Tensor]:
-        key = stream, resolution
-        if key not in self._prepared:
-            pixels = Pixels(self._some(part, count, stream), resolution, CPU)
-            self._prepared[key] = self.normalise(pixels[:]), pixels.labels
-        return self._prepared[key]
+    def _held_out(self, resolution: Resolution) -> tuple[Tensor, Tensor]:
+        if resolution not in self._prepared:
+            some = self._some(self.data.validation, self.inheritance.images, HELD_OUT_STREAM)
+            pixels = Pixels(some, resolution, CPU)
+            self._prepared[resolution] = self.normalise(pixels[:]), pixels.labels
+        return self._prepared[resolution]
 
     @cached_property
-    def _prepared(self) -> dict[tuple[int, Resolution], tuple[Tensor, Tensor]]:
+    def _prepared(self) -> dict[Resolution, tuple[Tensor, Tensor]]:
         return {}
 
     @plain_torch()
     def child(self, arch: Architecture) -> Network:
-        """The child, its norms' statistics estimated on training images, in evaluation mode."""
+        """The child with its norms' statistics, in evaluation mode."""
         module = self._inheriting(arch)
-        self._estimate(module, arch.resolution)
+        estimate(module, self._held_out(arch.resolution)[0][: self.inheritance.norm_images])
         return module
 
     def _inheriting(self, arch: Architecture) -> Network:
@@ -164,28 +167,23 @@ class Bench:
             reconstruct(module, self._subject, channels)
         return module
 
-    def _estimate(self, module: Network, resolution: Resolution) -> None:
-        count = self.inheritance.norm_images
-        images, _ = self._shown(self.data.train, count, NORM_STREAM, resolution)
-        estimate(module, images)
-        module.eval()
+    def _tensors(self, arch: Architecture) -> Tensors:
+        if self.inheritance.reconstruct:
+            return by_node(self._inheriting(arch).state_dict())
+        return self.parent.tensors(arch, self.parent.channels(arch), learned=True)
 
     @plain_torch()
     def evaluated(self, arch: Architecture, enough: float = 0.0) -> dict[str, float]:
         """See `inherited_accuracy`."""
-        count = self.inheritance.images
-        images, labels = self._shown(self.data.validation, count, HELD_OUT_STREAM, arch.resolution)
-        module = quickened(self._inheriting(arch))
-        self._estimate(module, arch.resolution)
-        fold(module)
-        right: list[bool] = []
+        images, labels = self._held_out(arch.resolution)
+        network, first = QuickNetwork(arch, self._tensors(arch)), self.inheritance.norm_images
         with torch.inference_mode():
-            for part in images.split(FIRST):
-                expected = labels[len(right) : len(right) + len(part)]
-                right += (module(part).argmax(1) == expected).tolist()
-                share = sum(right) / len(right)
-                if share + FAR / sqrt(len(right)) < enough:
-                    break
+            right = network.settle(images[:first]).argmax(1) == labels[:first]
+            hopeless = right.double().mean() + FAR / sqrt(len(right)) < enough
+            if len(images) > first and not hopeless:
+                later = network(images[first:]).argmax(1) == labels[first:]
+                right = torch.cat([right, later])
+        share = right.double().mean().item()
         return {"inherited_accuracy": share, "images": float(len(right))}
 
     def accuracies(self, archs: Sequence[Architecture]) -> list[float]:
@@ -205,15 +203,15 @@ _kept: dict[Inheritance, Bench] = {}
 
 
 def estimate(module: nn.Module, images: Tensor) -> None:
-    """Sets the statistics of every norm to those of the images, each behind the norms before it."""
-    norms = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the mean over the batches
-        norm.train()
-    with torch.no_grad():
-        for part in images.split(BATCH):
-            if len(part) > 1:
-                module(part)
-    for norm in norms:
-        norm.momentum = 0.1
+    """Sets the statistics of every norm to those of the images, each behind the norms before it,
+    and the module to evaluation mode."""
+
+    def take(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        norm.running_mean, norm.running_var = statistics(inputs[0])
+
+    module.eval()
+    with ExitStack() as stack, torch.no_grad():
+        for norm in module.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                stack.callback(norm.register_forward_pre_hook(take).remove)
+        module(images)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from nas.architecture import Architecture
+from nas.graph import Node
 from nas.pruning.children import Ancestry, ChannelMap, Kept, Scores
+from nas.pruning.quick import Tensors
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network
 
@@ -18,7 +20,8 @@ class Parent(Ancestry):
 
     def __init__(self, arch: Architecture, module: nn.Module, scores: Scores | None = None) -> None:
         super().__init__(arch, scores)
-        self.state = {name: value.detach().cpu() for name, value in module.state_dict().items()}
+        state = {name: value.detach().cpu() for name, value in module.state_dict().items()}
+        self._tensors = by_node(state)
 
     @plain_torch()
     def child(self, arch: Architecture, channels: ChannelMap | None = None) -> Network:
@@ -28,44 +31,60 @@ class Parent(Ancestry):
         network is no child of this parent.
         """
         kept = self.channels(arch) if channels is None else channels
-        groups = {node.name: node.groups for node in arch.graph().nodes}
         module = Network(arch)
-        for name, indices in kept.items():
-            for part, tensors in self._tensors[name].items():
+        for name, parts in self.tensors(arch, kept).items():
+            for part, tensors in parts.items():
                 own = module.get_submodule(f"{name}.{part}")
-                for key, tensor in tensors.items():
-                    value = _inherited(tensor, indices, groups[name])
-                    if value.ndim > 2:
-                        value = _centre(value, getattr(own, key).shape[2:])
+                for key, value in tensors.items():
                     setattr(own, key, nn.Parameter(value) if key in own._parameters else value)
         return module
 
-    @cached_property
-    def _tensors(self) -> dict[str, dict[str, dict[str, Tensor]]]:
-        """The tensors by node, part of its module (`conv`, `norm`, `linear`) and name."""
-        found: dict[str, dict[str, dict[str, Tensor]]] = {}
-        for name, tensor in self.state.items():
-            node, part, key = name.rsplit(".", 2)
-            found.setdefault(node, {}).setdefault(part, {})[key] = tensor
-        return found
+    def tensors(
+        self, arch: Architecture, channels: ChannelMap, *, learned: bool = False
+    ) -> Tensors:
+        """Copies of what a child inherits, by node, part of its module (`conv`, `norm`, `linear`)
+        and name: of everything, or of what was `learned` only, without the norms' statistics."""
+        return {
+            node.name: {
+                part: {
+                    key: _inherited(tensor, channels[node.name], node)
+                    for key, tensor in tensors.items()
+                    if not learned or key in ("weight", "bias")
+                }
+                for part, tensors in self._tensors[node.name].items()
+            }
+            for node in arch.graph().nodes
+            if node.name in channels
+        }
 
 
-def _inherited(parent: Tensor, kept: Kept, groups: int) -> Tensor:
-    """What is kept of a parent's tensor."""
+def by_node(state: Mapping[str, Tensor]) -> Tensors:
+    """The tensors of a module's state by node, part of its module and name."""
+    found: dict[str, dict[str, dict[str, Tensor]]] = {}
+    for name, tensor in state.items():
+        node, part, key = name.rsplit(".", 2)
+        found.setdefault(node, {}).setdefault(part, {})[key] = tensor
+    return found
+
+
+def _inherited(parent: Tensor, kept: Kept, node: Node) -> Tensor:
+    """What a node keeps of a parent's tensor."""
     if parent.ndim == 0:
         return parent.clone()
     value = parent.index_select(0, torch.from_numpy(kept.out))
     if parent.ndim == 1:
         return value
     inputs = torch.from_numpy(kept.inputs % parent.shape[1])
-    if groups == 1:
-        return value.index_select(1, inputs)
-    each = len(inputs) // groups
-    own = inputs.view(groups, each).repeat_interleave(len(value) // groups, 0)
-    return value.gather(1, own.view(len(value), each, 1, 1).expand(-1, -1, *value.shape[2:]))
+    if node.groups == 1:
+        value = value.index_select(1, inputs)
+    else:
+        each = len(inputs) // node.groups
+        own = inputs.view(node.groups, each).repeat_interleave(len(value) // node.groups, 0)
+        value = value.gather(1, own.view(len(value), each, 1, 1).expand(-1, -1, *value.shape[2:]))
+    return value if value.shape[2:] in ((), node.kernel) else _centre(value, node.kernel)
 
 
-def _centre(value: Tensor, window: torch.Size) -> Tensor:
+def _centre(value: Tensor, window: tuple[int, int]) -> Tensor:
     """The middle of each window, of a size that may depend on the number of channels."""
     for axis, size in enumerate(window, 2):
         value = value.narrow(axis, (value.shape[axis] - size) // 2, size)

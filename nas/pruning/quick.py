@@ -1,68 +1,181 @@
 """A network that is run once: the same function, made ready in a fraction of the time.
 
-oneDNN prepares itself for every new shape of convolution, which for a child of new widths takes
-longer than to run it on some hundred images.
+To build a module takes as long as to run a small one on a hundred images, and so does what oneDNN
+prepares for every new shape of convolution. Here a network is functions of tensors: 1x1
+convolutions are matrix products over maps that are channels last in memory, and a norm is folded
+into its layer as soon as its statistics are known.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import groupby
+from math import prod
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from nas.torch_module import Chain
+from nas.architecture import Architecture
+from nas.graph import Act, Graph, Node, Shape
+from nas.pruning.flow import is_depthwise
+from nas.torch_module import activation, stateless
 
-M = TypeVar("M", bound=nn.Module)
-
-
-class Pointwise(nn.Module):
-    """A 1x1 convolution as a matrix product over maps that are channels last in memory."""
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.weight, self.bias, self.stride = conv.weight, conv.bias, conv.stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        pixels = x[:, :, :: self.stride[0], :: self.stride[1]].permute(0, 2, 3, 1)
-        return functional.linear(pixels, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+Parts = Mapping[str, Mapping[str, Tensor]]  # by part of a node (`conv`, `norm`) and name
+Tensors = Mapping[str, Parts]  # by node
+CACHE = 1 << 22  # bytes of the largest map of those images that pass a row together
+MEMORY = 1 << 28  # bytes of the largest map between rows
+TOGETHER = 512  # images at most that pass a row together
+EPS = 1e-5  # of the norms, as everywhere
 
 
-def quickened(module: M) -> M:
-    """The module, changed: 1x1 convolutions are matrix products, and every convolution before a
-    norm has a bias, so that it is the same with the norm folded into it."""
-    for chain in module.modules():
-        conv = getattr(chain, "conv", None)
-        if not isinstance(chain, Chain) or not isinstance(conv, nn.Conv2d):
-            continue
-        if hasattr(chain, "norm") and conv.bias is None:
-            conv.bias = nn.Parameter(torch.zeros(conv.out_channels))
-        if conv.kernel_size == (1, 1) and conv.groups == 1 and conv.padding == (0, 0):
-            chain.conv = Pointwise(conv)
-    return module
+class Layer:
+    """A node with tensors. The first images that pass it give its norm the statistics."""
+
+    def __init__(self, node: Node, inputs: Shape, tensors: Parts) -> None:
+        core = tensors.get(node.op, {})
+        self.weight, self.bias = core.get("weight"), core.get("bias")
+        if self.weight is not None and node.op == "conv" and inputs[1:] == node.shape[1:] == (1, 1):
+            node, self.weight = _of_one_pixel(node, self.weight)
+        self.node, self.norm = node, tensors.get("norm")
+        self.act = None if node.act is None else _in_place(node.act, node.slope)
+        one = node.op == "conv" and (node.kernel, node.pads) == ((1, 1), (0, 0, 0, 0))
+        self.strides = node.strides if one and node.stride != 1 else None
+        self.pointwise = one and node.groups == 1
+        self.scaling = node.op == "activate" or (one and is_depthwise(node, inputs[0]))
+        if self.weight is not None and self.pointwise:
+            self.weight = self.weight.flatten(1)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        y = self._linear(x)
+        if self.norm is not None:
+            y = self._settled(y, self.norm)
+        return y if self.act is None else self.act(y)
+
+    def _linear(self, x: Tensor) -> Tensor:
+        node, weight, bias = self.node, self.weight, self.bias
+        if self.strides:
+            x = x[:, :, :: self.strides[0], :: self.strides[1]]
+        if weight is None:
+            return x
+        if self.pointwise:
+            pixels = x.permute(0, 2, 3, 1)
+            rows, columns = pixels.reshape(-1, weight.shape[1]), weight.t()
+            y = rows @ columns if bias is None else torch.addmm(bias, rows, columns)
+            return y.view(*pixels.shape[:3], -1).permute(0, 3, 1, 2)
+        if self.scaling:
+            y = x * weight.view(-1, 1, 1)
+            return y if bias is None else y.add_(bias.view(-1, 1, 1))
+        if node.op == "linear":
+            return functional.linear(x.flatten(1), weight, bias)[:, :, None, None]
+        padding = node.padding
+        if node.after:
+            top, left, bottom, right = node.pads
+            x, padding = functional.pad(x, (left, right, top, bottom)), (0, 0)
+        return functional.conv2d(x, weight, bias, node.strides, padding, node.dilation, node.groups)
+
+    def _settled(self, y: Tensor, norm: Mapping[str, Tensor]) -> Tensor:
+        """The outputs normalised; later ones are by themselves."""
+        mean, variance = statistics(y)
+        scale = norm["weight"] * torch.rsqrt(variance + EPS)
+        shift = norm["bias"] - mean * scale
+        self.norm, channels = None, (scale.view(-1, 1, 1), shift.view(-1, 1, 1))
+        if self.weight is None:  # `y` is what the norm got, which others may read
+            self.weight, self.bias = scale, shift
+            return y * channels[0] + channels[1]
+        self.weight *= scale.view(-1, *[1] * (self.weight.ndim - 1))
+        self.bias = shift if self.bias is None else self.bias * scale + shift
+        return y.mul_(channels[0]).add_(channels[1])
 
 
-def fold(module: nn.Module) -> None:
-    """Folds the norms of a module in evaluation mode into its convolutions and lets activations
-    work in place."""
-    for chain in module.modules():
-        conv = getattr(chain, "conv", None)
-        if not isinstance(chain, Chain) or not isinstance(conv, nn.Conv2d | Pointwise):
-            continue
-        norm, act = getattr(chain, "norm", None), getattr(chain, "act", None)
-        if isinstance(norm, nn.BatchNorm2d):
-            _fold(conv, norm)
-            chain.norm = nn.Identity()
-        if act is not None and hasattr(act, "inplace"):
-            act.inplace = True
+def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean and the variance of each channel, as a norm keeps them."""
+    count = x.numel() // x.shape[1]
+    mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
+    return mean, variance * (count / max(count - 1, 1))
 
 
-def _fold(conv: nn.Conv2d | Pointwise, norm: nn.BatchNorm2d) -> None:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    with torch.no_grad():
-        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        before = norm.running_mean if conv.bias is None else norm.running_mean - conv.bias
-        conv.bias = nn.Parameter(norm.bias - before * scale)
-        conv.weight = nn.Parameter(conv.weight * scale.view(-1, 1, 1, 1))
+def _of_one_pixel(node: Node, weight: Tensor) -> tuple[Node, Tensor]:
+    """A convolution from one pixel to one: all the window's other taps read padding."""
+    (top, left), (down, right) = node.padding, node.dilation
+    if top % down or left % right:
+        return node, weight
+    row, column = top // down, left // right
+    one = node._replace(kernel=(1, 1), stride=1, padding=(0, 0), after=None)
+    return one, weight[:, :, row : row + 1, column : column + 1]
+
+
+class Row:
+    """A row of a network; `largest` and `output` are bytes of maps of an image."""
+
+    def __init__(self, path: str, graph: Graph, tensors: Tensors) -> None:
+        self._steps: list[tuple[Callable[..., Tensor], tuple[int, ...], list[int]]] = []
+        self._result = graph.output
+        last_use = {j: i for i, node in enumerate(graph.nodes) for j in node.inputs}
+        for i, node in enumerate(graph.nodes[1:], start=1):
+            own = tensors.get(f"{path}.{node.name}")
+            shape = graph.nodes[node.inputs[0]].shape
+            step = stateless(node, shape).forward if own is None else Layer(node, shape, own)
+            unused = {j for j in node.inputs if last_use[j] == i and j != graph.output}
+            self._steps.append((step, node.inputs, [*unused]))
+        self.largest = 4 * max(prod(node.shape) for node in graph.nodes)
+        self.output = 4 * prod(graph.output_shape)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        values: list[Tensor | None] = [x]
+        for step, inputs, unused in self._steps:
+            values.append(step(*[values[i] for i in inputs]))
+            for i in unused:
+                values[i] = None
+        result = values[self._result]
+        assert result is not None
+        return result
+
+    @property
+    def together(self) -> int:
+        """How many images at once stay in the processor's cache: a power of 2."""
+        return 1 << (min(max(CACHE // self.largest, 1), TOGETHER).bit_length() - 1)
+
+
+class QuickNetwork:
+    """A network of the tensors of an `Architecture`, which are the caller's no more: float32 on the
+    CPU. It takes (N, channels, H, W) and gives (N, classes)."""
+
+    def __init__(self, arch: Architecture, tensors: Tensors) -> None:
+        self._rows = [Row(path, graph, tensors) for path, graph in arch.row_graphs()]
+        self._most = max(1, MEMORY // max(row.output for row in self._rows))
+
+    def settle(self, images: Tensor) -> Tensor:
+        """The logits of the first images, of which the norms take their statistics."""
+        return _through(self._rows, _channels_last(images)).flatten(1)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """The logits of any images after those. Memory does not grow with their number."""
+        parts = images.split(self._most)
+        return torch.cat([self._run(_channels_last(part)) for part in parts])
+
+    def _run(self, x: Tensor) -> Tensor:
+        for together, rows in groupby(self._rows, lambda row: row.together):
+            same = [*rows]
+            x = torch.cat([_through(same, part) for part in x.split(together)])
+        return x.flatten(1)
+
+
+@lru_cache
+def _in_place(act: Act, slope: float) -> Callable[[Tensor], Tensor]:
+    module = activation(act, slope)
+    if hasattr(module, "inplace"):
+        vars(module)["inplace"] = True
+    return module.forward
+
+
+def _through(rows: Sequence[Row], x: Tensor) -> Tensor:
+    for row in rows:
+        x = row(x)
+    return x
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """Of one channel too, of which torch otherwise takes the memory for any format."""
+    return torch.empty(x.shape, memory_format=torch.channels_last).copy_(x)

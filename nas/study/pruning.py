@@ -125,9 +125,9 @@ def inheritance_of(settings: StudySettings, source: str | None = None) -> Inheri
     assert pruning is not None
     assert settings.data is not None
     assert settings.data_checksum is not None
-    parent = PruningSpace.from_dict(settings.space, "pruning").parent
+    trained = PruningSpace.from_dict(settings.space, "pruning").trained
     return Inheritance(
-        parent=parent.to_json(),
+        parent=trained.to_json(),
         weights=pruning.weights,
         checksum=pruning.checksum,
         data=source or settings.data,

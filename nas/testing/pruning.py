@@ -14,7 +14,9 @@ from nas.blocks import KINDS, Block
 from nas.costs import cost
 from nas.graph import Graph
 from nas.pruning.children import ChannelMap
+from nas.pruning.evaluate import estimate
 from nas.pruning.inherit import Parent
+from nas.pruning.quick import QuickNetwork
 from nas.pruning.space import PruningSpace
 from nas.support.errors import NasError, ShapeError
 from nas.testing.blocks import VALUES, Values, sample_rows
@@ -23,6 +25,7 @@ from nas.testing.numerics import images, randomise, run_torch
 from nas.torch_module import build
 
 TOLERANCE = 1e-5
+ROUNDING = 1e-3  # norms over few pixels may divide by little
 NEVER_ZERO = ("sigmoid", "hsigmoid")  # activations that make something of nothing
 RESOLUTION = 8
 
@@ -35,6 +38,7 @@ def check_prunable(
     A child of all channels computes what its parent computes. Where channels that a child does not
     have are zero in the parent, both compute the same; but for a convolution along the channels,
     whose windows see others then. A child's parameters and output are those that its costs say.
+    What judges children computes what their modules do.
 
     `values`, `examples` and `seed` are those of `check_block`. Errors: `AssertionError` with the
     row and the shape; `NasError` for a name that is not registered.
@@ -42,7 +46,7 @@ def check_prunable(
     kind, rng, tried = KINDS[name], np.random.default_rng(seed), 0
     some = {**VALUES, "act": (None, "relu", "silu"), **(values or {})}
     for row, shape in islice(sample_rows(kind, some, examples, rng), most):
-        if "branches" in kind.parameters:  # as it is exported: what is re-parameterised is refused
+        if "branches" in kind.parameters:  # as it is exported, which is what is pruned
             row = Block(name, **{**dict(row.settings), "branches": 0})
         arch = _network(row, shape[0])
         if arch is None:
@@ -93,6 +97,13 @@ def _check(arch: Architecture, rng: np.random.Generator, where: str) -> None:
         count = sum(p.numel() for p in pruned.parameters())
         claim(count == cost(child).params, f"{where}: {count} parameters, not {cost(child).params}")
         claim(got.shape == (2, 5), f"{where}: a child's output is {got.shape}")
+        many = torch.from_numpy(images(16, *child.input_shape))
+        quick = QuickNetwork(child, parent.tensors(child, kept, learned=True))
+        estimate(pruned, many)
+        with torch.no_grad():
+            expected = pruned(many).numpy()
+            for judged in (quick.settle(many), quick(many)):
+                _same(judged.numpy(), expected, f"{where}, as it is judged", ROUNDING)
         if any(params.get(name) for name in space.skips) or _along_channels(graph):
             continue
         same = replace(arch, resolution=child.resolution)
@@ -100,9 +111,9 @@ def _check(arch: Architecture, rng: np.random.Generator, where: str) -> None:
         _same(got, run_torch(silent, shown), f"{where}, pruned to {params}: zero channels")
 
 
-def _same(got: np.ndarray, expected: np.ndarray, what: str) -> None:
+def _same(got: np.ndarray, expected: np.ndarray, what: str, tolerance: float = TOLERANCE) -> None:
     off = float(np.abs(got - expected).max())
-    limit = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    limit = tolerance * max(1.0, float(np.abs(expected).max()))
     claim(off <= limit, f"{what} computes something else, off by {off:.2g}")
 
 
