@@ -138,8 +138,8 @@ def _is_index(body: Rows, names: list[str], i: int) -> bool:
     """Whether a column without a name of its own only counts the rows."""
     if names[i] not in ("", "index") and not names[i].startswith("unnamed"):
         return False
-    cells = [row[i] for row in body]
-    return len(cells) > 1 and all(map(str.isdigit, cells)) and len(set(cells)) == len(cells)
+    cells = {int(row[i][:9]) for row in body if row[i].isdigit()}
+    return len(body) == len(cells) == max(cells) - min(cells) + 1 > 1
 
 
 def _is_number(cell: str) -> bool:
@@ -208,7 +208,11 @@ def _several(labels: Iterable[str], marks: str | None, plural: bool) -> str | No
     alone = {label for label, parts in pieces.items() if len(parts) == 1}
     number = Counter(part for parts in several.values() for part in parts)
     for label, parts in several.items():
-        if parts <= alone or (plural and (marks == "|" or any(number[p] > 1 for p in parts))):
+        if (
+            parts <= alone
+            or label[0] == "["
+            or (plural and (marks == "|" or any(number[p] > 1 for p in parts)))
+        ):
             return label
     return None
 

@@ -44,7 +44,8 @@ def images_folder(folders: Sequence[Folder]) -> Folder | None:
 def without_masks(folder: Folder) -> tuple[Folder, list[Folder]]:
     """A class's folder without those beside its images that are called masks or the like."""
     beside = [child for child in folder.holding if is_beside(child.path.name)]
-    if len(beside) == len(folder.holding) and not folder.images:
+    others = [child for child in folder.holding if child not in beside]
+    if not (others or folder.images) or not all(is_generic(f.path.name) for f in others):
         return folder, []
     kept = tuple(child for child in folder.folders if child not in beside)
     return Folder(folder.path, kept, folder.images), beside
@@ -62,9 +63,9 @@ def check_classes(folders: Sequence[Folder]) -> None:
         )
     holders: dict[str, list[str]] = {}
     for name, folder in zip(names, folders, strict=True):
-        for inner in class_names(folder):
-            if not is_generic(inner):
-                holders.setdefault(inner, []).append(name)
+        inner_names = class_names(folder)
+        for inner in inner_names if not all(map(is_generic, inner_names)) else ():
+            holders.setdefault(inner, []).append(name)
     shared = sorted(inner for inner, tops in holders.items() if len(tops) > 1)
     # Series such as cat/2021 and dog/2021 are usual within classes.
     if len(shared) > 1 and (not is_series(shared) or is_series(names)):

@@ -10,6 +10,7 @@ What is wrong with single files is counted, named and left out; too much of it i
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from nas.support.errors import NasError, one_of
 from nas.support.text import whole_number
 
 BEGINNINGS = "words that files' names begin with, which --classes takes as classes"
+ONE_CASE = "classes that differ in the case of their letters alone"
 NOT_ASKED_FOR = "classes that are not asked for are left out"
 
 
@@ -90,7 +92,7 @@ def _layout(path: Path, root: Path, options: DataOptions, findings: Findings) ->
         doubt = error
     tables = [table for folder in tree.walk() for table in folder.tables]
     if layout is not None and len(layout.parts["train"]) > 1:
-        layout = with_tables(layout, tree, tables, noted)
+        layout = with_tables(layout, tree, tables, noted) if tables else layout
         findings.extend(noted)
         return layout
     try:
@@ -98,7 +100,7 @@ def _layout(path: Path, root: Path, options: DataOptions, findings: Findings) ->
     except NasError as error:
         raise NasError(f"{doubt}; {error}" if doubt else str(error)) from None
     if told is None and options.classes:
-        told = understand_names(tree, options.classes)
+        told = understand_names(tree, options.classes, findings)
     if told is not None:
         return trained(told)
     if len(names := beginnings(tree)) > 1:
@@ -127,6 +129,10 @@ def chosen(layout: Layout, options: DataOptions, findings: Findings) -> tuple[st
             "(in train/ and val/ or without them; --split none makes a class of any folder), or a "
             "labels.csv of image,label"
         )
+    alike = Counter(name.casefold() for name in classes)
+    for name in classes:
+        if alike[name.casefold()] > 1:
+            findings.add(ONE_CASE, Path(name))
     for part, by_class in layout.parts.items():
         for name in sorted(set(by_class) - set(train)):
             findings.add(f"classes without training images are left out of {part}", Path(name))

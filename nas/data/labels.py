@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 from nas.data.columns import SEVERAL, Read, labelled
@@ -25,8 +26,10 @@ UNLABELLED = "rows without a label are left out"
 UNKNOWN_SPLIT = "rows of another split than training, validation and test are left out"
 TWICE = "rows that give an image another class are left out"
 WITHOUT_ROW = "images without a row in the table are left out"
+OTHER_NAME = "images whose names begin with none of the classes are left out"
 UNUSED = "columns that could be labels too are not taken"
 MOST_TWICE = 0.25  # of the images: above it they are no mistakes
+_SUBMISSION = re.compile("sample|submi", re.IGNORECASE)  # labels of a test that are made up
 _NUMBERED = re.compile(r"[\W_]*\d.*", re.DOTALL)
 
 
@@ -42,58 +45,69 @@ def understand_tables(
     none.
     """
     images = _Images(root)
+    read: list[tuple[Path, Read]] = []
+    problem: NasError | None = None
+    for table in tables:
+        if not _SUBMISSION.search(table.stem):
+            try:
+                told = _read(table, images, known)
+            except NasError as error:
+                problem = problem or error
+                continue
+            if told is not None:
+                read.append((table, told))
+    if not read:
+        if problem is not None:
+            raise problem
+        return None
+    if not known:
+        _check_one_set(read, root.path)
     labels: dict[Path, tuple[Part, str]] = {}
     sources: dict[Part, list[Path]] = {}
     seen: set[Path] = set()
-    twice: list[Path] = []
-    used = False
-    problem: NasError | None = None
-    for table in tables:
+    twice: set[Path] = set()
+    for table, told in read:
         named = part_of(table.stem)
-        if named and named.part is None:  # such as sample_submission.csv
-            continue
-        try:
-            read = _read(table, images, known)
-        except NasError as error:
-            problem = problem or error
-            continue
-        if read is None:
-            continue
-        used = True
-        for column in read.unused:
+        for column in told.unused:
             findings.add(UNUSED, table / column)
-        for row in read.rows:
+        for row in told.rows:
             path = images.find(row.image, table)
             if path is None:
                 findings.add(MISSING, table.parent / row.image)
                 continue
             seen.add(path)
-            part = named.part if named else _part_of_folders(path, root.path)
-            if row.split:
-                told = part_of(row.split)
-                part = told.part if told else None
+            split = part_of(row.split) if row.split else named
+            part = split.part if split else None if row.split else _folders_part(path, root.path)
             if not row.label:
                 findings.add(UNLABELLED, path)
             elif part is None:
                 findings.add(UNKNOWN_SPLIT, path)
             elif labels.setdefault(path, (part, row.label))[1] != row.label:
-                twice.append(path)
+                twice.add(path)
             elif table not in (tables_of := sources.setdefault(part, [])):
                 tables_of.append(table)
-    if len(set(twice)) > MOST_TWICE * len(labels):
+    if len(twice) > MOST_TWICE * len(labels):
         raise NasError(
-            f"{len(set(twice))} of {len(labels)} images have several labels "
-            f"({findings.named(twice)}): {SEVERAL}; of several tables give the one that counts"
+            f"{len(twice)} of {len(labels)} images have several labels "
+            f"({findings.named(sorted(twice))}): {SEVERAL}; of several tables give the one that "
+            "counts"
         )
-    for path in twice:
+    for path in sorted(twice):
         findings.add(TWICE, path)
-    if not used:
-        if problem is not None:
-            raise problem
-        return None
     for path in sorted(images.everything - seen):
         findings.add(WITHOUT_ROW, path)
     return _layout(labels, sources)
+
+
+def _check_one_set(read: Iterable[tuple[Path, Read]], root: Path) -> None:
+    """Errors: `NasError` where the tables of two folders have no class in common."""
+    sets: dict[Path, set[str]] = {}
+    for table, told in read:
+        sets.setdefault(table.parent, set()).update(row.label for row in told.rows)
+    for (a, ours), (b, theirs) in combinations(sets.items(), 2):
+        if len(ours) > 1 < len(theirs) and not ours & theirs:
+            places = " and ".join(shown_path(folder, root) for folder in (a, b))
+            raise NasError(f"the tables in {places} have no class in common: give one of them")
 
 
 def _read(table: Path, images: _Images, known: bool) -> Read | None:
@@ -104,15 +118,17 @@ def _read(table: Path, images: _Images, known: bool) -> Read | None:
         raise NasError(f"{shown_path(table, images.root.parent)}: {error}") from None
 
 
-def understand_names(root: Folder, classes: Iterable[str]) -> Layout:
+def understand_names(root: Folder, classes: Iterable[str], findings: Findings) -> Layout:
     """The layout in which an image's class is what its name begins with, as in cat.1.jpg."""
     known = {name.casefold(): name for name in classes}
     labels = {}
     for path in root.everything():
         label = known.get(_beginning(path).casefold())
-        part = _part_of_folders(path, root.path)
+        part = _folders_part(path, root.path)
         if label and part and not any(map(is_beside, path.relative_to(root.path).parts[:-1])):
             labels[path] = part, label
+        else:
+            findings.add(OTHER_NAME, path)
     return _layout(labels, {part: [root.path] for part, _ in labels.values()})
 
 
@@ -153,6 +169,8 @@ def with_tables(layout: Layout, root: Folder, tables: Iterable[Path], findings: 
     pairs = {(own[path], said[path]) for path in both}
     most = 2 * len(both) > len(own)
     if most and len(pairs) > len({name for name, _ in pairs}):
+        if any((named := part_of(name)) and named.plain for name in layout.parts["train"]):
+            return trained(told)
         names = [sorted({pair[i] for pair in pairs})[:3] for i in (0, 1)]
         table = shown_path(next(iter(told.sources.values()))[0], root.path)
         raise NasError(
@@ -192,6 +210,7 @@ class _Images:
         self.root = root.path
         self.everything = set(root.everything())
         self._named: dict[str, list[Path]] = {}
+        self._folders = {_key(path.parent.name) for path in self.everything}
         for path in sorted(self.everything):
             for key in {_key(path.name), _key(path.stem)}:
                 self._named.setdefault(key, []).append(path)
@@ -215,11 +234,13 @@ class _Images:
         if not found and dot + suffix.lower() in IMAGES:
             found = self._named.get(_key(stem), [])
         most = max((_shared(path, parts) for path in found), default=0)
+        if not most and len(parts) > 1 and _key(parts[-2]) in self._folders:
+            return None  # it would be in that folder
         found = [path for path in found if _shared(path, parts) == most]
         if len(found) > 1:
             named = part_of(table.stem)
             part = named.part if named else "train"
-            found = [p for p in found if _part_of_folders(p, self.root) == part] or found
+            found = [p for p in found if _folders_part(p, self.root) == part] or found
         try:
             equal = all(filecmp.cmp(found[0], other, shallow=False) for other in found[1:])
         except OSError:
@@ -241,7 +262,7 @@ def _shared(path: Path, parts: list[str]) -> int:
     return shared
 
 
-def _part_of_folders(path: Path, root: Path) -> Part | None:
+def _folders_part(path: Path, root: Path) -> Part | None:
     for name in path.relative_to(root).parts[:-1]:
         named = part_of(name)
         if named and named.plain:

@@ -31,6 +31,9 @@ def read_table(path: Path) -> list[list[str]]:
     lines = text.splitlines()
     if not lines:
         return []
+    if lines[0].startswith("sep="):  # Excel's
+        text = text.partition("\n")[2]
+        lines = lines[1:] or [""]
     delimiter = max(DELIMITERS, key=lines[0].count)
     if path.suffix.lower() == ".txt" and delimiter not in lines[0]:
         cells = [line.split() for line in lines]

@@ -15,7 +15,7 @@ IMAGES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif",
     ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".tga", ".jp2", ".j2k", ".jpx",
     ".avif", ".avifs", ".heic", ".heif", ".hif", ".jxl", ".mpo", ".qoi", ".pcx", ".dng", ".cr2",
-    ".nef", ".arw",
+    ".nef", ".arw", ".dcm", ".svg", ".psd", ".ico",
 }  # fmt: skip
 TABLES = {".csv", ".tsv", ".jsonl", ".txt"}
 MOST_TEXTS = 16  # text files in a folder; more of them belong to an image each

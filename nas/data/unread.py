@@ -17,6 +17,7 @@ KINDS = {
     ".mat": "a MATLAB file", ".npy": "a NumPy file", ".npz": "a NumPy file", ".h5": "an HDF5 file",
     ".hdf5": "an HDF5 file", ".bin": "a binary file", ".tfrecord": "a TFRecord file",
     ".tfrec": "a TFRecord file", ".arrow": "an Arrow file", ".mdb": "an LMDB file",
+    ".pt": "a PyTorch file", ".pth": "a PyTorch file",
 }  # fmt: skip
 LOOKED_AT = 100  # files
 DO = "write its images as files into a folder for each class"
