@@ -38,11 +38,11 @@ class Read(NamedTuple):
     unused: tuple[str, ...] = ()
 
 
-def labelled(rows: Rows, is_image: Callable[[str], bool], known: bool) -> Read | None:
+def labelled(rows: Rows, is_image: Callable[[str], bool]) -> Read | None:
     """The rows with their columns told apart; None for a table that is not about these images.
 
     The images' column is the one in which images are named, as `is_image` says. The class's has a
-    usual name, else is the only one left (unless `known`), else is one of several of 0 and 1.
+    usual name, else is the only one left, else is one of several of 0 and 1.
     Errors: `NasError` where none is, where images have several classes, or numbers for classes.
     """
     width = max((len(row) for row in rows), default=0)
@@ -69,7 +69,7 @@ def labelled(rows: Rows, is_image: Callable[[str], bool], known: bool) -> Read |
     if not has_header:
         left = [i for i in left if not all(map(_is_number, _column(body, i)))] or left
     marked = [names.index(name) for name in LABEL if name in names and names.index(name) in left]
-    if not marked and len(left) == 1 and not (known and has_header):
+    if not marked and len(left) == 1:
         marked = left
     labels, unused = _labels(body, names, titles, marked, left)
     parts = [_part(row[split], names[split]) if split is not None else "" for row in body]
@@ -138,7 +138,7 @@ def _is_index(body: Rows, names: list[str], i: int) -> bool:
     """Whether a column without a name of its own only counts the rows."""
     if names[i] not in ("", "index") and not names[i].startswith("unnamed"):
         return False
-    cells = {int(row[i][:9]) for row in body if row[i].isdigit()}
+    cells = {int(row[i][:9]) for row in body if row[i].isdecimal()}
     return len(body) == len(cells) == max(cells) - min(cells) + 1 > 1
 
 

@@ -6,7 +6,7 @@ import filecmp
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 from itertools import combinations
@@ -29,28 +29,29 @@ WITHOUT_ROW = "images without a row in the table are left out"
 OTHER_NAME = "images whose names begin with none of the classes are left out"
 UNUSED = "columns that could be labels too are not taken"
 MOST_TWICE = 0.25  # of the images: above it they are no mistakes
-_SUBMISSION = re.compile("sample|submi", re.IGNORECASE)  # labels of a test that are made up
+_SUBMISSION = re.compile("submi|sample.?sub", re.IGNORECASE)  # labels of a test that are made up
 _NUMBERED = re.compile(r"[\W_]*\d.*", re.DOTALL)
 
 
-def understand_tables(
-    root: Folder, tables: Iterable[Path], findings: Findings, *, known: bool = False
-) -> Layout | None:
+class SeveralSets(NasError):
+    """Tables are those of several data sets."""
+
+
+def understand_tables(root: Folder, tables: Sequence[Path], findings: Findings) -> Layout | None:
     """The layout that the tables among `tables` tell that have labels, None where none has.
 
-    `known`: a column is that of the labels by its name alone. Images are found from the table's
-    folder, from the data's, or by the end of their path, with or without its suffix. A row's part
-    is its `split`, else what the table's name says (`val_labels.csv`), else what the image's
-    folders say. Errors: `NasError` where no table has labels, and why one about these images has
-    none.
+    Images are found from the table's folder, from the data's, or by the end of their path, with or
+    without its suffix. A row's part is its `split`, else what the table's name says
+    (`val_labels.csv`), else what the image's folders say. Errors: `NasError` where no table has
+    labels, and why one about these images has none; where they contradict one another.
     """
     images = _Images(root)
     read: list[tuple[Path, Read]] = []
     problem: NasError | None = None
     for table in tables:
-        if not _SUBMISSION.search(table.stem):
+        if len(tables) == 1 or not _SUBMISSION.search(table.stem):
             try:
-                told = _read(table, images, known)
+                told = _read(table, images)
             except NasError as error:
                 problem = problem or error
                 continue
@@ -60,8 +61,7 @@ def understand_tables(
         if problem is not None:
             raise problem
         return None
-    if not known:
-        _check_one_set(read, root.path)
+    _check_one_set(read, root.path)
     labels: dict[Path, tuple[Part, str]] = {}
     sources: dict[Part, list[Path]] = {}
     seen: set[Path] = set()
@@ -100,20 +100,20 @@ def understand_tables(
 
 
 def _check_one_set(read: Iterable[tuple[Path, Read]], root: Path) -> None:
-    """Errors: `NasError` where the tables of two folders have no class in common."""
+    """Errors: `SeveralSets` where the tables of two folders have no class in common."""
     sets: dict[Path, set[str]] = {}
     for table, told in read:
         sets.setdefault(table.parent, set()).update(row.label for row in told.rows)
     for (a, ours), (b, theirs) in combinations(sets.items(), 2):
         if len(ours) > 1 < len(theirs) and not ours & theirs:
             places = " and ".join(shown_path(folder, root) for folder in (a, b))
-            raise NasError(f"the tables in {places} have no class in common: give one of them")
+            raise SeveralSets(f"the tables in {places} have no class in common: give one of them")
 
 
-def _read(table: Path, images: _Images, known: bool) -> Read | None:
+def _read(table: Path, images: _Images) -> Read | None:
     rows = read_table(table)
     try:
-        return labelled(rows, lambda name: images.find(name, table) is not None, known)
+        return labelled(rows, lambda name: images.find(name, table) is not None)
     except NasError as error:
         raise NasError(f"{shown_path(table, images.root.parent)}: {error}") from None
 
@@ -150,13 +150,15 @@ def _layout(labels: dict[Path, tuple[Part, str]], sources: dict[Part, list[Path]
     return Layout(parts, sources)
 
 
-def with_tables(layout: Layout, root: Folder, tables: Iterable[Path], findings: Findings) -> Layout:
+def with_tables(layout: Layout, root: Folder, tables: Sequence[Path], findings: Findings) -> Layout:
     """A layout that folders tell, with the parts that tables tell whose labels are its classes.
 
     Errors: `NasError` where the tables say other classes.
     """
     try:
-        told = understand_tables(root, tables, Findings(root.path), known=True)
+        told = understand_tables(root, tables, Findings(root.path))
+    except SeveralSets:
+        raise
     except NasError:
         return layout
     if told is None:
@@ -175,7 +177,8 @@ def with_tables(layout: Layout, root: Folder, tables: Iterable[Path], findings: 
         table = shown_path(next(iter(told.sources.values()))[0], root.path)
         raise NasError(
             f"its folders ({', '.join(names[0])}) and {table} ({', '.join(names[1])}) tell "
-            f"different classes: give {table} as the data set, or --split for the folders"
+            f"different classes: give {table} as the data set, or --split (none, or train=…) for "
+            "the folders"
         )
     if any(name != label for name, label in pairs):
         return layout

@@ -60,7 +60,7 @@ def _text(raw: bytes) -> str:
 
 
 def _is_pixels(line: str) -> bool:
-    whole = [cell for cell in line.split() if cell.isdigit()]
+    whole = [cell for cell in line.split() if cell.isdecimal()]
     return len(whole) >= PIXELS and any(int(cell[:9]) > 1 for cell in whole)
 
 
