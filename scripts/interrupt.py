@@ -72,6 +72,7 @@ def interrupted(words: str, after: float, signals: int, folder: Path) -> Ended:
     child = subprocess.Popen(
         command,
         cwd=folder,
+        env=os.environ | {"NAS_CONFIG": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -33,6 +33,7 @@ from nas.training.checkpoint import is_training, read_state
 from nas.training.trained import Trained
 
 SPACE = "tiny.yaml"
+TABLES = "tables"
 SEARCH = ["--target", "jetson", "--space", SPACE]
 TRIALS = 20
 KNOWN = (
@@ -176,7 +177,7 @@ def _latencies(folder: Path) -> None:
 
 
 def _target(folder: Path) -> Kept:
-    path = folder / "latency_tables" / "mine.yaml"
+    path = folder / TABLES / "mine.yaml"
     if path.exists():
         Target.load(path)
     return digest(path)
@@ -199,16 +200,20 @@ def _finalists(folder: Path) -> Kept:
     return found
 
 
+def _brief(folder: Path) -> None:
+    _space(folder)
+    (folder / "r.yaml").write_text(yaml.safe_dump({"epochs": 2, "images": 256}))
+
+
 def _finalists_words(folder: Path) -> list[str]:
     if "f" in Storage(str(folder / "studies")).names():
         return ["resume", "f"]
-    (folder / "r.yaml").write_text(yaml.safe_dump({"epochs": 2, "images": 256}))
     words = ["search", *SEARCH, "--trials", "8", "--study", "f"]
     return [*words, "--data", "digits", "--finalists", "2", "--recipe", "r.yaml"]
 
 
 def _measured(folder: Path) -> Kept:
-    table = folder / "latency_tables" / "mine.csv"
+    table = folder / TABLES / "mine.csv"
     rows = read_table(table) if table.exists() else []
     return {f"row {json.dumps(row[:2], default=str)}": True for row in rows}
 
@@ -245,8 +250,12 @@ CASES = [
         lambda folder: digest(folder / "a.onnx"),
         _study,
     ),
-    Case("calibrate", lambda folder: ["calibrate", "--target", "mine", "--from", "known.csv"],
-         _target, _latencies),
+    Case(
+        "calibrate",
+        lambda folder: ["calibrate", "--target", "mine", "--from", "known.csv", "--folder", TABLES],
+        _target,
+        _latencies,
+    ),
     Case(
         "compare",
         lambda folder: ["compare", "--samplers", "random,evolution", "--seeds", "1", "--trials",
@@ -254,10 +263,10 @@ CASES = [
         _compared,
         _space,
     ),
-    Case("finalists", _finalists_words, _finalists, _space),
+    Case("finalists", _finalists_words, _finalists, _brief),
     Case(
         "measure",
-        lambda folder: ["measure", "--target", "mine", "--minutes", "0.02"],
+        lambda folder: ["measure", "--target", "mine", "--minutes", "0.02", "--folder", TABLES],
         _measured,
         exact=False,
         share=0.1,

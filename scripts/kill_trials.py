@@ -66,6 +66,7 @@ class Trials:
         ended = self.run(left := self._fresh(base / "alone"))
         assert ended.codes == [0] * case.drivers, ended.said
         self.kept, self.cpu, self.seconds = case.kept(left), ended.cpu, ended.seconds
+        assert self.kept, f"{case.name} stores nothing"
 
     def run(self, folder: Path, moments: Sequence[float] = (), **more: Any) -> Ended:
         words = self.case.words(folder)

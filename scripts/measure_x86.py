@@ -1,4 +1,4 @@
-"""Makes the shipped tables of an x86 processor with AVX-512: one thread, two, and int8.
+"""Makes the shipped tables of x86 processors with AVX-512, by runtime, threads and precision.
 
     OMP_NUM_THREADS=1 nice -n -10 python scripts/measure_x86.py NAME... [--folder FOLDER]
 
@@ -15,13 +15,19 @@ from nas.latency.measuring.measure import measure
 from nas.latency.metadata import read_metadata
 from nas.support.files import write_whole
 
-SHARED = "of a shared server (AMD EPYC, Zen 5, AVX-512), other work beside it"
+EPYC = "of a shared server (AMD EPYC, Zen 5, AVX-512), other work beside it"
+XEON = "One core of a shared server (Intel Xeon, AVX-512 and AMX), other work on the other core."
 TARGETS: dict[str, dict[str, Any]] = {
-    "x86-avx512-ort": {"minutes": 10.0, "aliases": ["cpu"], "notes": f"One core {SHARED}."},
-    "x86-avx512-ort-2": {"minutes": 7.0, "threads": 2, "notes": f"Two cores {SHARED}."},
-    "x86-avx512-ort-int8": {"minutes": 7.0, "precision": "int8", "notes": f"One core {SHARED}."},
+    "x86-avx512-ort": {"minutes": 10.0, "aliases": ["cpu"], "notes": f"One core {EPYC}."},
+    "x86-avx512-ort-2": {"minutes": 7.0, "threads": 2, "notes": f"Two cores {EPYC}."},
+    "x86-avx512-ort-int8": {"minutes": 7.0, "precision": "int8", "notes": f"One core {EPYC}."},
+    "xeon-openvino": {"runtime": "openvino", "notes": XEON},
+    "xeon-openvino-int8": {"runtime": "openvino", "precision": "int8", "notes": XEON},
+    "xeon-litert": {"runtime": "litert", "notes": XEON},
+    "xeon-litert-int8": {"runtime": "litert", "precision": "int8", "notes": XEON},
+    "xeon-ncnn": {"runtime": "ncnn", "notes": XEON},
 }
-HOW = ("minutes", "threads", "precision")
+HOW = ("runtime", "minutes", "threads", "precision")
 
 
 def main() -> None:
@@ -30,7 +36,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("latency_tables"))
     asked = parser.parse_args()
     for name in asked.names:
-        how = {key: TARGETS[name][key] for key in HOW if key in TARGETS[name]}
+        how = {"minutes": 8.0} | {key: TARGETS[name][key] for key in HOW if key in TARGETS[name]}
         path, warnings = measure(
             name,
             folder=asked.folder,

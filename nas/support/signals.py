@@ -16,7 +16,8 @@ _remembered = False  # whether a SIGINT came to the command that now runs
 def remembered_interrupts() -> Iterator[None]:
     """A context, of a whole command, in which Ctrl-C raises `KeyboardInterrupt` as ever, and is
     remembered: where a callback of C code loses it, as one of an import may, the next
-    `stop_on_signal` stops at once."""
+    `stop_on_signal` stops at once, and where C code makes another error of it, as an import may
+    too, it is raised after all."""
     global _remembered
     _remembered = False
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -31,6 +32,10 @@ def remembered_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, handle)
     try:
         yield
+    except Exception:
+        if _remembered:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -53,6 +53,21 @@ with remembered_interrupts(), stop_on_signal(lambda: called.append("none")):
     pass
 print(called, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 """
+# C code that an interrupt meets as it begins says that it could not begin.
+MISTAKEN = """
+import os, signal
+from nas.support.signals import remembered_interrupts
+for send in (True, False):
+    try:
+        with remembered_interrupts():
+            try:
+                if send:
+                    os.kill(os.getpid(), signal.SIGINT)
+            finally:
+                raise ImportError("initialization failed")
+    except (KeyboardInterrupt, ImportError) as error:
+        print(type(error).__name__)
+"""
 
 
 def output(program: str, folder: Path) -> str:
@@ -74,3 +89,7 @@ def test_a_handler_of_c_code_stays(tmp_path: Path) -> None:
 
 def test_an_interrupt_that_was_lost_stops_the_next_work(tmp_path: Path) -> None:
     assert output(LOST, tmp_path) == "['lost'] True"
+
+
+def test_an_error_that_an_interrupt_became_is_the_interrupt(tmp_path: Path) -> None:
+    assert output(MISTAKEN, tmp_path).split() == ["KeyboardInterrupt", "ImportError"]

@@ -93,8 +93,9 @@ def others_drive(folder: Path, name: str) -> bool:
 def claim_postgresql(engine: Engine, name: str) -> Iterator[Claim]:
     """A claim by the server's advisory locks, which one connection holds while the driver runs.
 
-    Where that connection is lost, the next `exclusive()` claims anew, with the same number unless
-    another driver has it by then. Source: PostgreSQL's manual, 13.3.5 and 9.28.10.
+    Where that connection is lost, nothing more is stored within `exclusive()`, and the next claims
+    anew, with the same number unless another driver has it by then. Source: PostgreSQL's manual,
+    13.3.5 and 9.28.10.
     """
     server = _Server(engine, crc32(f"hw-nas study {name}".encode()) - 2**31)  # signed, 32 bits
 
@@ -104,7 +105,8 @@ def claim_postgresql(engine: Engine, name: str) -> Iterator[Claim]:
             claim.number = server.claim(claim.number)
         try:
             server.call("pg_advisory_lock", 0)
-            yield
+            with server.commits_while_held():
+                yield
             server.call("pg_advisory_unlock", 0)
         except BaseException:
             server.leave()  # whatever it was, this unlocks
@@ -143,6 +145,25 @@ class _Server:
         statement = text(f"SELECT {function}(:key, :lock)")
         bound = {"key": self._key, "lock": lock}
         return bool(self.connection.execute(statement, bound).scalar())
+
+    @contextmanager
+    def commits_while_held(self) -> Iterator[None]:
+        """A context in which other connections commit only while this one holds its locks.
+
+        Where a restarted server has taken them, another driver may have them. A transaction is of
+        one run of the server, so that this connection, if it still answers, is of the same.
+        """
+        from sqlalchemy import event
+
+        def check(_: Connection) -> None:
+            assert self.connection is not None
+            self.connection.exec_driver_sql("SELECT 1")
+
+        event.listen(self._engine, "commit", check)
+        try:
+            yield
+        finally:
+            event.remove(self._engine, "commit", check)
 
     def leave(self) -> None:
         """Closes the connection, and so unlocks; the pool would keep it open."""

@@ -9,12 +9,13 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import OperationalError
 
 from nas.study import Driver, Study, begin
 from nas.study.storage import lost
 from nas.study.storage.lost import Lost, retried
-from nas.study.storage.storage import Storage
+from nas.study.storage.storage import Driven, Storage
 from nas.support.errors import NasError
 
 
@@ -53,6 +54,24 @@ def test_a_restarted_server_costs_nothing(server: Any, tmp_path: Path) -> None:
         assert len(restarted) == 2
         Driver(studies[1]).run(8)
         assert rows(Study.load("s", server.get_uri())) == rows(studies[1])
+
+
+def test_nothing_is_stored_by_a_driver_whose_lock_a_restart_took(server: Any) -> None:
+    """Found by scripts/kill_everything.py: two drivers stored the same network."""
+    with server:
+        server.start()
+        study = begin("jetson", ["20M"], "small", name="s", storage=server.get_uri())
+
+        def store(driven: Driven) -> None:
+            with driven.claim.exclusive():
+                server.stop()
+                server.start()
+                study.log.set_attribute("mine", 1)  # on a connection of its own, which is well
+
+        with study.storage.driven("s") as driven, pytest.raises(StorageInternalError) as caught:
+            store(driven)
+        assert lost.is_lost(caught.value)
+        assert "mine" not in Study.load("s", server.get_uri()).log.attributes()
 
 
 class Broken(Exception):
