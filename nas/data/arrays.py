@@ -1,7 +1,7 @@
-"""Data sets of arrays, and the reader of `.npz` files: MedMNIST's, and Keras' mnist.npz.
+"""Data sets of arrays, and the reader of `.npz` files.
 
-bloodmnist.npz: train_images train_labels val_images val_labels test_images test_labels
-mnist.npz:      x_train y_train x_test y_test
+MedMNIST's hold train_images, train_labels, val_images, val_labels, test_images and test_labels;
+Keras' mnist.npz x_train, y_train, x_test and y_test.
 """
 
 from __future__ import annotations

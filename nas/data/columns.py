@@ -139,7 +139,7 @@ def _is_index(body: Rows, names: list[str], i: int) -> bool:
     if names[i] not in ("", "index") and not names[i].startswith("unnamed"):
         return False
     cells = {int(row[i][:9]) for row in body if row[i].isdecimal()}
-    return len(body) == len(cells) == max(cells) - min(cells) + 1 > 1
+    return 1 < len(body) == len(cells) == max(cells) - min(cells) + 1
 
 
 def _is_number(cell: str) -> bool:

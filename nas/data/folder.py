@@ -85,13 +85,13 @@ def _layout(path: Path, root: Path, options: DataOptions, findings: Findings) ->
     if options.split is not None:
         return understand(tree, options, findings)
     noted = Findings(root)
-    layout = doubt = None
+    layout, doubt = Layout({"train": {}}, {}), None
     try:
         layout = understand(tree, options, noted)
     except NasError as error:
         doubt = error
     tables = [table for folder in tree.walk() for table in folder.tables]
-    if layout is not None and len(layout.parts["train"]) > 1:
+    if len(layout.parts["train"]) > 1:
         layout = with_tables(layout, tree, tables, noted) if tables else layout
         findings.extend(noted)
         return layout
@@ -106,8 +106,8 @@ def _layout(path: Path, root: Path, options: DataOptions, findings: Findings) ->
     if len(names := beginnings(tree)) > 1:
         for name in names:
             findings.add(BEGINNINGS, Path(name))
-    if layout is None:
-        raise doubt or NasError("has no classes")
+    if doubt is not None:
+        raise doubt
     findings.extend(noted)
     return layout
 

@@ -217,6 +217,7 @@ class _Images:
         for path in sorted(self.everything):
             for key in {_key(path.name), _key(path.stem)}:
                 self._named.setdefault(key, []).append(path)
+                self._named.setdefault(f"{_key(path.parent.name)}/{key}", []).append(path)
         self.find = cache(self._find)
 
     def _find(self, name: str, table: Path) -> Path | None:
@@ -233,12 +234,11 @@ class _Images:
             if path in self.everything:
                 return path
         stem, dot, suffix = parts[-1].rpartition(".")
-        found = self._named.get(_key(parts[-1]), [])
-        if not found and dot + suffix.lower() in IMAGES:
-            found = self._named.get(_key(stem), [])
+        keys = [_key(parts[-1]), *([_key(stem)] if dot + suffix.lower() in IMAGES else [])]
+        if len(parts) > 1 and (above := _key(parts[-2])) in self._folders:
+            keys = [f"{above}/{key}" for key in keys]
+        found = next((self._named[key] for key in keys if key in self._named), [])
         most = max((_shared(path, parts) for path in found), default=0)
-        if not most and len(parts) > 1 and _key(parts[-2]) in self._folders:
-            return None  # it would be in that folder
         found = [path for path in found if _shared(path, parts) == most]
         if len(found) > 1:
             named = part_of(table.stem)

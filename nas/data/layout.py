@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from nas.data.doubts import check_classes, class_names, copies, images_folder, without_masks
 from nas.data.findings import Findings, readable_name, shown_path
-from nas.data.options import PARTS, DataOptions, Part
+from nas.data.options import NO_SPLITS, PARTS, DataOptions, Part
 from nas.data.parts import Named, part_of
 from nas.data.tree import Folder
 from nas.support.errors import NasError, one_of
@@ -164,10 +164,13 @@ def _alone(folder: Folder) -> Folder | None:
     return folder.holding[0] if len(folder.holding) == 1 and folder.holding[0].holding else None
 
 
-def _classes(folders: Sequence[Folder], known: Classes | None, findings: Findings) -> Classes:
+def _classes(
+    folders: Sequence[Folder], known: Classes | None, findings: Findings, *, every: bool = False
+) -> Classes:
     """The classes of a part's folders; those that are not `known`, where that is given, are noted.
 
-    A class is known in any case and composition of its letters.
+    A class is known in any case and composition of its letters. What holds the classes once more is
+    left out, unless `every` folder is one.
     """
     alike: dict[str, list[str]] = {}
     for name in known or ():
@@ -179,7 +182,7 @@ def _classes(folders: Sequence[Folder], known: Classes | None, findings: Finding
             continue
         for path in folder.images:
             findings.add(BESIDE, path)
-        again = copies(folder.holding)
+        again = () if every else copies(folder.holding)
         for child in folder.folders:
             if child in again:
                 findings.add(AGAIN, child.path)
@@ -252,7 +255,8 @@ def _no_parts(folder: Folder, options: DataOptions, findings: Findings) -> Layou
     if options.split is None:
         again = copies(held.holding)
         check_classes([f for f in held.holding if f not in again])
-    return Layout({"train": _classes([held], None, findings)}, {"train": [folder.path]})
+    classes = _classes([held], None, findings, every=options.split == NO_SPLITS)
+    return Layout({"train": classes}, {"train": [folder.path]})
 
 
 def _leave(folder: Folder, left: Iterable[Folder], findings: Findings) -> None:

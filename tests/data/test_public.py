@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from photos import photo
 from nas.data import DataSet, data_options, load_data
 from nas.support.errors import NasError
 
-Files = dict[str, int | str]
+Files = Mapping[str, object]  # numbers of images and texts
 
 
 def make(root: Path, files: Files) -> Path:
@@ -23,6 +24,7 @@ def make(root: Path, files: Files) -> Path:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(content, encoding="utf-8")
         else:
+            assert isinstance(content, int)
             for i in range(content):
                 photo(root / name.format(i), (6, 6))
     return root
@@ -194,6 +196,12 @@ def test_a_public_data_set_is_refused_with_what_to_do(tmp_path: Path, name: str)
     files, said = REFUSED[name]
     with pytest.raises(NasError, match=said):
         load_data(make(tmp_path, files))
+
+
+def test_every_folder_is_a_class_where_that_is_said(tmp_path: Path) -> None:
+    make(tmp_path, FOLDERS["rps-cv-images"][0])
+    options = data_options(["none"])
+    assert load_data(tmp_path, options=options).classes == ("paper", "rock", "rps-cv-images")
 
 
 def test_the_names_of_files_tell_classes_that_are_asked_for(tmp_path: Path) -> None:
