@@ -58,15 +58,22 @@ def data_set(
 
 
 def _file(path: Path) -> Path | None:
-    """The one `.npz` file that a path is or a folder holds."""
-    if path.is_file():
-        return path if path.suffix.lower() == ".npz" else None
-    found = list(path.glob("*.npz"))
-    return found[0] if len(found) == 1 else None
+    """The one `.npz` file with arrays of these names that a path is or a folder holds."""
+    found = [path] if path.is_file() else list(path.glob("*.npz"))
+    if len(found) != 1 or found[0].suffix.lower() != ".npz":
+        return None
+    try:
+        with zipfile.ZipFile(found[0]) as held:
+            names = held.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return None
+    return (
+        found[0] if any(f"{images.format('train')}.npy" in names for images, _ in NAMES) else None
+    )
 
 
 @reader(
-    "npz",
+    "arrays",
     accepts=lambda path: _file(path) is not None,
     takes="an .npz file of train_images, train_labels, … or x_train, y_train, …",
 )

@@ -14,10 +14,11 @@ from nas.support.errors import NasError
 
 ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
 KINDS = {
-    ".mat": "a MATLAB file", ".npy": "a NumPy file", ".npz": "a NumPy file", ".h5": "an HDF5 file",
-    ".hdf5": "an HDF5 file", ".bin": "a binary file", ".tfrecord": "a TFRecord file",
-    ".tfrec": "a TFRecord file", ".arrow": "an Arrow file", ".mdb": "an LMDB file",
-    ".pt": "a PyTorch file", ".pth": "a PyTorch file",
+    ".mat": "a MATLAB file", ".npy": "a NumPy file", ".h5": "an HDF5 file",
+    ".npz": "a NumPy file without train_images or x_train", ".hdf5": "an HDF5 file",
+    ".bin": "a binary file", ".tfrecord": "a TFRecord file", ".tfrec": "a TFRecord file",
+    ".arrow": "an Arrow file", ".mdb": "an LMDB file", ".pt": "a PyTorch file",
+    ".pth": "a PyTorch file",
 }  # fmt: skip
 LOOKED_AT = 100  # files
 DO = "write its images as files into a folder for each class"

@@ -37,7 +37,7 @@ def test_medmnist_is_its_arrays(tmp_path: Path) -> None:
     pixels = np.asarray(data.test.pixels)
     assert np.array_equal(pixels, held["test_images"].transpose(0, 3, 1, 2))
     assert data.test.labels.tolist() == [0, 1, 0, 1]
-    check_reader("npz", tmp_path / "bloodmnist.npz")
+    check_reader("arrays", tmp_path / "bloodmnist.npz")
     keras = {"x_train": held["train_images"][..., 0], "y_train": held["train_labels"][:, 0]}
     np.savez(tmp_path / "mnist.npz", **keras)
     data = load_data(tmp_path / "mnist.npz")
@@ -59,6 +59,14 @@ def test_other_arrays_are_refused(tmp_path: Path, changes: dict[str, Any], said:
     np.savez(tmp_path / "a.npz", **arrays(**changes))
     with pytest.raises(NasError, match=said):
         load_data(tmp_path / "a.npz")
+
+
+def test_arrays_of_other_names_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", pixels=np.ones(3))
+    (tmp_path / "b.npz").write_bytes(b"no archive")
+    for name in ("a.npz", "b.npz"):
+        with pytest.raises(NasError, match="without train_images or x_train, which is not read"):
+            load_data(tmp_path / name)
 
 
 def idx(folder: Path, name: str, array: np.ndarray) -> None:
