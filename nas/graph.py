@@ -39,6 +39,8 @@ Op = Literal[
     "resize",
     "reshape",
     "softmax",
+    "layer_norm",
+    "matmul",
     "unread",
 ]
 Act = Literal[
@@ -52,10 +54,12 @@ class Node(NamedTuple):
 
     `branches` above 0 is a re-parameterised convolution: see `Builder.conv`.
     `after` is the padding below and to the right where it is not `padding`, which is that above and
-    to the left; `slope` that of a leaky ReLU; `fill` what a pad adds; `mode` how a resize computes
-    values ("nearest", "linear", or "corners": linear with corners aligned) and the name of an
-    operation that was not read, of which only the shape is known. Averages are over padded zeros
-    too if they are `counted`. A softmax is over the dimension `start`.
+    to the left; `slope` that of a leaky ReLU; `fill` what a pad adds, and what a layer norm, which
+    is over the channels of each position, adds to the variance; `mode` how a resize computes values
+    ("nearest", "linear", or "corners": linear with corners aligned), what a pad repeats instead
+    ("edge" or "reflect") and the name of an operation that was not read, of which only the shape is
+    known. Averages are over padded zeros too if they are `counted`. A softmax is over the dimension
+    `start`; a matmul is of matrices (height, width), one for each channel.
     """
 
     op: Op
@@ -88,6 +92,11 @@ class Node(NamedTuple):
     def pads(self) -> tuple[int, int, int, int]:
         """Padding above, to the left, below, to the right."""
         return (*self.padding, *(self.after or self.padding))
+
+
+new = tuple.__new__  # makes a named tuple of all its fields, in half the time of a call
+# What a builder gives no node: the defaults of the attributes after `ceil`.
+LATER = tuple(Node._field_defaults[k] for k in Node._fields[Node._fields.index("ceil") + 1 :])
 
 
 class Graph(NamedTuple):
@@ -360,6 +369,6 @@ class Builder:
         nodes, names = self._nodes, self._names
         n = names[name] = names.get(name, 0) + 1
         fresh = name if n == 1 else f"{name}{n}"
-        attributes = (kernel, stride, padding, groups, norm, act, bias, start, ceil)
-        nodes.append(Node(op, fresh, inputs, shape, *attributes))
+        first = (op, fresh, inputs, shape, kernel, stride, padding, groups, norm, act, bias)
+        nodes.append(new(Node, first + (start, ceil) + LATER))  # noqa: RUF005 (stars make a list)
         return len(nodes) - 1

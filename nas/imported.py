@@ -18,7 +18,8 @@ from nas.graph import Graph, Shape
 @dataclass(frozen=True, eq=False)
 class ImportedNetwork:
     """A network that another program wrote: its graph, and its weights by the names that they have
-    in its torch module. `outputs` are the names and dimensions of its results.
+    in its torch module. `outputs` are the names and dimensions of its results;
+    `channels_last` is whether the file takes its image so: the graph takes channels first.
 
     Unlike an architecture it has no rows that a search could choose; what reads a graph reads it.
     """
@@ -27,6 +28,7 @@ class ImportedNetwork:
     nodes: Graph
     weights: Mapping[str, npt.NDArray[Any]] = field(repr=False)
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
+    channels_last: bool = False
 
     def graph(self) -> Graph:
         """The whole network as one graph."""

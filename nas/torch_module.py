@@ -39,6 +39,13 @@ class Multiply(nn.Module):
         return x * gate
 
 
+class MatMul(nn.Module):
+    """Product of the matrices of two tensors, channel by channel."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x @ y
+
+
 class Zero(nn.Module):
     """Zeros like its input."""
 
@@ -97,6 +104,13 @@ class Softmax(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.softmax(self.dim)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of each position."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class Reshape(nn.Module):
@@ -302,6 +316,8 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
             core["add"] = Add()
         case "multiply":
             return Multiply()
+        case "matmul":
+            return MatMul()
         case "zero":
             return Zero()
         case "concat":
@@ -317,7 +333,11 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
         case "shuffle":
             return nn.ChannelShuffle(node.groups)
         case "pad":
-            return nn.ConstantPad2d((left, right, top, bottom), node.fill)
+            widths = (left, right, top, bottom)
+            if node.mode:
+                kind = nn.ReflectionPad2d if node.mode == "reflect" else nn.ReplicationPad2d
+                return kind(widths)
+            return nn.ConstantPad2d(widths, node.fill)
         case "resize":
             linear = node.mode != "nearest"
             return nn.Upsample(
@@ -329,6 +349,8 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
             return Reshape(node.shape)
         case "softmax":
             return Softmax(node.start + 1)
+        case "layer_norm":
+            core["norm"] = ChannelNorm(c, node.fill)
         case "unread":
             raise NasError(f"{node.mode} was not read, so the network cannot be run")
         case "activate":
@@ -337,7 +359,7 @@ def _template(node: Node, input_shape: Shape) -> nn.Module:
             raise AssertionError("a graph's input has no module")
         case op:
             assert_never(op)
-    if node.norm:
+    if node.norm and node.op != "layer_norm":
         core["norm"] = nn.BatchNorm2d(c)
     if node.act is not None:
         core["act"] = _activation(node.act, node.slope)

@@ -1,19 +1,22 @@
 """What int8 costs: small networks trained on Fashion-MNIST, in float32 and in int8.
 
-    python scripts/int8_accuracy.py          # 5 minutes of one core
+    python scripts/int8_accuracy.py          # 7 minutes of one core
 
 Each network is trained twice by one recipe, the second time with int8's roundings in the last
 quarter of the epochs (`nas train --int8`), and exported as `nas export --int8` does. Accuracy is
 on the 10,000 test images, which took no part in anything. Beside it stand what `quantize_static` of
 onnxruntime gives with its defaults (min-max, one scale for all weights of a layer), on the same
-calibration images, and LiteRT and TFLite Micro on the first 1,000 and 100 test images. The result
-is kept in `scripts/results/int8_accuracy.txt`.
+calibration images, and LiteRT and TFLite Micro on the first 1,000 and 100 test images. The last
+network is also taken with its channels out of balance (`nas.testing.imbalance`), which changes
+nothing in float32. The result is kept in `scripts/results/int8_accuracy.txt`.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,7 @@ from nas.formats.litert import LiteRT
 from nas.formats.onnx_model import graph_to_onnx
 from nas.formats.scales import scales, tensor_names
 from nas.formats.tflite import to_tflite
+from nas.testing.imbalance import unbalance
 from nas.training import Recipe, Trained, train
 from nas.training.export_int8 import export_int8
 from nas.training.int8 import Inputs, Way, accuracy, outputs
@@ -71,6 +75,7 @@ NETWORKS = (
         ),
     ),
 )
+UNBALANCED = network("inverted, ReLU", *inverted("relu", 0))
 
 
 class Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -119,8 +124,7 @@ def near(one: NDArray[np.floating], other: NDArray[np.floating], way: Way) -> fl
     return float((np.abs(one - other) < 1.5 * step).mean())
 
 
-def report(arch: Architecture, data: DataSet, recipe: Recipe, label: str, folder: Path) -> None:
-    trained = train(arch, data, recipe, device="cpu")
+def report(trained: Trained, data: DataSet, label: str, folder: Path) -> None:
     done = export_int8(trained, data, folder / "net.onnx")
     best = done.int8.best
     assert data.test is not None
@@ -130,7 +134,7 @@ def report(arch: Architecture, data: DataSet, recipe: Recipe, label: str, folder
     int8 = outputs(best.way.onnx(dynamic_batch=True), few)
     lite = LiteRT(to_tflite(best.way.graph, best.way.state, int8=best.way.ranges))(images)
     micro = by_micro(best.way, images[:MICRO])
-    print(f"{arch.name}, {label}")
+    print(f"{trained.arch.name}, {label}")
     print(
         f"  test accuracy: float32 {done.float_accuracy:.2%}, int8 {done.accuracy:.2%}, "
         f"onnxruntime's quantize_static {by_onnxruntime(trained, data, folder):.2%}"
@@ -156,7 +160,17 @@ def main() -> None:
                 ("trained in float32", RECIPE),
                 ("trained with int8's roundings at the end", RECIPE.changed(int8=0.25)),
             ):
-                report(arch, data, recipe, label, Path(folder))
+                report(train(arch, data, recipe, device="cpu"), data, label, Path(folder))
+        trained = train(UNBALANCED, data, RECIPE, device="cpu")
+        for label, hidden in (
+            ("trained in float32", None),
+            ("hidden channels out of balance", True),
+            ("channels between blocks out of balance", False),
+        ):
+            module = deepcopy(trained.module)
+            if hidden is not None:
+                unbalance(module, hidden=hidden)
+            report(replace(trained, module=module), data, label, Path(folder))
 
 
 if __name__ == "__main__":

@@ -35,22 +35,24 @@ Limit = tuple[int, int]  # a kind of `resource`, and its value
 
 
 class Ended(NamedTuple):
-    """How the processes of a command ended: their exit codes, and all they said to stderr."""
+    """How the processes of a command ended: their exit codes, and what each said to stderr."""
 
     codes: list[int]
-    said: str
+    said: list[str]
     seconds: float
     cpu: float
 
     @property
-    def plain(self) -> bool:
-        """Whether all is done, or each failure is said in a line, with the exit code for it."""
-        last = self.said.strip().splitlines()[-1:]
-        return (
-            {*self.codes} <= {0, 2}
-            and "Traceback" not in self.said
-            and (not any(self.codes) or (last != [] and last[0].startswith("nas: ")))
-        )
+    def otherwise(self) -> list[str]:
+        """The last lines of those that neither did all nor said in one what they cannot do, with
+        the exit code for it."""
+        found = []
+        for code, said in zip(self.codes, self.said, strict=True):
+            last = "".join(said.strip().splitlines()[-1:])
+            in_a_line = code == 0 or (code == 2 and last.startswith("nas: "))
+            if not in_a_line or "Traceback" in said:
+                found.append(last[:200])
+        return found
 
 
 class Forked:
@@ -128,7 +130,7 @@ def run(
                 if used >= moment or hangs:
                     process.kill()
             next(strikes or iter(()), lambda: time.sleep(0.005))()
-        said = "".join(Path(log.name).read_text(errors="replace") for log in logs)
+        said = [Path(log.name).read_text(errors="replace") for log in logs]
     codes = [HANGS if hangs else process.poll() or 0 for process in processes]
     return Ended(codes, said, time.monotonic() - began, cpu)
 

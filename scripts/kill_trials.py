@@ -155,12 +155,11 @@ class Trials:
 
 def how(ended: Ended) -> Facts:
     """How a command ended, as facts that can be added."""
-    last = "".join(ended.said.strip().splitlines()[-1:])[:200]
     codes = {str(code): count for code, count in Counter(ended.codes).items()}
     return {
-        "said in a line": int(ended.plain),
+        "said in a line": int(not ended.otherwise),
         "exit codes": codes,
-        "otherwise": [] if ended.plain else [last],
+        "otherwise": ended.otherwise,
     }
 
 

@@ -5,7 +5,7 @@ networks that neither was fitted to.
 
 The numbers of `npu_memory` were read off 404 networks of the space `tiny` (seeds below 400) on
 ethos-u55-128; the whole networks of the targets' tables have seeds below 2000. Here are seeds from
-10,000 on, on four NPUs, some with inputs that are not square, and published networks of other
+10,000 on, on six NPUs, some with inputs that are not square, and published networks of other
 families.
 """
 
@@ -25,7 +25,10 @@ from nas.latency.runtimes.vela import estimate, title
 from nas.space import SearchSpace
 from nas.support.files import write_whole
 
-NPUS = ("ethos-u55-128", "ethos-u65-256", "ethos-u85-128", "ethos-u85-512")
+NPUS = (
+    "ethos-u55-128", "ethos-u65-256", "ethos-u85-128", "ethos-u85-512", "ethos-u85-1024",
+    "ethos-u85-2048",
+)  # fmt: skip
 COUNT, FIRST_SEED = 150, 10_000
 SHAPES = {"48x128": 3, "49x10": 1}  # and channels: of a camera, of spectrograms
 SHAPED = 40  # networks of each shape

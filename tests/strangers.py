@@ -142,4 +142,28 @@ class Padded(nn.Module):
         return (1 - x).amax((2, 3)) - x.mean(2).mean(2)
 
 
-STRANGERS = (Residual, Mobile, Shuffle, UNet, Yolo, Padded)
+class Attention(nn.Module):
+    """YOLO11's attention between convolutions, and a vision transformer's, whose queries, keys and
+    values are cut out of five dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.qkv = unit(3, 8, s=8, act=nn.SiLU), nn.Conv2d(8, 16, 1)
+        self.place, self.out = nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.Conv2d(8, 8, 1)
+        self.norm, self.three = nn.LayerNorm(8, eps=1e-3), nn.Linear(8, 24)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        n, c, h, w = x.shape
+        q, k, v = self.qkv(x).view(n, 2, 8, h * w).split([2, 2, 4], dim=2)
+        weights = (q.transpose(-2, -1) @ k * 0.7).softmax(-1)
+        mixed = (v @ weights.transpose(-2, -1)).view(n, c, h, w)
+        x = x + self.out(mixed + self.place(v.reshape(n, c, h, w)))
+        tokens = self.norm(x.flatten(2).transpose(1, 2))
+        q, k, v = self.three(tokens).reshape(n, h * w, 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = (q @ k.transpose(-2, -1)).softmax(-1) @ v
+        both: Tensor = torch.cat([tokens, mixed.transpose(1, 2).flatten(2)], 2)
+        return both
+
+
+STRANGERS = (Residual, Mobile, Shuffle, UNet, Yolo, Padded, Attention)

@@ -230,7 +230,7 @@ def _restore(kind_name: str, settings: Settings) -> Block:
     return Block(kind_name, **settings)
 
 
-@lru_cache(maxsize=1 << 6)
+@lru_cache(maxsize=1 << 7)
 def block_graph(row: Block, input_shape: Shape) -> Graph:
     """The graph of one row for an input shape: a pure function, memoised.
 

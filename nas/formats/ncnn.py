@@ -162,7 +162,8 @@ class _Writer:
                 return inputs[0]
             case "input":
                 raise AssertionError("a graph's input is written first")
-            case "deconv" | "pad" | "resize" | "reshape" | "softmax" | "unread" as op:
+            case ("deconv" | "pad" | "resize" | "reshape" | "softmax" | "layer_norm" | "matmul"
+                  | "unread") as op:  # fmt: skip
                 raise NasError(f"{node.name}: {op} cannot be written for ncnn")
             case op:
                 assert_never(op)

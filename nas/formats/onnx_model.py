@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 HARD_SWISH = 14  # the first opset that has it as one operation
+REDUCE_INPUTS = 18  # the first opset in which the axes of a mean are an input
 OPSET = 13  # read by the runtimes of 2021 already: onnxruntime since 1.7
 
 
@@ -135,6 +136,8 @@ class _Writer:
                     x = self.op("Add", [x, other], name if i == 0 else f"{name}.{i}")
             case "multiply":
                 x = self.op("Mul", inputs, name)
+            case "matmul":
+                x = self.op("MatMul", inputs, name)
             case "zero":
                 factor = self.constant(f"{name}.factor", np.zeros((), np.float32))
                 x = self.op("Mul", [*inputs, factor], name)
@@ -154,7 +157,8 @@ class _Writer:
             case "pad":
                 pads = np.array([0, 0, *node.pads[:2], 0, 0, *node.pads[2:]])
                 fill = self.constant(f"{name}.fill", np.array(node.fill, np.float32))
-                x = self.op("Pad", [*inputs, self.constant(f"{name}.pads", pads), fill], name)
+                inputs = [*inputs, self.constant(f"{name}.pads", pads), fill]
+                x = self.op("Pad", inputs, name, mode=node.mode or "constant")
             case "resize":
                 x = self._resize(node, inputs[0], shape)
             case "reshape":
@@ -162,6 +166,8 @@ class _Writer:
                 x = self.op("Reshape", [*inputs, target], name)
             case "softmax":
                 x = self.op("Softmax", inputs, name, axis=node.start + 1)
+            case "layer_norm":
+                x = self._layer_norm(node, inputs[0])
             case "unread":
                 raise NasError(f"{node.mode} was not read, so the network cannot be written")
             case "activate":
@@ -229,6 +235,31 @@ class _Writer:
         scale, shift = (t[None, :, None, None] for t in self._norm_terms(node))
         x = self.op("Mul", [x, self.constant(f"{node.name}.scale", scale)], f"{node.name}.mul")
         return self.op("Add", [x, self.constant(f"{node.name}.shift", shift)], node.name)
+
+    def _layer_norm(self, node: Node, x: str) -> str:
+        """Over channels, turned to the last dimension, where runtimes recognise it."""
+        name, c = node.name, (node.shape[0],)
+        numbers = {"two": 2.0, "epsilon": node.fill}
+        two, epsilon = (
+            self.constant(f"{name}.{k}", np.array(v, np.float32)) for k, v in numbers.items()
+        )
+        weight, bias = (
+            self.constant(f"{name}.{k}", self._read(f"{name}.norm.{k}", c, 0.1))
+            for k in ("weight", "bias")
+        )
+        x = self.op("Transpose", [x], f"{name}.last", perm=[0, 2, 3, 1])
+        away = self.op("Sub", [x, self._mean(x, f"{name}.mean")], f"{name}.away")
+        variance = self._mean(self.op("Pow", [away, two], f"{name}.square"), f"{name}.variance")
+        root = self.op("Sqrt", [self.op("Add", [variance, epsilon], f"{name}.sum")], f"{name}.root")
+        x = self.op("Div", [away, root], f"{name}.normal")
+        x = self.op("Add", [self.op("Mul", [x, weight], f"{name}.scaled"), bias], f"{name}.moved")
+        return self.op("Transpose", [x], name, perm=[0, 3, 1, 2])
+
+    def _mean(self, x: str, name: str) -> str:
+        """The mean over the last dimension."""
+        if self.opset < REDUCE_INPUTS:
+            return self.op("ReduceMean", [x], name, axes=[-1])
+        return self.op("ReduceMean", [x, self.constant(f"{name}.axes", np.array([-1]))], name)
 
     def _shuffle(self, node: Node, inputs: list[str]) -> str:
         c, h, w = node.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -15,8 +16,8 @@ from nas.latency.lowering.rows import Lowering, lowered_row, network_kernels
 from nas.latency.model.calibrated import Calibrated, Traces
 from nas.latency.model.scaled import KernelPredictor
 
-# A row, the shape of its input, and whether that is in the runtime's own layout.
-Key = tuple[Block, Shape, bool]
+# The shape of a row's input, and whether that is in the runtime's own layout.
+Input = tuple[Shape, bool]
 # Of a row of a network: its latency in ms, its output's layout and shape, its kernels' numbers. A
 # plain tuple, as in `nas.costs`.
 Row = tuple[float, bool, Shape, tuple[int, ...]]
@@ -28,10 +29,11 @@ class Known:
 
     def __init__(self, predictor: KernelPredictor, lowering: Lowering) -> None:
         self._predictor, self._lowering = predictor, lowering
-        self._numbers: dict[Kernel, int] = {}
+        # The garbage collector lets plain tuples of numbers alone, named ones it does not.
+        self._numbers: dict[tuple[object, ...], int] = {}
         self.ms: list[float] = []
         self.traces = Traces()
-        self.rows: dict[Key, Row] = {}
+        self.rows: defaultdict[Input, dict[Block, Row]] = defaultdict(dict)
 
     def kernels_of(self, network: Network) -> list[int]:
         """The numbers of a network's kernels."""
@@ -44,7 +46,7 @@ class Known:
         while True:
             rows, shape, blocked = [], arch.input_shape, False
             for row in arch.rows():
-                known = self.rows.get((row, shape, blocked))
+                known = self.rows[shape, blocked].get(row)
                 if known is None:
                     break
                 _, blocked, shape, _ = known
@@ -56,22 +58,23 @@ class Known:
     def learn_rows(self, networks: Iterable[tuple[Iterable[Block], Shape, bool]]) -> None:
         """Predicts what is new in networks, each given by its rows and its input's shape and
         layout, all at once: one by one is many times slower."""
-        new: dict[Key, Lowered] = {}
+        new: dict[tuple[Block, Shape, bool], Lowered] = {}
         for rows, shape, blocked in networks:
             for row in rows:
-                key = (row, shape, blocked)
-                if known := self.rows.get(key):
+                if known := self.rows[shape, blocked].get(row):
                     _, blocked, shape, _ = known
                     continue
+                key = (row, shape, blocked)
                 if key not in new:
                     new[key] = lowered_row(self._lowering, *key)
                 _, blocked, shape = new[key]
         if not new:
             return
         numbers = iter(self.learn([k for lowered in new.values() for k in lowered.kernels]))
-        for key, (kernels, blocked, shape) in new.items():
+        for (row, given, layout), (kernels, blocked, shape) in new.items():
             mine = tuple(islice(numbers, len(kernels)))
-            self.rows[key] = (sum([self.ms[i] for i in mine]), blocked, shape, mine)
+            ms = sum([self.ms[i] for i in mine])
+            self.rows[given, layout][row] = (ms, blocked, shape, mine)
 
     def learn(self, kernels: Sequence[Kernel]) -> list[int]:
         """The numbers of kernels, which are predicted where they are new."""
@@ -90,5 +93,5 @@ class Known:
                 self.ms += trace.ms
             else:
                 self.ms += self._predictor.kernels_ms(list(new))
-            known.update(new)
+            known.update(zip(map(tuple, new), new.values(), strict=True))
         return numbers

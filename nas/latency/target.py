@@ -22,7 +22,7 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import graph_kernels, lowered_output, typical_layout
 from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.calibrated import Calibrated
-from nas.latency.model.npu_memory import Memory, network_memory
+from nas.latency.model.npu_memory import ENCODINGS, Memory, network_memory
 from nas.latency.model.predictor import table_predictor, timed_networks
 from nas.latency.model.scaled import KernelPredictor, Scaled, scale
 from nas.support.errors import NasError, one_of
@@ -34,7 +34,8 @@ from nas.support.text import between, significant
 SHIPPED = shipped(str(TARGETS_FOLDER))
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
-CHUNK = 64  # networks that are predicted at once
+NEAR = 3  # names that are offered for an unknown one
+CHUNK = 6  # networks that are predicted at once: their graphs are then still there for their costs
 
 
 class Prediction(NamedTuple):
@@ -134,10 +135,10 @@ class Target:
     def row_ms(self, row: Block, input_shape: Shape) -> float:
         """The latency of one row of an architecture in ms, memoised: of one that reads the tensor
         as a convolution leaves it, as most rows do. In its network it may take a little longer."""
-        key = (row, input_shape, typical_layout(self.metadata.lowering, input_shape))
-        if key not in self._known.rows:
+        known = self._known.rows[input_shape, typical_layout(self.metadata.lowering, input_shape)]
+        if row not in known:
             self.learn([(row, input_shape)])
-        return self._known.rows[key][0]
+        return known[row][0]
 
     def learn(self, rows: Iterable[tuple[Block, Shape]]) -> None:
         """Predicts what is new in rows, each by itself, all at once, for `row_ms`."""
@@ -189,10 +190,11 @@ class Target:
 
     @cached_property
     def npu(self) -> str:
-        """The kind of NPU, such as `ethos-u55`; empty where the target is none."""
+        """The NPU or its kind, as `ENCODINGS` names it; empty where the target is none."""
         if self.metadata.lowering != "ethos-u":
             return ""
-        return (self.metadata.provider or "").rpartition("-")[0]
+        name = self.metadata.provider or ""
+        return name if name in ENCODINGS else name.rpartition("-")[0]
 
     def extrapolates(self, prediction: Prediction) -> bool:
         """Whether an interval is much wider than those of networks such as the target was
@@ -236,17 +238,17 @@ def target_names() -> list[str]:
 
 
 def target_path(name: str | Path) -> Path:
-    """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest name."""
+    """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest names."""
     if Path(name).suffix in (".yaml", ".yml"):
         return Path(at_home(str(name)))
     files = list(_files())
     for known, path in files:
         if known == str(name):
             return path
-    aliases = _aliases([path for _, path in files], str(name)) or _aliases([p for _, p in files])
-    if str(name) in aliases:
-        return aliases[str(name)]
-    raise one_of("target", str(name), {known for known, _ in files} | aliases.keys())
+    paths = [path for _, path in files]
+    if by_alias := _aliases(paths, str(name)).get(str(name)):
+        return by_alias
+    raise one_of("target", str(name), {n for n, _ in files} | _aliases(paths).keys(), NEAR)
 
 
 def shipped_checksum(name: str) -> str | None:

@@ -155,7 +155,8 @@ class _Walk:
                 if node.norm:
                     self._sites[node.name] = Site(None, axes[0])
                 return axes
-            case "deconv" | "pad" | "resize" | "reshape" | "softmax" | "unread" as op:
+            case ("deconv" | "pad" | "resize" | "reshape" | "softmax" | "layer_norm" | "matmul"
+                  | "unread") as op:  # fmt: skip
                 raise NasError(f"{node.name}: {op} is not pruned through")
             case op:
                 assert_never(op)

@@ -33,13 +33,13 @@ def lacks_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY)
 
 
-def one_of(what: str, value: object, allowed: Iterable[str]) -> NasError:
-    """The error for a `value` that is none of the `allowed`, with the nearest name if one is near.
+def one_of(what: str, value: object, allowed: Iterable[str], most: int = 1) -> NasError:
+    """The error for a `value` that is none of the `allowed`, with at `most` so many names near it.
 
     >>> str(one_of("block", "fir", ["fire", "ghost"]))
     "block 'fir' is unknown; did you mean 'fire'? (one of: fire, ghost)"
     """
-    return NasError(f"{what} {shown(value)} is unknown{nearest(value, allowed)}")
+    return NasError(f"{what} {shown(value)} is unknown{nearest(value, allowed, most)}")
 
 
 def one_line(error: object) -> str:
@@ -53,11 +53,17 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def nearest(value: object, allowed: Iterable[str]) -> str:
-    """The end of an error about an unknown `value`: the nearest allowed name, and the list."""
-    names = sorted(allowed)
-    near = get_close_matches(str(value), names, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+def nearest(value: object, allowed: Iterable[str], most: int = 1) -> str:
+    """The end of an error about an unknown `value`: the nearest allowed names, and the list.
+
+    What is behind a name's last `/` counts as well. Names that go on after the value come first.
+    """
+    names, text = sorted(allowed), str(value)
+    by_word = {name.rpartition("/")[2]: name for name in names} | {name: name for name in names}
+    longer = [word for word in by_word if word.startswith(f"{text}-")]
+    words = [*longer, *get_close_matches(text, by_word, n=most)]
+    near = list(dict.fromkeys(f"'{by_word[word]}'" for word in words))[:most]
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
     if len(names) > MAX_LISTED:
         known = "" if near else f" (one of {len(names)}: {', '.join(names[:MAX_LISTED])}, …)"
     else:

@@ -111,12 +111,25 @@ def test_the_working_directory_comes_first(tmp_path: Path, monkeypatch: pytest.M
     assert Target.load("jetson").name == "jetson-agx-xavier"
 
 
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("jetsn", ["jetson"]),
+        ("rpi5", ["rpi5-vulkan", "rpi4"]),
+        ("raspberry-pi-5", ["ncnn/raspberry-pi-5-broadcom-bcm2712-vulkan", "raspberry-pi-4"]),
+        ("snapdragon-855", ["snapdragon-888", "snapdragon-821", "snapdragon-810"]),
+        ("ncnn/rk3588-3", ["ncnn/rockchip-rk3588-2", "ncnn/rockchip-rk3588"]),
+    ],
+)
 def test_an_unknown_name_is_refused_with_the_nearest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, near: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Names, aliases and what is behind their folders; those that go on after the name first."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(nas.NasError, match=r"'jetsn' is unknown; did you mean 'jetson'\?"):
-        Target.load("jetsn")
+    with pytest.raises(nas.NasError) as error:
+        Target.load(name)
+    said = " or ".join(f"'{each}'" for each in near)
+    assert str(error.value).startswith(f"target {name!r} is unknown; did you mean {said}")
 
 
 def _changed(folder: Path, change: dict[str, object]) -> Target:

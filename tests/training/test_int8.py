@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import onnx
@@ -10,15 +12,19 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 from nas.architecture import Architecture
 from nas.blocks import Block
+from nas.cli.main import app
 from nas.data import DataSet, load_data
 from nas.data.dataset import Images
 from nas.formats.scales import quantised_layer
 from nas.support.errors import NasError
+from nas.testing.imbalance import unbalance
 from nas.torch_module import build
 from nas.training import Recipe, Trained, train
+from nas.training.checkpoint import write_weights
 from nas.training.export_int8 import export_int8
 from nas.training.fake_quantise import FakeQuantised, rounded_map, rounded_weight
 from nas.training.int8 import Inputs, to_int8
@@ -88,6 +94,43 @@ def test_the_best_way_is_chosen_on_training_images_alone(trained: Trained, data:
         Images(np.asarray(data.validation.pixels) * 0, data.validation.labels),
     )
     assert to_int8(trained, other).best.accuracy == found.best.accuracy
+
+
+@pytest.fixture(scope="module")
+def balanced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training of two inverted bottlenecks."""
+    block = Block("inverted", out=8, hidden=16, act="relu")
+    arch = replace(ARCH, stem=(Block("conv", out=8),), stages=((block, block),))
+    folder = tmp_path_factory.mktemp("balanced") / "t"
+    train(arch, load_data("digits"), RECIPE, output=folder, device="cpu")
+    return folder
+
+
+@pytest.mark.parametrize("hidden", [True, False], ids=["hidden", "between blocks"])
+def test_channels_out_of_balance_are_equalised_or_warned_of(
+    hidden: bool, balanced: Path, tmp_path: Path
+) -> None:
+    """Nagel et al. 2019: channels that differ a thousandfold do not fit int8 together. What one
+    convolution writes and one reads can be equalised; a sum that many read cannot."""
+    data, folder = load_data("digits"), tmp_path / "t"
+    copytree(balanced, folder)
+    trained = Trained.load(folder)
+    images = torch.from_numpy(array(data.validation, trained, data))
+    with torch.no_grad():
+        before = trained.module(images)
+        unbalance(trained.module, hidden=hidden)
+        assert torch.allclose(trained.module(images), before, atol=1e-4)
+    write_weights(folder, trained.module)
+    done = CliRunner().invoke(app, ["export", str(folder), "--int8"])
+    assert done.exit_code == 0, done.output
+    assert ("nas: warning: int8 costs" in done.stderr) != hidden
+    tried = to_int8(trained, data).tried
+    plain, equalised = (
+        max(a.accuracy for a in tried if ("equalised" in a.way.label) == made)
+        for made in (False, True)
+    )
+    assert plain < 0.3
+    assert (equalised > 0.85) == hidden
 
 
 def test_symmetric_int8_has_its_zero_at_0(trained: Trained, data: DataSet, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from nas.formats.onnx_import import windows  # noqa: F401 (registers its readers)
+from nas.formats.onnx_import import activations, windows  # noqa: F401 (register their readers)
 from nas.formats.onnx_import.constants import (
     MOST_VALUES,
     Array,
@@ -27,13 +27,15 @@ from nas.formats.onnx_import.constants import (
     operation,
 )
 from nas.formats.onnx_import.draft import Draft
+from nas.formats.onnx_import.layer_norms import Parts, normalised
 from nas.formats.onnx_import.loading import DOMAINS, load
-from nas.formats.onnx_import.operations import READERS, Operation
+from nas.formats.onnx_import.operations import READERS, Made, Operation
 from nas.formats.onnx_import.rewriting import rewritten
 from nas.imported import ImportedNetwork
 from nas.support.errors import NasError, one_line, shown
 
 Size = tuple[int, int]
+MOST_CHANNELS = 4  # of an image, as its last dimension
 
 
 def read_onnx(path: Path, size: Size | None = None) -> ImportedNetwork:
@@ -54,18 +56,22 @@ def _network(model: onnx.ModelProto, opset: int, size: Size | None, name: str) -
         names = ", ".join(x.name for x in images)
         raise NasError(f"{len(images)} inputs ({names:.80}): a network of one image has one")
     dims = _input(images[0], size)
-    draft = Draft(dims)
-    values[images[0].name] = Value(0, dims)
+    last = dims[3] <= MOST_CHANNELS < dims[1]
+    draft = Draft((1, dims[3], *dims[1:3]) if last else dims)
+    image = Value(0, (1, *draft.nodes[0].shape))
+    values[images[0].name] = draft.back(image, 3) if last else image
+    parts = Parts(values)
     stated = {v.name: _stated(v) for v in [*graph.value_info, *graph.output]}
     known = {k: v for k, v in stated.items() if v is not None}
     for node in graph.node:
-        _read(draft, node, values, opset, known)
+        _read(draft, node, values, opset, known, parts)
+        parts.add(node)
     results = [(x.name, values.get(x.name)) for x in graph.output]
     found = [(n, v) for n, v in results if isinstance(v, Value)]
     if not found:
         raise NasError("no output depends on the input")
     whole, weights = rewritten(draft, [value.node for _, value in found])
-    return ImportedNetwork(name, whole, weights, tuple((n, v.dims) for n, v in found))
+    return ImportedNetwork(name, whole, weights, tuple((n, v.dims) for n, v in found), last)
 
 
 def _read(
@@ -74,6 +80,7 @@ def _read(
     values: dict[str, Value | Array],
     opset: int,
     stated: Mapping[str, Dims],
+    parts: Parts,
 ) -> None:
     """Adds what one operation makes to the values."""
     inputs = [_known(name, values) if name else None for name in node.input]
@@ -92,7 +99,11 @@ def _read(
     op = Operation(node.op_type, _name(node, values), inputs, attributes, made, opset)
     reader = READERS.get(node.op_type) if node.domain in DOMAINS else None
     try:
-        read = reader(draft, op) if reader else None
+        norm = parts.norm(node) if node.op_type == "Div" else None
+        if norm and isinstance(x := values[norm.name], Value):
+            read: Made = normalised(draft, op.name, x, norm.axis, norm.epsilon)
+        else:
+            read = reader(draft, op) if reader else None
     except Exception as error:  # attributes may say anything
         raise NasError(f"{described(node)}: {one_line(error):.120}") from None
     if read is None:

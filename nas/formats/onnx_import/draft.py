@@ -51,6 +51,18 @@ class Draft:
             return node
         return self.add("reshape", "reshape", [node], (1, *shape)).node
 
+    def turned(self, x: Value) -> bool:
+        """Whether channels are the last dimension of a tensor: a transpose, but for activations,
+        put them there, or it has no other dimension."""
+        if len(x.dims) != 4 or x.dims[0] != 1:
+            return False
+        _, height, width, channels = x.dims
+        node = self.nodes[x.node]
+        while node.op == "activate" and not node.norm:
+            node = self.nodes[node.inputs[0]]
+        put = node.op == "swap" and node.shape == (height * width, channels, 1)
+        return put or height * width == 1
+
     def act(self, x: Value, act: Act, name: str = "act", slope: float = 0.01) -> Value:
         """An activation, which does not care for shapes."""
         shape = self.nodes[x.node].shape
@@ -58,11 +70,25 @@ class Draft:
         return Value(node, x.dims)
 
     def affine(self, x: Value, scale: Any, shift: Any, name: str = "scale") -> Value:
-        """The tensor times `scale` plus `shift`, each a number or one for each channel."""
+        """The tensor times `scale` plus `shift`, constants that broadcast to it."""
+        terms = [np.asarray(t, np.float64) for t in (scale, shift)]
+        terms = [t if np.ptp(t) else t.ravel()[:1] for t in terms]
+        terms = [t.reshape((1,) * (len(x.dims) - t.ndim) + t.shape) for t in terms]
+        axes = [i for i in range(len(x.dims)) if any(t.shape[i] > 1 for t in terms)]
+        if not axes and not self.turned(x):
+            return self._affine(x, terms, name)
+        axes = axes or [3]
+        if len(axes) > 1 or x.dims[0] > 1 or not 2 <= len(x.dims) <= 4:
+            flat = Value(x.node, (1, prod(x.dims)))
+            terms = [np.broadcast_to(t, x.dims) for t in terms]
+            return Value(self._affine(flat, terms, name).node, x.dims)
+        return self.back(self._affine(self.front(x, axes[0]), terms, name), axes[0])
+
+    def _affine(self, x: Value, terms: Sequence[Array], name: str) -> Value:
+        """A scale and a shift, each a number or one for each channel."""
         c = shape_of(x.dims)[0]
-        one = np.float64(1)
         mean, var = np.zeros(c), np.full(c, 1 - BATCH_NORM_EPS)
-        return self.norm(x, name, (scale * one, shift * one, mean, var), mode=CONSTANT)
+        return self.norm(x, name, (*(t.ravel() for t in terms), mean, var), mode=CONSTANT)
 
     def norm(self, x: Value, name: str, terms: Sequence[Array], mode: str = "") -> Value:
         """A batch norm: `terms` are weight, bias, mean, and variance with torch's epsilon taken
@@ -105,6 +131,21 @@ class Draft:
                 swapped = (b, a, c) if at == 0 else (a, c, b)
                 node = self.add("swap", "swap", [node], (1, *swapped), start=at).node
         return Value(node, dims)
+
+    def front(self, x: Value, axis: int) -> Value:
+        """A tensor of at most four dimensions, one of which comes to where channels are."""
+        rest = (i for i in range(1, len(x.dims)) if i != axis)
+        turned = self.permuted(x, (0, axis, *rest))
+        assert turned is not None
+        return turned
+
+    def back(self, x: Value, axis: int) -> Value:
+        """The opposite of `front`."""
+        order = [0, *range(2, len(x.dims))]
+        order.insert(axis, 1)
+        turned = self.permuted(x, order)
+        assert turned is not None
+        return turned
 
 
 def shape_of(dims: Dims) -> Shape:

@@ -6,16 +6,16 @@ graph has nothing that computes just that: then the operation is not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from nas.formats.folding import BATCH_NORM_EPS
 from nas.formats.onnx_import.constants import Array, Dims, Value
 from nas.formats.onnx_import.draft import Draft, axis_of, shape_of
-from nas.graph import Act
+from nas.graph import Op
 
 
 class Operation(NamedTuple):
@@ -63,63 +63,6 @@ def reads(*kinds: str) -> Callable[[Reader], Reader]:
     return register
 
 
-PLAIN_ACTS: dict[str, Act] = {
-    "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hswish"
-}  # fmt: skip
-
-
-@reads(*PLAIN_ACTS)
-def _plain(draft: Draft, op: Operation) -> Made:
-    x = op.tensor()
-    return x and draft.act(x, PLAIN_ACTS[op.kind], op.name)
-
-
-@reads("Gelu")
-def _gelu(draft: Draft, op: Operation) -> Made:
-    x = op.tensor()
-    exact = op.get("approximate", b"none") == b"none"
-    return draft.act(x, "gelu", op.name) if x and exact else None
-
-
-@reads("LeakyRelu", "PRelu")
-def _leaky(draft: Draft, op: Operation) -> Made:
-    x, slope = op.tensor(), op.told("alpha", 1) if op.kind == "PRelu" else op.get("alpha", 0.01)
-    if x is None or slope is None or np.ptp(slope):
-        return None
-    return draft.act(x, "leaky_relu", op.name, float(np.ravel(slope)[0]))
-
-
-@reads("HardSigmoid")
-def _hard_sigmoid(draft: Draft, op: Operation) -> Made:
-    x, alpha, beta = op.tensor(), op.get("alpha", 0.2), op.get("beta", 0.5)
-    if x is None:
-        return None
-    if abs(6 * alpha - 1) > 1e-6 or abs(beta - 0.5) > 1e-6:
-        x = draft.affine(x, 6 * alpha, 6 * beta - 3)
-    return draft.act(x, "hsigmoid", op.name)
-
-
-@reads("Clip")
-def _clip(draft: Draft, op: Operation) -> Made:
-    x, (low, high) = op.tensor(), (op.told(k, i) for k, i in (("min", 1), ("max", 2)))
-    if x is None or any(op.tensor(i) for i in (1, 2)):
-        return None
-    least = -np.inf if low is None else float(low)
-    most = np.inf if high is None else float(high)
-    if least < -1e30 or not least < most:
-        return None
-    if least:
-        x = draft.affine(x, 1, -least)
-    if most > 1e30:
-        x = draft.act(x, "relu", op.name)
-    elif most - least == 6:
-        x = draft.act(x, "relu6", op.name)
-    else:
-        x = draft.act(draft.affine(x, 6 / (most - least), 0), "relu6", op.name)
-        x = draft.affine(x, (most - least) / 6, 0)
-    return draft.affine(x, 1, least) if least else x
-
-
 @reads("BatchNormalization")
 def _norm(draft: Draft, op: Operation) -> Made:
     x, terms = op.tensor(), [op.constant(i) for i in (1, 2, 3, 4)]
@@ -138,9 +81,10 @@ def _arithmetic(draft: Draft, op: Operation) -> Made:
     if len(op.inputs) != 2 or len(tensors) != 1:
         return None
     x, first = tensors[0], op.tensor(0) is None
-    number = _per_channel(np.asarray(op.constant(0 if first else 1), np.float64), x.dims)
-    if number is None or op.made[0] != x.dims:
+    number = np.asarray(op.constant(0 if first else 1), np.float64)
+    if prod(op.made[0]) != prod(x.dims):
         return None
+    x = Value(x.node, op.made[0])
     match op.kind, first:
         case "Add" | "Sum", _:
             return draft.affine(x, 1, number, op.name)
@@ -160,21 +104,22 @@ def _of_tensors(draft: Draft, op: Operation, tensors: list[Value]) -> Made:
         return None
     if op.kind == "Sub":
         tensors = [tensors[0], draft.affine(tensors[1], -1, 0)]
+    return elementwise(draft, "multiply" if op.kind == "Mul" else "add", op.name, tensors, dims)
+
+
+def elementwise(
+    draft: Draft, op: Literal["add", "multiply"], name: str, tensors: Sequence[Value], dims: Dims
+) -> Value:
+    """A sum or a product, of tensors with channels last with their channels in front, so that
+    transposes meet."""
+    last = dims[0] == 1 and any(map(draft.turned, tensors))
+    if last:
+        tensors, dims = [draft.front(x, 3) for x in tensors], (1, dims[3], *dims[1:3])
     nodes = [draft.shaped(x) for x in tensors]
-    if op.kind == "Mul":
+    if op == "multiply":
         nodes.sort(key=lambda i: draft.nodes[i].shape != shape_of(dims))  # the gate comes last
-        return draft.add("multiply", op.name, nodes, dims)
-    return draft.add("add", op.name, nodes, dims)
-
-
-def _per_channel(number: Array, dims: Dims) -> Array | None:
-    """A constant as one number, or one for each channel; None for what is of another kind."""
-    if number.size == 1 or not np.ptp(number):
-        return number.ravel()[:1]
-    if len(dims) < 2 or dims[0] != 1:
-        return None
-    shape = (1,) * (len(dims) - number.ndim) + number.shape
-    return number.ravel() if shape == (1, dims[1], *(1,) * (len(dims) - 2)) else None
+    made = draft.add(op, name, nodes, dims)
+    return draft.back(made, 3) if last else made
 
 
 @reads("Identity", "Dropout", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Expand")
@@ -195,6 +140,8 @@ def _transpose(draft: Draft, op: Operation) -> Made:
 @reads("Gemm", "MatMul")
 def _linear(draft: Draft, op: Operation) -> Made:
     x, weight, bias = op.tensor(), op.constant(1), op.constant(2)
+    if x is not None and (y := op.tensor(1)) and op.kind == "MatMul":
+        return _product(draft, op, x, y)
     if x is None or weight is None or weight.ndim != 2 or op.get("transA") or op.tensor(2):
         return None
     weight = (weight if op.get("transB") else weight.T) * np.float32(op.get("alpha", 1.0))
@@ -208,28 +155,51 @@ def _linear(draft: Draft, op: Operation) -> Made:
             shift = np.broadcast_to(bias.ravel() * np.float32(op.get("beta", 1.0)), out)
             draft.weights[f"{key}.bias"] = shift.astype(np.float32)
         return Value(made.node, dims)
-    if op.kind == "Gemm" or len(x.dims) != 3 or x.dims[0] != 1:
+    last = len(x.dims) - 1
+    if op.kind == "Gemm" or last not in (2, 3) or x.dims[0] != 1:
         return None
-    columns = draft.permuted(x, (0, 2, 1))  # the same layer for every row: a 1x1 convolution
-    assert columns is not None
-    conv = draft.add("conv", op.name, [draft.shaped(columns)], (1, out, x.dims[1]))
+    columns = draft.front(x, last)  # the same layer for every row: a 1x1 convolution
+    conv = draft.add("conv", op.name, [draft.shaped(columns)], (1, out, *columns.dims[2:]))
     name = f"{draft.nodes[conv.node].name}.conv.weight"
     draft.weights[name] = weight.reshape(out, features, 1, 1).astype(np.float32)
-    return draft.permuted(conv, (0, 2, 1))
+    return draft.back(conv, last)
+
+
+def _product(draft: Draft, op: Operation, x: Value, y: Value) -> Made:
+    """A product of as many matrices."""
+    if x.dims[:-2] != y.dims[:-2] or min(len(x.dims), len(y.dims)) < 2:
+        return None
+    matrices = [Value(v.node, (1, prod(v.dims[:-2]), *v.dims[-2:])) for v in (x, y)]
+    dims = (*matrices[0].dims[:3], y.dims[-1])
+    made = draft.add("matmul", op.name, [draft.shaped(m) for m in matrices], dims)
+    return Value(made.node, op.made[0])
 
 
 @reads("Concat")
 def _concat(draft: Draft, op: Operation) -> Made:
-    axis = axis_of(op.get("axis", 1), op.made[0])
     tensors = [v for v in op.inputs if isinstance(v, Value)]
-    if axis is None or len(tensors) < len(op.inputs) or len(op.made[0]) > 4:
+    if len(tensors) < len(op.inputs):
         return None
-    if axis < 2:
-        nodes = [draft.shaped(x) for x in tensors]
-        return draft.add("concat_rows" if axis else "concat", op.name, nodes, op.made[0])
-    turned = [_turned(draft, x) for x in tensors]
-    nodes = [draft.shaped(x) for x in turned]
-    return _turned(draft, draft.add("concat_rows", op.name, nodes, _turned_dims(op.made[0])))
+    axis, dims = op.get("axis", 1) % len(op.made[0]), op.made[0]
+    if axis == 3 and any(map(draft.turned, tensors)):
+        nodes = [draft.shaped(draft.front(x, 3)) for x in tensors]
+        return draft.back(draft.add("concat", op.name, nodes, (1, dims[3], *dims[1:3])), 3)
+    nodes = [draft.shaped(_lined(x, axis)[0]) for x in tensors]
+    whole, at = _lined(Value(0, dims), axis)
+    made = draft.add("concat_rows" if at else "concat", op.name, nodes, whole.dims)
+    return Value(made.node, dims)
+
+
+def _lined(x: Value, axis: int) -> tuple[Value, int]:
+    """The tensor with a dimension where channels are (0) or rows (1), and which of them: as it is,
+    or with all dimensions before it as one, and all behind."""
+    at = axis_of(axis, x.dims)
+    if at in (0, 1) and len(x.dims) <= 4:
+        return x, at
+    before, n, after = prod(x.dims[:axis]), x.dims[axis], prod(x.dims[axis + 1 :])
+    if before == 1:
+        return Value(x.node, (1, n, after)), 0
+    return Value(x.node, (1, before, n, after)), 1
 
 
 @reads("Split")
@@ -256,15 +226,27 @@ def _slice(draft: Draft, op: Operation) -> Made:
     if x is None or starts is None or ends is None or any(map(op.tensor, (1, 2, 3, 4))):
         return None
     where = range(len(starts)) if axes is None else axes.tolist()
-    if steps is not None and (steps != 1).any():
+    strides = [1] * len(starts) if steps is None else steps.tolist()
+    if min(strides) < 1:
         return None
-    for axis, start, end in zip(where, starts.tolist(), ends.tolist(), strict=True):
+    for axis, start, end, step in zip(where, starts.tolist(), ends.tolist(), strides, strict=True):
         part = range(x.dims[axis])[start:end]
         cut = _range(draft, op.name, x, axis, part.start, len(part))
+        if cut is not None and step > 1:
+            cut = _every(draft, op.name, cut, axis % len(x.dims), step)
         if cut is None:
             return None
         x = cut
     return x
+
+
+def _every(draft: Draft, name: str, x: Value, axis: int, step: int) -> Value | None:
+    """Every so many rows or columns: a pooling of windows of one pixel."""
+    if len(x.dims) != 4 or x.dims[0] != 1 or axis < 2:
+        return None
+    dims = tuple(-(-n // step) if i == axis else n for i, n in enumerate(x.dims))
+    stride = (step, 1) if axis == 2 else (1, step)
+    return draft.add("maxpool", name, [draft.shaped(x)], dims, stride=stride)
 
 
 @reads("Gather")
@@ -283,28 +265,18 @@ def _range(draft: Draft, name: str, x: Value, axis: int, start: int, size: int) 
     """Consecutive entries along one dimension."""
     axis += len(x.dims) * (axis < 0)
     dims = (*x.dims[:axis], size, *x.dims[axis + 1 :])
-    at = axis_of(axis, x.dims)
     if size == x.dims[axis]:
         return x
-    if at is None or len(x.dims) > 4 or size < 1:
+    if size < 1:
         return None
-    if at < 2:
-        op = "slice_rows" if at else "slice"
-        return draft.add(op, name, [draft.shaped(x)], dims, start=start)  # type: ignore[arg-type]
-    turned = draft.shaped(_turned(draft, x))
-    cut = draft.add("slice_rows", name, [turned], _turned_dims(dims), start=start)
-    return _turned(draft, cut)
-
-
-def _turned(draft: Draft, x: Value) -> Value:
-    """A tensor of four dimensions with height and width swapped."""
-    turned = draft.permuted(x, (0, 1, 3, 2))
-    assert turned is not None
-    return turned
-
-
-def _turned_dims(dims: Dims) -> Dims:
-    return (*dims[:2], dims[3], dims[2])
+    if axis == 3 and draft.turned(x):
+        cut = _range(draft, name, draft.front(x, 3), 1, start, size)
+        return cut and draft.back(cut, 3)
+    lined, at = _lined(x, axis)
+    part = (*lined.dims[: at + 1], size, *lined.dims[at + 2 :])
+    how: Op = "slice_rows" if at else "slice"
+    made = draft.add(how, name, [draft.shaped(lined)], part, start=start)
+    return Value(made.node, dims)
 
 
 @reads("Softmax")
@@ -313,14 +285,13 @@ def _softmax(draft: Draft, op: Operation) -> Made:
     if x is None:
         return None
     axis = op.get("axis", -1 if op.opset >= 13 else 1) % len(x.dims)
-    if op.opset < 13 or prod(x.dims[axis:]) == prod(x.dims):
-        if prod(x.dims[:axis]) != 1 or (op.opset >= 13 and prod(x.dims[axis + 1 :]) != 1):
-            return None
-        x, at = Value(x.node, (1, prod(x.dims))), 0
+    alone = prod(x.dims[axis + 1 :]) == 1
+    at: int | None = 0
+    if prod(x.dims[:axis]) == 1 and (alone or op.opset < 13):  # older opsets: over all that follows
+        x = Value(x.node, (1, prod(x.dims)))
     else:
-        found = axis_of(axis, x.dims)
-        if found is None:
-            return None
-        at = found
+        at = axis_of(axis, x.dims) if alone or op.opset >= 13 else None
+    if at is None:
+        return None
     made = draft.add("softmax", op.name, [draft.shaped(x)], x.dims, start=at)
     return Value(made.node, op.made[0])

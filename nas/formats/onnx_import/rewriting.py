@@ -56,7 +56,7 @@ class _Pass:
         at, self.alone = {0: 0}, [uses[0] == 1]
         for i in sorted(live - {0}):
             at[i] = self._place(nodes[i]._replace(inputs=tuple(at[j] for j in nodes[i].inputs)))
-            self.alone[at[i]] = uses[i] == 1
+            self.alone[at[i]] &= uses[i] == 1
         self.results = [at[i] for i in outputs]
 
     def _append(self, node: Node) -> int:
@@ -116,6 +116,11 @@ class _Pass:
             whole = self._whole(node, at, float(scale[0]))
             if whole is not None:
                 return whole
+            sixth = np.isclose(scale[0], 1 / 6, 1e-3) and before.act == "relu6"
+            if sixth and before.op in WEIGHTED and not before.norm and self.alone[at]:
+                self._fold(before, np.ones_like(scale), np.full_like(shift, -3))  # a hard sigmoid
+                self.nodes[at] = before._replace(act="hsigmoid", bias=True)
+                return at
         if before.act is not None or not self.alone[at]:
             return None
         if before.norm:
@@ -219,11 +224,11 @@ class _Pass:
         before = self.nodes[at]
         if node.op == "swap":
             undone = before.op == "swap" and before.start == node.start
-            return before.inputs[0] if undone else None
+            return self._behind(at) if undone else None
         if node.shape == before.shape:
             return at
         if before.op == "reshape":
-            x = before.inputs[0]
+            x = self._behind(at)
             if self.nodes[x].shape == node.shape:
                 return x
             return self._append(node._replace(inputs=(x,)))
@@ -238,18 +243,29 @@ class _Pass:
                     )
         return None
 
+    def _behind(self, at: int) -> int:
+        """What a move reads, to be read in its place; others may read the move."""
+        x = self.nodes[at].inputs[0]
+        self.alone[x] &= self.alone[at]
+        return x
+
     def _padded(self, node: Node, at: int) -> int | None:
         """An operation that pads its input itself."""
         pad = self.nodes[at]
         if pad.op != "pad" or not self.alone[at]:
             return None
-        if pad.fill > LOWEST if node.op == "maxpool" else pad.fill != 0:
+        top, left, bottom, right = pads = [a + b for a, b in zip(node.pads, pad.pads, strict=True)]
+        if node.op == "maxpool" and pad.mode == "edge":
+            # Each window has the border itself in it where it has copies of it.
+            inside = all(p < k for p, k in zip(pads, 2 * node.kernel, strict=True))
+            if not inside or node.dilation != (1, 1):
+                return None
+        elif pad.mode or (pad.fill > LOWEST if node.op == "maxpool" else pad.fill != 0):
             return None
         if node.op == "avgpool" and (any(node.pads) or node.ceil or not node.counted):
             return None
         if node.op == "maxpool" and node.ceil:
             return None
-        top, left, bottom, right = (a + b for a, b in zip(node.pads, pad.pads, strict=True))
         before, after = (top, left), (bottom, right)
         most = all(2 * p <= k for p, k in zip(before, node.kernel, strict=True))
         plain = before == after and (node.op == "conv" or most)

@@ -12,6 +12,7 @@ from nas.formats.onnx_import.draft import Draft, shape_of
 from nas.formats.onnx_import.operations import Made, Operation, reads
 from nas.support.errors import ShapeError
 
+PADS = {b"constant": "", b"edge": "edge", b"reflect": "reflect"}
 LOWEST = -1e30  # below it, a padded value never wins a maximum
 
 
@@ -172,24 +173,31 @@ def _whole(draft: Draft, op: Operation, x: Value, largest: bool) -> Value:
 @reads("Pad")
 def _pad(draft: Draft, op: Operation) -> Made:
     x, pads, fill = op.tensor(), op.told("pads", 1), op.told("value", 2)
-    if x is None or pads is None or len(x.dims) != 4 or op.get("mode", b"constant") != b"constant":
+    mode = op.get("mode", b"constant")
+    if x is None or pads is None or len(x.dims) != 4 or mode not in PADS:
         return None
     axes = op.constant(3)
     each = np.zeros((2, 4), int)
     each[:, list(range(4)) if axes is None else axes % 4] = pads.reshape(2, -1)
-    if each[:, :2].any() or each.min() < 0:
-        return None
     if not each.any():
         return x
-    return draft.add(
+    still = next((i for i in (1, 3, 2) if not each[:, i].any()), None)  # where channels stand
+    if still is None or each[:, 0].any() or each.min() < 0:
+        return None
+    (top, bottom), (left, right) = (map(int, each[:, i]) for i in (1, 2, 3) if i != still)
+    _, *rest = op.made[0]
+    channels = rest.pop(still - 1)
+    made = draft.add(
         "pad",
         op.name,
-        [draft.shaped(x)],
-        op.made[0],
-        padding=(int(each[0, 2]), int(each[0, 3])),
-        after=(int(each[1, 2]), int(each[1, 3])),
+        [draft.shaped(draft.front(x, still))],
+        (1, channels, *rest),
+        padding=(top, left),
+        after=(bottom, right),
+        mode=PADS[mode],
         fill=max(0.0 if fill is None else float(fill.ravel()[0]), 10 * LOWEST),
     )
+    return draft.back(made, still)
 
 
 @reads("Resize", "Upsample")

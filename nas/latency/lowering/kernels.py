@@ -7,12 +7,12 @@ SiLU) are kernels of their own. A `Kernel` is plain data, so equal work is an eq
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain
 from math import prod
 from typing import Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
-from nas.graph import Act, Graph, Node, Shape
+from nas.graph import Act, Graph, Node, Shape, new
 
 EPILOGUES: tuple[Act | None, ...] = (None, "relu", "relu6", "sigmoid", "hsigmoid")
 # What takes no time, and what is not known; whoever shows a latency says that it leaves that out.
@@ -97,58 +97,53 @@ class Fusion(NamedTuple):
 
 def kernels(graph: Graph, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # noqa: B008
     """The kernels of a graph, in execution order."""
-    return tuple(kernel for each in node_kernels(graph, fusion) for kernel in each)
+    return tuple(chain.from_iterable(node_kernels(graph, fusion)))
 
 
 def node_kernels(graph: Graph, fusion: Fusion = Fusion()) -> list[list[Kernel]]:  # noqa: B008
     """The kernels of each node of a graph but its input; none of one that another computes."""
     nodes = graph.nodes
-    readers: list[list[int]] = [[] for _ in nodes]
-    for i, node in enumerate(nodes):
+    uses = [0] * len(nodes)
+    for node in nodes:
         for j in node.inputs:
-            readers[j].append(i)
-    executed: list[Kernel] = []
-    owner: dict[int, int] = {}  # the convolution nodes that may still absorb: their kernels' index
-    begin: list[int] = []
+            uses[j] += 1
+    executed: list[list[Kernel]] = []
     for i, node in enumerate(nodes[1:], 1):
-        begin.append(len(executed))
+        mine: list[Kernel] = []
+        executed.append(mine)
         if node.op in FREE:
             continue
-        if fusion.splits and (whole := _whole_split(node, nodes, readers)) is not None:
-            if i == readers[node.inputs[0]][0]:
-                executed.append(Kernel("split", (whole,), whole))
+        if fusion.splits and (parts := _whole_split(node, nodes)):
+            if i == parts[0]:
+                whole = nodes[node.inputs[0]].shape
+                mine.append(Kernel("split", (whole,), whole))
             continue
         absorber, fused = None, node.act in fusion.epilogues
         if node.op == "activate" or (node.op == "add" and fusion.adds):
-            absorber = _absorber(node, nodes, readers, owner, graph.output)
+            absorber = _absorber(node, nodes, uses, graph.output)
         if absorber is None:
-            owner[i] = len(executed)
-            executed.append(_kernel(node, nodes, node.act if fused else None))
+            made = _kernel(node, nodes, node.act if fused else None)
+            if made.op not in fusion.free and (made.op != "activate" or made.act is not None):
+                mine.append(made)
             if node.op == "deconv":
-                executed.append(spread(node))
+                mine.append(spread(node))
         else:
-            owner[i] = at = owner[absorber]
-            before = executed[at]
+            before = executed[absorber - 1][0]
             residual, act = before.residual or node.op == "add", node.act if fused else before.act
-            executed[at] = before._replace(residual=residual, act=act)
+            executed[absorber - 1][0] = before._replace(residual=residual, act=act)
         if not fused:
-            executed.append(Kernel("activate", (node.shape,), node.shape, act=node.act))
-    begin.append(len(executed))
-    spans = [executed[a:b] for a, b in pairwise(begin)]
-    return [
-        [k for k in each if k.op not in fusion.free and (k.op != "activate" or k.act is not None)]
-        for each in spans
-    ]
+            mine.append(Kernel("activate", (node.shape,), node.shape, act=node.act))
+    return executed
 
 
-def _whole_split(node: Node, nodes: tuple[Node, ...], readers: list[list[int]]) -> Shape | None:
-    """The tensor's shape, where the slices that read it are all of it together."""
+def _whole_split(node: Node, nodes: tuple[Node, ...]) -> list[int]:
+    """What reads the same tensor, where the slices among it are all of that together; else none."""
     if node.op not in ("slice", "slice_rows"):
-        return None
+        return []
     source, axis = node.inputs[0], 0 if node.op == "slice" else 1
-    parts = [nodes[j] for j in readers[source]]
-    size = sum(part.shape[axis] for part in parts if part.op == node.op)
-    return nodes[source].shape if len(parts) > 1 and size == nodes[source].shape[axis] else None
+    parts = [j for j, other in enumerate(nodes) for x in other.inputs if x == source]
+    size = sum(nodes[j].shape[axis] for j in parts if nodes[j].op == node.op)
+    return parts if len(parts) > 1 and size == nodes[source].shape[axis] else []
 
 
 def row_kernels(row: Block, input_shape: Shape, fusion: Fusion = Fusion()) -> tuple[Kernel, ...]:  # noqa: B008
@@ -157,20 +152,13 @@ def row_kernels(row: Block, input_shape: Shape, fusion: Fusion = Fusion()) -> tu
     return kernels(block_graph(row, input_shape), fusion)
 
 
-def _absorber(
-    node: Node,
-    nodes: tuple[Node, ...],
-    readers: list[list[int]],
-    owner: dict[int, int],
-    output: int,
-) -> int | None:
+def _absorber(node: Node, nodes: tuple[Node, ...], uses: list[int], output: int) -> int | None:
     """The convolution whose kernel computes `node` as well, if there is one."""
     if len(node.inputs) > 2:
         return None
     for j in sorted(node.inputs, reverse=True):  # the last to be executed has the other term ready
         producer = nodes[j]
-        alone = len(readers[j]) == 1 and j != output
-        if producer.op == "conv" and producer.act is None and alone and j in owner:
+        if producer.op == "conv" and producer.act is None and uses[j] == 1 and j != output:
             return j
     return None
 
@@ -179,8 +167,11 @@ def _kernel(node: Node, nodes: tuple[Node, ...], act: Act | None) -> Kernel:
     inputs = tuple([nodes[j].shape for j in node.inputs])
     if node.op == "deconv":
         return transposed(node, inputs[0])._replace(act=act)
+    if node.op == "matmul":
+        return product(node, inputs[0])
     op = conv_kind(node, inputs[0]) if node.op == "conv" else _operation(node)
-    return Kernel(op, inputs, node.shape, node.kernel, widest(node), node.groups, act)
+    stride, groups = widest(node), node.groups
+    return new(Kernel, (op, inputs, node.shape, node.kernel, stride, groups, act, False, ""))
 
 
 def widest(node: Node) -> int:
@@ -194,6 +185,13 @@ def transposed(node: Node, shape: Shape) -> Kernel:
     made = node.shape[0] * prod(node.kernel)
     op: KernelOp = "pointwise" if node.groups == 1 else "grouped"
     return Kernel(op, (shape,), (made, *shape[1:]), groups=node.groups)
+
+
+def product(node: Node, shape: Shape) -> Kernel:
+    """A product of matrices, the first ones in a tensor of `shape`: a 1x1 convolution of rows."""
+    (matrices, rows, inner), made = shape, node.shape[2]
+    op: KernelOp = "pointwise" if matrices == 1 else "grouped"
+    return Kernel(op, ((matrices * inner, rows, 1),), (matrices * made, rows, 1), groups=matrices)
 
 
 def spread(node: Node) -> Kernel:
@@ -216,7 +214,9 @@ def _operation(node: Node) -> KernelOp:
             return op
         case "pad" | "resize" | "softmax" as op:
             return op
-        case "conv" | "deconv":
+        case "layer_norm":  # it also sums over channels, then passes over all values
+            return "softmax"
+        case "conv" | "deconv" | "matmul":
             raise AssertionError("depends on its input")
         case "input" | "reshape" | "unread":
             raise AssertionError(f"{node.op} is no kernel")

@@ -9,15 +9,16 @@ one by one; all that passes between them is whether the tensor is blocked.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Final, Literal, NamedTuple, assert_never
+from typing import Final, Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
-from nas.graph import Act, Graph, Node, Shape
+from nas.graph import Act, Graph, Node, Shape, new
 from nas.latency.lowering.kernels import (
     Kernel,
     KernelOp,
     Layout,
     conv_kind,
+    product,
     spread,
     transposed,
     widest,
@@ -84,7 +85,7 @@ class _Lowering:
     def __init__(self, graph: Graph, blocked: bool, block: int) -> None:
         self.nodes, self.block = graph.nodes, block
         planar = [node.shape for node in graph.nodes]
-        blocks = [padded(shape, block) for shape in planar]
+        blocks = [padded(shape, block) if shape[0] % block else shape for shape in planar]
         self.shapes = {BLOCKED: blocks, PLANAR: planar, ENTRY: planar}
         self.executed: list[Kernel] = []
         self.blocked = {0} if blocked else set()
@@ -135,6 +136,11 @@ class _Lowering:
                     self._plain_act(i, node.act, PLANAR)
             case "pad" | "resize" | "softmax" as op:
                 self._emit(i, node, op, PLANAR)
+            case "matmul":
+                shape, *_ = [self._read(j, PLANAR) for j in node.inputs]
+                self._append(i, product(node, shape)._replace(layout=PLANAR))
+            case "layer_norm":
+                self._emit(i, node, "softmax", PLANAR)
             case "deconv":
                 shape = self._read(node.inputs[0], PLANAR)
                 self.executed.append(transposed(node, shape)._replace(layout=PLANAR))
@@ -165,48 +171,51 @@ class _Lowering:
             self.executed.append(Kernel("reorder_output", (self.shapes[BLOCKED][j],), shape))
         return shape
 
-    def _emit(self, i: int, node: Node, op: KernelOp, layout: Layout, **settings: Any) -> None:
+    def _emit(
+        self,
+        i: int,
+        node: Node,
+        op: KernelOp,
+        layout: Layout,
+        size: tuple[int, int] = (1, 1),
+        stride: int = 1,
+        groups: int = 1,
+        act: Act | None = None,
+    ) -> None:
         inputs = tuple([self._read(j, layout) for j in node.inputs])
-        self._append(i, Kernel(op, inputs, self.shapes[layout][i], layout=layout, **settings))
+        made = self.shapes[layout][i]
+        self._append(i, new(Kernel, (op, inputs, made, size, stride, groups, act, False, layout)))
 
-    def _append(self, i: int, kernel: Kernel) -> int:
+    def _append(self, i: int, kernel: Kernel) -> None:
         self.executed.append(kernel)
-        blocked = kernel.layout in (BLOCKED, ENTRY)
-        (self.blocked if blocked else self.planar).add(i)
-        return len(self.executed) - 1
+        (self.planar if kernel.layout == PLANAR else self.blocked).add(i)
 
     def _conv(self, i: int, node: Node) -> None:
         x = node.inputs[0]
         shape, out = self.nodes[x].shape, node.shape[0]
-        kind, per_group = conv_kind(node, shape), shape[0] // node.groups
-        groups = node.groups
+        kind, groups = conv_kind(node, shape), node.groups
         layout: Layout = BLOCKED
         if kind == "depthwise" and out == shape[0]:
             groups = self.shapes[BLOCKED][x][0]
             layout = BLOCKED if out % ALIGNMENT == 0 else PLANAR
-        elif node.groups > 1:
-            aligned = per_group % self.block == 0 and out // node.groups % self.block == 0
+        elif groups > 1:
+            aligned = shape[0] // groups % self.block == 0 and out // groups % self.block == 0
             layout = BLOCKED if aligned else PLANAR
         elif shape[0] < self.block:
             layout = ENTRY
         elif shape[0] % ALIGNMENT:
             layout = PLANAR
-        fused = node.act in FUSED or (node.act in FUSED_BLOCKED and layout != PLANAR)
-        made = Kernel(
-            kind,
-            (self._read(x, BLOCKED if layout == BLOCKED else PLANAR),),
-            self.shapes[PLANAR if layout == PLANAR else BLOCKED][i],
-            node.kernel,
-            widest(node),
-            groups,
-            node.act if fused else None,
-            layout=layout,
-        )
-        at = self._append(i, made)
-        if node.act is None:
-            self.home[i] = at
-        elif not fused:
-            self._plain_act(i, node.act, PLANAR if layout == PLANAR else BLOCKED)
+        written: Layout = PLANAR if layout == PLANAR else BLOCKED
+        act = node.act
+        fused = act is None or act in FUSED or (act in FUSED_BLOCKED and written == BLOCKED)
+        inputs = (self._read(x, BLOCKED if layout == BLOCKED else PLANAR),)
+        made, stride, joined = self.shapes[written][i], widest(node), act if fused else None
+        if act is None:
+            self.home[i] = len(self.executed)
+        fields = (kind, inputs, made, node.kernel, stride, groups, joined, False, layout)
+        self._append(i, new(Kernel, fields))
+        if act and not fused:
+            self._plain_act(i, act, written)
 
     def _pool(
         self, i: int, node: Node, op: Literal["maxpool", "avgpool", "gap"], blocked: bool
@@ -238,10 +247,10 @@ class _Lowering:
 
     def _join(self, i: int, at: int, act: Act | None) -> None:
         """A convolution that adds its other term itself; it runs where the addition stood."""
-        kernel = self.executed[at]._replace(residual=True)
+        kernel = self.executed[at]
         planar = kernel.layout == PLANAR
         fused = act == "relu" or (act in FUSED and not planar)
-        self.executed[at] = kernel._replace(act=act if fused else None)
+        self.executed[at] = kernel._replace(residual=True, act=act if fused else None)
         (self.planar if planar else self.blocked).add(i)
         if act is not None and not fused:
             self._plain_act(i, act, PLANAR if planar else BLOCKED)

@@ -79,10 +79,10 @@ GROUPS = ("area", "kernel", "in", "out", "size")  # of corrections
 CORRECTED = ("area", "size", "kernel", "in", "out")  # in the order of a kernel's own
 
 
-def amounts(kernels: Sequence[Kernel]) -> Vector:
+def amounts(kernels: Sequence[Kernel] | Columns) -> Vector:
     """The amount of each of `KINDS` in each of the kernels, a row a kernel."""
     known = Columns.of(kernels)
-    one, area = np.ones(len(kernels)), known.height * known.width
+    one, area = np.ones_like(known.stride), known.area
     read, written, weights = UNIT * known.read, UNIT * known.written, UNIT * known.weights
     macs, made = UNIT * known.macs, written * (1 + known.residual)
     moved, root = read + made, np.sqrt(macs)
@@ -126,7 +126,7 @@ def amounts(kernels: Sequence[Kernel]) -> Vector:
         work[f"vector{lanes}_macs"] = positions * _padded(known.made, lanes)
     by_unit = {"macs": macs, "root": root, "launch": one, "traffic": moved}
     columns = [work[k] if k in work else by_unit[k.rpartition("_")[2]] for k in KINDS]
-    return np.ascontiguousarray((np.array(columns) * _DONE[:, known.operation]).T)
+    return np.ascontiguousarray((np.array(columns) * _DONE.take(known.operation, 1)).T)
 
 
 def _padded(channels: Vector, lanes: int) -> Vector:
@@ -158,6 +158,6 @@ class Additive:
         """The latency of an empty network."""
         return self.weights.get(CONSTANT, 0.0)
 
-    def kernels_ms(self, kernels: Sequence[Kernel]) -> Vector:
+    def kernels_ms(self, kernels: Sequence[Kernel] | Columns) -> Vector:
         """The latency of each kernel in ms."""
         return amounts(kernels) @ [self.weights.get(kind, 0.0) for kind in KINDS]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from math import exp, fsum, sqrt
+from math import exp, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,9 +124,10 @@ class Calibrated:
         by_correction[0] = 0.0
         known = by_correction[1 : 1 + size]
         common = np.concatenate([by_price / total, known @ self._direction])
-        felt = np.flatnonzero(by_correction).tolist()
-        # Exactly rounded: in whatever order the corrections came to be known, it is the same.
-        own = fsum(float(by_correction[i]) ** 2 * self._variances[i] for i in felt)
+        felt = np.flatnonzero(by_correction > 0)
+        variances = np.array([self._variances[i] for i in felt.tolist()])
+        # Sorted: in whatever order the corrections came to be known, it is the same.
+        own = np.sort(np.square(by_correction[felt]) * variances).sum()
         variance = common @ self._prior.covariance @ common + own
         row = np.concatenate([common, known[: self._fitted]])
         posterior = self.posterior

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from math import prod
 from typing import Any, Final, NamedTuple, get_args
 
@@ -11,14 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.graph import ACTIVATIONS, Act
-from nas.latency.lowering.kernels import Kernel, KernelOp
+from nas.latency.lowering.kernels import Kernel, KernelOp, Layout
 
 Vector = npt.NDArray[np.float64]
 
 # What prices and corrections belong to: the convolutions of a gate are on their own.
 CONVOLUTIONS: Final[tuple[KernelOp, ...]] = ("conv", "pointwise", "depthwise", "grouped")
 OPERATIONS: Final[tuple[str, ...]] = (*get_args(KernelOp), "gate")
+# An operation in a layout.
+PLACES: Final = {
+    (op, layout): f"{op}.{layout}" if layout else op
+    for op in get_args(KernelOp)
+    for layout in get_args(Layout)
+}
 _NUMBER: Final = {operation: i for i, operation in enumerate(OPERATIONS)}
+_PLACE: Final = {place: i for i, place in enumerate(PLACES)}
 _ACTS: Final[dict[Act | None, int]] = {act: i for i, act in enumerate((None, *ACTIVATIONS))}
 
 
@@ -33,10 +41,11 @@ class Columns(NamedTuple):
     """Each a number a kernel. `channels` and `read` count those and the elements of all inputs,
     `first` the channels of the first one, `written` the elements of the output (`made` channels,
     `height`, `width`), `window` those of a convolution's or a pool's, `square` is its height where
-    that is its width, else 0. `operation` is an index of `OPERATIONS`; `sliced` and `depthwise` are
-    1 or 0; `act` is looked up by `acts`."""
+    that is its width, else 0. `operation` and `place` are indices of `OPERATIONS` and `PLACES`;
+    `sliced` and `depthwise` are 1 or 0; `act` is looked up by `acts`."""
 
     operation: Any
+    place: Any
     act: Any
     sliced: Vector
     depthwise: Vector
@@ -56,16 +65,23 @@ class Columns(NamedTuple):
     weights: Vector
 
     @classmethod
-    def of(cls, kernels: Sequence[Kernel]) -> Columns:
-        """The columns of kernels."""
-        numbers = np.array([_numbers(kernel) for kernel in kernels], np.float64)
-        operations, acts, *others = numbers.reshape(-1, len(cls._fields)).T.copy()
-        return cls(operations.astype(np.intp), acts.astype(np.intp), *others)
+    def of(cls, kernels: Sequence[Kernel] | Columns) -> Columns:
+        """The columns of kernels, unless they are given as such."""
+        if isinstance(kernels, Columns):
+            return kernels
+        numbers = np.fromiter(chain.from_iterable(map(_numbers, kernels)), np.float64)
+        columns = numbers.reshape(-1, len(cls._fields)).T.copy()
+        return cls(*columns[:3].astype(np.intp), *columns[3:])
+
+    @property
+    def area(self) -> Vector:
+        """Positions of the output."""
+        return self.height * self.width
 
     @property
     def macs(self) -> Vector:
         """Multiply-adds."""
-        return self.weights * self.height * self.width
+        return self.weights * self.area
 
     @property
     def moved(self) -> Vector:
@@ -80,7 +96,8 @@ class Columns(NamedTuple):
 
 
 def _numbers(kernel: Kernel) -> tuple[int, ...]:
-    op, inputs, (made, height, width), (rows, columns), stride, groups, act, residual, _ = kernel
+    op, inputs, output, (rows, columns), stride, groups, act, residual, layout = kernel
+    made, height, width = output
     first, weights, number = inputs[0][0], 0, _NUMBER[op]
     if op in CONVOLUTIONS:
         weights = made * (first // groups) * rows * columns
@@ -89,7 +106,7 @@ def _numbers(kernel: Kernel) -> tuple[int, ...]:
     elif op == "linear":
         weights = made * prod(inputs[0])
     return (
-        number, _ACTS[act], op == "slice", op == "depthwise", len(inputs),
+        number, _PLACE[op, layout], _ACTS[act], op == "slice", op == "depthwise", len(inputs),
         first if len(inputs) == 1 else sum([shape[0] for shape in inputs]),
         sum([c * h * w for c, h, w in inputs]),
         first, made, height, width, made * height * width,

@@ -14,11 +14,12 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from nas.graph import Act
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.model.basis import Additive, Vector
-from nas.latency.model.columns import Columns
+from nas.latency.model.columns import PLACES, Columns
 
 VERSION = 2  # of the features and of the basis: a fit of another one is of no use
 WAVES = 1000
@@ -26,6 +27,7 @@ AT_ONCE = 32  # kernels whose waves are computed at once: they stay in a core's 
 SIZE_SCALE, FLAG_SCALE = 1.0, 4.0  # over which the correction changes, of sizes and of flags
 APART = 1.5  # how far operations are from one another
 AMPLITUDE = 3.0  # of the waves, to that of the linear part
+WAVE = AMPLITUDE * (2 / WAVES) ** 0.5  # that of each
 RIDGE = 0.05
 STEPS = 12
 ROBUST = 0.04  # residuals beyond that are held for disturbed measurements and weigh less
@@ -40,14 +42,14 @@ SIZES = 6
 
 def operation(kernel: Kernel) -> str:
     """What is corrected on its own: the operation in a layout."""
-    return f"{kernel.op}.{kernel.layout}" if kernel.layout else kernel.op
+    return PLACES[kernel.op, kernel.layout]
 
 
-def features(kernels: Sequence[Kernel]) -> Vector:
+def features(kernels: Sequence[Kernel] | Columns) -> Vector:
     """What the corrections of kernels depend on, a row a kernel: sizes around 0 and of the order of
     1, then flags."""
     known = Columns.of(kernels)
-    area, macs, moved = known.height * known.width, known.macs, known.moved
+    area, macs, moved = known.area, known.macs, known.moved
     numbers = (
         np.log2(known.channels / 64) / 2,
         np.log2(known.made / 64) / 2,
@@ -55,7 +57,7 @@ def features(kernels: Sequence[Kernel]) -> Vector:
         np.log2(known.window) / 3,
         np.log2(np.where(macs > 0, macs, 1e6) / 1e6) / 5,
         np.log2(moved / 1e4) / 4,
-        np.ones(len(kernels)),
+        np.ones_like(area),
         known.stride - 1,
         known.act > 0,
         known.acts("relu6"),
@@ -98,45 +100,52 @@ class Corrections(NamedTuple):
     linear: Vector
     weights: Vector
 
-    def factors(self, kernels: Sequence[Kernel]) -> Vector:
+    def factors(self, kernels: Sequence[Kernel] | Columns) -> Vector:
         """The correction of each kernel."""
-        at = {name: i for i, name in enumerate(self.operations)}
-        known = np.array([at.get(operation(k), -1) for k in kernels])
-        factors = np.ones(len(kernels))
-        mine = np.flatnonzero(known >= 0)
-        if len(mine):
-            x, which = features([kernels[i] for i in mine.tolist()]), known[mine]
-            log = (x * self.linear[which]).sum(1)
-            parts = (slice(i, i + AT_ONCE) for i in range(0, len(mine), AT_ONCE))
-            waves = (_waves(x[part], which[part], len(self.operations)) for part in parts)
-            log += np.concatenate([some @ self.weights for some in waves])
-            factors[mine] = np.exp(np.clip(log, -CLIP, CLIP))
+        known = Columns.of(kernels)
+        which = _rows(self.operations)[known.place]
+        factors = np.ones_like(known.stride)
+        if (which < 0).all():
+            return factors
+        x = features(known)
+        log = (x * self.linear[which]).sum(1)
+        for i in range(0, len(x), AT_ONCE):
+            part = slice(i, i + AT_ONCE)
+            log[part] += _waves(x[part], which[part], len(self.operations)) @ self.weights
+        np.exp(np.clip(log, -CLIP, CLIP), out=factors, where=which >= 0)
         return factors
 
 
 @lru_cache(maxsize=8)
+def _rows(operations: tuple[str, ...]) -> npt.NDArray[np.intp]:
+    """The row of each of `PLACES`, -1 where it has none."""
+    at = {name: i for i, name in enumerate(operations)}
+    return np.array([at.get(name, -1) for name in PLACES.values()])
+
+
+@lru_cache(maxsize=8)
 def _frequencies(width: int, operations: int) -> tuple[Vector, Vector]:
-    """Half of W and of b. RandomState's stream is the same in every version of numpy."""
+    """Half of W for features; half of W and of b for operations. RandomState's stream is the same
+    in every version of numpy."""
     random = np.random.RandomState(0)
     scale = np.full(width + operations, APART)
     scale[:SIZES], scale[SIZES:width] = 1 / SIZE_SCALE, 1 / FLAG_SCALE
     phases = random.uniform(0, 2 * np.pi, WAVES)
-    return random.standard_normal((width + operations, WAVES)) * scale[:, None] / 2, phases / 2
+    halves = random.standard_normal((width + operations, WAVES)) * scale[:, None] / 2
+    return halves[:width], halves[width:] + phases / 2
 
 
 def _waves(x: Vector, which: Vector, operations: int) -> Vector:
     """cos(2a) = 2 / (1 + tan(a)^2) - 1, as numpy's tangent is at least as fast as its cosine, and
     with AVX-512 eight times."""
-    frequencies, phases = _frequencies(x.shape[1], operations)
-    waves: Vector = x @ frequencies[: x.shape[1]]
-    waves += frequencies[x.shape[1] + which]
-    waves += phases
+    by_feature, by_operation = _frequencies(x.shape[1], operations)
+    waves: Vector = x @ by_feature
+    waves += by_operation[which]
     np.tan(waves, out=waves)
     np.square(waves, out=waves)
     waves += 1.0
-    np.divide(2.0, waves, out=waves)
-    waves -= 1.0
-    waves *= AMPLITUDE * (2 / WAVES) ** 0.5
+    np.divide(2 * WAVE, waves, out=waves)
+    waves -= WAVE
     return waves
 
 

@@ -35,6 +35,8 @@ ENCODINGS = {
     "ethos-u55": Encoding(0.95, 17.6, 1000),
     "ethos-u65": Encoding(0.95, 17.6, 1000),
     "ethos-u85": Encoding(1.02, 15.4, 2500),
+    "ethos-u85-1024": Encoding(1.02, 18.6, 4280),
+    "ethos-u85-2048": Encoding(1.05, 17.5, 5130),
 }
 
 
@@ -57,7 +59,8 @@ class RowMemory(NamedTuple):
 
 
 def network_memory(arch: Architecture, npu: str) -> Memory:
-    """The memory of a network, from that of its rows, on a kind of NPU such as `ethos-u55`."""
+    """The memory of a network, from that of its rows, on an NPU or a kind of them: one of
+    `ENCODINGS`."""
     sram, flash, before = 0.0, ENCODINGS[npu].base, 0.0
     shape = arch.input_shape
     for i, row in enumerate(arch.rows()):

@@ -24,6 +24,7 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import Lowering
 from nas.latency.metadata import Metadata
 from nas.latency.model.basis import KINDS, Additive, Vector
+from nas.latency.model.columns import Columns
 from nas.latency.model.corrections import (
     VERSION,
     WAVES,
@@ -59,8 +60,8 @@ class Predictor(NamedTuple):
     def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]:
         """The latency of each kernel in ms, rounded so that it does not depend, in its last digit,
         on the other kernels."""
-        latencies = self.base.kernels_ms(kernels) * self.corrections.factors(kernels)
-        return _short(latencies)
+        known = Columns.of(kernels)
+        return _short(self.base.kernels_ms(known) * self.corrections.factors(known))
 
     def facts(self) -> dict[str, Any]:
         """Its numbers, as plain data."""

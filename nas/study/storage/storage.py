@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".journal"
 _RACES = ("already exists", "unique constraint", "duplicate key", "locked")
-_RESTARTS = "the database system is "  # starting up, shutting down, in recovery mode
+# The system is starting up, shutting down or in recovery mode; what it says as it goes down.
+_RESTARTS = ("the database system is ", "server closed the connection", "terminating connection")
 
 T = TypeVar("T")
 
@@ -323,8 +324,8 @@ def _database(url: str) -> RDBStorage:
         except SQLAlchemyError as error:
             said = str(error).lower()
             race = isinstance(error, IntegrityError) or any(words in said for words in _RACES)
-            # A server that does not answer at all is a wrong URL, unless it said so before.
-            restarts = restarts or _RESTARTS in said
+            # A server that does not answer at all is a wrong URL, unless it did before.
+            restarts = restarts or any(words in said for words in _RESTARTS)
             if not (race or (restarts and is_lost(error))) or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

@@ -23,7 +23,7 @@ from nas.support.errors import NasError
 
 vela = pytest.importorskip("nas.latency.runtimes.vela", exc_type=ImportError)
 TINY = SearchSpace.load("tiny")
-NPUS = ("ethos-u55-64", "ethos-u65-512", "ethos-u85-128")
+NPUS = ("ethos-u55-64", "ethos-u65-512", "ethos-u85-128", "ethos-u85-2048")
 
 
 @pytest.mark.parametrize("npu", NPUS)
@@ -33,7 +33,8 @@ def test_memory_is_what_vela_lays_out(npu: str) -> None:
     ratios = []
     for arch in networks:
         found = vela.estimate(to_tflite(arch.graph(), int8={}), find_accelerator(npu))
-        memory = network_memory(arch, npu.rpartition("-")[0])
+        memory = nas.Target.load(npu).memory(arch)
+        assert memory is not None
         ratios.append(np.array(memory) / (found.sram_bytes, found.flash_bytes))
     sram, flash = np.array(ratios).T
     assert abs(np.median(sram) - 1) <= 0.02

@@ -119,7 +119,12 @@ def test_a_connection_that_is_lost_while_reading_is_tried_again() -> None:
     assert retried(call) == "there"
 
 
-def test_opening_waits_for_a_server_that_says_it_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "words", ["FATAL: the database system is shutting down", "server closed the connection"]
+)
+def test_opening_waits_for_a_server_that_restarts(
+    words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Found by scripts/kill_everything.py: a resume ended that began as the server shut down."""
     answers: list[object] = []
 
@@ -135,5 +140,5 @@ def test_opening_waits_for_a_server_that_says_it_restarts(monkeypatch: pytest.Mo
     with pytest.raises(NasError, match=r"cannot be opened: connection refused$"):
         storage.optuna_storage("s")
     there = object()
-    answers[:] = ["FATAL: the database system is shutting down", "connection refused", there]
+    answers[:] = [words, "connection refused", there]
     assert storage.optuna_storage("s") is there
