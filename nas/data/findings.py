@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 from nas.support.text import printable
@@ -26,6 +27,14 @@ class Findings:
         """Notes everything that another has noted."""
         for what, paths in other._paths.items():
             self._paths.setdefault(what, []).extend(paths)
+
+    def forget(self, files: Iterable[Path]) -> None:
+        """Takes back what was noted of the folders of these files."""
+        folders = {folder for file in files for folder in file.parents}
+        for what, paths in list(self._paths.items()):
+            self._paths[what] = [path for path in paths if path not in folders]
+            if not self._paths[what]:
+                del self._paths[what]
 
     def named(self, paths: list[Path]) -> str:
         """The first few of the paths, from the data's own folder on."""

@@ -2,35 +2,42 @@
 
     FOLDER/train/cat/1.jpg  FOLDER/val/cat/7.jpg  FOLDER/test/…     by any usual names, or
     FOLDER/cat/1.jpg                                                which is split by a seed, or
-    FOLDER/labels.csv       FOLDER/images/1.jpg                     image,label[,split]
+    FOLDER/labels.csv       FOLDER/images/1.jpg                     image,label[,split], or
+    FOLDER/cat.1.jpg                                                with --classes cat,dog
 
 What is wrong with single files is counted, named and left out; too much of it is an error.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from nas.data.dataset import DataSet
 from nas.data.findings import Findings
 from nas.data.inspection import inspect
-from nas.data.labels import understand_tables
-from nas.data.layout import Layout, understand
+from nas.data.labels import beginnings, understand_names, understand_tables, with_tables
+from nas.data.layout import Layout, trained, understand
 from nas.data.options import DataOptions
 from nas.data.reading import Inspections, read
 from nas.data.registry import reader
-from nas.data.tree import TABLES, Folder, holds_images, scan
+from nas.data.tree import TABLES, holds_images, scan
 from nas.data.understood import lines
 from nas.support.errors import NasError, one_of
+from nas.support.text import whole_number
 
+BEGINNINGS = "words that files' names begin with, which --classes takes as classes"
+ONE_CASE = "classes that differ in the case of their letters alone"
 NOT_ASKED_FOR = "classes that are not asked for are left out"
 
 
 def _accepts(path: Path) -> bool:
     if path.is_file():
         return path.suffix.lower() in TABLES
-    return path.is_dir() and holds_images(path)
+    # A page of the Hugging Face Hub may show a picture beside its data.
+    shards = (path / place for place in ("", "data") if any((path / place).glob("*-of-*.parquet")))
+    return path.is_dir() and not any(shards) and holds_images(path)
 
 
 @reader(
@@ -68,25 +75,41 @@ def read_folder(source: str, seed: int, options: DataOptions | None = None) -> D
 
 
 def _layout(path: Path, root: Path, options: DataOptions, findings: Findings) -> Layout:
-    """The layout that the folders tell, else the one that the tables tell."""
+    """The layout that the folders tell, else the one that the tables or the files' names tell."""
     tree = scan(root, findings)
     if not path.is_dir():
         told = understand_tables(tree, [path], findings)
         if told is None:
             raise NasError("has no columns 'image' and 'label'")
-        return told
-    tried = Findings(root)
-    layout = understand(tree, options, tried)
-    if len(layout.parts["train"]) < 2 and options.split is None:
-        told = understand_tables(tree, _tables(tree), findings)
-        if told is not None:
-            return told
-    findings.extend(tried)
+        return trained(told)
+    if options.split is not None:
+        return understand(tree, options, findings)
+    noted = Findings(root)
+    layout, doubt = Layout({"train": {}}, {}), None
+    try:
+        layout = understand(tree, options, noted)
+    except NasError as error:
+        doubt = error
+    tables = [table for folder in tree.walk() for table in folder.tables]
+    if len(layout.parts["train"]) > 1:
+        layout = with_tables(layout, tree, tables, noted) if tables else layout
+        findings.extend(noted)
+        return layout
+    try:
+        told = understand_tables(tree, tables, findings)
+    except NasError as error:
+        raise NasError(f"{doubt}; {error}" if doubt else str(error)) from None
+    if told is None and options.classes:
+        told = understand_names(tree, options.classes, findings)
+    if told is not None:
+        return trained(told)
+    if len(names := beginnings(tree)) > 1:
+        for name in names:
+            findings.add(BEGINNINGS, Path(name))
+    if doubt is not None:
+        raise doubt
+    findings.extend(noted)
     return layout
-
-
-def _tables(tree: Folder) -> list[Path]:
-    return [table for folder in tree.walk() for table in folder.tables]
 
 
 def chosen(layout: Layout, options: DataOptions, findings: Findings) -> tuple[str, ...]:
@@ -95,7 +118,7 @@ def chosen(layout: Layout, options: DataOptions, findings: Findings) -> tuple[st
     for name in options.classes:
         if name not in train:
             raise one_of("class", name, train)
-    classes = options.classes or tuple(sorted(train))
+    classes = options.classes or tuple(sorted(train, key=_natural))
     for name in sorted(set(train) - set(classes)):
         findings.add(NOT_ASKED_FOR, Path(name))
     if len(classes) < 2:
@@ -103,9 +126,23 @@ def chosen(layout: Layout, options: DataOptions, findings: Findings) -> tuple[st
         known = f"one class, {classes[0]!r}, of {images} images" if classes else "no class"
         raise NasError(
             f"two classes are needed, {known} was found: each class needs a folder with its images "
-            "(in train/ and val/ or without them), or a labels.csv of image,label"
+            "(in train/ and val/ or without them; --split none makes a class of any folder), or a "
+            "labels.csv of image,label"
         )
+    alike = Counter(name.casefold() for name in classes)
+    for name in classes:
+        if alike[name.casefold()] > 1:
+            findings.add(ONE_CASE, Path(name))
+    for part, by_class in layout.parts.items():
+        for name in sorted(set(by_class) - set(train)):
+            findings.add(f"classes without training images are left out of {part}", Path(name))
     return classes
+
+
+def _natural(name: str) -> tuple[int, int, str]:
+    """Numbers by their value, before names."""
+    number = whole_number(name)
+    return (1, 0, name) if number is None else (0, number, name)
 
 
 def look(layout: Layout, classes: tuple[str, ...]) -> Inspections:

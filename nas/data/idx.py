@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.dataset import VALIDATION_SHARE, DataSet, Images, digest, split
+from nas.data.arrays import data_set
+from nas.data.dataset import DataSet, Images
+from nas.data.options import Part
 from nas.data.registry import reader
 from nas.support.errors import NasError
 
@@ -51,13 +53,34 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def _file(folder: Path, part: str, what: str) -> Path | None:
-    """The file of a part's images or labels, such as `t10k-images-idx3-ubyte.gz`, if it exists."""
-    paths = sorted(folder.glob(f"*{part}-{what}?idx*ubyte*"))
-    return next((p for p in paths if p.name.endswith(("ubyte", "ubyte.gz"))), None)
+    """The file of a part's images or labels, such as `t10k-images-idx3-ubyte.gz`, if it exists.
+
+    Errors: `NasError` where there are those of several data sets.
+    """
+    found = {}
+    for path in sorted(folder.glob(f"*{part}-{what}?idx*ubyte*"), reverse=True):
+        if path.name.endswith(("ubyte", "ubyte.gz")) and path.is_file():
+            found[path.name.partition(f"{part}-{what}")[0]] = path
+    if len(found) > 1:
+        raise NasError(
+            f"data set {folder}: it holds several data sets: {', '.join(sorted(found))}: leave "
+            "the files of one in a folder of their own"
+        )
+    return next(iter(found.values()), None)
 
 
-def _accepts(folder: Path) -> bool:
-    return _file(folder, "train", "images") is not None
+def _place(folder: Path) -> Path | None:
+    """The folder with the files: the one given, or one a level or two below (`MNIST/raw`)."""
+    for pattern in ("", "*/", "*/*/"):
+        places = {path.parent for path in folder.glob(f"{pattern}*train-images?idx*ubyte*")
+                  if path.is_file()}  # fmt: skip
+        if places:
+            return min(places)
+    return None
+
+
+def _accepts(path: Path) -> bool:
+    return path.is_dir() and _place(path) is not None
 
 
 def _part(folder: Path, part: str) -> Images:
@@ -95,22 +118,12 @@ def _folder(name: str) -> Path:
 def read_folder(source: str, seed: int) -> DataSet:
     """Reads a folder with the IDX files of `train` and, if there are any, of `t10k` or `test`.
 
-    A tenth of the training images, drawn by `seed`, is for validation. Classes are numbers unless
-    the data set is known by name.
+    Classes are the numbers that occur unless the data set is known by name.
     """
-    folder = _folder(source) if source in NAMED else Path(source)
-    images = _part(folder, "train")
-    name = next((n for n in TEST_NAMES if _file(folder, n, "images")), None)
-    test = _part(folder, name) if name else None
-    if test is not None and test.pixels.shape[1:] != images.pixels.shape[1:]:
-        raise NasError(f"data set {folder}: training and test images differ in size")
-    highest = int(max(part.labels.max() for part in (images, test) if part is not None))
-    classes = NAMED.get(folder.name, tuple(str(i) for i in range(highest + 1)))
-    if highest >= len(classes):
-        raise NasError(f"data set {folder}: label {highest} is above {len(classes) - 1}")
-    train, validation = split(images, VALIDATION_SHARE, seed)
-    mirrored = folder.name in NAMED  # other data sets may be like MNIST, whose digits would change
-    return DataSet(
-        source, classes, train, validation, test, mirrored=mirrored, seed=seed,
-        content=digest((train, validation, test)),  # without the names, which are those of a folder
-    )  # fmt: skip
+    folder = _folder(source) if source in NAMED else _place(Path(source)) or Path(source)
+    parts: dict[Part, Images] = {"train": _part(folder, "train")}
+    if name := next((n for n in TEST_NAMES if _file(folder, n, "images")), None):
+        parts["test"] = _part(folder, name)
+    # Other data sets may be like MNIST, whose digits would change.
+    mirrored = folder.name in NAMED
+    return data_set(folder, source, seed, parts, NAMED.get(folder.name), mirrored=mirrored)

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from nas.data.doubts import check_classes, class_names, copies, images_folder, without_masks
 from nas.data.findings import Findings, readable_name, shown_path
 from nas.data.options import NO_SPLITS, PARTS, DataOptions, Part
-from nas.data.parts import Named, is_generic, part_of
+from nas.data.parts import Named, part_of
 from nas.data.tree import Folder
 from nas.support.errors import NasError, one_of
 
@@ -22,14 +23,16 @@ OTHER_CLASS = "folders whose class has no training images are left out"
 EMPTY = "folders without images are left out"
 UNLABELLED = "folders whose images have no class are left out"
 BESIDE = "images outside of the folders of classes are left out"
-WITHIN = "folders within a class count as part of it"
+WITHIN = "folders within a class count as part of it (--split train=CLASS makes them the classes)"
+AGAIN = "folders that hold the classes once more are left out"
+MASKS = "folders of masks and the like within a class are left out"
 LATIN = "folder names that are not UTF-8 are read as Latin-1"
 
 
 class Layout(NamedTuple):
     """The image files of each part by class, and the folders or tables each part comes from.
 
-    `train` is always there; without `validation` some of its images are to be taken for that.
+    Without `validation` some images of `train` are to be taken for that.
     """
 
     parts: dict[Part, Classes]
@@ -43,24 +46,30 @@ def understand(root: Folder, options: DataOptions, findings: Findings) -> Layout
         return _by_parts(given, findings)
     folder = root
     while True:
-        if options.split != NO_SPLITS:
-            alone = len(folder.holding) == 1 and _holds_splits(folder.holding[0])
-            if (parts := splits(folder)) is not None and not alone:
-                used = {id(f) for folders in parts.values() for f in folders}
-                _leave(folder, [f for f in folder.folders if id(f) not in used], findings)
+        inner = alone = _alone(folder)
+        if options.split is None:
+            parts = splits(folder)
+            if parts is not None and not (alone and _holds_splits(alone)):
+                used = [f for folders in parts.values() for f in folders]
+                _leave(folder, [f for f in folder.folders if f not in used], findings)
                 return _by_parts(parts, findings)
             holders = [f for f in folder.holding if _holds_splits(f)]
-            if len(holders) == 1:
-                _leave(folder, [f for f in folder.folders if f is not holders[0]], findings)
-                folder = holders[0]
-                continue
-            if holders:
+            if len(holders) > 1:
                 return _class_first(folder, holders, findings)
-        if len(folder.holding) == 1 and folder.holding[0].holding:
-            _leave(folder, [f for f in folder.folders if not f.count], findings)
-            folder = folder.holding[0]
-            continue
-        return _no_parts(folder, options, findings)
+            inner = holders[0] if holders else alone or images_folder(folder.holding)
+        if inner is None:
+            return _no_parts(folder, options, findings)
+        _leave(folder, [f for f in folder.folders if f is not inner], findings)
+        folder = inner
+
+
+def trained(layout: Layout) -> Layout:
+    """The layout, whose first part is what is trained on where it has no training images."""
+    first = next((part for part in PARTS if part in layout.parts), None)
+    if first is None:
+        return Layout({"train": {}}, {})
+    names: dict[Part, Part] = {first: "train"}
+    return Layout(*({names.get(p, p): v for p, v in held.items()} for held in layout))  # type: ignore[arg-type]
 
 
 def splits(folder: Folder) -> dict[Part | None, list[Folder]] | None:
@@ -87,6 +96,12 @@ def splits(folder: Folder) -> dict[Part | None, list[Folder]] | None:
     for child in folder.holding:
         if child.path in named:
             by_part.setdefault(named[child.path].part, []).append(child)
+    if "train" not in by_part:
+        # As in "x" beside "x-test": what holds the classes of the other parts.
+        known = {name for folders in by_part.values() for f in folders for name in class_names(f)}
+        alike = [f for f in others if len(class_names(f) & known) > 1]
+        if len(alike) == 1:
+            by_part["train"] = alike
     return by_part
 
 
@@ -136,17 +151,26 @@ def _by_parts(by_part: dict[Part, list[Folder]] | dict[Part | None, list[Folder]
 
 
 def _unwrapped(folder: Folder, findings: Findings) -> Folder:
-    """The folder that holds the classes: below those that hold one folder of folders alone."""
-    while len(folder.holding) == 1 and folder.holding[0].holding:
-        _leave(folder, [f for f in folder.folders if not f.count], findings)
-        folder = folder.holding[0]
+    """The folder that holds the classes: below those that hold one folder of folders alone, or
+    one of images beside others."""
+    while inner := _alone(folder) or images_folder(folder.holding):
+        _leave(folder, [f for f in folder.folders if f is not inner], findings)
+        folder = inner
     return folder
 
 
-def _classes(folders: Sequence[Folder], known: Classes | None, findings: Findings) -> Classes:
+def _alone(folder: Folder) -> Folder | None:
+    """The folder of folders that is all there is in a folder."""
+    return folder.holding[0] if len(folder.holding) == 1 and folder.holding[0].holding else None
+
+
+def _classes(
+    folders: Sequence[Folder], known: Classes | None, findings: Findings, *, every: bool = False
+) -> Classes:
     """The classes of a part's folders; those that are not `known`, where that is given, are noted.
 
-    A class is known in any case and composition of its letters.
+    A class is known in any case and composition of its letters. What holds the classes once more is
+    left out, unless `every` folder is one.
     """
     alike: dict[str, list[str]] = {}
     for name in known or ():
@@ -158,7 +182,11 @@ def _classes(folders: Sequence[Folder], known: Classes | None, findings: Finding
             continue
         for path in folder.images:
             findings.add(BESIDE, path)
+        again = () if every else copies(folder.holding)
         for child in folder.folders:
+            if child in again:
+                findings.add(AGAIN, child.path)
+                continue
             name = _class_name(child, findings)
             if known is not None and name not in known:
                 (name,) = same if len(same := alike.get(name.casefold(), [])) == 1 else (name,)
@@ -167,9 +195,12 @@ def _classes(folders: Sequence[Folder], known: Classes | None, findings: Finding
             elif known is not None and name not in known:
                 findings.add(OTHER_CLASS, child.path)
             else:
-                for inner in child.holding:
+                kept, masks = without_masks(child)
+                for inner in masks:
+                    findings.add(MASKS, inner.path)
+                for inner in kept.holding if len(kept.holding) > 1 or kept.images else ():
                     findings.add(WITHIN, inner.path)
-                classes.setdefault(name, []).extend(child.everything())
+                classes.setdefault(name, []).extend(kept.everything())
     return classes
 
 
@@ -222,27 +253,10 @@ def _no_parts(folder: Folder, options: DataOptions, findings: Findings) -> Layou
             kept = [f for f in kept if f not in spoken]
     held = Folder(folder.path, tuple(kept), folder.images)
     if options.split is None:
-        _check_classes(held.holding)
-    return Layout({"train": _classes([held], None, findings)}, {"train": [folder.path]})
-
-
-def _check_classes(folders: Sequence[Folder]) -> None:
-    """Checks folders. Errors: `NasError` where they are more likely something else than classes."""
-    if len(folders) < 2:
-        return
-    names = [shown_path(folder.path, folder.path.parent) for folder in folders]
-    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    if all(is_generic(name) for name in names):
-        raise NasError(f"{listed} are hardly classes: --split none if they are")
-    within = [{child.path.name for child in folder.holding} for folder in folders]
-    # Series such as cat/2021 and dog/2021 are usual within classes.
-    telling = {name for name in within[0] if not any(c.isdigit() for c in name)}
-    if len(telling) > 1 and all(held == within[0] for held in within):
-        inner = ", ".join(sorted(telling)[:3])
-        raise NasError(
-            f"{listed} hold the same folders ({inner}): --split none if they are the classes, "
-            f"--split train={names[0]} (and so on) if they are splits"
-        )
+        again = copies(held.holding)
+        check_classes([f for f in held.holding if f not in again])
+    classes = _classes([held], None, findings, every=options.split == NO_SPLITS)
+    return Layout({"train": classes}, {"train": [folder.path]})
 
 
 def _leave(folder: Folder, left: Iterable[Folder], findings: Findings) -> None:

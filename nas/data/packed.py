@@ -20,14 +20,13 @@ from nas.data.cache import cache_folder
 from nas.data.dataset import DataSet
 from nas.data.findings import Findings
 from nas.data.folder import chosen, look
-from nas.data.layout import Classes, Layout
+from nas.data.layout import Classes, Layout, trained
 from nas.data.options import DataOptions, Part
 from nas.data.parts import part_of
 from nas.data.reading import read
 from nas.data.understood import lines
 from nas.support.errors import NasError
 from nas.support.files import lock
-from nas.support.text import whole_number
 
 PREFIX = "unpacked-"
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
@@ -64,7 +63,6 @@ def read_packed(
         with _folder() as folder:
             layout = _unpacked(samples, folder)
             names = chosen(layout, options, findings)
-            names = names if options.classes else tuple(sorted(names, key=_natural))
             data = read(look(layout, names), names, options, findings, seed)
     except OSError as error:
         raise NasError(f"data set {source}: cannot be unpacked: {error.strerror}") from None
@@ -87,10 +85,7 @@ def _unpacked(samples: Iterable[Sample], folder: Path) -> Layout:
         parts.setdefault(part, {}).setdefault(sample.label, []).append(path)
         if sample.packed not in (files := sources.setdefault(part, [])):
             files.append(sample.packed)
-    for wanted in ("validation", "test"):
-        if parts and "train" not in parts and wanted in parts:
-            parts["train"], sources["train"] = parts.pop(wanted), sources.pop(wanted)
-    return Layout(parts or {"train": {}}, sources)
+    return trained(Layout(parts, sources))
 
 
 @contextmanager
@@ -119,9 +114,3 @@ def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
-
-
-def _natural(name: str) -> tuple[int, int, str]:
-    """Numbers by their value, before names."""
-    number = whole_number(name)
-    return (1, 0, name) if number is None else (0, number, "")

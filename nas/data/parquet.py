@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nas.data.columns import IMAGE, LABEL
 from nas.data.dataset import DataSet
-from nas.data.labels import IMAGE, LABEL
 from nas.data.options import DataOptions
 from nas.data.packed import Sample, packed_files, read_packed
 from nas.data.registry import reader
@@ -53,8 +53,8 @@ def _samples(file: Path) -> Iterator[Sample]:
     try:
         with parquet.ParquetFile(file) as opened:
             schema = opened.schema_arrow
-            image = _column(schema.names, IMAGE, file)
-            label = _column(schema.names, ("fine_label", *LABEL), file)
+            image = _column(schema.names, "image", IMAGE, file)
+            label = _column(schema.names, "label", ("fine_label", *LABEL), file)
             names = _names(schema.metadata or {}, label)
             for batch in opened.iter_batches(ROWS, columns=[image, label]):
                 rows: dict[str, list[Any]] = batch.to_pydict()
@@ -67,10 +67,10 @@ def _samples(file: Path) -> Iterator[Sample]:
         raise NasError(f"{file.name}: {one_line(error)[:100]}") from None
 
 
-def _column(names: list[str], known: tuple[str, ...], file: Path) -> str:
+def _column(names: list[str], wanted: str, known: tuple[str, ...], file: Path) -> str:
     found = next((name for word in known for name in names if name.lower() == word), None)
     if found is None:
-        raise NasError(f"{file.name}: needs a column '{known[0]}', has {', '.join(names)[:100]}")
+        raise NasError(f"{file.name}: needs a column '{wanted}', has {', '.join(names)[:100]}")
     return found
 
 

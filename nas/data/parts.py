@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from nas.data.options import Part
@@ -16,7 +17,8 @@ WORDS: dict[str, Part | None] = {
     **dict.fromkeys(("unlabeled", "unlabelled", "unsup", "unsupervised", "pred", "predict",
                      "prediction", "submission"), None),
 }  # fmt: skip
-FOLDS = {"fold", "folds", "shard", "chunk"}
+FOLDS = {"fold", "folds", "shard", "chunk", "batch"}
+PORTIONS = FOLDS | {"images", "imgs", "photos", "part", "data", "files", "folder"}
 # Words beside it that do not make "train" anything else; any other must be shared by another part.
 FILLERS = {
     "set", "sets", "data", "dataset", "image", "images", "img", "imgs", "pics", "pictures",
@@ -59,10 +61,29 @@ def part_of(name: str) -> Named | None:
 
 def is_generic(name: str) -> bool:
     """Whether a name only says that there are data, as "images" and "masks" do."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    return all(word in FILLERS | BESIDE or word.isdigit() for word in words) and any(
-        not word.isdigit() for word in words
-    )
+    words = _words(name)
+    return any(words) and all(word in FILLERS | BESIDE for word in words)
+
+
+def is_beside(name: str) -> bool:
+    """Whether a name is that of masks, annotations and the like."""
+    words = _words(name)
+    return bool(words) and all(word in BESIDE for word in words)
+
+
+def is_series(names: Sequence[str]) -> bool:
+    """Whether names differ in their numbers alone."""
+    first = _words(names[0])
+    return all(_words(name) == first for name in names)
+
+
+def are_of_one(names: Sequence[str]) -> bool:
+    """Whether names are those of the parts of one thing, as "scans_part_1" and "scans_part_2"."""
+    return is_series(names) and bool(PORTIONS & set(_words(names[0])))
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name) if not word.isdigit()]
 
 
 def _read(tokens: list[str]) -> Named | None:

@@ -19,6 +19,7 @@ import numpy as np
 from nas.data.dataset import DataSet, split
 from nas.data.findings import shown_path
 from nas.data.options import DataOptions
+from nas.data.unread import what_instead
 from nas.support.errors import NasError, one_of
 from nas.support.files import at_home
 from nas.support.registry import Registry
@@ -89,6 +90,8 @@ def find_reader(source: str | Path) -> Reader:
     for entry in READERS.values():
         if entry.accepts(path):
             return entry
+    if instead := what_instead(path):
+        raise NasError(f"data set {shown}: {instead}")
     if not path.is_dir():
         raise NasError(f"data set {shown}: must be a folder or a CSV file of labels")
     takes = "; or ".join(entry.takes for entry in READERS.values() if entry.takes)

@@ -15,13 +15,14 @@ IMAGES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif",
     ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".tga", ".jp2", ".j2k", ".jpx",
     ".avif", ".avifs", ".heic", ".heif", ".hif", ".jxl", ".mpo", ".qoi", ".pcx", ".dng", ".cr2",
-    ".nef", ".arw",
+    ".nef", ".arw", ".dcm", ".svg", ".psd", ".ico",
 }  # fmt: skip
-TABLES = {".csv", ".tsv"}
+TABLES = {".csv", ".tsv", ".jsonl", ".txt"}
+MOST_TEXTS = 16  # text files in a folder; more of them belong to an image each
 # Folders that systems and tools make beside a user's own. Names with a dot in front are hidden too.
 SYSTEM = {
     "__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found",
-    "__pycache__", "@recycle", "@tmp",
+    "__pycache__", "@recycle", "@tmp", "venv", "node_modules", "site-packages",
 }  # fmt: skip
 DEEPEST = 64
 
@@ -67,10 +68,10 @@ def scan(root: Path, findings: Findings) -> Folder:
 
 
 def holds_images(root: Path) -> bool:
-    """Whether there is an image or a table under `root`; stops at the first."""
+    """Whether there is an image under `root`; stops at the first."""
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not hidden(name)]
-        if any(_suffix(name) in IMAGES | TABLES and not hidden(name) for name in files):
+        if any(_suffix(name) in IMAGES and not hidden(name) for name in files):
             return True
         if any((Path(folder) / name).is_symlink() for name in folders):
             return True
@@ -120,6 +121,9 @@ def _scan(folder: Path, findings: Findings, above: tuple[str, ...]) -> Folder:
                 findings.add("what is no regular file is left out", path)
             else:
                 (images if suffix in IMAGES else tables).append(path)
+    others = [table for table in tables if _suffix(table.name) != ".txt"]
+    if len(tables) - len(others) > MOST_TEXTS:
+        tables = others
     return Folder(folder, tuple(folders), tuple(images), tuple(tables))
 
 
@@ -131,5 +135,6 @@ def _is(entry: os.DirEntry[str], folder: bool) -> bool:
 
 
 def _own(name: str) -> bool:
-    """Whether a file is one by which a folder of studies, finalists or a training is known."""
-    return name == "training.json" or name.endswith(".journal")
+    """Whether a file is one by which a folder of studies, finalists, a training or a result is
+    known."""
+    return name in ("training.json", "auto.json") or name.endswith(".journal")

@@ -35,8 +35,20 @@ def _accepts(path: Path) -> bool:
 )
 def read_webdataset(source: str, seed: int, options: DataOptions | None = None) -> DataSet:
     """The images of tar files. Errors: `NasError` for a file that is no tar, or without labels."""
-    files = packed_files(Path(source), ".tar")
-    return read_packed(source, seed, options, (s for file in files for s in _samples(file)))
+    return read_packed(source, seed, options, _all_samples(packed_files(Path(source), ".tar")))
+
+
+def _all_samples(files: list[Path]) -> Iterator[Sample]:
+    empty = True
+    for file in files:
+        for sample in _samples(file):
+            empty = False
+            yield sample
+    if empty:
+        raise NasError(
+            f"no image of {files[0].name} has a label (.cls or .json) beside it: unpack it, if it "
+            "is an archive of folders"
+        )
 
 
 def _samples(file: Path) -> Iterator[Sample]:

@@ -1,0 +1,82 @@
+"""Tables in files as rows of text: CSV, TSV, columns in a text file, or a JSON object a line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+
+from nas.data.findings import shown_path
+from nas.support.errors import NasError
+
+DELIMITERS = ",;\t|"
+PIXELS = 49  # whole numbers in a row, or in a cell, that can only be an image's values: 7x7
+
+
+def read_table(path: Path) -> list[list[str]]:
+    """The rows of a table, cells without white space around them; the first may be a header.
+
+    It is in UTF-8, UTF-16 or else Latin-1. Columns of a text file with neither commas, semicolons
+    nor tabs are parted by spaces, if they are two. Errors: `NasError` where it cannot be read or
+    holds the values of pixels.
+    """
+    shown = shown_path(path, path.parent)
+    try:
+        text = _text(path.read_bytes()).replace("\0", "").lstrip()
+    except OSError as error:
+        raise NasError(f"{shown}: {error.strerror}") from None
+    if path.suffix.lower() == ".jsonl":
+        return _objects(text)
+    lines = text.splitlines()
+    if not lines:
+        return []
+    if lines[0].startswith("sep="):  # Excel's
+        text = text.partition("\n")[2]
+        lines = lines[1:] or [""]
+    delimiter = max(DELIMITERS, key=lines[0].count)
+    if path.suffix.lower() == ".txt" and delimiter not in lines[0]:
+        cells = [line.split() for line in lines]
+        return [row for row in cells if row] if all(len(row) in (0, 2) for row in cells) else []
+    if any(_is_pixels(line.replace(delimiter, " ")) for line in lines[:2]):
+        raise NasError(
+            f"{shown} holds the values of pixels, which are not read from tables: write each row "
+            "as an image file into a folder of its class"
+        )
+    try:
+        rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
+        return [[cell.strip() for cell in row] for row in rows if row]
+    except csv.Error as error:
+        raise NasError(f"{shown}: {error}") from None
+
+
+def _text(raw: bytes) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", "replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _is_pixels(line: str) -> bool:
+    whole = [cell for cell in line.split() if cell.isdecimal()]
+    return len(whole) >= PIXELS and any(int(cell[:9]) > 1 for cell in whole)
+
+
+def _objects(text: str) -> list[list[str]]:
+    """The objects of JSON lines as rows below a header of all their names."""
+    objects = []
+    for line in text.splitlines():
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            objects.append(value)
+    head = list(dict.fromkeys(name for row in objects for name in row))
+    plain = (str, int, float)
+    return [head] + [
+        [str(value) if isinstance(value := row.get(name), plain) else "" for name in head]
+        for row in objects
+    ]
