@@ -130,7 +130,8 @@ def prune(
         return
     if not budget:
         raise NasError("--budget is needed, or --unstructured")
-    settings = (Recipe.load(recipe) if recipe else FINE_TUNING).changed(epochs=epochs)
+    default = FINE_TUNING.batched(len(loaded.train.labels))
+    settings = (Recipe.load(recipe) if recipe else default).changed(epochs=epochs)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun = begin_pruning(
             arch,

@@ -42,7 +42,8 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="digits, fashion-mnist, a folder of images or of IDX files, or a CSV of labels."
+            help="digits, fashion-mnist, a folder of images or of IDX files, a CSV of labels, or an "
+            ".npz file."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is trained.")],
@@ -118,7 +119,8 @@ def train(
     network = made_here(found, "nas train")
     loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
-    suited = Recipe.suited(len(loaded.train.labels)) if weights is None else TRANSFER
+    images = len(loaded.train.labels)
+    suited = Recipe.suited(images) if weights is None else TRANSFER.batched(images)
     default = Recipe.load(recipe) if recipe else suited
     settings = default.changed(epochs=epochs, seed=seed)
     if int8 and not settings.int8:

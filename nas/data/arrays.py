@@ -41,7 +41,7 @@ def data_set(
         if images.pixels.shape[1:] != parts["train"].pixels.shape[1:]:
             raise NasError(f"data set {where}: training and {part} images differ in size")
         if unknown := np.setdiff1d(images.labels, numbers).tolist():
-            known = f"{numbers[0]} to {numbers[-1]}"
+            known = f"the {len(numbers)} classes, {numbers[0]} to {numbers[-1]}"
             raise NasError(f"data set {where}: label {unknown[0]} of {part} is none of {known}")
         labels = np.searchsorted(numbers, images.labels).astype(np.int64)
         parts[part] = images._replace(labels=labels)
@@ -114,7 +114,12 @@ def _images(path: Path, names: list[str], pixels: NDArray[Any], labels: NDArray[
             f"data set {path}: {names[1]} gives an image several labels: one class an image is "
             "needed"
         )
-    if labels.dtype.kind not in "iu" or labels.size != len(pixels) or not labels.size:
-        raise NasError(f"data set {path}: {names[1]} must be {len(pixels)} whole numbers")
+    if not len(pixels):
+        raise NasError(f"data set {path}: {names[0]} is empty: leave it out")
+    if labels.dtype.kind not in "iu" or labels.size != len(pixels):
+        raise NasError(
+            f"data set {path}: {names[1]} must be {len(pixels)} whole numbers, not {labels.size} "
+            f"of {labels.dtype}"
+        )
     channels_first = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
     return Images(channels_first, labels.ravel().astype(np.int64))

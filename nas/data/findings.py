@@ -10,6 +10,7 @@ from pathlib import Path
 from nas.support.text import printable
 
 NAMED_AT_MOST = 3
+LONGEST = 80  # characters of a name that are shown, the last ones
 
 
 class Findings:
@@ -38,7 +39,8 @@ class Findings:
 
     def named(self, paths: list[Path]) -> str:
         """The first few of the paths, from the data's own folder on."""
-        names = ", ".join(shown_path(path, self._root) for path in paths[:NAMED_AT_MOST])
+        shown = [shown_path(path, self._root) for path in paths[:NAMED_AT_MOST]]
+        names = ", ".join(x if len(x) <= LONGEST else f"…{x[-LONGEST:]}" for x in shown)
         return names + (", …" if len(paths) > NAMED_AT_MOST else "")
 
     def notes(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -47,6 +48,8 @@ def _line(file: Path, shown: str) -> str | None:
         except NasError as error:
             return str(error)
         return None
+    if suffix == ".npz" and not zipfile.is_zipfile(file):
+        return f"{shown} is no whole .npz file: was it cut off?"
     suffixes = [s.lower().partition("-")[0] for s in file.suffixes]  # a.tfrecord-00000-of-00001
     first = next((s for s in suffixes if s in KINDS), None)
     if first:

@@ -56,11 +56,13 @@ def shown(value: object) -> str:
 def nearest(value: object, allowed: Iterable[str], most: int = 1) -> str:
     """The end of an error about an unknown `value`: the nearest allowed names, and the list.
 
-    What is behind a name's last `/` counts as well. Names that go on after the value come first.
+    What is behind a name's last `/` counts as well. Names that have the value between their hyphens
+    or slashes come first, and of these those that begin with it.
     """
     names, text = sorted(allowed), str(value)
     by_word = {name.rpartition("/")[2]: name for name in names} | {name: name for name in names}
-    longer = [word for word in by_word if word.startswith(f"{text}-")]
+    longer = [word for word in by_word if f"-{text}-" in f"-{word.replace('/', '-')}-"]
+    longer.sort(key=lambda word: not word.startswith(text))
     words = [*longer, *get_close_matches(text, by_word, n=most)]
     near = list(dict.fromkeys(f"'{by_word[word]}'" for word in words))[:most]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""

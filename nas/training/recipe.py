@@ -99,17 +99,20 @@ class Recipe(Settings):
     @classmethod
     def suited(cls, images: int) -> Recipe:
         """The default recipe for so many training images: small batches of few images, as many
-        epochs as it takes to make `FEWEST_STEPS` steps.
+        epochs as it takes to make `FEWEST_STEPS` steps."""
+        default = cls().batched(images)
+        epochs = -(-FEWEST_STEPS // max(images // default.batch_size, 1))
+        return default.changed(epochs=max(default.epochs, epochs))
+
+    def batched(self, images: int) -> Recipe:
+        """The recipe with smaller batches of few images.
 
         The learning rate goes with the batch size (Goyal et al. 2017).
         """
-        default = cls()
-        size = default.batch_size
+        size = self.batch_size
         while size > SMALLEST_BATCH and images < BATCHES * size:
             size //= 2
-        epochs = -(-FEWEST_STEPS // max(images // size, 1))
-        rate = default.lr * size / default.batch_size
-        return cls(batch_size=size, lr=rate, epochs=max(default.epochs, epochs))
+        return self.changed(batch_size=size, lr=self.lr * size / self.batch_size)
 
     def changed(self, **changes: object) -> Recipe:
         """The recipe with those `changes` that are not None. Errors: `NasError` with the rule."""

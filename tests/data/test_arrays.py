@@ -51,8 +51,9 @@ def test_medmnist_is_its_arrays(tmp_path: Path) -> None:
         ({"train_labels": np.ones((20, 14), int)}, "several labels"),
         ({"train_images": np.ones((20, 9, 7), float)}, "of uint8, not"),
         ({"val_images": np.ones((6, 8, 8, 3), np.uint8)}, "differ in size"),
-        ({"test_labels": np.full(4, 9)}, "label 9 of test is none of 0 to 3"),
-        ({"val_labels": np.arange(5)}, "must be 6 whole numbers"),
+        ({"test_labels": np.full(4, 9)}, "label 9 of test is none of the 2 classes, 0 to 3"),
+        ({"val_labels": np.arange(5)}, "must be 6 whole numbers, not 5"),
+        ({"val_images": np.zeros((0, 9, 7, 3), np.uint8)}, "val_images is empty"),
     ],
 )
 def test_other_arrays_are_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
@@ -63,10 +64,12 @@ def test_other_arrays_are_refused(tmp_path: Path, changes: dict[str, Any], said:
 
 def test_arrays_of_other_names_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", pixels=np.ones(3))
-    (tmp_path / "b.npz").write_bytes(b"no archive")
-    for name in ("a.npz", "b.npz"):
-        with pytest.raises(NasError, match="without train_images or x_train, which is not read"):
-            load_data(tmp_path / name)
+    with pytest.raises(NasError, match="without train_images or x_train, which is not read"):
+        load_data(tmp_path / "a.npz")
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "b.npz").write_bytes(whole[:-20])
+    with pytest.raises(NasError, match=r"b\.npz is no whole \.npz file"):
+        load_data(tmp_path / "b.npz")
 
 
 def idx(folder: Path, name: str, array: np.ndarray) -> None:

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx_files import model, node, onnxruntime_of, same, saved, weights
 
 import nas
+from nas.formats.onnx_import import read_onnx
 from nas.formats.onnx_model import graph_to_onnx
 from nas.imported import ImportedNetwork, network_cost
 from nas.testing.numerics import images
@@ -218,6 +220,10 @@ def test_keras_layer_norm_is_the_same_operation(tmp_path: Path) -> None:
           node("MaxPool", "a", "y", kernel_shape=[2, 3], pads=[1, 1, 1, 1])], 13),
         ([node("Concat", "x x", "y", axis=3)], 13),
         ([node("MatMul", "x m", "y")], 13),
+        ([node("Reshape", "x rows", "a"), node("Gemm", "a m five", "y", alpha=0.5, beta=2.0)], 13),
+        ([node("Reshape", "x heads", "a"), node("MatMul", "a m", "y")], 13),
+        ([node("Reshape", "x heads", "a"), node("Softmax", "a", "y", axis=0)], 13),
+        ([node("Reshape", "x heads", "a"), node("Softmax", "a", "y", axis=1)], 12),
     ],
     ids=lambda value: value[0].op_type if isinstance(value, list) else str(value),
 )  # fmt: skip
@@ -234,9 +240,42 @@ def test_single_operations_compute_what_onnxruntime_does(
         "axes": np.array([2, 3]),
         "steps": np.array([2, 3]),
         "m": weights(8, 5),
+        "five": weights(5),
+        "rows": np.array([24, 8]),
+        "heads": np.array([4, 6, 8]),
     }
     network = same(saved(model(nodes, {**CONSTANTS, **arrays}, opset=opset), tmp_path))
     assert network.unread == {}
+
+
+def test_a_bias_for_each_row_is_not_one_for_each_column(tmp_path: Path) -> None:
+    nodes = [node("Reshape", "x rows", "a"), node("Gemm", "a m each", "y")]
+    arrays = {"rows": np.array([24, 8]), "m": weights(8, 24), "each": weights(24, 1)}
+    assert read_onnx(saved(model(nodes, arrays), tmp_path)).unread == {"Gemm": 1}
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize(("first", "scores"), [(True, False), (False, True)])
+def test_torchs_attention_is_read(first: bool, scores: bool, tmp_path: Path) -> None:
+    """Its tokens stand in the first dimension, unless it is told that the batch does. Without the
+    scores it is exported with arithmetic of shapes, empty ones among them."""
+
+    class Attention(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.within = torch.nn.MultiheadAttention(16, 4, batch_first=first)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            tokens = x.reshape((1, 12, 16) if first else (12, 1, 16))
+            attended: torch.Tensor = self.within(tokens, tokens, tokens, need_weights=scores)[0]
+            return attended
+
+    path = tmp_path / "a.onnx"
+    example = (torch.zeros(1, 3, 8, 8),)
+    torch.onnx.export(Attention().eval(), example, path, dynamo=False, opset_version=17)
+    network = same(path)
+    assert network.unread == {}
+    assert kinds(network)["matmul"] == 2
 
 
 @pytest.mark.parametrize(("kernel", "pads"), [(3, 0), (2, 1)])

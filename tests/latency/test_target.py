@@ -117,6 +117,7 @@ def test_the_working_directory_comes_first(tmp_path: Path, monkeypatch: pytest.M
         ("jetsn", ["jetson"]),
         ("rpi5", ["rpi5-vulkan", "rpi4"]),
         ("raspberry-pi-5", ["ncnn/raspberry-pi-5-broadcom-bcm2712-vulkan", "raspberry-pi-4"]),
+        ("tx2", ["jetson-tx2", "ncnn/nvidia-jetson-tx2-nx"]),
         ("snapdragon-855", ["snapdragon-888", "snapdragon-821", "snapdragon-810"]),
         ("ncnn/rk3588-3", ["ncnn/rockchip-rk3588-2", "ncnn/rockchip-rk3588"]),
     ],
@@ -124,7 +125,7 @@ def test_the_working_directory_comes_first(tmp_path: Path, monkeypatch: pytest.M
 def test_an_unknown_name_is_refused_with_the_nearest(
     name: str, near: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Names, aliases and what is behind their folders; those that go on after the name first."""
+    """Names, aliases and what is behind their folders; those with the name in them first."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(nas.NasError) as error:
         Target.load(name)

@@ -15,11 +15,13 @@ from tiny import TINY
 import nas
 from nas.architecture import Architecture
 from nas.data import DataSet, Images, load_data
+from nas.study.settings import FINE_TUNING
 from nas.support.errors import NasError
 from nas.training import Recipe, Trained, train
 from nas.training.augment import OPERATIONS, mixed, resized_crop, trivial_augment, warped
 from nas.training.batches import Pixels, class_weights, training_batches
 from nas.training.checkpoint import read_state
+from nas.training.recipe import TRANSFER
 from nas.training.scores import BINS, Scores
 
 EVERYTHING = Recipe(
@@ -189,3 +191,13 @@ def test_a_log_that_cannot_be_is_one_line(place: str, error: str) -> None:
 
     with pytest.raises(NasError, match=error), logged([place], "one", Recipe()):
         pass
+
+
+@pytest.mark.parametrize(("images", "size"), [(9, 8), (100, 8), (600, 32), (1024, 64), (9999, 64)])
+def test_few_images_have_small_batches_at_a_lower_rate(images: int, size: int) -> None:
+    """Of trained weights too: a training that begins with them has 64 images a batch otherwise."""
+    for recipe in (TRANSFER, FINE_TUNING):
+        fewer = recipe.batched(images)
+        assert fewer.batch_size == size
+        assert fewer.lr / recipe.lr == size / recipe.batch_size
+        assert fewer.changed(batch_size=64, lr=recipe.lr) == recipe

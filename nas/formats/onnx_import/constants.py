@@ -79,8 +79,9 @@ def inferred(
         except Exception as error:  # of onnx's own kinds
             raise NasError(f"{described(node)}: {one_line(error):.120}") from None
     made: list[Dims] = []
+    least = 1 if any(isinstance(value, Value) for value in inputs) else 0  # a constant may be empty
     for name in node.output:
-        dims = _dims(found.get(name))
+        dims = _dims(found.get(name), least)
         dims = stated.get(name) if dims is None else dims
         if dims is None:
             break
@@ -92,11 +93,11 @@ def inferred(
     return made
 
 
-def _dims(found: onnx.TypeProto | None) -> Dims | None:
+def _dims(found: onnx.TypeProto | None, least: int) -> Dims | None:
     if found is None or not found.tensor_type.HasField("shape"):
         return None
     dims = found.tensor_type.shape.dim
-    if not all(d.HasField("dim_value") and d.dim_value > 0 for d in dims):
+    if not all(d.HasField("dim_value") and d.dim_value >= least for d in dims):
         return None
     return tuple(d.dim_value for d in dims)
 

@@ -14,8 +14,8 @@ from nas.torch_module import GraphModule
 
 
 class ImportedModule(GraphModule):
-    """Takes (N, C, H, W) and gives a tensor for each output, shaped as the file says; the tensor
-    itself where there is one."""
+    """Takes (N, C, H, W) and gives a tensor for each output, shaped as the file says, with those of
+    N images in its first dimension; the tensor itself where there is one."""
 
     def __init__(self, network: ImportedNetwork) -> None:
         super().__init__(network.graph())
@@ -24,7 +24,7 @@ class ImportedModule(GraphModule):
     def forward(self, x: Tensor) -> Any:
         made = super().forward(x)
         results = made if isinstance(made, tuple) else (made,)
-        shaped = [r.reshape(len(x), *s) for r, s in zip(results, self._shapes, strict=True)]
+        shaped = [r.reshape(-1, *s) for r, s in zip(results, self._shapes, strict=True)]
         return shaped[0] if len(shaped) == 1 else tuple(shaped)
 
 

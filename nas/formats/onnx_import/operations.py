@@ -144,25 +144,31 @@ def _linear(draft: Draft, op: Operation) -> Made:
         return _product(draft, op, x, y)
     if x is None or weight is None or weight.ndim != 2 or op.get("transA") or op.tensor(2):
         return None
+    if bias is not None and prod(bias.shape[:-1]) > 1:  # one for each row
+        return None
     weight = (weight if op.get("transB") else weight.T) * np.float32(op.get("alpha", 1.0))
     out, features = weight.shape
-    dims = op.made[0]
     if prod(x.dims) == features:
         made = draft.add("linear", op.name, [x.node], (1, out), bias=bias is not None)
         key = f"{draft.nodes[made.node].name}.linear"
-        draft.weights[f"{key}.weight"] = weight.astype(np.float32)
-        if bias is not None:
-            shift = np.broadcast_to(bias.ravel() * np.float32(op.get("beta", 1.0)), out)
-            draft.weights[f"{key}.bias"] = shift.astype(np.float32)
-        return Value(made.node, dims)
-    last = len(x.dims) - 1
-    if op.kind == "Gemm" or last not in (2, 3) or x.dims[0] != 1:
-        return None
-    columns = draft.front(x, last)  # the same layer for every row: a 1x1 convolution
-    conv = draft.add("conv", op.name, [draft.shaped(columns)], (1, out, *columns.dims[2:]))
-    name = f"{draft.nodes[conv.node].name}.conv.weight"
-    draft.weights[name] = weight.reshape(out, features, 1, 1).astype(np.float32)
-    return draft.back(conv, last)
+    else:  # the same layer for every row: a 1x1 convolution
+        rows = x if x.dims[0] == 1 and len(x.dims) in (3, 4) else _rows(x)
+        columns = draft.front(rows, len(rows.dims) - 1)
+        shape, inputs = (1, out, *columns.dims[2:]), [draft.shaped(columns)]
+        conv = draft.add("conv", op.name, inputs, shape, bias=bias is not None)
+        key = f"{draft.nodes[conv.node].name}.conv"
+        weight = weight.reshape(out, features, 1, 1)
+        made = draft.back(conv, len(rows.dims) - 1)
+    draft.weights[f"{key}.weight"] = weight.astype(np.float32)
+    if bias is not None:
+        shift = np.broadcast_to(bias.ravel() * np.float32(op.get("beta", 1.0)), out)
+        draft.weights[f"{key}.bias"] = shift.astype(np.float32)
+    return Value(made.node, op.made[0])
+
+
+def _rows(x: Value) -> Value:
+    """The tensor as a matrix, of its last dimension and all others as one."""
+    return Value(x.node, (1, prod(x.dims[:-1]), x.dims[-1]))
 
 
 def _product(draft: Draft, op: Operation, x: Value, y: Value) -> Made:
@@ -285,13 +291,12 @@ def _softmax(draft: Draft, op: Operation) -> Made:
     if x is None:
         return None
     axis = op.get("axis", -1 if op.opset >= 13 else 1) % len(x.dims)
-    alone = prod(x.dims[axis + 1 :]) == 1
-    at: int | None = 0
-    if prod(x.dims[:axis]) == 1 and (alone or op.opset < 13):  # older opsets: over all that follows
-        x = Value(x.node, (1, prod(x.dims)))
-    else:
-        at = axis_of(axis, x.dims) if alone or op.opset >= 13 else None
-    if at is None:
-        return None
+    before, behind = prod(x.dims[:axis]), prod(x.dims[axis + 1 :])
+    after = behind if op.opset >= 13 else 1  # older opsets: over all that follows
+    at = axis_of(axis, x.dims)
+    if before == after == 1:
+        x, at = Value(x.node, (1, prod(x.dims))), 0
+    elif at is None or after != behind:
+        x, at = Value(x.node, (1, before, prod(x.dims) // (before * after), after)), 1
     made = draft.add("softmax", op.name, [draft.shaped(x)], x.dims, start=at)
     return Value(made.node, op.made[0])
