@@ -42,8 +42,8 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="digits, fashion-mnist, a folder of images or of IDX files, a CSV of labels, or an "
-            ".npz file."
+            help="digits, fashion-mnist, a folder of images or of IDX files, a CSV of labels, or "
+            "an .npz file."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is trained.")],

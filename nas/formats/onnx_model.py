@@ -23,8 +23,7 @@ from nas.support.errors import NasError
 if TYPE_CHECKING:
     from torch import nn
 
-HARD_SWISH = 14  # the first opset that has it as one operation
-REDUCE_INPUTS = 18  # the first opset in which the axes of a mean are an input
+HARD_SWISH, LAYER_NORM = 14, 17  # the first opsets that have them as one operation
 OPSET = 13  # read by the runtimes of 2021 already: onnxruntime since 1.7
 
 
@@ -239,15 +238,19 @@ class _Writer:
     def _layer_norm(self, node: Node, x: str) -> str:
         """Over channels, turned to the last dimension, where runtimes recognise it."""
         name, c = node.name, (node.shape[0],)
-        numbers = {"two": 2.0, "epsilon": node.fill}
-        two, epsilon = (
-            self.constant(f"{name}.{k}", np.array(v, np.float32)) for k, v in numbers.items()
-        )
         weight, bias = (
             self.constant(f"{name}.{k}", self._read(f"{name}.norm.{k}", c, 0.1))
             for k in ("weight", "bias")
         )
         x = self.op("Transpose", [x], f"{name}.last", perm=[0, 2, 3, 1])
+        if self.opset >= LAYER_NORM:
+            inputs, epsilon = [x, weight, bias], node.fill
+            x = self.op("LayerNormalization", inputs, f"{name}.moved", axis=-1, epsilon=epsilon)
+            return self.op("Transpose", [x], name, perm=[0, 3, 1, 2])
+        numbers = {"two": 2.0, "epsilon": node.fill}
+        two, epsilon = (
+            self.constant(f"{name}.{k}", np.array(v, np.float32)) for k, v in numbers.items()
+        )
         away = self.op("Sub", [x, self._mean(x, f"{name}.mean")], f"{name}.away")
         variance = self._mean(self.op("Pow", [away, two], f"{name}.square"), f"{name}.variance")
         root = self.op("Sqrt", [self.op("Add", [variance, epsilon], f"{name}.sum")], f"{name}.root")
@@ -256,10 +259,8 @@ class _Writer:
         return self.op("Transpose", [x], name, perm=[0, 3, 1, 2])
 
     def _mean(self, x: str, name: str) -> str:
-        """The mean over the last dimension."""
-        if self.opset < REDUCE_INPUTS:
-            return self.op("ReduceMean", [x], name, axes=[-1])
-        return self.op("ReduceMean", [x, self.constant(f"{name}.axes", np.array([-1]))], name)
+        """The mean over the last dimension, in opsets that take the axes as an attribute."""
+        return self.op("ReduceMean", [x], name, axes=[-1])
 
     def _shuffle(self, node: Node, inputs: list[str]) -> str:
         c, h, w = node.shape

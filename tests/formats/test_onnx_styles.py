@@ -21,6 +21,7 @@ import nas
 from nas.formats.onnx_import import read_onnx
 from nas.formats.onnx_model import graph_to_onnx
 from nas.imported import ImportedNetwork, network_cost
+from nas.latency.measuring.bundle import skeleton
 from nas.testing.numerics import images
 
 NCHW, NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
@@ -183,6 +184,9 @@ def test_layer_norms_over_channels_are_one_operation(
 
     path = tmp_path / "again.onnx"
     written = graph_to_onnx(network.nodes, network.weights, opset=opset)
+    timed, _ = skeleton(network.nodes)
+    for made, one in ((written, opset > 13), (timed, True)):
+        assert ("LayerNormalization" in {n.op_type for n in made.graph.node}) == one
     onnx.checker.check_model(written, full_check=True)
     onnx.save(written, str(path))
     x = images(1, 3, 8, 8)

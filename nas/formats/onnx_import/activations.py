@@ -32,10 +32,10 @@ def _erf(draft: Draft, op: Operation) -> Made:
     """Not read by itself, but a part of GELU, whose other parts stand with channels in front."""
     if (x := op.tensor()) is None:
         return None
-    last = draft.turned(x)
-    front = draft.front(x, 3) if last else x
+    last, axis = draft.turned(x), len(x.dims) - 1
+    front = draft.front(x, axis) if last else x
     made = draft.add("unread", op.name, [draft.shaped(front)], front.dims, mode=op.kind)
-    return draft.back(made, 3) if last else made
+    return draft.back(made, axis) if last else made
 
 
 @reads("LeakyRelu", "PRelu")

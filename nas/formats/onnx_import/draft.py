@@ -54,14 +54,14 @@ class Draft:
     def turned(self, x: Value) -> bool:
         """Whether channels are the last dimension of a tensor: a transpose, but for activations,
         put them there, or it has no other dimension."""
-        if len(x.dims) != 4 or x.dims[0] != 1:
+        if len(x.dims) not in (3, 4) or x.dims[0] != 1:
             return False
-        _, height, width, channels = x.dims
+        *places, channels = x.dims[1:]
         node = self.nodes[x.node]
         while node.op == "activate" and not node.norm:
             node = self.nodes[node.inputs[0]]
-        put = node.op == "swap" and node.shape == (height * width, channels, 1)
-        return put or height * width == 1
+        put = node.op == "swap" and node.shape == (prod(places), channels, 1)
+        return put or prod(places) == 1
 
     def act(self, x: Value, act: Act, name: str = "act", slope: float = 0.01) -> Value:
         """An activation, which does not care for shapes."""
@@ -77,7 +77,7 @@ class Draft:
         axes = [i for i in range(len(x.dims)) if any(t.shape[i] > 1 for t in terms)]
         if not axes and not self.turned(x):
             return self._affine(x, terms, name)
-        axes = axes or [3]
+        axes = axes or [len(x.dims) - 1]
         if len(axes) > 1 or x.dims[0] > 1 or not 2 <= len(x.dims) <= 4:
             flat = Value(x.node, (1, prod(x.dims)))
             terms = [np.broadcast_to(t, x.dims) for t in terms]

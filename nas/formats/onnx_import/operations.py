@@ -112,14 +112,15 @@ def elementwise(
 ) -> Value:
     """A sum or a product, of tensors with channels last with their channels in front, so that
     transposes meet."""
+    axis = len(dims) - 1
     last = dims[0] == 1 and any(map(draft.turned, tensors))
     if last:
-        tensors, dims = [draft.front(x, 3) for x in tensors], (1, dims[3], *dims[1:3])
+        tensors, dims = [draft.front(x, axis) for x in tensors], (1, dims[axis], *dims[1:axis])
     nodes = [draft.shaped(x) for x in tensors]
     if op == "multiply":
         nodes.sort(key=lambda i: draft.nodes[i].shape != shape_of(dims))  # the gate comes last
     made = draft.add(op, name, nodes, dims)
-    return draft.back(made, 3) if last else made
+    return draft.back(made, axis) if last else made
 
 
 @reads("Identity", "Dropout", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Expand")
@@ -187,9 +188,10 @@ def _concat(draft: Draft, op: Operation) -> Made:
     if len(tensors) < len(op.inputs):
         return None
     axis, dims = op.get("axis", 1) % len(op.made[0]), op.made[0]
-    if axis == 3 and any(map(draft.turned, tensors)):
-        nodes = [draft.shaped(draft.front(x, 3)) for x in tensors]
-        return draft.back(draft.add("concat", op.name, nodes, (1, dims[3], *dims[1:3])), 3)
+    if axis == len(dims) - 1 and any(map(draft.turned, tensors)):
+        nodes = [draft.shaped(draft.front(x, axis)) for x in tensors]
+        made = draft.add("concat", op.name, nodes, (1, dims[axis], *dims[1:axis]))
+        return draft.back(made, axis)
     nodes = [draft.shaped(_lined(x, axis)[0]) for x in tensors]
     whole, at = _lined(Value(0, dims), axis)
     made = draft.add("concat_rows" if at else "concat", op.name, nodes, whole.dims)
@@ -275,9 +277,9 @@ def _range(draft: Draft, name: str, x: Value, axis: int, start: int, size: int) 
         return x
     if size < 1:
         return None
-    if axis == 3 and draft.turned(x):
-        cut = _range(draft, name, draft.front(x, 3), 1, start, size)
-        return cut and draft.back(cut, 3)
+    if axis == len(x.dims) - 1 and draft.turned(x):
+        cut = _range(draft, name, draft.front(x, axis), 1, start, size)
+        return cut and draft.back(cut, axis)
     lined, at = _lined(x, axis)
     part = (*lined.dims[: at + 1], size, *lined.dims[at + 2 :])
     how: Op = "slice_rows" if at else "slice"

@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto
 
 import nas.latency.runner
-from nas.formats.onnx_model import HARD_SWISH, OPSET, graph_to_onnx
+from nas.formats.onnx_model import HARD_SWISH, LAYER_NORM, OPSET, graph_to_onnx
 from nas.formats.quantise import quantised
 from nas.graph import Graph
 from nas.latency.runner.batches import Entry
@@ -82,7 +82,11 @@ def skeleton(graph: Graph, precision: str = "fp32") -> tuple[onnx.ModelProto, di
 
     The weights of a model never overlap: shared weights would need less memory than real ones.
     """
-    model = graph_to_onnx(graph, seed=None, opset=OPSETS.get(precision, OPSET))
+    # Written in its parts, onnxruntime does not put every layer norm together: ViTs took twice as
+    # long as their files.
+    norms = any(node.op == "layer_norm" for node in graph.nodes)
+    opset = OPSETS.get(precision, LAYER_NORM if norms else OPSET)
+    model = graph_to_onnx(graph, seed=None, opset=opset)
     if precision == "int8":
         model = quantised(model)
     used: dict[str, int] = {}
