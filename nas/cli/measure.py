@@ -127,6 +127,9 @@ def measure(
         raise NasError(f"{given[0]} is for onnxruntime: --runtime {runtime} times this machine")
     if quick and (given or runtime != DEFAULT_RUNTIME):
         raise NasError("--quick times this machine with onnxruntime")
+    if models and (results or accelerator is not None):
+        other = "--import" if results else f"--runtime {VELA}"
+        raise NasError(f"--models are timed, but {other} times nothing")
     load_all(plugin or ())
     if minutes is None:
         minutes = QUICK_MINUTES if quick else MEASURE_MINUTES

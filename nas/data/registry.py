@@ -93,7 +93,7 @@ def find_reader(source: str | Path) -> Reader:
     if instead := what_instead(path):
         raise NasError(f"data set {shown}: {instead}")
     if not path.is_dir():
-        raise NasError(f"data set {shown}: must be a folder or a CSV file of labels")
+        raise NasError(f"data set {shown}: must be a folder, a CSV of labels or an .npz file")
     takes = "; or ".join(entry.takes for entry in READERS.values() if entry.takes)
     raise NasError(f"data set {shown}: must hold {takes}")
 

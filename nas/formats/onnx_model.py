@@ -244,8 +244,8 @@ class _Writer:
         )
         x = self.op("Transpose", [x], f"{name}.last", perm=[0, 2, 3, 1])
         if self.opset >= LAYER_NORM:
-            inputs, epsilon = [x, weight, bias], node.fill
-            x = self.op("LayerNormalization", inputs, f"{name}.moved", axis=-1, epsilon=epsilon)
+            terms, moved = [x, weight, bias], f"{name}.moved"
+            x = self.op("LayerNormalization", terms, moved, axis=-1, epsilon=node.fill)
             return self.op("Transpose", [x], name, perm=[0, 3, 1, 2])
         numbers = {"two": 2.0, "epsilon": node.fill}
         two, epsilon = (

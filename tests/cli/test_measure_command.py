@@ -57,6 +57,21 @@ def test_a_log_gets_a_line_a_batch(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         (["measure", "--target", "x", "--bundle", "."], ". exists and is no empty folder"),
         (["measure", "--target", "x", "--ssh", "-h"], "must be a host"),
         (["measure", "--import", "none.csv"], "none.csv: No such file"),
+        (["measure", "--models", ".", "--import", "r.csv"], "but --import times nothing"),
+        (
+            [
+                "measure",
+                "--target",
+                "x",
+                "--models",
+                ".",
+                "--runtime",
+                "vela",
+                "--accelerator",
+                "a",
+            ],
+            "but --runtime vela times nothing",
+        ),
         (["verify", "none"], "'none'"),
     ],
 )
