@@ -74,6 +74,37 @@ def test_nothing_is_stored_by_a_driver_whose_lock_a_restart_took(server: Any) ->
         assert "mine" not in Study.load("s", server.get_uri()).log.attributes()
 
 
+def test_whatever_is_read_waits_for_a_server_that_restarts(server: Any) -> None:
+    """Found by scripts/kill_everything.py: tracebacks, where no driver ran."""
+    with server:
+        server.start()
+        study = begin("jetson", ["20M"], "small", name="s", storage=server.get_uri())
+        Driver(study).run(2)
+        for read in (
+            lambda: study.storage.names() == ["s"],
+            lambda: "nas:settings" in study.log.attributes(),
+            lambda: len(study.trials()) == 2,
+            lambda: study.store(lambda: study.log.set_attribute("mine", 1)) is None,
+        ):
+            server.stop()
+            threading.Timer(0.3, server.start).start()
+            assert read()
+        assert Study.load("s", server.get_uri()).log.attributes()["mine"] == 1
+
+
+def test_what_is_read_of_a_server_that_is_gone_is_one_line(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost, "PATIENCE_SECONDS", 0.2)
+    with server:
+        server.start()
+        study = begin("jetson", ["20M"], "small", name="s", storage=server.get_uri())
+        server.stop()
+        for read in (study.storage.names, study.log.attributes, study.trials):
+            with pytest.raises(NasError, match=r"^(storage|study 's' in) 'postgresql:"):
+                read()
+
+
 class Broken(Exception):
     sqlstate = "57P01"  # the server is shutting down
 
