@@ -78,7 +78,7 @@ def run(
     if _planned(study.settings) and not study.predictions.measured and not read_rounds(study):
         known = remembered(study_data(study, source), study.settings.recipe)
         if len(known) >= FEWEST:
-            _stored(study, lambda: study.learn(known))
+            study.store(lambda: study.learn(known))
     before = None
     while size := _next_size(study):
         if goal is None:  # before a round's own search adds to it
@@ -96,12 +96,6 @@ def run(
     driver = Driver(study, executor, slots, report)
     how = driver.run(goal, more=more)
     return Ended(how, driver.before if before is None else before)
-
-
-def _stored(study: Study, action: Callable[[], None]) -> None:
-    """Stores something while no driver does, waiting for a connection that is lost."""
-    with study.storage.driven(study.name) as driven:
-        driven.alone(action)
 
 
 def learning_folder(study: Study) -> Path:
@@ -159,7 +153,7 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
             if not trials:
                 return False
             rounds.append({"trials": trials, "data": data.checksum})
-            _stored(study, lambda: study.log.set_attribute(ROUNDS, rounds))
+            study.store(lambda: study.log.set_attribute(ROUNDS, rounds))
         if rounds[number]["data"] != data.checksum:
             raise NasError(f"data set {data.source} has changed since its networks were trained")
         rounds[number] |= _trained(study, rounds, training)
@@ -174,7 +168,7 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
             study.log.set_attribute(ROUNDS, rounds)
             study.learn(measured)
 
-        _stored(study, store)
+        study.store(store)
     return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -304,6 +304,12 @@ class Study:
             values.index(assignment[name]) if name in assignment else None
             for name, values in self._table
         ]
+
+    def store(self, action: Callable[[], None]) -> None:
+        """Stores something while no driver does, waiting for a connection that is lost. Errors:
+        `NasError` where the storage cannot be written."""
+        with self.storage.driven(self.name) as driven:
+            driven.alone(action)
 
     def stored(self, cursor: Cursor | None = None) -> Iterator[Stored]:
         """Yields every finished trial, failed ones included, from a cursor on, which follows; with

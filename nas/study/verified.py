@@ -32,7 +32,8 @@ def store_verified(study: Study, target: str, done: Iterable[tuple[int, Comparis
     for trial, one in done:
         low, high = one.predicted.low_ms, one.predicted.high_ms
         known[trial, target] = Verified(trial, target, one.predicted.ms, low, high, one.measured_ms)
-    study.log.set_attribute(VERIFIED, [list(each) for each in known.values()])
+    rows = [list(each) for each in known.values()]
+    study.store(lambda: study.log.set_attribute(VERIFIED, rows))
 
 
 def read_verified(study: Study) -> list[Verified]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, TypeVar
 
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
 
 from nas.study.storage.log import Cursor
+from nas.study.storage.lost import retried
 from nas.study.stored import TRIAL, Stored, stored
+
+T = TypeVar("T")
 
 CHUNK = 500
 _FINISHED = {state.name: state for state in TrialState if state.is_finished()}
@@ -32,28 +37,39 @@ _NOTES = text(
 
 
 class DatabaseLog:
-    """The log of a study of that name in a database. Errors: SQLAlchemy's and Optuna's."""
+    """The log of a study of that name in a database.
 
-    def __init__(self, storage: RDBStorage, name: str) -> None:
-        self._storage = storage
-        self._study = storage.get_study_id_from_name(name)
+    Reading waits for a connection that is lost; its errors are those of the context `explained`.
+    Errors of storing, which a driver tries again with all that it had read before: SQLAlchemy's and
+    Optuna's.
+    """
+
+    def __init__(
+        self, storage: RDBStorage, name: str, explained: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._storage, self._explained = storage, explained
+        self._study = self._read(lambda: storage.get_study_id_from_name(name))
+
+    def _read(self, call: Callable[[], T]) -> T:
+        with self._explained():
+            return retried(call)
 
     def attributes(self) -> dict[str, Any]:
-        return self._storage.get_study_user_attrs(self._study)
+        return self._read(lambda: self._storage.get_study_user_attrs(self._study))
 
     def set_attribute(self, key: str, value: Any) -> None:
         self._storage.set_study_user_attr(self._study, key, value)
 
     def trials(self, cursor: Cursor) -> Iterator[Stored]:
-        while rows := self._chunk(cursor):
-            notes = self._notes(cursor, rows[-1].trial_id)
+        while rows := self._read(partial(self._chunk, cursor)):
+            notes = self._read(partial(self._notes, cursor, rows[-1].trial_id))
             for trial, number, state_name, facts_text, begun, done in rows:
                 cursor.position, cursor.number = trial, number + 1
                 state = _FINISHED.get(state_name)
                 if state is None:
                     continue
                 if facts_text is None:  # of an older hw-nas
-                    old = self._storage.get_trial(trial)
+                    old = self._read(partial(self._storage.get_trial, trial))
                     parts = (old.user_attrs, old.system_attrs, old.params, (begun, done))
                     yield stored(number, state, old.values, *parts)
                     continue

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from nas.study.storage.lost import LockLost, Lost
 from nas.support.files import lock
 
 if TYPE_CHECKING:
@@ -108,8 +109,10 @@ def claim_postgresql(engine: Engine, name: str) -> Iterator[Claim]:
             with server.commits_while_held():
                 yield
             server.call("pg_advisory_unlock", 0)
-        except BaseException:
+        except BaseException as error:
             server.leave()  # whatever it was, this unlocks
+            if isinstance(error, LockLost):
+                raise Lost(str(error)) from None
             raise
 
     claim = Claim(server.claim(0), exclusive)
@@ -154,10 +157,14 @@ class _Server:
         one run of the server, so that this connection, if it still answers, is of the same.
         """
         from sqlalchemy import event
+        from sqlalchemy.exc import SQLAlchemyError
 
         def check(_: Connection) -> None:
             assert self.connection is not None
-            self.connection.exec_driver_sql("SELECT 1")
+            try:
+                self.connection.exec_driver_sql("SELECT 1")
+            except SQLAlchemyError as error:
+                raise LockLost(f"the connection was lost that held the lock: {error}") from None
 
         event.listen(self._engine, "commit", check)
         try:

@@ -22,6 +22,11 @@ class Lost(NasError):
     """The connection to the database was lost."""
 
 
+class LockLost(NasError):
+    """The connection that holds a driver's locks was lost. It takes new locks to try again, so that
+    what is done under them is not."""
+
+
 def database_errors() -> tuple[type[Exception], ...]:
     """What a database raises. Where a study is in a journal nothing asks for it, and SQLAlchemy,
     which takes as long to load as such a study, is not."""

@@ -88,7 +88,10 @@ class Storage:
         """The studies that are here."""
         if self.url:
             missing = self._database is None and _no_such_file(self.url)
-            return [] if missing else study_names(self._open_url())
+            if missing:
+                return []
+            with self.explained_reading():
+                return retried(lambda: study_names(self._open_url()))
         files = (path for path in self.folder.glob(f"*{SUFFIX}") if path.is_file())
         return sorted(path.name.removesuffix(SUFFIX) for path in files)
 
@@ -187,7 +190,7 @@ class Storage:
             if self.url:
                 from nas.study.storage.database_log import DatabaseLog
 
-                return DatabaseLog(self._open_url(), name)
+                return DatabaseLog(self._open_url(), name, lambda: self.explained_reading(name))
             path = self.folder / f"{name}{SUFFIX}"
             log = JournalLog(path, name)
             held = log.names()
@@ -206,8 +209,9 @@ class Storage:
         return self._open_url() if self.url else journal(self.folder / f"{name}{SUFFIX}")
 
     @contextmanager
-    def explained_reading(self, name: str) -> Iterator[None]:
-        """A context in which what is wrong with a stored study is a `NasError`."""
+    def explained_reading(self, name: str | None = None) -> Iterator[None]:
+        """A context in which what is wrong with a stored study, or all of them, is a `NasError`."""
+        what = f"study '{name}' in {self}" if name else f"storage {self}"
         try:
             yield
             return
@@ -218,10 +222,10 @@ class Storage:
         except database_errors() as error:
             reason = _reason(error.__cause__ or error)
             if is_lost(error):
-                raise Lost(f"study '{name}' in {self}: {reason}") from None
+                raise Lost(f"{what}: {reason}") from None
         except (*DAMAGE, AssertionError) as error:
             reason = f"damaged {'study' if self.url else 'journal'}: {error!r}"
-        raise NasError(f"study '{name}' in {self}: {reason}")
+        raise NasError(f"{what}: {reason}")
 
     @contextmanager
     def driven(self, name: str, stopped: Callable[[], bool] = lambda: False) -> Iterator[Driven]:
@@ -231,7 +235,7 @@ class Storage:
         """
         with ExitStack() as stack:
             with self._explained(name):
-                claim = stack.enter_context(self._claim(name))
+                claim = retried(lambda: stack.enter_context(self._claim(name)), stopped)
 
             def alone(action: Callable[[], T]) -> T:
                 def once() -> T:

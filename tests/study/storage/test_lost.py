@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import OperationalError
 
 from nas.study import Driver, Study, begin
@@ -62,16 +62,51 @@ def test_nothing_is_stored_by_a_driver_whose_lock_a_restart_took(server: Any) ->
         server.start()
         study = begin("jetson", ["20M"], "small", name="s", storage=server.get_uri())
 
-        def store(driven: Driven) -> None:
+        def store(driven: Driven, action: Callable[[], object]) -> None:
             with driven.claim.exclusive():
                 server.stop()
                 server.start()
-                study.log.set_attribute("mine", 1)  # on a connection of its own, which is well
+                action()  # on a connection of its own, which is well
 
-        with study.storage.driven("s") as driven, pytest.raises(StorageInternalError) as caught:
-            store(driven)
-        assert lost.is_lost(caught.value)
+        for action in (study.log.attributes, lambda: study.log.set_attribute("mine", 1)):
+            with study.storage.driven("s") as driven, pytest.raises(Lost):
+                store(driven, action)
         assert "mine" not in Study.load("s", server.get_uri()).log.attributes()
+
+
+def test_whatever_is_read_waits_for_a_server_that_restarts(server: Any) -> None:
+    """Found by scripts/kill_everything.py: tracebacks, where no driver ran."""
+    with server:
+        server.start()
+        study = begin("jetson", ["20M"], "small", name="s", storage=server.get_uri())
+        Driver(study).run(2)
+        before = study.log.attributes()
+
+        def store() -> None:
+            study.store(lambda: study.log.set_attribute("mine", 1))
+
+        def read(call: Callable[[], Any]) -> Any:
+            server.stop()
+            threading.Timer(0.3, server.start).start()
+            return call()
+
+        assert read(study.storage.names) == ["s"]
+        assert len(read(study.trials)) == 2
+        assert read(store) is None
+        assert read(study.log.attributes) == before | {"mine": 1}
+
+
+def test_what_is_read_of_a_server_that_is_gone_is_one_line(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost, "PATIENCE_SECONDS", 0.2)
+    with server:
+        server.start()
+        study = begin("jetson", ["20M"], "small", name="s", storage=server.get_uri())
+        server.stop()
+        for read in (study.storage.names, study.log.attributes, study.trials):
+            with pytest.raises(NasError, match=r"^(storage|study 's' in) 'postgresql:"):
+                read()
 
 
 class Broken(Exception):
