@@ -282,6 +282,31 @@ def test_torchs_attention_is_read(first: bool, scores: bool, tmp_path: Path) -> 
     assert kinds(network)["matmul"] == 2
 
 
+def test_tokens_are_added_and_concatenated_with_channels_in_front(tmp_path: Path) -> None:
+    """Those of a transformer, (1, tokens, channels): transposes of sums meet as those of maps do."""
+    nodes = [
+        node("Reshape", "x flat", "a"),
+        node("Transpose", "a", "b", perm=[0, 2, 1]),
+        node("MatMul", "b up", "c"),
+        node("Add", "c bias", "d"),
+        node("Relu", "d", "e"),
+        node("MatMul", "e down", "f"),
+        node("Add", "b f", "g"),
+        node("Concat", "g b", "h", axis=-1),
+        node("MatMul", "h both", "y"),
+    ]
+    arrays = {
+        "flat": np.array([1, 3, 64]),
+        "up": weights(3, 5),
+        "bias": weights(5),
+        "down": weights(5, 3),
+        "both": weights(6, 4),
+    }
+    network = same(saved(model(nodes, arrays), tmp_path))
+    ops = ["input", "reshape", "conv", "conv", "add", "concat", "conv", "swap"]
+    assert [n.op for n in network.nodes.nodes] == ops
+
+
 @pytest.mark.parametrize(("kernel", "pads"), [(3, 0), (2, 1)])
 def test_a_border_is_repeated_by_the_pooling_itself(kernel: int, pads: int, tmp_path: Path) -> None:
     """Keras' `same` on torch. A window that sees copies alone must keep them."""
