@@ -224,6 +224,8 @@ def test_keras_layer_norm_is_the_same_operation(tmp_path: Path) -> None:
           node("MaxPool", "a", "y", kernel_shape=[2, 3], pads=[1, 1, 1, 1])], 13),
         ([node("Concat", "x x", "y", axis=3)], 13),
         ([node("MatMul", "x m", "y")], 13),
+        ([node("Concat", "token x", "y", axis=2)], 13),
+        ([node("Reshape", "x heads", "a"), node("Concat", "a last", "y", axis=0)], 13),
         ([node("Reshape", "x rows", "a"), node("Gemm", "a m five", "y", alpha=0.5, beta=2.0)], 13),
         ([node("Reshape", "x heads", "a"), node("MatMul", "a m", "y")], 13),
         ([node("Reshape", "x heads", "a"), node("Softmax", "a", "y", axis=0)], 13),
@@ -247,6 +249,8 @@ def test_single_operations_compute_what_onnxruntime_does(
         "five": weights(5),
         "rows": np.array([24, 8]),
         "heads": np.array([4, 6, 8]),
+        "token": weights(1, 3, 1, 8),
+        "last": weights(2, 6, 8),
     }
     network = same(saved(model(nodes, {**CONSTANTS, **arrays}, opset=opset), tmp_path))
     assert network.unread == {}

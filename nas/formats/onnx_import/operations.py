@@ -184,10 +184,14 @@ def _product(draft: Draft, op: Operation, x: Value, y: Value) -> Made:
 
 @reads("Concat")
 def _concat(draft: Draft, op: Operation) -> Made:
-    tensors = [v for v in op.inputs if isinstance(v, Value)]
-    if len(tensors) < len(op.inputs):
-        return None
     axis, dims = op.get("axis", 1) % len(op.made[0]), op.made[0]
+    like = next(v for v in op.inputs if isinstance(v, Value))
+    tensors = []
+    for given in op.inputs:
+        value = given if isinstance(given, Value) else _constant(draft, op.name, given, like, axis)
+        if value is None:
+            return None
+        tensors.append(value)
     if axis == len(dims) - 1 and any(map(draft.turned, tensors)):
         nodes = [draft.shaped(draft.front(x, axis)) for x in tensors]
         made = draft.add("concat", op.name, nodes, (1, dims[axis], *dims[1:axis]))
@@ -196,6 +200,21 @@ def _concat(draft: Draft, op: Operation) -> Made:
     whole, at = _lined(Value(0, dims), axis)
     made = draft.add("concat_rows" if at else "concat", op.name, nodes, whole.dims)
     return Value(made.node, dims)
+
+
+def _constant(
+    draft: Draft, name: str, array: Array | None, like: Value, axis: int
+) -> Value | None:
+    """A constant, such as a transformer's token of the class, as zeros that it is added to; None
+    where it is longer than the tensor `like` that it goes along with."""
+    if array is None or not 1 <= array.shape[axis] <= like.dims[axis]:
+        return None
+    part = _range(draft, name, like, axis, 0, array.shape[axis])
+    if part is None:
+        return None
+    node = part.node
+    zeros = draft.add("zero", "zero", [node], (1, *draft.nodes[node].shape)).node
+    return draft.affine(Value(zeros, part.dims), 1, array)
 
 
 def _lined(x: Value, axis: int) -> tuple[Value, int]:
