@@ -287,7 +287,7 @@ def test_torchs_attention_is_read(first: bool, scores: bool, tmp_path: Path) -> 
 
 
 def test_tokens_are_added_and_concatenated_with_channels_in_front(tmp_path: Path) -> None:
-    """Those of a transformer, (1, tokens, channels): transposes of sums meet as those of maps do."""
+    """Those of a transformer, (1, tokens, channels): transposes meet as those of maps do."""
     nodes = [
         node("Reshape", "x flat", "a"),
         node("Transpose", "a", "b", perm=[0, 2, 1]),
