@@ -202,9 +202,7 @@ def _concat(draft: Draft, op: Operation) -> Made:
     return Value(made.node, dims)
 
 
-def _constant(
-    draft: Draft, name: str, array: Array | None, like: Value, axis: int
-) -> Value | None:
+def _constant(draft: Draft, name: str, array: Array | None, like: Value, axis: int) -> Value | None:
     """A constant, such as a transformer's token of the class, as zeros that it is added to; None
     where it is longer than the tensor `like` that it goes along with."""
     if array is None or not 1 <= array.shape[axis] <= like.dims[axis]:
