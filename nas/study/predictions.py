@@ -34,8 +34,8 @@ class Predictions:
     @cached_property
     def measured(self) -> list[tuple[Architecture, float]]:
         """The trained networks to which predictions are adapted, with accuracies in percent."""
+        stored = self._log.attributes().get(MEASURED, [])
         try:
-            stored = self._log.attributes().get(MEASURED, [])
             return [(Architecture.from_dict(arch), float(accuracy)) for arch, accuracy in stored]
         except DAMAGE as error:
             raise NasError(

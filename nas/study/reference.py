@@ -28,10 +28,11 @@ class ReferenceSample:
 
     def drawn(self) -> dict[int, Drawn]:
         """The networks that were scored so far, by number."""
+        attributes = self._log.attributes()
         try:
             return {
                 int(key.removeprefix(f"{DRAWN}.")): Drawn(**stored)
-                for key, stored in self._log.attributes().items()
+                for key, stored in attributes.items()
                 if key.startswith(f"{DRAWN}.")
             }
         except DAMAGE as error:
@@ -45,8 +46,8 @@ class ReferenceSample:
     @property
     def scores(self) -> list[dict[str, float]]:
         """The proxies' scores of the whole sample; none before they are stored."""
+        stored = self._log.attributes().get(SCORES, [])
         try:
-            stored = self._log.attributes().get(SCORES, [])
             return [{name: float(v) for name, v in scores.items()} for scores in stored]
         except DAMAGE as error:
             raise self.damaged(error) from None

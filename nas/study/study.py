@@ -254,14 +254,15 @@ class Study:
     def reference_trials(self) -> list[FrozenTrial]:
         """The reference sample as if it had been searched; none before it is stored, or where an
         older hw-nas stored its scores alone."""
-        networks = self.sample.assignments
+        networks, sampled = self.sample.assignments, self.sample.scores
+        model = self.predictions.model if self.predicts else None
+        combiner = None if self.predicts else self.combiner()
         try:
-            if self.predicts:
+            if model:
                 archs = [self.space.decode(assignment) for assignment in networks]
-                scores = [each.value for each in predicted(self.predictions.model, archs)]
+                scores = [each.value for each in predicted(model, archs)]
             else:
-                combiner = self.combiner()
-                scores = [combiner.score(each) for each in self.sample.scores] if combiner else []
+                scores = [combiner.score(each) for each in sampled] if combiner else []
             pairs = zip(networks, scores, strict=True) if networks and scores else ()
             return [self._reference_trial(*pair) for pair in pairs]
         except DAMAGE as error:

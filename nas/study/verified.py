@@ -38,8 +38,8 @@ def store_verified(study: Study, target: str, done: Iterable[tuple[int, Comparis
 
 def read_verified(study: Study) -> list[Verified]:
     """The comparisons so far. Errors: `NasError` where they are damaged."""
+    stored = study.log.attributes().get(VERIFIED, [])
     try:
-        stored = study.log.attributes().get(VERIFIED, [])
         return [Verified(int(n), str(t), *map(float, ms)) for n, t, *ms in stored]
     except DAMAGE as error:
         raise NasError(f"study '{study.name}': what was verified is damaged: {error!r}") from None
