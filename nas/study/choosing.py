@@ -72,6 +72,15 @@ def spread(
     return chosen
 
 
+def by_family(records: Sequence[Record]) -> list[Record]:
+    """The hand-scaled network that scores most of each family, the best first."""
+    best_of: dict[str, Record] = {}
+    for record in sorted(records, key=lambda record: -record.score):
+        if record.like:
+            best_of.setdefault(record.like.removeprefix("like ").split()[0], record)
+    return list(best_of.values())
+
+
 def _apart(a: Record, b: Record) -> float:
     """Doublings between the latencies."""
     return abs(log2(a.latency_ms / b.latency_ms))

@@ -2,7 +2,7 @@
 
 The search goes in phases with rounds of training between them. A round trains networks that teach
 most (see `nas.study.choosing`): promising ones, of which less is known, unlike each other and what
-was trained. After a third of the epochs the better half goes on, the others stop; what those would
+was trained; the first also families scaled by hand. After a third of the epochs the better half goes on, the others stop; what those would
 have reached is inferred from those that went on. Then predictions are adapted, all trials are
 predicted anew and the search goes on.
 
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.accuracy.model import FEWEST
 from nas.data import DataSet
-from nas.study.choosing import spread
+from nas.study.choosing import by_family, spread
 from nas.study.driver import Driver
 from nas.study.finalists import study_data
 from nas.study.partial_training import inferred, outcomes
@@ -173,10 +173,16 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
 
 
 def _chosen(study: Study, number: int, size: int) -> list[int]:
+    """The trials of a round. Half of the first are families scaled by hand: what predictions do not
+    know of a family is found where people have found it good already."""
     known = {trial for each in read_rounds(study) for trial in each["trials"]}
     reach = REACHES[min(number, len(REACHES) - 1)]
     objectives, records = study.settings.objectives, study.records()
-    return [r.trial for r in spread(records, objectives, size, reach, known, uncertain=True)]
+    by_hand = [] if number else by_family(records)[: size // 2]
+    known.update(record.trial for record in by_hand)
+    left = size - len(by_hand)
+    chosen = [*by_hand, *spread(records, objectives, left, reach, known, uncertain=True)]
+    return [record.trial for record in chosen]
 
 
 def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) -> dict[str, Any]:
