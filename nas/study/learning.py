@@ -2,9 +2,9 @@
 
 The search goes in phases with rounds of training between them. A round trains networks that teach
 most (see `nas.study.choosing`): promising ones, of which less is known, unlike each other and what
-was trained; the first also families scaled by hand. After a third of the epochs the better half goes on, the others stop; what those would
-have reached is inferred from those that went on. Then predictions are adapted, all trials are
-predicted anew and the search goes on.
+was trained; the first also families scaled by hand. After a third of the epochs the better half
+goes on, the others stop; what those would have reached is inferred from those that went on. Then
+predictions are adapted, all trials are predicted anew and the search goes on.
 
 What is kept is the choice of every round, in the study, and every network's training in a folder of
 its own, in `STUDY.learning`; so whatever is killed goes on where it was. Accuracies of

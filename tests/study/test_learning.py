@@ -15,8 +15,9 @@ import pytest
 import nas
 from nas.accuracy.regression import share_of
 from nas.accuracy.table import read_accuracy_table
-from nas.study import Study, begin
-from nas.study.learning import LearningProgress, learning_folder, run
+from nas.references.adapted import FAMILIES
+from nas.study import Driver, Study, begin
+from nas.study.learning import LearningProgress, _chosen, learning_folder, run
 from nas.study.partial_training import inferred
 from nas.study.rounds import read_rounds, trained
 from nas.training import Recipe, Trained
@@ -84,6 +85,17 @@ def test_predictions_are_adapted_to_what_was_trained(
         low, high = record.accuracy_interval or (0, 0)
         assert low < record.score < high
         assert record.score == pytest.approx(100 * model.predict(record.arch).value, rel=1e-5)
+
+
+def test_half_of_the_first_round_are_families_scaled_by_hand() -> None:
+    study = begin(**OPTIONS | {"budgets": ["5MFLOPs"]}, name="families", learn=8)
+    Driver(study).run(20)
+    by_hand = [r for r in study.records() if r.like]
+    chosen = study.records(_chosen(study, 0, 8))
+    families = [name for r in chosen if r.like for name in FAMILIES if name in r.like.split()]
+    assert len(chosen) == 8
+    assert len(families) >= 4
+    assert max(by_hand, key=lambda r: r.score) in chosen
 
 
 def test_the_worse_half_stops_after_a_third(
