@@ -21,11 +21,11 @@ TARGETS: dict[str, dict[str, Any]] = {
     "x86-avx512-ort": {"minutes": 10.0, "aliases": ["cpu"], "notes": f"One core {EPYC}."},
     "x86-avx512-ort-2": {"minutes": 7.0, "threads": 2, "notes": f"Two cores {EPYC}."},
     "x86-avx512-ort-int8": {"minutes": 7.0, "precision": "int8", "notes": f"One core {EPYC}."},
-    "xeon-openvino": {"runtime": "openvino", "notes": XEON},
-    "xeon-openvino-int8": {"runtime": "openvino", "precision": "int8", "notes": XEON},
-    "xeon-litert": {"runtime": "litert", "notes": XEON},
-    "xeon-litert-int8": {"runtime": "litert", "precision": "int8", "notes": XEON},
-    "xeon-ncnn": {"runtime": "ncnn", "notes": XEON},
+    "xeon/openvino": {"runtime": "openvino", "notes": XEON},
+    "xeon/openvino-int8": {"runtime": "openvino", "precision": "int8", "notes": XEON},
+    "xeon/litert": {"runtime": "litert", "notes": XEON},
+    "xeon/litert-int8": {"runtime": "litert", "precision": "int8", "notes": XEON},
+    "xeon/ncnn": {"runtime": "ncnn", "notes": XEON},
 }
 HOW = ("runtime", "minutes", "threads", "precision")
 
@@ -36,14 +36,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("latency_tables"))
     asked = parser.parse_args()
     for name in asked.names:
+        place = asked.folder / name
         how = {"minutes": 8.0} | {key: TARGETS[name][key] for key in HOW if key in TARGETS[name]}
         path, warnings = measure(
-            name,
-            folder=asked.folder,
+            place.name,
+            folder=place.parent,
             progress=lambda state: print(state, flush=True),
             **how,
         )
-        facts = {key: value for key, value in TARGETS[name].items() if key not in HOW}
+        alias = {"aliases": [name.replace("/", "-")]} if "/" in name else {}
+        facts = {"name": name, **alias}
+        facts |= {key: value for key, value in TARGETS[name].items() if key not in HOW}
         facts["notes"] = " ".join([facts["notes"], *(f"{w[0].upper()}{w[1:]}." for w in warnings)])
         metadata = read_metadata(path).model_copy(update=facts)
         write_whole(path, metadata.to_yaml())
