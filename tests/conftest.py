@@ -1,6 +1,7 @@
 """Property tests draw the same examples in every run; torch uses one core; commands run here."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from commands import Run
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it for its jobs
 
 # The one place for how many examples: `pytest --hypothesis-profile thorough` looks longer.
 settings.register_profile("nas", derandomize=True, deadline=None, max_examples=20)
