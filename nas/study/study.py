@@ -254,9 +254,10 @@ class Study:
     def reference_trials(self) -> list[FrozenTrial]:
         """The reference sample as if it had been searched; none before it is stored, or where an
         older hw-nas stored its scores alone."""
-        networks, sampled = self.sample.assignments, self.sample.scores
+        networks = self.sample.assignments
         model = self.predictions.model if self.predicts else None
-        combiner = None if self.predicts else self.combiner()
+        sampled = [] if self.predicts else self.sample.scores
+        combiner = self._combined(sampled) if sampled else None
         try:
             if model:
                 archs = [self.space.decode(assignment) for assignment in networks]
