@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from parents import RECIPE
+from parents import RECIPE, inheritance_of
 
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.data import load_data
 from nas.pruning.children import without_branches
 from nas.pruning.deploy import without_branches_module
-from nas.pruning.evaluate import Bench, Inheritance, weights_checksum
+from nas.pruning.evaluate import Bench
 from nas.pruning.inherit import Parent
 from nas.pruning.quick import QuickNetwork
 from nas.pruning.space import PruningSpace
@@ -22,7 +22,6 @@ from nas.references import reference
 from nas.testing.numerics import randomise
 from nas.torch_module import build
 from nas.training import train
-from nas.training.checkpoint import WEIGHTS
 
 
 @pytest.mark.parametrize("name", ["repvgg_a0", "mobileone_s0", "mobilenet_v2_100"])
@@ -59,17 +58,8 @@ def test_a_trained_one_is_judged_as_it_was_trained(tmp_path: Path) -> None:
     head = (Block("gap"), Block("linear", out=10))
     arch, data = Architecture(8, (Block("conv", out=16),), (rows,), head, 1), load_data("digits")
     trained = train(arch, data, RECIPE, output=tmp_path / "net", device="cpu")
-    weights = str(tmp_path / "net" / WEIGHTS)
-    inheritance = Inheritance(
-        parent=arch.to_json(),
-        weights=weights,
-        checksum=weights_checksum(weights),
-        data="digits",
-        data_options=data.options.model_dump_json(),
-        data_checksum=data.checksum,
-        criterion="l1",
-    )
-    bench, space = Bench(inheritance, data), PruningSpace.of(arch, "children")
+    bench = Bench(inheritance_of(arch, tmp_path / "net", data), data)
+    space = PruningSpace.of(arch, "children")
     whole = bench.evaluated(space.parent)["inherited_accuracy"]
     assert whole == pytest.approx(trained.accuracy, abs=0.04)
     assert whole > 0.5

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from parents import ARCH, trained_parent
+from parents import ARCH, inheritance_of, trained_parent
 
 from nas.data import DataSet, load_data
-from nas.pruning.evaluate import Bench, Inheritance, estimate, weights_checksum
+from nas.pruning.evaluate import Bench, Inheritance, estimate
 from nas.pruning.quick import QuickNetwork
 from nas.pruning.space import PruningSpace
 from nas.support.errors import NasError
@@ -29,16 +29,7 @@ def data() -> DataSet:
 
 @pytest.fixture(scope="module")
 def inheritance(folder: Path, data: DataSet) -> Inheritance:
-    weights = str(folder / "model.safetensors")
-    return Inheritance(
-        parent=ARCH.to_json(),
-        weights=weights,
-        checksum=weights_checksum(weights),
-        data="digits",
-        data_options=data.options.model_dump_json(),
-        data_checksum=data.checksum,
-        criterion="l1",
-    )
+    return inheritance_of(ARCH, folder, data)
 
 
 def test_it_is_the_accuracy_of_the_child_on_the_validation_images(
