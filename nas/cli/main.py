@@ -21,6 +21,7 @@ from nas.cli import (
     compare,
     criteria,
     describe,
+    export,
     manage,
     measure,
     plugins,
@@ -77,7 +78,7 @@ app.command()(search.search)
 app.command()(search.resume)
 app.command()(compare.compare)
 app.command()(studies.show)
-app.command()(studies.export)
+app.command()(export.export)
 app.command()(report.report)
 app.command()(report.dashboard)
 app.command()(train.train)

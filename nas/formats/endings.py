@@ -1,8 +1,19 @@
 """The formats that networks are exported in, and how their files end. Light to import."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 FileFormat = Literal["onnx", "tflite"]
 ENDINGS: dict[FileFormat, str] = {"onnx": ".onnx", "tflite": ".tflite"}
 # Of single runtimes, and of torch.export.
 OTHER_ENDINGS = {"mnn": ".mnn", "ncnn": ".param", "openvino": ".xml", "torch": ".pt2"}
+
+
+class Form(NamedTuple):
+    """How a network is written: in which format, as int8 or not, for a varying batch or not, and
+    with which of ONNX's operator sets. `symmetric` is int8 with its zero at 0."""
+
+    file_format: FileFormat = "onnx"
+    int8: bool = False
+    symmetric: bool = False
+    dynamic_batch: bool = False
+    opset: int | None = None

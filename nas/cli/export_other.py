@@ -1,0 +1,41 @@
+"""`nas export` in the format of a single runtime, of a network or a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas.cli.exported import UNTRAINED, print_difference
+from nas.cli.terminal import echo
+from nas.formats.endings import OTHER_ENDINGS
+
+
+def export_other_format(
+    form: str, study: str, trial: int | None, output: Path | None, storage: str | None
+) -> None:
+    """Writes a network, untrained, or a trained one, in a format of `OTHER_ENDINGS`."""
+    from nas.formats.verified import initialised
+    from nas.networks import made_here
+    from nas.study.networks import find_network, find_study
+    from nas.support.errors import NasError
+    from nas.support.files import file_name
+    from nas.training import Trained
+    from nas.training.checkpoint import is_training
+    from nas.training.export_others import export_other
+
+    if is_training(study):
+        trained = Trained.load(Path(study))
+        arch, module, weights = trained.arch, trained.module, "its input is normalised images"
+        default = Path(study) / f"model{OTHER_ENDINGS[form]}"
+    else:
+        name = study if trial is None else f"{study}:{trial}"
+        arch = made_here(find_network(name, None, storage)[0], "nas export")
+        found = find_study(study, storage)
+        module, weights = initialised(arch, found.settings.seed if found else 0), UNTRAINED
+        named = found.name if found else arch.name or arch.hash[:12]
+        default = Path(f"{file_name(named)}{OTHER_ENDINGS[form]}")
+    if output is None and default.exists():
+        raise NasError(f"{default} is there: name the file to write with --output")
+    done = export_other(form, arch, module, output or default)
+    echo(f"{', '.join(map(str, done.files))}: {arch.resolution} px")
+    print_difference(done.runtime, done.difference)
+    echo(weights)
