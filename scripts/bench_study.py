@@ -34,7 +34,6 @@ import nas.proxies.scoring as scoring_module
 from nas._version import __version__
 from nas.proxies import evaluate
 from nas.study import Driver, SearchProgress, Study, begin
-from nas.study.driver import facts_of
 from nas.study.samplers.history import History
 from nas.study.storage.journal_log import JournalLog
 from nas.study.stored import TRIAL
@@ -166,7 +165,7 @@ def fill(study: Study, trials: int) -> None:
         network = networks[number % len(networks)]
         score = -1.0 - (number % len(networks)) / 7 - number // len(networks)
         scored = {"predicted_accuracy": [score] * 3} if study.predicts else {"scores": SCORES}
-        facts = facts_of(study, network, [score, network.latency.ms], scored)
+        facts = study.facts(network, [score, network.latency.ms], scored)
         if number >= len(networks):
             facts["hash"] = sha256(str(number).encode()).hexdigest()
         many.append(facts)

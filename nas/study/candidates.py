@@ -64,6 +64,10 @@ class Candidates:
         ratios = {b.measure: candidate.value(b.measure) / b.limit - 1 for b in self.budgets}
         return {measure: ratio for measure, ratio in ratios.items() if ratio > 0}
 
+    def constraints(self, candidate: Candidate) -> dict[str, float]:
+        """By how much the candidate exceeds each budget, below 0 within it, as Optuna has it."""
+        return {b.text: candidate.value(b.measure) - b.limit for b in self.budgets}
+
     def smallest(self, measure: Measure) -> Extreme:
         """The least value of a measure that the space reaches on the target."""
         peak = MEASURES[measure].by_maximum

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import ChainMap, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from datetime import datetime
 from functools import partial
@@ -247,14 +247,13 @@ class Driver:
             values = self.study.values(scorer.score(outcome), candidate)
         if asked.like:
             noted["like"] = asked.like
-        limits = {b.text: candidate.value(b.measure) - b.limit for b in self.study.budgets}
-        facts = facts_of(self.study, candidate, values, noted) | {"seconds": self._lap()}
+        facts = self.study.facts(candidate, values, noted) | {"seconds": self._lap()}
         trial = create_trial(
             state=state,
             values=values,
             user_attrs={TRIAL: facts},
             system_attrs=asked.notes,
-            constraints=limits,
+            constraints=self.study.candidates.constraints(candidate),
         )
         trial.datetime_start, trial.datetime_complete = asked.begun, datetime.now()
 
@@ -291,24 +290,3 @@ def _outcome(future: Future[Outcome]) -> Result:
     if isinstance(error, WorkersLost) or not isinstance(error, FAILURES):
         raise error
     return str(error) or repr(error)
-
-
-def facts_of(
-    study: Study, candidate: Candidate, values: list[float] | None, noted: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What is stored of a trial, with what is `noted` of its evaluation; its network once, as what
-    the assignment decodes to."""
-    latency, cost = candidate.latency, candidate.cost
-    return {
-        "hash": candidate.arch.hash,
-        "assignment": study.indices(candidate.assignment),
-        "resolution": candidate.arch.resolution,
-        "macs": cost.macs,
-        "params": cost.params,
-        "peak_bytes": int(candidate.value("peak_bytes")),
-        "latency_ms": latency.ms,
-        "latency_interval_ms": [latency.low_ms, latency.high_ms],
-        **(candidate.memory._asdict() if candidate.memory else {}),
-        "values": values,
-        **noted,
-    }

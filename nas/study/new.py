@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from nas import plugins
 from nas.accuracy.model import FEWEST
@@ -26,6 +25,7 @@ from nas.study.config import write_config
 from nas.study.families import hand_scaled
 from nas.study.notices import space_file
 from nas.study.objectives import check_objectives
+from nas.study.plan import Plan, created, numbered, of_data, of_target, stem_of
 from nas.study.progress import SearchReport
 from nas.study.samplers.registry import SAMPLERS, check_cascade, default_cascade
 from nas.study.settings import FINALIST_RECIPE, StudySettings
@@ -88,7 +88,7 @@ def begin_or_go_on(
     """
     plan = _planned(target, budgets, space, options)
     stem, taken, notice = plan.name or plan.stem, set(plan.storage.names()), ""
-    for name in [stem] if plan.name else _numbered(stem):
+    for name in [stem] if plan.name else numbered(stem):
         if name not in taken:
             break
         try:
@@ -123,17 +123,6 @@ def _difference(there: StudySettings, wanted: StudySettings) -> str:
     return ""
 
 
-class Plan(NamedTuple):
-    """A study that may be begun: all that could be wrong with it was checked. Without a `name` it
-    is named by the `stem`."""
-
-    settings: StudySettings
-    candidates: Candidates
-    storage: Storage
-    name: str | None
-    stem: str
-
-
 def _planned(
     target: str | Path, budgets: Sequence[str], space: str | Path | SearchSpace, options: Options
 ) -> Plan:
@@ -149,11 +138,7 @@ def _planned(
             recipe.check(images)
         elif recipe == FINALIST_RECIPE:  # nothing is trained by it, but later by `nas train`
             recipe = Recipe.suited(images)
-        facts = {
-            "data_options": dataset.options,
-            "data_checksum": dataset.checksum,
-            "training_steps": recipe.steps(images),
-        }
+        facts = {**of_data(dataset), "training_steps": recipe.steps(images)}
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
     elif options.get("learn") or options.get("train_minutes") is not None:
@@ -164,42 +149,24 @@ def _planned(
     candidates.check(settings.seed)
     storage = Storage(options.get("storage"))
     first = assignments(options.get("start_from", ()), candidates, storage, settings.seed)
-    begins = (
-        SAMPLERS[settings.sampler].cascade is not None
-    )  # what others are compared with does not
-    families = hand_scaled(candidates) if begins else {}
+    compared = SAMPLERS[settings.sampler].cascade is None  # with the others: it begins with none
+    families = {} if compared else hand_scaled(candidates)
     first_trials = {"start_from": first, "families": families}
     settings = settings.model_copy(update=first_trials | facts)
     stem = stem_of([loaded.name, device.name, *settings.budgets])
     return Plan(settings, candidates, storage, options.get("name"), stem)
 
 
-def created(plan: Plan) -> Study:
-    """The study of a plan, stored; without a name of its own under the next that is free."""
-    while True:
-        name = plan.name
-        if name is None:
-            taken = set(plan.storage.names())
-            name = next(each for each in _numbered(plan.stem) if each not in taken)
-        try:
-            return Study.create(name, plan.settings, plan.storage, plan.candidates)
-        except Taken:
-            if plan.name is not None:
-                raise  # else another process was faster
-
-
 def _settings(
     target: str | Path, space: str | Path | SearchSpace, candidates: Candidates, options: Options
 ) -> StudySettings:
     """The settings that are stored, but for the first trials. Errors: see `begin`."""
-    loaded, device = candidates.space, candidates.target
+    loaded = candidates.space
     assert isinstance(loaded, SearchSpace)
     data = {
         "space": loaded.to_dict(),
         "space_file": None if isinstance(space, SearchSpace) else space_file(space),
-        "target": str(target) if Path(target).suffix in (".yaml", ".yml") else device.name,
-        "target_checksum": device.checksum,
-        "budgets": [budget.text for budget in candidates.budgets],
+        **of_target(target, candidates),
         **({"proxies": loaded.settings.proxies} if loaded.settings.proxies else {}),
         **{
             key: value
@@ -314,16 +281,3 @@ def _kinds(space: SearchSpace) -> set[str]:
     parts = [*settings.stem.values(), *settings.head.values()]
     stages = [name for stage in settings.stages for name in (*stage.block, *stage.down_rows)]
     return {row.kind for rows in parts for row in rows} | {*stages} - {"stride"}
-
-
-def stem_of(words: Sequence[str]) -> str:
-    """The words as a name."""
-    text = "-".join(words).lower()
-    stem = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "-" for c in text)
-    return stem.strip(".-")[:90] or "study"
-
-
-def _numbered(stem: str) -> Iterator[str]:
-    """Yields NAME, NAME-2, NAME-3, ..."""
-    yield stem
-    yield from (f"{stem}-{n}" for n in count(2))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from nas import plugins
 from nas.architecture import Architecture
@@ -13,12 +12,11 @@ from nas.budget import parse_budgets
 from nas.data import READERS, DataSet, find_reader
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER
 from nas.latency import Target
-from nas.pruning.children import Ancestry
 from nas.pruning.space import PruningSpace
 from nas.study.candidates import Candidate
 from nas.study.finalists import read_finalists
-from nas.study.new import Plan, created, stem_of
 from nas.study.objectives import check_objectives
+from nas.study.plan import Plan, created, of_data, of_target, stem_of
 from nas.study.pruning import PruningCandidates, inheritance_of
 from nas.study.ratios import by_depth, by_importance, by_sensitivity
 from nas.study.samplers.registry import SAMPLERS
@@ -29,9 +27,6 @@ from nas.support.errors import NasError, one_of
 from nas.support.files import check_folder, read_bytes, write_whole
 from nas.support.validation import validated
 from nas.training.recipe import Recipe
-
-if TYPE_CHECKING:
-    from nas.pruning.evaluate import Bench
 
 TRIALS = 300
 
@@ -79,23 +74,19 @@ def begin_pruning(
     what pruning can reach, and those of `nas.search`.
     """
     from nas.pruning.criteria import CRITERIA  # needs torch
-    from nas.pruning.evaluate import bench_of, weights_checksum
-    from nas.training.run import check_fit
+    from nas.pruning.evaluate import weights_checksum
 
     plugins.load_installed()
     device, limits = Target.load(target), parse_budgets(budgets)
     if ratios not in RATIOS:
         raise one_of("ratio mode", ratios, RATIOS)
-    used_criterion = CRITERIA[criterion].name
+    ranked_by = CRITERIA[criterion].name
     if not limits:
         raise NasError("a budget is needed: what is the network to be pruned to?")
     if finalists < 1:
         raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
-    check_fit(parent, data)
-    recipe.check(len(data.train.labels))
+    _check(parent, data, recipe, output)
     check_objectives(objectives)
-    if output is not None:
-        check_output(Path(output))
     space = PruningSpace.of(
         parent.renamed(""),
         f"children of {parent.name}" if parent.name else "children",
@@ -107,73 +98,86 @@ def begin_pruning(
     pruning = PruningStudy(
         weights=str(Path(weights).resolve()),
         checksum=weights_checksum(str(weights)),
-        criterion=used_criterion,
+        criterion=ranked_by,
         reconstruct=reconstruct,
         norm_eps=norm_eps,
         ratios=ratios,
         output=None if output is None else str(Path(output).resolve()),
         images=images,
     )
-    settings = validated(
-        StudySettings,
-        {
-            "space": space.to_dict(),
-            "target": str(target) if Path(target).suffix in (".yaml", ".yml") else device.name,
-            "target_checksum": device.checksum,
-            "budgets": [budget.text for budget in limits],
-            "sampler": SAMPLERS[sampler].name,
-            "objectives": tuple(objectives),
-            "trials": 1 if ratios != "search" else trials or TRIALS,
-            "seed": seed,
-            "data": data.source,
-            "data_options": data.options,
-            "data_checksum": data.checksum,
-            "finalists": finalists,
-            "recipe": recipe,
-            "pruning": pruning,
-            "plugins": plugins.providers(
-                (KINDS, {row.kind for row in parent.rows()}),
-                (CRITERIA, [criterion]),
-                (SAMPLERS, [sampler]),
-                (READERS, [find_reader(data.source).name]),
-            ),
-        },
-        "prune",
-    )
+    chosen = {
+        "space": space.to_dict(),
+        **of_target(target, candidates),
+        **of_data(data),
+        "sampler": SAMPLERS[sampler].name,
+        "objectives": tuple(objectives),
+        "trials": 1 if ratios != "search" else trials or TRIALS,
+        "seed": seed,
+        "finalists": finalists,
+        "recipe": recipe,
+        "pruning": pruning,
+        "plugins": _plugins(parent, criterion, sampler, data),
+    }
     candidates.check()
-    bench = bench_of(inheritance_of(settings), data)
-    first = _first(candidates, ratios, bench, bench.parent)
-    known = bench.accuracies([candidates.space.decode(each) for each in first])
-    pruning = pruning.model_copy(update={"enough": max(known, default=0.0)})
-    settings = settings.model_copy(update={"start_from": tuple(first), "pruning": pruning})
+    settings = _with_first(validated(StudySettings, chosen, "prune"), candidates, data)
     words = ["pruned", parent.name or "network", device.name, *settings.budgets]
     return created(Plan(settings, candidates, Storage(storage), name, stem_of(words)))
 
 
-def _first(
-    candidates: PruningCandidates, ratios: str, bench: Bench, parent: Ancestry
-) -> list[dict[str, Any]]:
-    """The assignments that a study begins with: one by a rule, or those that a search sets out
-    from."""
+def _check(parent: Architecture, data: DataSet, recipe: Recipe, output: str | Path | None) -> None:
+    """Errors: `NasError` where children cannot be trained on the data, or not be written."""
+    from nas.training.run import check_fit
+
+    check_fit(parent, data)
+    recipe.check(len(data.train.labels))
+    if output is not None:
+        check_output(Path(output))
+
+
+def _plugins(
+    parent: Architecture, criterion: str, sampler: str, data: DataSet
+) -> tuple[plugins.PluginFile, ...]:
+    """The plugins that provide something of what the study uses."""
+    from nas.pruning.criteria import CRITERIA  # needs torch
+
+    return plugins.providers(
+        (KINDS, {row.kind for row in parent.rows()}),
+        (CRITERIA, [criterion]),
+        (SAMPLERS, [sampler]),
+        (READERS, [find_reader(data.source).name]),
+    )
+
+
+def _with_first(
+    settings: StudySettings, candidates: PruningCandidates, data: DataSet
+) -> StudySettings:
+    """The settings with the assignments that the study begins with: one by a rule, or those that a
+    search sets out from; and with the best accuracy among them, which is enough."""
+    from nas.pruning.evaluate import bench_of
+
+    assert settings.pruning is not None
+    ratios, bench = settings.pruning.ratios, bench_of(inheritance_of(settings), data)
     uniform: list[Candidate | None] = [*candidates.uniform()]
     found: list[Candidate | None]
     match ratios:
         case "uniform":
             found = uniform[:1]
         case "global":
-            found = [by_importance(candidates, parent)]
+            found = [by_importance(candidates, bench.parent)]
         case "sensitivity":
             found = [by_sensitivity(candidates, bench.accuracies)]
         case _:
             shallow = by_depth(candidates, bench.accuracies)
-            found = [by_importance(candidates, parent), *uniform, *shallow]
-    children = [child.assignment for child in found if child is not None]
-    if not children and ratios != "search":
+            found = [by_importance(candidates, bench.parent), *uniform, *shallow]
+    first = tuple(child.assignment for child in found if child is not None)
+    if not first and ratios != "search":
         raise NasError(
             f"--ratios {ratios}: no such child meets the budgets, as depth and resolution stay: "
             "use --ratios search"
         )
-    return children
+    known = bench.accuracies([candidates.space.decode(each) for each in first])
+    pruning = settings.pruning.model_copy(update={"enough": max(known, default=0.0)})
+    return settings.model_copy(update={"start_from": first, "pruning": pruning})
 
 
 def check_output(folder: Path) -> None:

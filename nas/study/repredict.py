@@ -7,12 +7,12 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.latency import Target
-from nas.study.driver import facts_of
 from nas.study.manage import belongings, rename
 from nas.study.pruning import candidates_of
 from nas.study.storage.log import Cursor
 from nas.study.stored import TRIAL, Stored
-from nas.study.study import IDENTITY, OPTIONS, SETTINGS, TARGET, Study
+from nas.study.study import Study
+from nas.study.trials import IDENTITY, OPTIONS, SETTINGS, TARGET
 from nas.support.errors import NasError
 
 OWN = (SETTINGS, OPTIONS, IDENTITY, TARGET)
@@ -63,8 +63,8 @@ def _again(study: Study, made: Study, trial: Stored) -> FrozenTrial:
     if trial.complete:
         candidate = made.candidates.make(trial.assignment(study.options))
         values = made.values((trial.values or [])[0], candidate)
-        limits = {b.text: candidate.value(b.measure) - b.limit for b in made.budgets}
-        facts |= facts_of(made, candidate, values, {})
+        limits = made.candidates.constraints(candidate)
+        facts |= made.facts(candidate, values, {})
         if any(limit > 0 for limit in limits.values()):
             state, values = TrialState.FAIL, None
             facts |= {"values": None, "reason": OVER}

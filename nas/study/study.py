@@ -1,15 +1,12 @@
-"""`Study`: a stored search, its settings, trials and Pareto front."""
+"""`Study`: a stored search."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
@@ -18,30 +15,22 @@ from nas.architecture import Architecture
 from nas.budget import Budget, parse_budgets
 from nas.charts import XY
 from nas.charts.picture import Picture
-from nas.defaults import STUDIES_FOLDER
 from nas.latency import Target
 from nas.latency.kept import keep, restored
 from nas.latency.target import shipped_checksum, shipped_target
 from nas.measures import OBJECTIVES
 from nas.proxies.combine import Combiner
-from nas.pruning.space import PruningSpace
-from nas.space import SearchSpace
-from nas.space.options import OptionSpace
 from nas.study.candidates import Candidate, Candidates
-from nas.study.objectives import directions, pareto, titles
-from nas.study.predictions import Predictions
-from nas.study.progress import Tally
+from nas.study.objectives import directions, titles
 from nas.study.pruning import candidates_of, inheritance_of
-from nas.study.record import Record, record_of
 from nas.study.reference import ReferenceSample
 from nas.study.scoring import Combined, Inherited, Outcome, Predicted, Scorer, predicted
-from nas.study.settings import StudySettings, read_settings
+from nas.study.settings import StudySettings
 from nas.study.shown import facts_text, pareto_chart, trials_dataframe
-from nas.study.storage.log import Cursor
 from nas.study.storage.storage import Storage, locate
-from nas.study.stored import DAMAGE, OptionTable, Stored, damaged
+from nas.study.stored import DAMAGE
+from nas.study.trials import IDENTITY, OPTIONS, SETTINGS, TARGET, StudyTrials
 from nas.support.errors import NasError, one_of
-from nas.support.files import file_name
 from nas.support.html import Html, tag
 
 if TYPE_CHECKING:
@@ -49,24 +38,11 @@ if TYPE_CHECKING:
 
     from nas.study.samplers.cascade import Screen
 
-SETTINGS, OPTIONS, IDENTITY = "nas:settings", "nas:options", "nas:identity"
-TARGET = "nas:target"
-# What spaces that were stored before these settings did without.
-UNBOUND = {"narrowest": 1, "narrowest_share": 0.0}
 
+class Study(StudyTrials):
+    """A stored search: what it begins with, what its candidates cost, and what scores them."""
 
-class Study:
-    """A stored search. What is in it is read from its `log`, as a stream."""
-
-    def __init__(self, storage: Storage, name: str) -> None:
-        self.storage, self.name = storage, name
-        self.moved: str | None = None  # where its data are, if no longer where they were
-        self.log = storage.log(name)
-        with storage.explained_reading(name):
-            text = self.log.attributes().get(SETTINGS)
-        if not isinstance(text, str):
-            raise NasError(f"study '{self.name}' in {storage} was not made by nas")
-        self.settings = read_settings(text, f"study '{self.name}'")
+    moved: str | None = None  # where its data are, if no longer where they were
 
     @classmethod
     def create(
@@ -118,25 +94,6 @@ class Study:
         plugins.restore(self.settings.plugins, f"study '{self.name}'")
 
     @cached_property
-    def optuna(self) -> optuna.Study:
-        """The underlying Optuna study, as any Optuna tool sees it, read whole."""
-        return self.storage.optuna_study(self.name)
-
-    @cached_property
-    def identity(self) -> str:
-        """What tells the study from any other, of the same name or not: made when it began."""
-        made = self.log.attributes().get(IDENTITY)
-        if isinstance(made, str) and made:
-            return made
-        return sha256(f"{self.name} {self.settings.model_dump_json()}".encode()).hexdigest()[:32]
-
-    @cached_property
-    def space(self) -> OptionSpace:
-        if self.settings.pruning is not None:
-            return PruningSpace.from_dict(self.settings.space, f"study '{self.name}'")
-        return SearchSpace.from_dict(UNBOUND | self.settings.space, f"study '{self.name}'")
-
-    @cached_property
     def target(self) -> Target:
         """The study's target as it was when the study began, whatever became of its table since.
 
@@ -176,6 +133,26 @@ class Study:
         measures = [OBJECTIVES[name] for name in self.settings.objectives]
         return [score, *(candidate.value(measure) for measure in measures)]
 
+    def facts(
+        self, candidate: Candidate, values: list[float] | None, noted: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What is stored of a trial, with what is `noted` of its evaluation; its network once, as
+        what the assignment decodes to."""
+        latency, cost = candidate.latency, candidate.cost
+        return {
+            "hash": candidate.arch.hash,
+            "assignment": self.indices(candidate.assignment),
+            "resolution": candidate.arch.resolution,
+            "macs": cost.macs,
+            "params": cost.params,
+            "peak_bytes": int(candidate.value("peak_bytes")),
+            "latency_ms": latency.ms,
+            "latency_interval_ms": [latency.low_ms, latency.high_ms],
+            **(candidate.memory._asdict() if candidate.memory else {}),
+            "values": values,
+            **noted,
+        }
+
     @property
     def warm_start(self) -> list[tuple[dict[str, Any], str | None]]:
         """The assignments to begin with, before any sampler is asked, within budget; with the
@@ -183,22 +160,6 @@ class Study:
         own = [(assignment, None) for assignment in self.settings.start_from]
         families = self.settings.families.items()
         return [*own, *((assignment, name) for name, assignment in families)]
-
-    @property
-    def predicts(self) -> bool:
-        """Whether the score is the predicted accuracy, and neither a combination of proxies nor the
-        accuracy that is inherited."""
-        return not self.settings.proxies and self.settings.pruning is None
-
-    @property
-    def score_name(self) -> str:
-        """What its scores are."""
-        return self.settings.score_name
-
-    @cached_property
-    def predictions(self) -> Predictions:
-        """The accuracy model of the study, and what it says of the trials."""
-        return Predictions(self.log, self.name, self.settings.training_steps)
 
     def refresh(self) -> None:
         """Takes what another process may have trained, and predicts anew by it."""
@@ -288,116 +249,6 @@ class Study:
     def _combined(self, reference: list[dict[str, float]]) -> Combiner:
         return Combiner(self.settings.proxies).fit(reference)
 
-    @cached_property
-    def _table(self) -> OptionTable | None:
-        table: OptionTable | None = self.log.attributes().get(OPTIONS)
-        return table
-
-    @property
-    def options(self) -> OptionTable:
-        """The options by which the assignments of its trials are stored."""
-        return list(self.space.options.items()) if self._table is None else self._table
-
-    def indices(self, assignment: Mapping[str, Any]) -> list[int | None] | dict[str, Any]:
-        """An assignment as it is stored: in a study of an older hw-nas, as it is."""
-        if self._table is None:
-            return dict(assignment)
-        return [
-            values.index(assignment[name]) if name in assignment else None
-            for name, values in self._table
-        ]
-
-    def store(self, action: Callable[[], None]) -> None:
-        """Stores something while no driver does, waiting for a connection that is lost. Errors:
-        `NasError` where the storage cannot be written."""
-        with self.storage.driven(self.name) as driven:
-            driven.alone(action)
-
-    def stored(self, cursor: Cursor | None = None) -> Iterator[Stored]:
-        """Yields every finished trial, failed ones included, from a cursor on, which follows; with
-        what is predicted of it now."""
-        with self.storage.explained_reading(self.name):
-            for trial in self.log.trials(cursor or Cursor()):
-                yield self.predictions.current(trial)
-
-    def frozen(self, trial: Stored) -> FrozenTrial:
-        """A trial as Optuna's samplers see it. Errors: `NasError` where it is damaged."""
-        return trial.frozen(self.options, self.space.distributions)
-
-    def trials(self) -> list[FrozenTrial]:
-        """Every finished trial, failed ones included, as Optuna's samplers see them."""
-        return [self.frozen(trial) for trial in self.stored()]
-
-    def records(self, some: Container[int] | None = None) -> list[Record]:
-        """The finished trials that gave a score, in order; `some` of these numbers, or all of them.
-        Each meets every budget."""
-        return [
-            self.record_of(trial)
-            for trial in self.stored()
-            if trial.complete and (some is None or trial.number in some)
-        ]
-
-    def record_of(self, trial: Stored) -> Record:
-        """The record of a completed trial. Errors: `NasError` where it is damaged."""
-        return record_of(trial, self._decoded)
-
-    def _decoded(self, trial: Stored) -> Architecture:
-        try:
-            if (whole := trial.facts.get("architecture")) is not None:  # of an older hw-nas
-                return Architecture.from_dict(whole)
-            arch = self.space.decode(trial.assignment(self.options))
-            same = arch.hash == trial.facts["hash"]
-        except NasError:
-            raise
-        except DAMAGE as error:
-            raise damaged(trial.number, error) from None
-        if not same:
-            raise NasError(
-                f"trial {trial.number} of study '{self.name}': its assignment gives another "
-                "network than the one that was scored"
-            )
-        return arch
-
-    def tally(self) -> Tally:
-        """The counts, the best and the Pareto front as they are now; only these are in memory."""
-        cursor, tally = self._followed
-        for trial in self.stored(cursor):
-            tally.add(trial, self.record_of)
-        return tally
-
-    def followed(self) -> tuple[Cursor, Tally]:
-        """A cursor at the beginning, with the tally of what is read by it: the study's own, so that
-        nothing is read twice, unless that has been read before."""
-        if self._followed[0].position:
-            self._followed = Cursor(), Tally(self.settings.objectives)
-        return self._followed
-
-    @cached_property
-    def _followed(self) -> tuple[Cursor, Tally]:
-        return Cursor(), Tally(self.settings.objectives)
-
-    def record(self, number: int | None = None) -> Record:
-        """One trial by its number, or the best. Errors: `NasError` where there is none."""
-        tally = self.tally()
-        if tally.best is None:
-            raise NasError(f"study '{self.name}' has no finished trial yet")
-        if number is None:
-            return tally.best
-        scored = [trial for trial in self.stored() if trial.complete]
-        if number not in (numbers := [trial.number for trial in scored]):
-            raise NasError(
-                f"trial {number} of study '{self.name}' is none of its scored trials, "
-                f"{min(numbers)} to {max(numbers)}"
-            )
-        return self.record_of(scored[numbers.index(number)])
-
-    def folder(self, kind: str) -> Path:
-        """The folder of the study's files of a kind: beside its journal, or in ./studies where it
-        has none. It is the study's alone, also where another of the same name was there before."""
-        storage = self.storage
-        beside = Path(STUDIES_FOLDER) if storage.url else storage.folder
-        return beside / f"{file_name(self.name)}.{kind}" / self.identity[:12]
-
     def trials_dataframe(self) -> pd.DataFrame:
         """Every finished trial as a row, failed ones included, named as Optuna names columns: its
         score, its costs, when it ran, and the value of each option as `params_OPTION`."""
@@ -433,11 +284,3 @@ class Study:
             tag("p", best),
             self.plot_pareto()._repr_html_() if tally.best else None,
         )
-
-    def network(self, record: Record) -> Architecture:
-        """A trial's network, under the name of study and trial."""
-        return record.arch.renamed(f"{self.name}-{record.trial}")
-
-    def pareto(self) -> list[Record]:
-        """The trials that none beats in score and objectives, best score first."""
-        return pareto(self.tally().front, self.settings.objectives)

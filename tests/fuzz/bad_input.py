@@ -48,7 +48,7 @@ from nas.latency.runner.timing import Failure
 from nas.references import reference
 from nas.space import SearchSpace
 from nas.study import begin
-from nas.study.study import SETTINGS
+from nas.study.trials import SETTINGS
 from nas.support.errors import NasError
 
 Files = dict[str, bytes]

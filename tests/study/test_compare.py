@@ -24,7 +24,7 @@ from nas.study.compare import (
 )
 from nas.study.hypervolume import hypervolume
 from nas.study.reference import SCORES
-from nas.study.study import SETTINGS
+from nas.study.trials import SETTINGS
 from nas.support.errors import NasError
 
 TRIALS = 12

@@ -19,7 +19,7 @@ from nas.study import Driver, Record, Study, begin, search
 from nas.study.best import TIE, best, lost
 from nas.study.choosing import finalists, spread
 from nas.study.storage.storage import Storage
-from nas.study.study import SETTINGS
+from nas.study.trials import SETTINGS
 
 OPTIONS: dict[str, Any] = {"target": "jetson", "budgets": ["8MFLOPs"], "space": "small"}
 

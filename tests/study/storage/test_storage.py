@@ -14,7 +14,7 @@ from nas.space.files import SHIPPED
 from nas.study import Driver, Study, begin, search
 from nas.study.notices import notices
 from nas.study.storage.storage import Storage
-from nas.study.study import SETTINGS
+from nas.study.trials import SETTINGS
 from nas.support.errors import NasError
 
 
