@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from nas.study.storage.lost import LockLost, Lost
-from nas.support.files import lock
+from nas.support.files import file_name, lock
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -30,12 +30,6 @@ class Claim:
 
     number: int
     exclusive: Callable[[], AbstractContextManager[object]]
-
-
-@contextmanager
-def claim_alone() -> Iterator[Claim]:
-    """A claim where there is nothing to lock: only one driver may run. It has number 0."""
-    yield Claim(0, nullcontext)
 
 
 @contextmanager
@@ -77,6 +71,12 @@ def lock_files(folder: Path, name: str) -> list[Path]:
     return [*folder.glob(f"{start}.lock"), *folder.glob(f"{start}.driver[0-9]*")]
 
 
+def remove_locks(folder: Path, name: str) -> None:
+    """Removes the files by which a study that is gone was claimed."""
+    for path in lock_files(folder, name):
+        path.unlink(missing_ok=True)
+
+
 def others_drive(folder: Path, name: str) -> bool:
     """Whether a driver has any number but 0, which is one's own."""
     for path in lock_files(folder, name):
@@ -88,6 +88,19 @@ def others_drive(folder: Path, name: str) -> bool:
             except BlockingIOError:
                 return True
     return False
+
+
+def claim_database(engine: Engine, name: str) -> AbstractContextManager[Claim]:
+    """A claim on a study in a database. Where there is nothing to lock, it has number 0, and only
+    one driver may run."""
+    if engine.dialect.name == "postgresql":
+        return claim_postgresql(engine, name)
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:  # the URL may name it as another URL
+            file = connection.exec_driver_sql("PRAGMA database_list").scalars(2).first()
+        if file:
+            return claim_file(Path(file).parent, f"{Path(file).name}.{file_name(name)}")
+    return nullcontext(Claim(0, nullcontext))
 
 
 @contextmanager

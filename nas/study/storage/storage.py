@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -22,31 +21,22 @@ from optuna.study import StudyDirection
 from nas.defaults import STUDIES_FOLDER
 from nas.study.optuna_private import rename_study, study_names
 from nas.study.quiet import name_values, quiet
+from nas.study.storage.database import check_url, no_such_file, open_database, reason_of
 from nas.study.storage.journal import check_last_line, copy_renamed, journal
 from nas.study.storage.journal_log import JournalLog
-from nas.study.storage.locks import (
-    Claim,
-    claim_alone,
-    claim_file,
-    claim_postgresql,
-    lock_files,
-    others_drive,
-)
+from nas.study.storage.locks import Claim, claim_database, claim_file, others_drive, remove_locks
 from nas.study.storage.log import Log
 from nas.study.storage.lost import PATIENCE_SECONDS, Lost, database_errors, is_lost, retried
 from nas.study.stored import DAMAGE
 from nas.support.errors import NasError, one_of
-from nas.support.files import at_home, file_name, rename_new
+from nas.support.files import at_home, rename_new
 from nas.support.text import masked
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 SUFFIX = ".journal"
-_RACES = ("already exists", "unique constraint", "duplicate key", "locked")
-# The system is starting up, shutting down or in recovery mode; what it says as it goes down.
-_RESTARTS = ("the database system is ", "server closed the connection", "terminating connection")
-
+CHOOSE = ": choose another name"
 T = TypeVar("T")
 
 
@@ -72,23 +62,14 @@ class Storage:
         self.location = start + slashes + at_home(path)
         self.url = self.location if "://" in self.location else None
         if self.url:
-            from sqlalchemy import make_url
-            from sqlalchemy.exc import ArgumentError
-
-            try:
-                make_url(self.url)
-            except (ArgumentError, ValueError) as error:
-                raise NasError(
-                    masked(f"storage {self.url!r} is no URL of a database: {error}")
-                ) from None
+            check_url(self.url)
         self.folder = Path(self.location)
         self._database: RDBStorage | None = None
 
     def names(self) -> list[str]:
         """The studies that are here."""
         if self.url:
-            missing = self._database is None and _no_such_file(self.url)
-            if missing:
+            if self._database is None and no_such_file(self.url):
                 return []
             with self.explained_reading():
                 return retried(lambda: study_names(self._open_url()))
@@ -97,7 +78,10 @@ class Storage:
 
     def journal(self, name: str) -> Path | None:
         """A study's file; None in a database."""
-        return None if self.url else self.folder / f"{name}{SUFFIX}"
+        return None if self.url else self._path(name)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}{SUFFIX}"
 
     def create(
         self,
@@ -118,16 +102,22 @@ class Storage:
             with self._explained(name):
                 self._fill(self._open_url(), name, attributes, directions, titles)
             return
-        part = self.folder / f".{name}.{uuid4().hex}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._fill(journal(part), name, attributes, directions, titles)
-            try:
-                rename_new(part, self.folder / f"{name}{SUFFIX}")
-            except FileExistsError:
-                raise self._taken(name) from None
+            with self._new_journal(name) as part:
+                self._fill(journal(part), name, attributes, directions, titles)
         except OSError as error:
             raise NasError(f"studies cannot be kept in {self}: {error.strerror}") from None
+
+    @contextmanager
+    def _new_journal(self, name: str, advice: str = "") -> Iterator[Path]:
+        """A file to write, which becomes a study's journal, whole or not at all."""
+        part = self.folder / f".{name}.{uuid4().hex}.part"
+        try:
+            yield part
+            rename_new(part, self._path(name))
+        except FileExistsError:
+            raise self._taken(name, advice) from None
         finally:
             with suppress(OSError):
                 part.unlink()
@@ -143,31 +133,22 @@ class Storage:
             if self.url:
                 optuna.delete_study(study_name=name, storage=self._open_url())
                 return
-            (self.folder / f"{name}{SUFFIX}").unlink()
-        for path in lock_files(self.folder, name):
-            path.unlink(missing_ok=True)
+            self._path(name).unlink()
+        remove_locks(self.folder, name)
 
     def rename(self, name: str, new: str) -> None:
         """Gives a study another name. Errors: those of `create` and `remove`."""
         _check_name(new)
         if new in self.names():
-            raise Taken(f"study '{new}' exists in {self}: choose another name")
+            raise self._taken(new, CHOOSE)
         with self._at_rest(name):
             if self.url:
                 rename_study(self._open_url(), name, new)
                 return
-            path = self.folder / f"{name}{SUFFIX}"
-            part = self.folder / f".{new}.{uuid4().hex}.part"
-            try:
-                copy_renamed(path, part, name, new)
-                rename_new(part, self.folder / f"{new}{SUFFIX}")
-            except FileExistsError:
-                raise Taken(f"study '{new}' exists in {self}: choose another name") from None
-            finally:
-                part.unlink(missing_ok=True)
-            path.unlink()
-        for path in lock_files(self.folder, name):
-            path.unlink(missing_ok=True)
+            with self._new_journal(new, CHOOSE) as part:
+                copy_renamed(self._path(name), part, name, new)
+            self._path(name).unlink()
+        remove_locks(self.folder, name)
 
     @contextmanager
     def _at_rest(self, name: str) -> Iterator[None]:
@@ -179,8 +160,9 @@ class Storage:
             with self._explained(name):
                 yield
 
-    def _taken(self, name: str) -> Taken:
-        return Taken(f"study '{name}' exists in {self}; go on with it: nas resume {name}")
+    def _taken(self, name: str, advice: str = "") -> Taken:
+        advice = advice or f"; go on with it: nas resume {name}"
+        return Taken(f"study '{name}' exists in {self}{advice}")
 
     def log(self, name: str) -> Log:
         """The log of an existing study. Errors: `NasError`, with the nearest name, where there is
@@ -191,7 +173,7 @@ class Storage:
                 from nas.study.storage.database_log import DatabaseLog
 
                 return DatabaseLog(self._open_url(), name, lambda: self.explained_reading(name))
-            path = self.folder / f"{name}{SUFFIX}"
+            path = self._path(name)
             log = JournalLog(path, name)
             held = log.names()
             check_last_line(path)
@@ -206,7 +188,7 @@ class Storage:
 
     def optuna_storage(self, name: str) -> BaseStorage:
         """What holds a study, as Optuna's own."""
-        return self._open_url() if self.url else journal(self.folder / f"{name}{SUFFIX}")
+        return self._open_url() if self.url else journal(self._path(name))
 
     @contextmanager
     def explained_reading(self, name: str | None = None) -> Iterator[None]:
@@ -220,7 +202,7 @@ class Storage:
         except OSError as error:
             reason = error.strerror or str(error)
         except database_errors() as error:
-            reason = _reason(error.__cause__ or error)
+            reason = reason_of(error.__cause__ or error)
             if is_lost(error):
                 raise Lost(f"{what}: {reason}") from None
         except (*DAMAGE, AssertionError) as error:
@@ -257,7 +239,7 @@ class Storage:
         except OSError as error:
             reason = error.strerror or str(error)
         except database_errors() as error:
-            reason = _reason(error.__cause__ or error)
+            reason = reason_of(error.__cause__ or error)
         raise NasError(
             f"study '{name}' in {self} cannot be written: {reason}; every trial it has is kept"
         )
@@ -265,15 +247,7 @@ class Storage:
     def _claim(self, name: str) -> AbstractContextManager[Claim]:
         if not self.url:
             return claim_file(self.folder, name)
-        engine = self._open_url().engine
-        if engine.dialect.name == "postgresql":
-            return claim_postgresql(engine, name)
-        if engine.dialect.name == "sqlite":
-            with engine.connect() as connection:  # the URL may name it as another URL
-                file = connection.exec_driver_sql("PRAGMA database_list").scalars(2).first()
-            if file:
-                return claim_file(Path(file).parent, f"{Path(file).name}.{file_name(name)}")
-        return claim_alone()
+        return claim_database(self._open_url().engine, name)
 
     def _fill(
         self,
@@ -295,13 +269,7 @@ class Storage:
 
     def _open_url(self) -> RDBStorage:
         if self._database is None:
-            try:
-                self._database = _database(self.url or "")
-            except Exception as error:  # each database driver has its own errors
-                reason = _reason(error)
-                if isinstance(error, ImportError) and self.location.startswith("postgresql"):
-                    reason = "it needs a driver: pip install 'hw-nas[postgres]'"
-                raise NasError(f"storage {self} cannot be opened: {reason}") from None
+            self._database = open_database(self.url or "")
         return self._database
 
     def __str__(self) -> str:
@@ -314,40 +282,6 @@ def _check_name(name: str) -> None:
             f"study name {name!r}: letters, digits and . _ + - only, at most 100, "
             "and a letter or digit first"
         )
-
-
-def _database(url: str) -> RDBStorage:
-    """Optuna's storage at a URL; it waits while others make its tables, or its server restarts."""
-    from optuna.storages import RDBStorage
-    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-
-    deadline, restarts = time.monotonic() + PATIENCE_SECONDS, False
-    while True:
-        try:
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-        except SQLAlchemyError as error:
-            said = str(error).lower()
-            race = isinstance(error, IntegrityError) or any(words in said for words in _RACES)
-            # A server that does not answer at all is a wrong URL, unless it did before.
-            restarts = restarts or any(words in said for words in _RESTARTS)
-            if not (race or (restarts and is_lost(error))) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-
-
-def _no_such_file(text: str) -> bool:
-    """Whether SQLite would make a new file for this URL, which looking for a study should not."""
-    from sqlalchemy import make_url
-
-    url = make_url(text)
-    file = url.database or ":memory:"
-    plain = url.get_backend_name() == "sqlite" and not file.startswith((":", "file:"))
-    return plain and not Path(file).exists()
-
-
-def _reason(error: BaseException) -> str:
-    """The database's own words on one line, without those of the libraries between."""
-    return masked(" ".join(str(getattr(error, "orig", None) or error).split()))[:300]
 
 
 def locate(study: str, storage: Storage | str | None) -> tuple[Storage, str]:
