@@ -22,7 +22,7 @@ ORDER = [
     {"graph", "graph_costs", "graph_json", "resolution"},
     {"blocks"},
     {"architecture"},
-    {"branches", "references", "costs", "torch_module", "imported"},
+    {"branches", "references", "costs", "torch_operations", "torch_module", "imported"},
     {"formats", "space", "networks"},
     {"latency", "proxies", "data"},
     {"accuracy"},

@@ -1,0 +1,298 @@
+"""The operations of a graph as torch modules, one of each that are alike."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import lru_cache
+from math import prod
+from typing import Any, assert_never
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.branches import Branches
+from nas.graph import Act, Node, Shape
+from nas.support.errors import NasError
+
+
+class Add(nn.Module):
+    """Sum of its inputs."""
+
+    def forward(self, *xs: Tensor) -> Tensor:
+        total = xs[0]
+        for x in xs[1:]:
+            total = total + x
+        return total
+
+
+class Multiply(nn.Module):
+    """Product of a tensor and a gate."""
+
+    def forward(self, x: Tensor, gate: Tensor) -> Tensor:
+        return x * gate
+
+
+class MatMul(nn.Module):
+    """Product of the matrices of two tensors, channel by channel."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x @ y
+
+
+class Zero(nn.Module):
+    """Zeros like its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 0.0
+
+
+class Concat(nn.Module):
+    """Concatenation along dimension `dim`: 1 channels, 2 rows."""
+
+    def __init__(self, dim: int = 1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, *xs: Tensor) -> Tensor:
+        return torch.cat(xs, dim=self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Slice(nn.Module):
+    """`size` channels (or, for `dim` 2, rows) from `start` on."""
+
+    def __init__(self, start: int, size: int, dim: int = 1) -> None:
+        super().__init__()
+        self.start, self.size, self.dim = start, size, dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.narrow(self.dim, self.start, self.size)
+
+    def extra_repr(self) -> str:
+        return f"start={self.start}, size={self.size}, dim={self.dim}"
+
+
+class Swap(nn.Module):
+    """Swaps dimension `dim` and the next one."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(self.dim, self.dim + 1)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax(nn.Module):
+    """Softmax over dimension `dim`."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.softmax(self.dim)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of each position."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class Reshape(nn.Module):
+    """The values of each image in another shape."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(len(x), *self.shape)
+
+
+class MeanPool(nn.Module):
+    """Average pooling over padding (left, right, top, bottom) whose zeros do not count."""
+
+    def __init__(
+        self, kernel: tuple[int, int], stride: tuple[int, int], pads: tuple[int, int, int, int]
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride, self.pads = kernel, stride, pads
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside = functional.pad(torch.ones_like(x[:1, :1]), self.pads)
+        total, share = (
+            functional.avg_pool2d(t, self.kernel, self.stride)
+            for t in (functional.pad(x, self.pads), inside)
+        )
+        return total / share
+
+
+class Chain(nn.Sequential):
+    """Sequential whose first module may take several inputs."""
+
+    def forward(self, *xs: Tensor) -> Tensor:
+        modules = list(self)
+        x: Tensor = modules[0](*xs) if modules else xs[0]
+        for module in modules[1:]:
+            x = module(x)
+        return x
+
+
+def stateless(node: Node, input_shape: Shape) -> nn.Module:
+    """The module of an operation without tensors, the same for all that are alike."""
+    return template(node._replace(name="", inputs=()), input_shape)
+
+
+@lru_cache(maxsize=8192)
+def template(node: Node, input_shape: Shape) -> nn.Module:
+    """The module of a node, to be copied: its weights have no memory, whoever builds one gives them
+    their values. A convolution with its norm and its activation is a chain."""
+    if node.op == "avgpool" and node.after and not node.counted:
+        return MeanPool(node.kernel, node.strides, _widths(node))
+    chain: OrderedDict[str, nn.Module] = OrderedDict()
+    if node.after and node.op in ("conv", "maxpool", "avgpool"):
+        fill = -torch.inf if node.op == "maxpool" else 0.0
+        chain["pad"] = nn.ConstantPad2d(_widths(node), fill)
+        node = node._replace(padding=(0, 0), after=None)
+    core = _core(node, input_shape)
+    if isinstance(core, nn.Module):
+        return core
+    chain |= core
+    if node.norm and node.op != "layer_norm":
+        chain["norm"] = nn.BatchNorm2d(node.shape[0])
+    if node.act is not None:
+        chain["act"] = activation(node.act, node.slope)
+    return chain.popitem()[1] if list(chain) == ["pool"] else Chain(chain)
+
+
+def _core(node: Node, input_shape: Shape) -> nn.Module | dict[str, nn.Module]:
+    """The module of an operation; the named ones of what norm and activation may follow."""
+    dim = 2 if node.op in ("concat_rows", "slice_rows") else 1
+    match node.op:
+        case "conv" | "deconv":
+            return {"conv": _convolution(node, input_shape[0])}
+        case "linear":
+            return _linear(node, input_shape)
+        case "maxpool":
+            window = node.kernel, node.strides, node.padding, node.dilation
+            return {"pool": nn.MaxPool2d(*window, ceil_mode=node.ceil)}
+        case "avgpool":
+            window, how = (node.kernel, node.strides, node.padding), (node.ceil, node.counted)
+            return {"pool": nn.AvgPool2d(*window, *how)}
+        case "gap":
+            return nn.AdaptiveAvgPool2d(1)
+        case "add":
+            return {"add": Add()}
+        case "multiply":
+            return Multiply()
+        case "matmul":
+            return MatMul()
+        case "zero":
+            return Zero()
+        case "concat" | "concat_rows":
+            return Concat(dim)
+        case "slice" | "slice_rows":
+            return Slice(node.start, node.shape[dim - 1], dim)
+        case "swap":
+            return Swap(node.start + 1)
+        case "shuffle":
+            return nn.ChannelShuffle(node.groups)
+        case "pad":
+            return _pad(node)
+        case "resize":
+            return _resize(node)
+        case "reshape":
+            return Reshape(node.shape)
+        case "softmax":
+            return Softmax(node.start + 1)
+        case "layer_norm":
+            return {"norm": ChannelNorm(node.shape[0], node.fill)}
+        case "activate":
+            return {}
+        case "unread":
+            raise NasError(f"{node.mode} was not read, so the network cannot be run")
+        case "input":
+            raise AssertionError("a graph's input has no module")
+        case op:
+            assert_never(op)
+
+
+def _widths(node: Node) -> tuple[int, int, int, int]:
+    """The node's padding in torch's order."""
+    top, left, bottom, right = node.pads
+    return left, right, top, bottom
+
+
+def _convolution(node: Node, channels: int) -> nn.Module:
+    window = channels, node.shape[0], node.kernel, node.strides, node.padding
+    more: Any = {
+        "groups": node.groups,
+        "bias": node.bias,
+        "dilation": node.dilation,
+        "device": "meta",
+    }
+    if node.branches:
+        return Branches(*window, groups=node.groups, branches=node.branches, device="meta")
+    if node.op == "conv":
+        return nn.Conv2d(*window, **more)
+    top, left, bottom, right = node.pads
+    return nn.ConvTranspose2d(*window, (top - bottom, left - right), **more)
+
+
+def _linear(node: Node, input_shape: Shape) -> dict[str, nn.Module]:
+    c, features = node.shape[0], prod(input_shape)
+    return {
+        "flatten": nn.Flatten(),
+        "linear": nn.Linear(features, c, bias=node.bias, device="meta"),
+        "unflatten": nn.Unflatten(1, (c, 1, 1)),
+    }
+
+
+def _pad(node: Node) -> nn.Module:
+    if not node.mode:
+        return nn.ConstantPad2d(_widths(node), node.fill)
+    kind = nn.ReflectionPad2d if node.mode == "reflect" else nn.ReplicationPad2d
+    return kind(_widths(node))
+
+
+def _resize(node: Node) -> nn.Module:
+    linear = node.mode != "nearest"
+    return nn.Upsample(
+        size=node.shape[1:],
+        mode="bilinear" if linear else "nearest",
+        align_corners=node.mode == "corners" if linear else None,
+    )
+
+
+def activation(act: Act, slope: float) -> nn.Module:
+    """The module of an activation; `slope` is that of a leaky ReLU."""
+    match act:
+        case "relu":
+            return nn.ReLU()
+        case "relu6":
+            return nn.ReLU6()
+        case "hswish":
+            return nn.Hardswish()
+        case "hsigmoid":
+            return nn.Hardsigmoid()
+        case "sigmoid":
+            return nn.Sigmoid()
+        case "silu":
+            return nn.SiLU()
+        case "gelu":
+            return nn.GELU()
+        case "tanh":
+            return nn.Tanh()
+        case "leaky_relu":
+            return nn.LeakyReLU(slope)
+        case other:
+            assert_never(other)
