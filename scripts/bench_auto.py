@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 from nas import Architecture, Target, cost, reference
 from nas.auto.plan import Asked
-from nas.auto.run import Displays, Result, auto, default_space
+from nas.auto.result import Result
+from nas.auto.run import Displays, auto, default_space
 from nas.cli.auto import read_minutes
 from nas.data import DataSet, load_data
 from nas.data.fit import fit_architecture

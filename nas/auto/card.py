@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.auto.run import WORK, Compared, Result
+from nas.auto.result import WORK, Compared, Result
 from nas.costs import cost
 from nas.data import DataSet
 from nas.latency.measuring.verify import Comparison
@@ -100,27 +100,12 @@ def model_card(
     measured: Comparison | None,
 ) -> str:  # fmt: skip
     """The card as Markdown; `files` are names and what each is."""
-    arch, target = result.trained.arch, result.target
-    predicted = target.predict(arch)
-    costs = cost(arch)
-    kind = "90% interval" if target.interval_known else "assumed"
-    latency = (
-        f"{predicted.ms:.3g} ms predicted ({kind} {predicted.low_ms:.3g} to "
-        f"{predicted.high_ms:.3g}) on {target.metadata.device}, {target.metadata.runtime}, "
-        f"{target.metadata.precision}; the target is {target.metadata.provenance}"
-    )
-    timed = (
-        f"{measured.measured_ms:.3g} ms (±{measured.spread:.1%}) through onnxruntime on the "
-        "machine that made this card"
-        if measured
-        else "not measured here"
-    )
+    arch, costs, stands = result.trained.arch, cost(result.trained.arch), verdict(result.compared)
     rows = "\n".join(f"| {' | '.join(row)} |" for row in compared_rows(result))
     cut = "\n".join(f"- {line}" for line in result.cut) or "- nothing was cut"
     names = "\n".join(f"- `{name}`: {what}" for name, what in files)
     classes = ", ".join(data.classes[:20]) + (", …" if len(data.classes) > 20 else "")
-    recipe = result.trained.recipe
-    return f"""# {arch.name or "Network"} for {target.name}
+    return f"""# {arch.name or "Network"} for {result.target.name}
 
 A convolutional network that classifies images of {data.channels} channel(s) at
 {in_words(arch.resolution)} pixels into {len(data.classes)} classes: {classes}.
@@ -128,14 +113,14 @@ A convolutional network that classifies images of {data.channels} channel(s) at
 | | |
 |---|---|
 | accuracy | {accuracy_line(result, data)} |
-| latency | {latency} |
-| measured | {timed} |
+| latency | {_predicted(result)} |
+| measured | {_timed(measured)} |
 | size | {costs.params / 1e6:.3g} M parameters, {costs.macs / 1e6:.3g} M multiply-adds |
 | budgets | {", ".join(result.study.settings.budgets) or "none"} |
 
 ## Against networks scaled by hand
 
-{verdict(result.compared)[:1].upper()}{verdict(result.compared)[1:]}. Trained alike
+{stands[:1].upper()}{stands[1:]}. Trained alike
 ({result.study.settings.recipe.epochs} epochs), validation accuracy:
 
 | network | accuracy | latency ms | MMACs | Mparams |
@@ -151,11 +136,7 @@ Run it: `python predict.py IMAGE …` needs onnxruntime, numpy and Pillow alone.
 ## How it was made
 
 - Data: {data.describe()}
-- Search: {result.study.tally().trials} networks of the space `{result.study.space.name}`,
-  {score_words(result)}.
-- Training: {recipe.epochs} epochs, batch size {recipe.batch_size}, {recipe.optimiser}, learning
-  rate {recipe.lr:g}, seed {recipe.seed}; everything in
-  `{WORK}/{result.folder.relative_to(result.work)}/training.json`.
+{_made(result)}
 - Versions: {versions}
 - Time: {result.seconds / 60:.1f} minutes.
 
@@ -168,6 +149,36 @@ It was made for images like those it was trained on; on others its accuracy is u
 are not calibrated. The network and its weights are yours; what the images' licence asks of networks
 trained on them is for you to see.
 """
+
+
+def _predicted(result: Result) -> str:
+    target = result.target
+    predicted, device = target.predict(result.trained.arch), target.metadata
+    kind = "90% interval" if target.interval_known else "assumed"
+    return (
+        f"{predicted.ms:.3g} ms predicted ({kind} {predicted.low_ms:.3g} to "
+        f"{predicted.high_ms:.3g}) on {device.device}, {device.runtime}, {device.precision}; "
+        f"the target is {device.provenance}"
+    )
+
+
+def _timed(measured: Comparison | None) -> str:
+    if measured is None:
+        return "not measured here"
+    return (
+        f"{measured.measured_ms:.3g} ms (±{measured.spread:.1%}) through onnxruntime on the "
+        "machine that made this card"
+    )
+
+
+def _made(result: Result) -> str:
+    """How it was searched and trained."""
+    study, recipe = result.study, result.trained.recipe
+    return f"""- Search: {study.tally().trials} networks of the space `{study.space.name}`,
+  {score_words(result)}.
+- Training: {recipe.epochs} epochs, batch size {recipe.batch_size}, {recipe.optimiser}, learning
+  rate {recipe.lr:g}, seed {recipe.seed}; everything in
+  `{WORK}/{result.folder.relative_to(result.work)}/training.json`."""
 
 
 def score_words(result: Result) -> str:

@@ -58,6 +58,18 @@ class Plan(Settings):
         """How long one brief training takes, by the estimate."""
         return seconds_of(self.brief, self.brief.images or 0, self.seconds_an_image)
 
+    def in_words(self, minutes: float | None) -> str:
+        """What is done, within so many minutes where there is a limit."""
+        parts = [
+            f"search {self.trials} networks",
+            f"{self.learn} of them trained briefly to learn from" if self.learn else "",
+            f"compare {self.finalists} finalists and the best network scaled by hand, "
+            f"{self.brief.epochs} epochs each (about {self.brief_seconds:.0f} s)",
+            "train the winner",
+        ]
+        limit = f" within {minutes:g} minutes" if minutes else ""
+        return f"plan{limit}: {'; '.join(filter(None, parts))}"
+
 
 def children(minutes: float | None) -> int:
     """How many children of a trained network are looked at."""

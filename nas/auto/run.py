@@ -6,16 +6,13 @@ call goes on after it was stopped or killed at any moment.
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from nas._version import __version__
 from nas.architecture import Architecture
 from nas.auto.plan import (
     EVALUATED,
@@ -27,6 +24,8 @@ from nas.auto.plan import (
     final_recipe,
     planned,
 )
+from nas.auto.result import WORK, Compared, Result, ranked
+from nas.auto.state import Kept
 from nas.budget import parse_budget, parse_budgets
 from nas.data import DataSet
 from nas.data.fit import fit_space
@@ -44,31 +43,17 @@ from nas.study.settings import FINE_TUNING
 from nas.study.storage.storage import Storage
 from nas.study.workers.executors import Slots
 from nas.support.errors import NasError
-from nas.support.files import check_folder, inside, read_text, write_whole
+from nas.support.files import check_folder
 from nas.support.ownership import owned
-from nas.support.validation import Settings, validated
 from nas.training import Recipe, Trained, train
 from nas.training.checkpoint import WEIGHTS
 from nas.training.run import TrainingReport
 from nas.training.trained import check_classes
 
-STATE, WORK, STUDY, PRUNED = "auto.json", "work", "search", "pruned"
+STUDY, PRUNED = "search", "pruned"
 PILOT_STEPS = 12
 LEAST = 1.5  # times the smallest network of the space: there is something to search
 LARGE = 96  # pixels from which on images are searched for as photographs are
-
-
-class State(Settings):
-    """The contents of `auto.json`. `seconds` are those of the stages that are done; `final` is the
-    winner's recipe once that is `decided`, None where its brief training is all."""
-
-    asked: Asked
-    plan: Plan | None = None
-    final: Recipe | None = None
-    decided: bool = False
-    cut: tuple[str, ...] = ()
-    seconds: dict[str, float] = {}
-    version: str = __version__
 
 
 @dataclass(frozen=True)
@@ -80,46 +65,6 @@ class Displays:
     learning: LearningReport
     finalists: Callable[[Study], AbstractContextManager[FinalistReport]]
     training: Callable[[str], AbstractContextManager[TrainingReport]]
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A network that was trained as briefly as the others, and its validation accuracy, 0 to 1;
-    `by_hand` names a published one that was scaled to the budgets; `pruned` ones are children of
-    a trained network."""
-
-    record: Record
-    accuracy: float
-    by_hand: str | None
-    folder: Path
-    pruned: bool = False
-
-
-@dataclass(frozen=True)
-class Result:
-    """What was found: the networks that were compared, the best first, and the first of them
-    trained to the end in `folder`. `cut` says what there was no time for; `parent_data` is the
-    checksum of what the network that was pruned, if any, was trained on."""
-
-    study: Study
-    target: Target
-    compared: tuple[Compared, ...]
-    failed: tuple[tuple[Record, str], ...]
-    trained: Trained
-    folder: Path
-    work: Path
-    cut: tuple[str, ...]
-    seconds: float
-    parent_data: str | None = None
-
-    @property
-    def winner(self) -> Compared:
-        return self.compared[0]
-
-    @property
-    def further(self) -> bool:
-        """Whether the winner was trained further than for the comparison."""
-        return self.folder != self.winner.folder
 
 
 def default_space(data: DataSet) -> str:
@@ -149,9 +94,8 @@ def auto(
 
 class _Run:
     def __init__(self, asked: Asked, data: DataSet, output: Path, displays: Displays) -> None:
-        self.asked, self.data, self.output, self.displays = asked, data, output, displays
-        self.work = output / WORK
-        self.state = self._kept()
+        self.asked, self.data, self.displays = asked, data, displays
+        self.work, self.kept = output / WORK, Kept(asked, output)
         space = fit_space(SearchSpace.load(asked.space), data)
         self.target = Target.load(asked.target)
         self.candidates = Candidates(space, self.target, parse_budgets(asked.budgets))
@@ -163,58 +107,29 @@ class _Run:
 
     def run(self, executor: Executor | None, slots: Slots) -> Result:
         say = self.displays.say
-        self.state = self._kept()  # as whoever had the folder before left it
-        self._store()
-        with self._stage("plan"):
-            plan = self.state.plan or self._planned()
-            self._store(plan=plan)
-        say(_summary(plan, self.asked))
+        self.kept.reread()  # as whoever had the folder before left it
+        self.kept.store()
+        with self.kept.stage("plan"):
+            plan = self.kept.state.plan or self._planned()
+            self.kept.store(plan=plan)
+        say(plan.in_words(self.asked.minutes))
         for line in plan.cut:
             say(f"  cut: {line}")
-        with self._stage("search"):
+        with self.kept.stage("search"):
             study = self._searched(plan, executor, slots)
-        with self._stage("finalists"):
+        with self.kept.stage("finalists"):
             compared = self._compared(study, plan)
         if self.parent is not None:
-            with self._stage("prune"):
+            with self.kept.stage("prune"):
                 pruned = self._pruned(self.parent, plan, executor, slots)
-                compared = _ranked([*compared, *pruned])
-        with self._stage("final"):
+                compared = ranked([*compared, *pruned])
+        with self.kept.stage("final"):
             folder = self._finished(study, compared[0], plan)
         return Result(
             study, self.target, compared, tuple(failed_finalists(study)), Trained.load(folder),
-            folder, self.work, (*plan.cut, *self.state.cut), sum(self.state.seconds.values()),
+            folder, self.work, (*plan.cut, *self.kept.state.cut), self.kept.state.spent,
             self.parent.data.checksum if self.parent else None,
         )  # fmt: skip
-
-    def _kept(self) -> State:
-        """What was begun in the output. Errors: `NasError` where that is something else."""
-        path = inside(self.output, STATE, f"output {self.output}")
-        if not os.path.lexists(path):
-            return State(asked=self.asked)
-        state = validated(State, read_text(path, str(path)), str(path))
-        for name in Asked.model_fields:
-            was, now = getattr(state.asked, name), getattr(self.asked, name)
-            moved = name == "data" and state.asked.checksum == self.asked.checksum
-            if was != now and not moved:
-                raise NasError(
-                    f"{self.output} holds the result of another {name}, {was}: give that to go on, "
-                    "or another --output"
-                )
-        return state
-
-    def _store(self, **changes: object) -> None:
-        self.state = self.state.model_copy(update=changes)
-        write_whole(self.output / STATE, self.state.model_dump_json(indent=1))
-
-    @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        """A stage, whose time is kept once: going on with what is done takes none."""
-        began = time.monotonic()
-        yield
-        if name not in self.state.seconds:
-            spent = time.monotonic() - began
-            self._store(seconds={**self.state.seconds, name: spent})
 
     def _planned(self) -> Plan:
         """The plan, after a few steps of training a network of the budgets' size.
@@ -293,7 +208,7 @@ class _Run:
             found.append(Compared(by_hand, trained.accuracy, by_hand.like, self.work / "by-hand"))
         if not found:
             raise NasError("no network could be trained on these data")
-        return _ranked(found)
+        return ranked(found)
 
     def _pruned(
         self, parent: Trained, plan: Plan, executor: Executor | None, slots: Slots
@@ -320,9 +235,9 @@ class _Run:
         """The folder of the winner's last training."""
         if winner.pruned:  # trained from its parent's weights: another training would lose them
             return winner.folder
-        if not self.state.decided:
+        if not self.kept.state.decided:
             self._plan_final(winner, plan)
-        recipe = self.state.final
+        recipe = self.kept.state.final
         if recipe is None:
             return winner.folder
         self._trained(study.network(winner.record), recipe, "final", "the winner")
@@ -333,12 +248,11 @@ class _Run:
         images, validation = len(self.data.train.labels), len(self.data.validation.labels)
         left = None
         if self.asked.minutes is not None:
-            spent = sum(self.state.seconds.values())
-            left = max(0.0, (1 - SPARE) * 60 * self.asked.minutes - spent)
+            left = max(0.0, (1 - SPARE) * 60 * self.asked.minutes - self.kept.state.spent)
         took = median(epoch.seconds for epoch in Trained.load(winner.folder).history)
         each = took / ((plan.brief.images or images) + EVALUATED * validation)
         recipe, cut = final_recipe(images, validation, each, left, plan.brief)
-        self._store(final=recipe, cut=(cut,) if cut else (), decided=True)
+        self.kept.store(final=recipe, cut=(cut,) if cut else (), decided=True)
         if cut:
             self.displays.say(f"  cut: {cut}")
 
@@ -354,25 +268,7 @@ def _largest(candidates: Candidates) -> Candidate:
     return largest or candidates.make(candidates.smallest("macs").params)
 
 
-def _ranked(compared: Sequence[Compared]) -> tuple[Compared, ...]:
-    return tuple(sorted(compared, key=lambda each: (-each.accuracy, each.record.latency_ms)))
-
-
 def _best_by_hand(study: Study) -> Record | None:
     """The hand-scaled network of the highest predicted accuracy, None where there is none."""
     records = [record for record in study.records() if record.like]
     return max(records, key=lambda record: record.score, default=None)
-
-
-def _summary(plan: Plan, asked: Asked) -> str:
-    brief = plan.brief
-    learned = f"{plan.learn} of them trained briefly to learn from" if plan.learn else ""
-    parts = [
-        f"search {plan.trials} networks",
-        learned,
-        f"compare {plan.finalists} finalists and the best network scaled by hand, "
-        f"{brief.epochs} epochs each (about {plan.brief_seconds:.0f} s)",
-        "train the winner",
-    ]
-    limit = f" within {asked.minutes:g} minutes" if asked.minutes else ""
-    return f"plan{limit}: {'; '.join(filter(None, parts))}"

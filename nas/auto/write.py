@@ -14,7 +14,8 @@ import torch
 from nas._version import __version__
 from nas.auto.card import model_card, report_sections
 from nas.auto.predict import EXAMPLES, SCRIPT, write_predict
-from nas.auto.run import STATE, WORK, Result
+from nas.auto.result import WORK, Result
+from nas.auto.state import STATE
 from nas.data import DataSet
 from nas.latency.measuring.verify import Comparison, verify
 from nas.report.study import study_report

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.budget import EXAMPLES
 from nas.cli.data import (
     ClassesOption,
     ImageSizeOption,
@@ -20,13 +19,20 @@ from nas.cli.data import (
     open_data,
 )
 from nas.cli.host import tell_host
-from nas.cli.options import PluginOption, SchedulerOption, WorkersOption
+from nas.cli.options import (
+    BudgetOption,
+    PluginOption,
+    SchedulerOption,
+    SeedOption,
+    TargetOption,
+    WorkersOption,
+)
 from nas.cli.terminal import echo
 from nas.defaults import DEFAULT_TARGET
 from nas.support.errors import NasError
 
 if TYPE_CHECKING:
-    from nas.auto.run import Result
+    from nas.auto.result import Result
     from nas.auto.write import Written
 
 TEST_SHARE = 0.15
@@ -38,13 +44,8 @@ def auto(
         str, typer.Option(help="A folder of images, a CSV of labels, digits or fashion-mnist.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the result.")],
-    target: Annotated[
-        str, typer.Option(help="Device whose latency counts; see `nas targets`.")
-    ] = DEFAULT_TARGET,
-    budget: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Upper limit, repeatable: {EXAMPLES}. FLOPs are multiply-adds."),
-    ] = None,
+    target: TargetOption = DEFAULT_TARGET,
+    budget: BudgetOption = None,
     time: Annotated[
         str | None,
         typer.Option(help="How long it may take: 30m, 2h. Default: as long as it needs."),
@@ -65,7 +66,7 @@ def auto(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Makes it reproducible.")] = 0,
+    seed: SeedOption = 0,
     split: SplitOption = None,
     classes: ClassesOption = None,
     left_out: LeftOutOption = None,

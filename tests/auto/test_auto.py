@@ -12,7 +12,7 @@ from commands import Run
 from tiny import TINY
 
 from nas.auto.plan import Asked, Plan
-from nas.auto.run import STATE, State
+from nas.auto.state import STATE, State
 from nas.data import DataOptions, load_data
 from nas.space import SearchSpace
 from nas.training import Recipe
