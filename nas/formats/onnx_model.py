@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from nas.architecture import Architecture
-from nas.formats.folding import Array, State, norm_terms
-from nas.graph import Graph, Node, Shape
+from nas.formats.folding import State
+from nas.formats.onnx_nodes import NodeWriter
+from nas.graph import Graph
 from nas.support.errors import NasError
 
 if TYPE_CHECKING:
     from torch import nn
 
-HARD_SWISH, LAYER_NORM = 14, 17  # the first opsets that have them as one operation
 OPSET = 13  # read by the runtimes of 2021 already: onnxruntime since 1.7
 
 
@@ -53,8 +52,10 @@ def to_onnx(
     return model
 
 
-def check_opset(opset: int) -> int:
-    """The opset itself. Errors: `NasError` for one that cannot be written."""
+def check_opset(opset: int | None) -> int:
+    """The opset itself, `OPSET` for None. Errors: `NasError` for one that cannot be written."""
+    if opset is None:
+        return OPSET
     newest = onnx.defs.onnx_opset_version()
     if not OPSET <= opset <= newest:
         raise NasError(f"opset must be {OPSET} to {newest}, not {opset}")
@@ -72,7 +73,7 @@ def graph_to_onnx(
     """The model of any graph. `state` holds arrays under torch's parameter names; without it the
     weights are random, or zeros if there is no seed. Errors: as `to_onnx`."""
     rng = None if seed is None else np.random.default_rng(seed)
-    writer = _Writer(graph, state, rng, check_opset(opset))
+    writer = NodeWriter(graph, state, rng, check_opset(opset))
     for i in range(1, len(graph.nodes)):
         writer.node(i)
     batch: int | str = "batch" if dynamic_batch else 1
@@ -91,247 +92,3 @@ def graph_to_onnx(
         producer_name="hw-nas",
         ir_version=helper.find_min_ir_version_for(opsets),
     )
-
-
-class _Writer:
-    """Collects ONNX nodes and initialisers; `names[i]` is the tensor of graph node i."""
-
-    def __init__(
-        self, graph: Graph, state: State | None, rng: np.random.Generator | None, opset: int
-    ) -> None:
-        self.graph, self.state, self.rng, self.opset = graph, state, rng, opset
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-        self.names: list[str] = ["image"]
-
-    def op(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
-        return output
-
-    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
-        self.weights.append(numpy_helper.from_array(value, name))
-        return name
-
-    def node(self, index: int) -> None:
-        """Writes one graph node with its norm and its activation."""
-        node = self.graph.nodes[index]
-        shape = self.graph.nodes[node.inputs[0]].shape
-        inputs = [self.names[i] for i in node.inputs]
-        name = node.name
-        match node.op:
-            case "conv" | "deconv":
-                x = self._conv(node, inputs, shape)
-            case "linear":
-                x = self._linear(node, inputs, shape)
-            case "maxpool":
-                x = self.op("MaxPool", inputs, name, ceil_mode=int(node.ceil), **_window(node))
-            case "avgpool":
-                x = self.op("AveragePool", inputs, name, **_average(node), **_window(node))
-            case "gap":
-                x = self.op("GlobalAveragePool", inputs, name)
-            case "add":
-                x = inputs[0]
-                for i, other in enumerate(inputs[1:]):
-                    x = self.op("Add", [x, other], name if i == 0 else f"{name}.{i}")
-            case "multiply":
-                x = self.op("Mul", inputs, name)
-            case "matmul":
-                x = self.op("MatMul", inputs, name)
-            case "zero":
-                factor = self.constant(f"{name}.factor", np.zeros((), np.float32))
-                x = self.op("Mul", [*inputs, factor], name)
-            case "concat" | "concat_rows":
-                x = self.op("Concat", inputs, name, axis=1 if node.op == "concat" else 2)
-            case "slice" | "slice_rows":
-                axis = 1 if node.op == "slice" else 2
-                end = node.start + node.shape[axis - 1]
-                bounds = {"starts": node.start, "ends": end, "axes": axis}
-                parts = [self.constant(f"{name}.{k}", np.array([v])) for k, v in bounds.items()]
-                x = self.op("Slice", inputs + parts, name)
-            case "swap":
-                axes = [0, 2, 1, 3] if node.start == 0 else [0, 1, 3, 2]
-                x = self.op("Transpose", inputs, name, perm=axes)
-            case "shuffle":
-                x = self._shuffle(node, inputs)
-            case "pad":
-                pads = np.array([0, 0, *node.pads[:2], 0, 0, *node.pads[2:]])
-                fill = self.constant(f"{name}.fill", np.array(node.fill, np.float32))
-                inputs = [*inputs, self.constant(f"{name}.pads", pads), fill]
-                x = self.op("Pad", inputs, name, mode=node.mode or "constant")
-            case "resize":
-                x = self._resize(node, inputs[0], shape)
-            case "reshape":
-                target = self.constant(f"{name}.shape", np.array([0, *node.shape]))
-                x = self.op("Reshape", [*inputs, target], name)
-            case "softmax":
-                x = self.op("Softmax", inputs, name, axis=node.start + 1)
-            case "layer_norm":
-                x = self._layer_norm(node, inputs[0])
-            case "unread":
-                raise NasError(f"{node.mode} was not read, so the network cannot be written")
-            case "activate":
-                x = self._norm(node, inputs[0]) if node.norm else inputs[0]
-            case "input":
-                raise AssertionError("a graph's input is no node of a model")
-            case op:
-                assert_never(op)
-        self.names.append(self._activation(node, x))
-
-    def _read(self, name: str, shape: tuple[int, ...], spread: float) -> Array:
-        if self.state is not None:
-            return np.asarray(self.state[name], dtype=np.float32)
-        if self.rng is None:
-            return np.zeros(shape, np.float32)
-        return (spread * self.rng.standard_normal(shape)).astype(np.float32)
-
-    def _norm_terms(self, node: Node) -> tuple[Array, Array]:
-        """Scale and shift of an inference-mode batch norm."""
-        return norm_terms(node, self.state)
-
-    def _conv(self, node: Node, inputs: list[str], shape: Shape) -> str:
-        dims = (node.shape[0], shape[0] // node.groups, *node.kernel)
-        if node.op == "deconv":
-            dims = (shape[0], node.shape[0] // node.groups, *node.kernel)
-        weight = self._read(f"{node.name}.conv.weight", dims, (2 / np.prod(dims[1:])) ** 0.5)
-        bias = np.zeros(node.shape[0], np.float32)
-        if node.bias:
-            bias = self._read(f"{node.name}.conv.bias", bias.shape, 0.0)
-        if node.norm:
-            scale, shift = self._norm_terms(node)
-            weight, bias = _scaled(weight, node, scale), bias * scale + shift
-        inputs = [*inputs, self.constant(f"{node.name}.weight", weight)]
-        if node.bias or node.norm:
-            inputs.append(self.constant(f"{node.name}.bias", bias))
-        op = "Conv" if node.op == "conv" else "ConvTranspose"
-        return self.op(op, inputs, node.name, group=node.groups, **_window(node))
-
-    def _resize(self, node: Node, x: str, shape: Shape) -> str:
-        (_, rows, cols), (_, height, width) = node.shape, shape
-        scale = np.array([1, 1, rows / height, cols / width], np.float32)
-        parts = [x, "", self.constant(f"{node.name}.scale", scale)]
-        if rows % height or cols % width:  # a fraction may round to one row less
-            size = np.array([1, *node.shape])
-            parts = [x, "", "", self.constant(f"{node.name}.size", size)]
-        if node.mode == "nearest":
-            how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-            return self.op("Resize", parts, node.name, mode="nearest", **how)
-        place = "align_corners" if node.mode == "corners" else "half_pixel"
-        return self.op(
-            "Resize", parts, node.name, mode="linear", coordinate_transformation_mode=place
-        )
-
-    def _linear(self, node: Node, inputs: list[str], shape: Shape) -> str:
-        features = shape[0] * shape[1] * shape[2]
-        weight = self._read(f"{node.name}.linear.weight", (node.shape[0], features), 0.01)
-        x = self.op("Flatten", inputs, f"{node.name}.flatten", axis=1)
-        inputs = [x, self.constant(f"{node.name}.weight", weight)]
-        if node.bias:
-            bias = self._read(f"{node.name}.linear.bias", (node.shape[0],), 0.0)
-            inputs.append(self.constant(f"{node.name}.bias", bias))
-        return self.op("Gemm", inputs, node.name, transB=1)
-
-    def _norm(self, node: Node, x: str) -> str:
-        scale, shift = (t[None, :, None, None] for t in self._norm_terms(node))
-        x = self.op("Mul", [x, self.constant(f"{node.name}.scale", scale)], f"{node.name}.mul")
-        return self.op("Add", [x, self.constant(f"{node.name}.shift", shift)], node.name)
-
-    def _layer_norm(self, node: Node, x: str) -> str:
-        """Over channels, turned to the last dimension, where runtimes recognise it."""
-        name, c = node.name, (node.shape[0],)
-        weight, bias = (
-            self.constant(f"{name}.{k}", self._read(f"{name}.norm.{k}", c, 0.1))
-            for k in ("weight", "bias")
-        )
-        x = self.op("Transpose", [x], f"{name}.last", perm=[0, 2, 3, 1])
-        if self.opset >= LAYER_NORM:
-            terms, moved = [x, weight, bias], f"{name}.moved"
-            x = self.op("LayerNormalization", terms, moved, axis=-1, epsilon=node.fill)
-            return self.op("Transpose", [x], name, perm=[0, 3, 1, 2])
-        numbers = {"two": 2.0, "epsilon": node.fill}
-        two, epsilon = (
-            self.constant(f"{name}.{k}", np.array(v, np.float32)) for k, v in numbers.items()
-        )
-        away = self.op("Sub", [x, self._mean(x, f"{name}.mean")], f"{name}.away")
-        variance = self._mean(self.op("Pow", [away, two], f"{name}.square"), f"{name}.variance")
-        root = self.op("Sqrt", [self.op("Add", [variance, epsilon], f"{name}.sum")], f"{name}.root")
-        x = self.op("Div", [away, root], f"{name}.normal")
-        x = self.op("Add", [self.op("Mul", [x, weight], f"{name}.scaled"), bias], f"{name}.moved")
-        return self.op("Transpose", [x], name, perm=[0, 3, 1, 2])
-
-    def _mean(self, x: str, name: str) -> str:
-        """The mean over the last dimension, in opsets that take the axes as an attribute."""
-        return self.op("ReduceMean", [x], name, axes=[-1])
-
-    def _shuffle(self, node: Node, inputs: list[str]) -> str:
-        c, h, w = node.shape
-        split = self.constant(
-            f"{node.name}.split", np.array([0, node.groups, c // node.groups, h, w])
-        )
-        merge = self.constant(f"{node.name}.merge", np.array([0, c, h, w]))
-        x = self.op("Reshape", [*inputs, split], f"{node.name}.grouped")
-        x = self.op("Transpose", [x], f"{node.name}.swapped", perm=[0, 2, 1, 3, 4])
-        return self.op("Reshape", [x, merge], node.name)
-
-    def _activation(self, node: Node, x: str) -> str:
-        name = f"{node.name}.{node.act}"
-        match node.act:
-            case None:
-                return x
-            case "relu":
-                return self.op("Relu", [x], name)
-            case "relu6":
-                bounds = [self.constant(f"{name}.{v}", np.array(v, np.float32)) for v in (0, 6)]
-                return self.op("Clip", [x, *bounds], name)
-            case "hswish":
-                if self.opset >= HARD_SWISH:
-                    return self.op("HardSwish", [x], name)
-                gate = self.op("HardSigmoid", [x], f"{name}.gate", alpha=1 / 6, beta=0.5)
-                return self.op("Mul", [x, gate], name)
-            case "sigmoid":
-                return self.op("Sigmoid", [x], name)
-            case "hsigmoid":
-                return self.op("HardSigmoid", [x], name, alpha=1 / 6, beta=0.5)
-            case "silu":
-                gate = self.op("Sigmoid", [x], f"{name}.gate")
-                return self.op("Mul", [x, gate], name)
-            case "gelu":
-                return self._gelu(x, name)
-            case "tanh":
-                return self.op("Tanh", [x], name)
-            case "leaky_relu":
-                return self.op("LeakyRelu", [x], name, alpha=node.slope)
-            case act:
-                assert_never(act)
-
-    def _gelu(self, x: str, name: str) -> str:
-        """x * (1 + erf(x / √2)) / 2, in the order that runtimes recognise: one operation only from
-        opset 20 on."""
-        numbers = {"root": 2**0.5, "one": 1.0, "half": 0.5}
-        root, one, half = (
-            self.constant(f"{name}.{k}", np.array(v, np.float32)) for k, v in numbers.items()
-        )
-        erf = self.op("Erf", [self.op("Div", [x, root], f"{name}.scaled")], f"{name}.erf")
-        gate = self.op("Mul", [x, self.op("Add", [erf, one], f"{name}.sum")], f"{name}.gate")
-        return self.op("Mul", [gate, half], name)
-
-
-def _scaled(weight: Array, node: Node, scale: Array) -> Array:
-    """The weights of a convolution times a factor for each output channel."""
-    if node.op == "conv":
-        return weight * scale[:, None, None, None]
-    each = weight.reshape(node.groups, -1, *weight.shape[1:])
-    return (each * scale.reshape(node.groups, 1, -1, 1, 1)).reshape(weight.shape)
-
-
-def _average(node: Node) -> dict[str, int]:
-    """What an average counts; rounding up is only said where it is done, as for old runtimes."""
-    return {"count_include_pad": int(node.counted), **({"ceil_mode": 1} if node.ceil else {})}
-
-
-def _window(node: Node) -> dict[str, Any]:
-    window = {
-        "kernel_shape": list(node.kernel),
-        "strides": list(node.strides),
-        "pads": list(node.pads),
-    }
-    return {**window, "dilations": list(node.dilation)} if node.dilation != (1, 1) else window

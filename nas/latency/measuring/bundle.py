@@ -19,7 +19,8 @@ import onnx
 from onnx import TensorProto
 
 import nas.latency.runner
-from nas.formats.onnx_model import HARD_SWISH, LAYER_NORM, OPSET, graph_to_onnx
+from nas.formats.onnx_model import OPSET, graph_to_onnx
+from nas.formats.onnx_nodes import HARD_SWISH, LAYER_NORM
 from nas.formats.quantise import quantised
 from nas.graph import Graph
 from nas.latency.runner.batches import Entry

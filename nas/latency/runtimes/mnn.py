@@ -11,7 +11,8 @@ import MNN
 import numpy as np
 
 from nas.formats.folding import State
-from nas.formats.onnx_model import HARD_SWISH, graph_to_onnx
+from nas.formats.onnx_model import graph_to_onnx
+from nas.formats.onnx_nodes import HARD_SWISH
 from nas.graph import Graph
 from nas.latency.runtimes import Array, Runtime, Session, quiet, still_image
 from nas.support.errors import NasError

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Final
 import openvino
 
 from nas.formats.folding import State
-from nas.formats.onnx_model import HARD_SWISH, graph_to_onnx
+from nas.formats.onnx_model import graph_to_onnx
+from nas.formats.onnx_nodes import HARD_SWISH
 from nas.formats.quantise import quantised
 from nas.graph import Graph
 from nas.latency.lowering.rows import Lowering
