@@ -176,6 +176,7 @@ def template(node: Node, input_shape: Shape) -> nn.Module:
 
 def _core(node: Node, input_shape: Shape) -> nn.Module | dict[str, nn.Module]:
     """The module of an operation; the named ones of what norm and activation may follow."""
+    window = node.kernel, node.strides, node.padding
     dim = 2 if node.op in ("concat_rows", "slice_rows") else 1
     match node.op:
         case "conv" | "deconv":
@@ -183,11 +184,10 @@ def _core(node: Node, input_shape: Shape) -> nn.Module | dict[str, nn.Module]:
         case "linear":
             return _linear(node, input_shape)
         case "maxpool":
-            window = node.kernel, node.strides, node.padding, node.dilation
-            return {"pool": nn.MaxPool2d(*window, ceil_mode=node.ceil)}
+            dilated = (*window, node.dilation)
+            return {"pool": nn.MaxPool2d(*dilated, ceil_mode=node.ceil)}
         case "avgpool":
-            window, how = (node.kernel, node.strides, node.padding), (node.ceil, node.counted)
-            return {"pool": nn.AvgPool2d(*window, *how)}
+            return {"pool": nn.AvgPool2d(*window, node.ceil, node.counted)}
         case "gap":
             return nn.AdaptiveAvgPool2d(1)
         case "add":

@@ -19,7 +19,7 @@ ROOT = Path(nas.__file__).parent
 ORDER = [
     {"_version", "support", "defaults", "measures", "budget", "approvals", "plugins"},
     {"charts"},
-    {"graph", "graph_costs", "graph_json", "resolution"},
+    {"graph", "graph_costs", "graph_json", "graph_nodes", "resolution"},
     {"blocks"},
     {"architecture"},
     {"branches", "references", "costs", "torch_operations", "torch_module", "imported"},

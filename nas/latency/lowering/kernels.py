@@ -12,7 +12,8 @@ from math import prod
 from typing import Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
-from nas.graph import Act, Graph, Node, Shape, new
+from nas.graph import Act, Graph, Node, Shape
+from nas.graph_nodes import new
 
 EPILOGUES: tuple[Act | None, ...] = (None, "relu", "relu6", "sigmoid", "hsigmoid")
 # What takes no time, and what is not known; whoever shows a latency says that it leaves that out.

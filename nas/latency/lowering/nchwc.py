@@ -12,7 +12,8 @@ from itertools import pairwise
 from typing import Final, Literal, NamedTuple, assert_never
 
 from nas.blocks import Block, block_graph
-from nas.graph import Act, Graph, Node, Shape, new
+from nas.graph import Act, Graph, Node, Shape
+from nas.graph_nodes import new
 from nas.latency.lowering.kernels import (
     Kernel,
     KernelOp,
@@ -115,15 +116,13 @@ class _Lowering:
             case "activate":
                 self._activate(i, node)
             case "concat":
-                aligned = all(
-                    j in self.blocked and self.nodes[j].shape[0] % self.block == 0
-                    for j in node.inputs
-                )
+                whole = all(self.nodes[j].shape[0] % self.block == 0 for j in node.inputs)
+                aligned = whole and self._are_blocked(node)
                 self._emit(i, node, "concat", BLOCKED if aligned else PLANAR)
             case "multiply":
                 # Gates are broadcast, which no blocked product can do.
                 shapes = {self.nodes[j].shape for j in node.inputs}
-                same = len(shapes) == 1 and all(j in self.blocked for j in node.inputs)
+                same = len(shapes) == 1 and self._are_blocked(node)
                 self._emit(i, node, "multiply", BLOCKED if same else PLANAR)
             case "slice" | "slice_rows":
                 self._slice(i, node)
@@ -142,11 +141,7 @@ class _Lowering:
             case "layer_norm":
                 self._emit(i, node, "softmax", PLANAR)
             case "deconv":
-                shape = self._read(node.inputs[0], PLANAR)
-                self.executed.append(transposed(node, shape)._replace(layout=PLANAR))
-                self._append(i, spread(node)._replace(layout=PLANAR))
-                if node.act:
-                    self._plain_act(i, node.act, PLANAR)
+                self._deconv(i, node)
             case "reshape" | "unread":
                 for j in node.inputs:
                     self._read(j, PLANAR)
@@ -159,6 +154,9 @@ class _Lowering:
     def give(self, i: int) -> None:
         """Brings a tensor into the layout that whoever called wants."""
         self._read(i, PLANAR)
+
+    def _are_blocked(self, node: Node) -> bool:
+        return all(j in self.blocked for j in node.inputs)
 
     def _read(self, j: int, layout: Layout) -> Shape:
         """The tensor of node `j` in a layout, reordered once where it is not there yet."""
@@ -217,6 +215,13 @@ class _Lowering:
         if act and not fused:
             self._plain_act(i, act, written)
 
+    def _deconv(self, i: int, node: Node) -> None:
+        shape = self._read(node.inputs[0], PLANAR)
+        self.executed.append(transposed(node, shape)._replace(layout=PLANAR))
+        self._append(i, spread(node)._replace(layout=PLANAR))
+        if node.act:
+            self._plain_act(i, node.act, PLANAR)
+
     def _pool(
         self, i: int, node: Node, op: Literal["maxpool", "avgpool", "gap"], blocked: bool
     ) -> None:
@@ -225,7 +230,7 @@ class _Lowering:
 
     def _add(self, i: int, node: Node) -> None:
         if len(node.inputs) == 2:
-            blocked = all(j in self.blocked for j in node.inputs)
+            blocked = self._are_blocked(node)
             for n, j in enumerate(node.inputs):
                 at = self.home.get(j)
                 if at is None or self.uses[j] > 1:
@@ -236,7 +241,7 @@ class _Lowering:
                     self._read(node.inputs[1 - n], PLANAR)
                 self._join(i, at, node.act)
                 return
-        layout: Layout = BLOCKED if all(j in self.blocked for j in node.inputs) else PLANAR
+        layout: Layout = BLOCKED if self._are_blocked(node) else PLANAR
         shape = self.shapes[layout][i]
         for j in node.inputs:
             self._read(j, layout)
