@@ -46,20 +46,7 @@ def understand_tables(root: Folder, tables: Sequence[Path], findings: Findings) 
     labels, and why one about these images has none; where they contradict one another.
     """
     images = _Images(root)
-    read: list[tuple[Path, Read]] = []
-    problem: NasError | None = None
-    for table in tables:
-        if len(tables) == 1 or not _SUBMISSION.search(table.stem):
-            try:
-                told = _read(table, images)
-            except NasError as error:
-                problem = problem or error
-                continue
-            if told is not None:
-                read.append((table, told))
-    if not read:
-        if problem is not None:
-            raise problem
+    if not (read := _read_all(tables, images)):
         return None
     _check_one_set(read, root.path)
     labels: dict[Path, tuple[Part, str]] = {}
@@ -108,6 +95,24 @@ def _check_one_set(read: Iterable[tuple[Path, Read]], root: Path) -> None:
         if len(ours) > 1 < len(theirs) and not ours & theirs:
             places = " and ".join(shown_path(folder, root) for folder in (a, b))
             raise SeveralSets(f"the tables in {places} have no class in common: give one of them")
+
+
+def _read_all(tables: Sequence[Path], images: _Images) -> list[tuple[Path, Read]]:
+    """The tables that have labels. Errors: that of the first one where none has."""
+    read: list[tuple[Path, Read]] = []
+    problem: NasError | None = None
+    for table in tables:
+        if len(tables) == 1 or not _SUBMISSION.search(table.stem):
+            try:
+                told = _read(table, images)
+            except NasError as error:
+                problem = problem or error
+                continue
+            if told is not None:
+                read.append((table, told))
+    if problem is not None and not read:
+        raise problem
+    return read
 
 
 def _read(table: Path, images: _Images) -> Read | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import ConfigDict, Field, PositiveFloat, model_validator
@@ -94,6 +94,10 @@ class Metadata(_Strict):
         if self.provenance == "calibrated" and self.error is None:
             raise ValueError("error: a calibrated target must state it")
         return self
+
+    def shown(self) -> dict[str, Any]:
+        """What there is to know of the target as JSON types, without what the fit found."""
+        return self.model_dump(mode="json", exclude={"fit", "weights"})
 
     def to_yaml(self) -> str:
         """The text of the file."""

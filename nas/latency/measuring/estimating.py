@@ -11,6 +11,7 @@ from nas.defaults import MEASURE_MINUTES, TARGETS_FOLDER
 from nas.formats.tflite import to_tflite
 from nas.latency.measuring.measure import begin, check_numbers, finish, planned
 from nas.latency.measuring.plan import Sampler
+from nas.latency.metadata import Metadata
 from nas.latency.runner.batches import MeasuringProgress
 from nas.latency.runtimes.accelerators import find_accelerator
 from nas.latency.table import TableRow, read_table, write_table
@@ -60,35 +61,57 @@ def estimate(
         "sources": [f"{vela.title()}: its estimate of cycles; no silicon was measured"],
         "notes": f"system {npu.system}, memory mode {npu.memory} of Vela's own configuration",
     }
-    target, table, metadata = begin(name, Path(folder), facts)
-    known = {row.subject: row for row in read_table(table)} if table.exists() else {}
-    left_out: list[str] = []
-    start, limit = monotonic(), minutes * 60
-    found = list(known.values())
+    draft = _Draft(*begin(name, Path(folder), facts))
+    left_out: set[str] = set()
     try:
-        for subject in planned(table, sample or SearchSpace.load(SPACE).sample):
-            if len(found) >= rows or (found and monotonic() - start >= limit):
+        for subject in planned(draft.table, sample or SearchSpace.load(SPACE).sample):
+            if len(draft.rows) >= rows or (draft.rows and draft.seconds >= minutes * 60):
                 break
-            if subject in known:
+            if subject in draft.known:
                 continue
             try:
                 result = vela.estimate(to_tflite(subject.graph(), int8={}), npu)
             except NasError as error:
-                left_out.append(f"a {subject.kind} was left out: {error}")
+                left_out.add(f"a {subject.kind} was left out: {error}")
                 continue
-            found.append(TableRow(subject, result.latency_ms, 0.0, 1))
-            if len(found) % BATCH == 0:
-                write_whole(target, metadata.to_yaml())
-                write_table(table, found)
-                seconds = monotonic() - start
-                each = seconds / max(1, len(found) - len(known))
-                left = min(limit - seconds, each * (rows - len(found)))
+            draft.rows.append(TableRow(subject, result.latency_ms, 0.0, 1))
+            if len(draft.rows) % BATCH == 0:
+                draft.write()
                 if progress:
-                    progress(MeasuringProgress(len(found), seconds, limit, max(0.0, left)))
+                    progress(draft.progress(rows, minutes * 60))
     finally:
-        if len(found) > len(known):
-            write_whole(target, metadata.to_yaml())
-            write_table(table, found)
-        if table.exists() and target.exists():
-            finish(target, metadata, [])
-    return target, sorted(set(left_out))
+        draft.finish()
+    return draft.target, sorted(left_out)
+
+
+class _Draft:
+    """A target on its way: the rows that its table had (`known`) and those that came since."""
+
+    def __init__(self, target: Path, table: Path, metadata: Metadata) -> None:
+        self.target, self.table, self.metadata = target, table, metadata
+        by_subject = {row.subject: row for row in read_table(table)} if table.exists() else {}
+        self.known, self.rows = by_subject.keys(), list(by_subject.values())
+        self._start = monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it took so far."""
+        return monotonic() - self._start
+
+    def progress(self, rows: int, limit: float) -> MeasuringProgress:
+        """How far it is on the way to so many `rows`, or to its `limit` in seconds."""
+        seconds, count = self.seconds, len(self.rows)
+        each = seconds / max(1, count - len(self.known))
+        left = min(limit - seconds, each * (rows - count))
+        return MeasuringProgress(count, seconds, limit, max(0.0, left))
+
+    def write(self) -> None:
+        write_whole(self.target, self.metadata.to_yaml())
+        write_table(self.table, self.rows)
+
+    def finish(self) -> None:
+        """Writes what is new, and fits the predictor."""
+        if len(self.rows) > len(self.known):
+            self.write()
+        if self.table.exists() and self.target.exists():
+            finish(self.target, self.metadata, [])
