@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.cli.options import JsonOption, PluginOption
 from nas.cli.terminal import echo, echo_json
 from nas.defaults import DEFAULT_SPACE
+
+if TYPE_CHECKING:
+    from nas.latency.metadata import Metadata
 
 
 def calibrate(
@@ -89,7 +92,6 @@ def _calibrate(
     from nas.cli.measure import print_search_command
     from nas.latency import Target
     from nas.latency import calibrate as calibrated
-    from nas.latency.calibration import FEW
     from nas.latency.latencies import read_latencies
     from nas.latency.target import folder_of
     from nas.study.networks import find_network
@@ -112,13 +114,20 @@ def _calibrate(
         throughput=given.throughput,
     )
     write_whole(path, made.metadata.to_yaml())
-    facts, error = made.metadata, made.metadata.error
-    assert error is not None
     if as_json:
-        echo_json({"file": str(path), **facts.model_dump(mode="json", exclude={"fit", "weights"})})
+        echo_json({"file": str(path), **made.metadata.shown()})
         return
     for note in given.notes:
         echo(f"{measured}: {note}")
+    _print(path, made.metadata)
+    print_search_command(path)
+
+
+def _print(path: Path, facts: Metadata) -> None:
+    from nas.latency.calibration import FEW
+
+    error = facts.error
+    assert error is not None
     echo(
         f"{path}: {facts.device}, runtime {facts.runtime}, {facts.provenance} on "
         f"{error.networks} networks"
@@ -142,7 +151,6 @@ def _calibrate(
             "error is itself uncertain; nas calibrate --suggest says which",
             err=True,
         )
-    print_search_command(path)
 
 
 def _suggest(count: int, space: str, folder: Path) -> None:

@@ -8,8 +8,8 @@ import typer
 
 from nas.cli.host import tell_host
 from nas.cli.options import (
-    NETWORK_HELP,
     JsonOption,
+    NetworkArgument,
     PluginOption,
     ResolutionOption,
     StorageOption,
@@ -21,13 +21,11 @@ from nas.support.text import significant
 if TYPE_CHECKING:
     from nas.blocks import Block
     from nas.graph import Shape
+    from nas.latency.metadata import Metadata
 
 
 def describe(
-    arch: Annotated[
-        str,
-        typer.Argument(metavar="NETWORK", help=NETWORK_HELP),
-    ],
+    arch: NetworkArgument,
     target: Annotated[
         str | None,
         typer.Option(help="Device to predict for. Default: the study's, otherwise cpu."),
@@ -122,29 +120,14 @@ def list_targets(
             found.append({"target": name, "error": str(failure)})
             continue
         text = " ".join([name, *facts.aliases, facts.device, facts.runtime]).lower()
-        stated, noise = facts.error, facts.noise
         if (
-            not all(word.lower() in text for word in words or [])
-            or provenance not in (None, facts.provenance)
-            or precision not in (None, facts.precision)
-            or (error is not None and (stated is None or 100 * stated.mape > error))
+            all(word.lower() in text for word in words or [])
+            and provenance in (None, facts.provenance)
+            and precision in (None, facts.precision)
+            and (error is None or (facts.error is not None and 100 * facts.error.mape <= error))
         ):
-            continue
-        found.append({"target": name, **facts.model_dump(mode="json", exclude={"fit", "weights"})})
-        rows.append(
-            (
-                name,
-                ", ".join(facts.aliases),
-                facts.provenance,
-                facts.device,
-                facts.runtime,
-                facts.precision,
-                facts.date,
-                f"{stated.mape:.1%}" if stated else "–",
-                f"{stated.mape_mobile:.1%}" if stated and stated.mape_mobile is not None else "–",
-                f"{noise:.1%}" if noise is not None else "–",
-            )
-        )
+            found.append({"target": name, **facts.shown()})
+            rows.append(_target_row(name, facts))
     if not rows:
         raise NasError("no target is like that; `nas targets` lists all")
     if as_json:
@@ -161,6 +144,21 @@ def list_targets(
         ),
         "error: mean absolute error of predictions for networks that were left out of the fit, "
         "and that of the mobile ones among them; noise: that of the measurement itself",
+    )
+
+
+def _target_row(name: str, facts: Metadata) -> tuple[str, ...]:
+    error = facts.error
+    shares = (error.mape, error.mape_mobile) if error else (None, None)
+    return (
+        name,
+        ", ".join(facts.aliases),
+        facts.provenance,
+        facts.device,
+        facts.runtime,
+        facts.precision,
+        facts.date,
+        *("–" if share is None else f"{share:.1%}" for share in (*shares, facts.noise)),
     )
 
 

@@ -8,15 +8,12 @@ from typing import Annotated
 import typer
 
 from nas.cli.data import MovedOption
-from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
+from nas.cli.options import JsonOption, NetworkArgument, PluginOption, StorageOption
 from nas.formats.endings import ENDINGS, OTHER_ENDINGS, FileFormat, Form
 
 
 def export(
-    study: Annotated[
-        str,
-        typer.Argument(metavar="NETWORK", help=NETWORK_HELP),
-    ],
+    study: NetworkArgument,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -26,8 +26,7 @@ def export_training(
     from nas.formats.verified import unnamed_output
     from nas.training import Trained
 
-    if form.opset is not None:
-        check_opset(form.opset)
+    check_opset(form.opset)
     trained = Trained.load(folder)
     stem = "model_int8" if form.int8 else "model"
     path = output or unnamed_output(folder / f"{stem}{ENDINGS[form.file_format]}")
@@ -48,7 +47,7 @@ def _metadata(data: DataSet) -> dict[str, str]:
 
 
 def _export(trained: Trained, data: DataSet, path: Path, form: Form, as_json: bool) -> None:
-    from nas.formats.onnx_model import OPSET
+    from nas.formats.onnx_model import check_opset
     from nas.training.export import export_trained
 
     done = export_trained(
@@ -58,7 +57,7 @@ def _export(trained: Trained, data: DataSet, path: Path, form: Form, as_json: bo
         file_format=form.file_format,
         dynamic_batch=form.dynamic_batch,
         metadata=_metadata(data),
-        opset=form.opset or OPSET,
+        opset=check_opset(form.opset),
     )
     if as_json:
         echo_json({"file": str(path), **done._asdict()})

@@ -61,8 +61,7 @@ def export_trial(
     from nas.study.pruning import inherited_module
     from nas.support.files import file_name
 
-    if form.opset is not None:
-        check_opset(form.opset)
+    check_opset(form.opset)
     if output is not None:
         output_file(output)
     study = Study.load(name, storage)
@@ -126,7 +125,7 @@ def _write(
     seed: int = 0,
 ) -> float | None:
     """Writes a network; returns its largest difference from torch, None where it was not run."""
-    from nas.formats.onnx_model import OPSET, check_opset
+    from nas.formats.onnx_model import check_opset
     from nas.formats.verified import export_onnx, output_file
     from nas.support.files import write_whole
 
@@ -140,14 +139,13 @@ def _write(
         data, difference = checked_tflite(arch, module(), metadata)
         write_whole(file, data)
         return difference
-    opset = OPSET if form.opset is None else check_opset(form.opset)
     return export_onnx(
         arch,
         path,
         module(),
         dynamic_batch=form.dynamic_batch,
         metadata=metadata,
-        opset=opset,
+        opset=check_opset(form.opset),
     )
 
 
@@ -169,4 +167,5 @@ def _int8(arch: Architecture, form: Form, metadata: Metadata, seed: int) -> byte
     plain = graph_to_onnx(graph, state, dynamic_batch=form.dynamic_batch)
     model = quantised(plain, steps, symmetric=form.symmetric)
     helper.set_model_props(model, {"architecture": arch.to_json(), **metadata})
-    return model.SerializeToString()
+    data: bytes = model.SerializeToString()
+    return data

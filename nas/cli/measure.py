@@ -23,6 +23,7 @@ from nas.defaults import (
 VELA = "vela"
 
 if TYPE_CHECKING:
+    from nas.latency.measuring.plan import Sampler
     from nas.latency.runner.batches import MeasuringProgress
     from nas.latency.table import Subject
 
@@ -119,14 +120,7 @@ def measure(
     from nas.space import SearchSpace
     from nas.support.errors import NasError
 
-    chosen = {"--ssh": ssh, "--bundle": bundle, "--import": results}
-    given = [option for option, value in chosen.items() if value is not None]
-    if len(given) > 1:
-        raise NasError(f"{' and '.join(given)} exclude each other")
-    if given and runtime != DEFAULT_RUNTIME:
-        raise NasError(f"{given[0]} is for onnxruntime: --runtime {runtime} times this machine")
-    if quick and (given or runtime != DEFAULT_RUNTIME):
-        raise NasError("--quick times this machine with onnxruntime")
+    _check({"--ssh": ssh, "--bundle": bundle, "--import": results}, runtime, quick)
     if models and (results or accelerator is not None):
         other = "--import" if results else f"--runtime {VELA}"
         raise NasError(f"--models are timed, but {other} times nothing")
@@ -134,55 +128,65 @@ def measure(
     if minutes is None:
         minutes = QUICK_MINUTES if quick else MEASURE_MINUTES
     if results:
-        path, warnings = import_results(
+        made = import_results(
             results, name=target, folder=folder, precision=precision, threads=threads
         )
-        _print_result(path, warnings, as_json)
+        _print_result(*made, as_json)
         return
     if target is None:
         raise NasError("--target must name the target to make")
     folder = folder or folder_of(target)
     if (runtime == VELA) != (accelerator is not None):
         raise NasError("--runtime vela and --accelerator, such as ethos-u55-128, go together")
+    sample = SearchSpace.load(space).sample if space else None
     if accelerator is not None:
-        from nas.latency.measuring.estimating import estimate
-
-        sample = SearchSpace.load(space).sample if space else None
-        with _kept(folder / f"{target}.csv"), show_progress(minutes * 60) as show:
-            path, warnings = estimate(
-                target, accelerator, minutes=minutes, folder=folder, progress=show, sample=sample
-            )
-        _print_result(path, warnings, as_json)
+        _print_result(*_estimated(target, accelerator, minutes, folder, sample), as_json)
         return
     own = own_models(models, as_resolution(resolution)) if models else {}
     settings: dict[str, Any] = {
         "own": list(own.values()),
         "minutes": minutes,
+        "folder": folder,
         "provider": CPU if provider.lower() == "cpu" else provider,
         "threads": threads,
         "precision": precision,
-        "sample": SearchSpace.load(space).sample if space else mixed_network,
+        "sample": sample or mixed_network,
     }
     if bundle:
-        _print_bundle(bundle, make_bundle(target, bundle, folder=folder, say=say, **settings))
+        _print_bundle(bundle, make_bundle(target, bundle, say=say, **settings))
         return
     with _kept(folder / f"{target}.csv"):
         if ssh is not None:
-            path, warnings = measure_over_ssh(
-                target,
-                ssh,
-                python=python,
-                ssh_options=ssh_option or (),
-                folder=folder,
-                say=say,
-                **settings,
-            )
+            settings |= {"python": python, "ssh_options": ssh_option or ()}
+            made = measure_over_ssh(target, ssh, say=say, **settings)
         else:
             with show_progress(minutes * 60) as show:
-                path, warnings = measure_here(
-                    target, runtime=runtime, folder=folder, progress=show, quick=quick, **settings
-                )
-    _print_result(path, warnings, as_json, own)
+                made = measure_here(target, runtime=runtime, progress=show, quick=quick, **settings)
+    _print_result(*made, as_json, own)
+
+
+def _check(chosen: dict[str, object], runtime: str, quick: bool) -> None:
+    """Errors: `NasError` for options that exclude each other; `chosen` is where it is measured."""
+    from nas.support.errors import NasError
+
+    given = [option for option, value in chosen.items() if value is not None]
+    if len(given) > 1:
+        raise NasError(f"{' and '.join(given)} exclude each other")
+    if given and runtime != DEFAULT_RUNTIME:
+        raise NasError(f"{given[0]} is for onnxruntime: --runtime {runtime} times this machine")
+    if quick and (given or runtime != DEFAULT_RUNTIME):
+        raise NasError("--quick times this machine with onnxruntime")
+
+
+def _estimated(
+    target: str, accelerator: str, minutes: float, folder: Path, sample: Sampler | None
+) -> tuple[Path, list[str]]:
+    from nas.latency.measuring.estimating import estimate
+
+    with _kept(folder / f"{target}.csv"), show_progress(minutes * 60) as show:
+        return estimate(
+            target, accelerator, minutes=minutes, folder=folder, progress=show, sample=sample
+        )
 
 
 @contextmanager
@@ -242,7 +246,7 @@ def _print_result(
         echo(f"warning: {warning}", err=True)
     facts = Target.load(path).metadata
     if as_json:
-        echo_json({"file": str(path), **facts.model_dump(mode="json", exclude={"fit", "weights"})})
+        echo_json({"file": str(path), **facts.shown()})
         return
     threads = f"{facts.threads} thread(s), " if facts.threads else ""
     how = f"{facts.runtime}, {threads}{facts.precision}"

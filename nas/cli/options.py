@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.budget import EXAMPLES
+
 if TYPE_CHECKING:
     from nas.resolution import Resolution
 
@@ -63,13 +65,28 @@ def _studies(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def complete_target(incomplete: str) -> list[str]:
+def _targets(incomplete: str) -> list[str]:
     """The targets whose names begin so, for a shell that completes a word."""
     from nas.latency import target_names
 
     return [name for name in target_names() if name.startswith(incomplete)]
 
 
+TargetOption = Annotated[
+    str,
+    typer.Option(
+        "--target", help="Device whose latency counts; see `nas targets`.", autocompletion=_targets
+    ),
+]
+BudgetOption = Annotated[
+    list[str] | None,
+    typer.Option("--budget", help=f"Upper limit, repeatable: {EXAMPLES}. FLOPs are multiply-adds."),
+]
+SamplerOption = Annotated[
+    str,
+    typer.Option("--sampler", help="evolution, nsga2, tpe, gp or random; see docs/search.md."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Makes it reproducible.")]
 StudyArgument = Annotated[
     str,
     typer.Argument(
@@ -91,6 +108,7 @@ NETWORK_HELP = (
     "A published network's name, a study (its best), STUDY:TRIAL, the folder of a training, or a "
     "file: an architecture's JSON, or ONNX."
 )
+NetworkArgument = Annotated[str, typer.Argument(metavar="NETWORK", help=NETWORK_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 

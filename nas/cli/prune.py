@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.budget import EXAMPLES
 from nas.cli.data import ClassesOption, ImageSizeOption, LeftOutOption, SplitOption, open_data
 from nas.cli.options import (
+    BudgetOption,
     PluginOption,
     ResolutionOption,
+    SamplerOption,
     SchedulerOption,
+    SeedOption,
     StorageOption,
+    TargetOption,
     WorkersOption,
     as_resolution,
 )
-from nas.cli.search import conclude, run_study, worker_options
+from nas.cli.run_study import conclude, run_study, worker_options
 from nas.cli.unstructured import prune_unstructured
 from nas.defaults import DEFAULT_SAMPLER, DEFAULT_TARGET
 
@@ -41,10 +44,7 @@ def prune(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the best child's training.")
     ],
-    budget: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Upper limit, repeatable: {EXAMPLES}. FLOPs are multiply-adds."),
-    ] = None,
+    budget: BudgetOption = None,
     weights: Annotated[
         Path | None,
         typer.Option(help="File of the network's weights: PyTorch, safetensors or ONNX."),
@@ -52,9 +52,7 @@ def prune(
     norm_eps: Annotated[
         float, typer.Option(help="Of the norms of --weights; 1e-3 for those of TensorFlow.")
     ] = 1e-5,
-    target: Annotated[
-        str, typer.Option(help="Device whose latency counts; see `nas targets`.")
-    ] = DEFAULT_TARGET,
+    target: TargetOption = DEFAULT_TARGET,
     criterion: Annotated[
         str, typer.Option(help="What ranks channels; see docs/pruning.md.")
     ] = "l1",
@@ -73,9 +71,7 @@ def prune(
     trials: Annotated[
         int | None, typer.Option(help="Children to look at. Default: 300.", show_default=False)
     ] = None,
-    sampler: Annotated[
-        str, typer.Option(help="evolution, nsga2, tpe, gp or random; see docs/search.md.")
-    ] = DEFAULT_SAMPLER,
+    sampler: SamplerOption = DEFAULT_SAMPLER,
     finalists: Annotated[int, typer.Option(help="Children to fine-tune.")] = 3,
     epochs: Annotated[
         int | None, typer.Option(help="Of fine-tuning. Default: the recipe's, 9.")
@@ -83,7 +79,7 @@ def prune(
     recipe: Annotated[
         Path | None, typer.Option(help="How children are fine-tuned: YAML, see docs/training.md.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Makes it reproducible.")] = 0,
+    seed: SeedOption = 0,
     resolution: ResolutionOption = None,
     split: SplitOption = None,
     classes: ClassesOption = None,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from nas.cli.options import (
-    NETWORK_HELP,
     JsonOption,
+    NetworkArgument,
     PluginOption,
     ResolutionOption,
     StorageOption,
@@ -42,10 +42,7 @@ class Scored(NamedTuple):
 
 
 def score(
-    arch: Annotated[
-        str,
-        typer.Argument(metavar="NETWORK", help=NETWORK_HELP),
-    ],
+    arch: NetworkArgument,
     proxies: Annotated[
         list[str] | None,
         typer.Option(

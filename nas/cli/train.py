@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Annotated
@@ -18,8 +20,8 @@ from nas.cli.data import (
     open_data,
 )
 from nas.cli.options import (
-    NETWORK_HELP,
     JsonOption,
+    NetworkArgument,
     PluginOption,
     ResolutionOption,
     StorageOption,
@@ -28,17 +30,14 @@ from nas.cli.options import (
 from nas.cli.terminal import echo, echo_json, say
 
 if TYPE_CHECKING:
-    from nas.training import TrainingProgress
-    from nas.training.scores import Scores
+    from nas.data import DataSet
+    from nas.training import Recipe, Trained, TrainingProgress
 
 INT8_SHARE = 0.25  # of the epochs, where --int8 alone asks for them
 
 
 def train(
-    arch: Annotated[
-        str,
-        typer.Argument(metavar="NETWORK", help=NETWORK_HELP),
-    ],
+    arch: NetworkArgument,
     data: Annotated[
         str,
         typer.Option(
@@ -106,12 +105,11 @@ def train(
 ) -> None:
     """Train a network. Ctrl-C and kill are safe: the same command goes on."""
     from nas import plugins
-    from nas.cli.progress import training_display
     from nas.data.fit import fit_architecture
     from nas.networks import made_here
     from nas.study.networks import find_network
     from nas.training import Recipe
-    from nas.training.checkpoint import is_training, read_state
+    from nas.training.checkpoint import is_training
     from nas.training.recipe import TRANSFER
 
     plugins.load_all(plugin)
@@ -121,16 +119,12 @@ def train(
     assert loaded is not None
     images = len(loaded.train.labels)
     suited = Recipe.suited(images) if weights is None else TRANSFER.batched(images)
-    default = Recipe.load(recipe) if recipe else suited
-    settings = default.changed(epochs=epochs, seed=seed)
-    if int8 and not settings.int8:
-        settings = settings.changed(int8=INT8_SHARE)
+    settings = _settings(recipe, suited, epochs, seed, int8)
     fitted = fit_architecture(network, loaded)
     if fitted != network:
         say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
     going_on = is_training(output)
     from nas.training import train as run
-    from nas.training.log import logged
     from nas.training.own_table import remember
     from nas.training.start import start_from
     from nas.training.teacher import Teacher
@@ -138,12 +132,7 @@ def train(
     learned_from = None if teacher is None else Teacher.load(teacher, loaded)
     start = None if weights is None else start_from(weights, fitted, settings.seed, norm_eps)
     try:
-        with logged(log or (), output.name, settings) as write, training_display() as show:
-
-            def report(progress: TrainingProgress) -> None:
-                show(progress)
-                write(progress)
-
+        with _reporting(log or (), output.name, settings) as report:
             trained = run(
                 fitted,
                 loaded,
@@ -161,38 +150,71 @@ def train(
     if learned_from is None and start is None:  # predictions are of networks trained by themselves
         remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
     if as_json:
-        echo_json(
-            {
-                "folder": str(output),
-                "data": loaded.source,
-                "validation_accuracy": trained.accuracy,
-                "validation_loss": trained.loss,
-                "test_accuracy": trained.test.accuracy if trained.test else None,
-                "validation_scores": _dumped(trained.validation_scores),
-                "test_scores": _dumped(trained.test_scores),
-                "epochs": len(trained.history),
-            }
-        )
-        return
-    count = len(loaded.validation.labels)
+        echo_json(_facts(trained, loaded, output))
+    else:
+        _print(trained, loaded, settings, output)
+
+
+@contextmanager
+def _reporting(
+    places: Sequence[str], name: str, settings: Recipe
+) -> Iterator[Callable[[TrainingProgress], None]]:
+    """A callback that shows how far a training is, and writes its curves to the `places`."""
+    from nas.cli.progress import training_display
+    from nas.training.log import logged
+
+    with logged(places, name, settings) as write, training_display() as show:
+
+        def report(progress: TrainingProgress) -> None:
+            show(progress)
+            write(progress)
+
+        yield report
+
+
+def _settings(
+    file: Path | None, suited: Recipe, epochs: int | None, seed: int | None, int8: bool
+) -> Recipe:
+    """The recipe of a file, or the one that suits, with what the options change."""
+    from nas.training import Recipe
+
+    settings = (Recipe.load(file) if file else suited).changed(epochs=epochs, seed=seed)
+    return settings.changed(int8=INT8_SHARE) if int8 and not settings.int8 else settings
+
+
+def _facts(trained: Trained, data: DataSet, output: Path) -> dict[str, object]:
+    """What was trained as JSON types."""
+    scores = {"validation_scores": trained.validation_scores, "test_scores": trained.test_scores}
+    return {
+        "folder": str(output),
+        "data": data.source,
+        "validation_accuracy": trained.accuracy,
+        "validation_loss": trained.loss,
+        "test_accuracy": trained.test.accuracy if trained.test else None,
+        **{name: each and each.model_dump() for name, each in scores.items()},
+        "epochs": len(trained.history),
+    }
+
+
+def _print(trained: Trained, data: DataSet, settings: Recipe, output: Path) -> None:
+    from nas.plugins import options_of
+    from nas.training.checkpoint import read_state
+
+    count = len(data.validation.labels)
     echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
     if trained.validation_scores:
-        echo(f"  {trained.validation_scores.line(loaded.classes)}")
+        echo(f"  {trained.validation_scores.line(data.classes)}")
     if len(trained.history) < settings.epochs:
         echo(
             f"ended after epoch {len(trained.history)}; kept are the weights of "
             f"epoch {trained.kept.epoch}"
         )
-    if trained.test and loaded.test:
+    if trained.test and data.test:
         echo(
-            f"accuracy on the {len(loaded.test.labels)} test images, measured once: "
+            f"accuracy on the {len(data.test.labels)} test images, measured once: "
             f"{trained.test.accuracy:.2%}"
         )
         if trained.test_scores:
-            echo(f"  {trained.test_scores.line(loaded.classes)}")
+            echo(f"  {trained.test_scores.line(data.classes)}")
     command = ["nas", "export", str(output), *(["--int8"] if settings.int8 else [])]
-    echo(f"export it:  {join(command)}{plugins.options_of(read_state(output).plugins)}")
-
-
-def _dumped(scores: Scores | None) -> dict[str, object] | None:
-    return None if scores is None else scores.model_dump()
+    echo(f"export it:  {join(command)}{options_of(read_state(output).plugins)}")

@@ -19,7 +19,6 @@ LARGEST = 16.0  # multiplier
 # Output channels, stride (FD-MobileNet, Qin et al. 2018).
 FD_ROWS = ((64, 2), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 4, (1024, 1))
 SHUFFLE_V1 = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}  # groups: channels of the first stage
-SHUFFLE_V2 = (116, 232, 464)
 
 
 def _fd(width: float, classes: int) -> Layout:

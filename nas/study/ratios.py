@@ -10,7 +10,6 @@ blocks are left out, that which costs the least inherited accuracy first.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,6 @@ from nas.study.candidates import Candidate
 from nas.study.pruning import STEPS, PruningCandidates, widest
 
 LEVELS = 4  # widths of a layer at which its sensitivity is measured, beside the parent's
-Rule = Callable[[float], dict[str, Any]]
 
 
 def by_importance(candidates: PruningCandidates, parent: Ancestry) -> Candidate | None:

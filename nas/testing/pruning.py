@@ -26,7 +26,6 @@ from nas.torch_module import build
 
 TOLERANCE = 1e-5
 ROUNDING = 1e-3  # norms over few pixels may divide by little
-NEVER_ZERO = ("sigmoid", "hsigmoid")  # activations that make something of nothing
 RESOLUTION = 8
 
 

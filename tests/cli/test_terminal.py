@@ -114,7 +114,7 @@ def test_a_password_is_in_no_command_that_is_suggested(
 def test_how_a_study_is_named_in_a_command(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from nas.cli.search import _named
+    from nas.cli.run_study import _named
 
     study = begin("jetson", ["15M"], "small", name="s", storage=str(tmp_path / "my studies"))
     assert _named(study) == f"s --storage '{tmp_path}/my studies'"
