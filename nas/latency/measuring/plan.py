@@ -19,7 +19,7 @@ from nas.references import reference, reference_names
 from nas.resolution import resolution_of
 from nas.space import SearchSpace
 from nas.space.files import space_names
-from nas.support.errors import NasError
+from nas.support.errors import NasError, ShapeError
 
 Sampler = Callable[[int], Architecture]
 
@@ -71,9 +71,14 @@ def _published_small() -> tuple[str, ...]:
 
 
 def published_network(seed: int) -> Architecture:
-    """A random published network of at most `MAX_MACS`, at a random resolution."""
+    """A random published network of at most `MAX_MACS`, at a random resolution that it can have."""
     rng = np.random.default_rng(seed)
-    return reference(str(rng.choice(_published_small())), resolution=int(rng.choice(SIZES)))
+    while True:
+        size = int(rng.choice(SIZES))
+        arch = reference(str(rng.choice(_published_small())), resolution=size)
+        with suppress(ShapeError):
+            arch.graph()
+            return arch
 
 
 def anchors() -> list[Subject]:

@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 
 from nas.blocks import Block
+from nas.costs import cost
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.plan import NETWORKS, SIZES, in_context, subjects
 from nas.latency.runner.batches import grow_weights
@@ -44,6 +45,7 @@ def test_a_quarter_of_its_networks_are_published_ones_of_every_size(plan: list[S
     assert len(found) / NETWORKS == pytest.approx(0.25, abs=0.01)
     assert len({name for name, _ in found}) > 40
     assert {size for _, size in found} == set(SIZES)
+    assert all(cost(subject.architecture()).macs for subject in plan if subject.kind == "network")
 
 
 def test_its_blocks_are_of_every_family(plan: list[Subject]) -> None:
