@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 
-import numpy as np
-import torch
 from torch import nn
 
 from nas.architecture import Architecture
 from nas.branches import deployed_state
 from nas.formats.litert import LiteRT, installed
 from nas.formats.tflite import to_tflite
-from nas.formats.verified import IMAGES, TOLERANCE, noise
-from nas.support.errors import NasError
+from nas.formats.verified import difference
 from nas.support.plain_torch import plain_torch
 
 
@@ -30,11 +26,4 @@ def checked_tflite(
     data = to_tflite(arch, deployed_state(module), metadata=metadata)
     if not installed():
         return data, None
-    images = noise(arch, IMAGES, seed=1)
-    with torch.no_grad():
-        expected = deepcopy(module).double()(images.double()).numpy()
-    found = LiteRT(data)(images.numpy())
-    difference = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
-    if not difference <= TOLERANCE:
-        raise NasError(f"the TFLite model differs from torch by {difference:.2g}, over {TOLERANCE}")
-    return data, difference
+    return data, difference("the TFLite model", LiteRT(data), arch, module)
