@@ -118,8 +118,9 @@ def begin_pruning(
         "pruning": pruning,
         "plugins": _plugins(parent, criterion, sampler, data),
     }
+    settings = validated(StudySettings, chosen, "prune")
     candidates.check()
-    settings = _with_first(validated(StudySettings, chosen, "prune"), candidates, data)
+    settings = _with_first(settings, candidates, data)
     words = ["pruned", parent.name or "network", device.name, *settings.budgets]
     return created(Plan(settings, candidates, Storage(storage), name, stem_of(words)))
 
