@@ -46,7 +46,7 @@ def describe(
 
     plugins.load_all(plugin)
     network, default = find_network(arch, as_resolution(resolution), storage)
-    device = Target.load(target or default)
+    device = Target.load(default if target is None else target)
     facts = describe_architecture(network, device)
     tell_host(device)
     if as_json:

@@ -52,6 +52,7 @@ def export(
     from nas.cli.export_other import export_other_format
     from nas.cli.export_trained import export_training
     from nas.cli.export_untrained import export_network, export_trial
+    from nas.formats.onnx_model import check_opset
     from nas.study.networks import find_study, split_trial
     from nas.support.errors import NasError
     from nas.training.checkpoint import is_training
@@ -59,8 +60,8 @@ def export(
     study, number = split_trial(study, storage)
     trial = trial if number is None else number
     if (other := other_format(export_format, output)) is not None:
-        if int8 or symmetric or dynamic_batch:
-            raise NasError(f"--format {other} is float32, for one image")
+        if int8 or symmetric or dynamic_batch or opset is not None:
+            raise NasError(f"--format {other} is float32, for one image, and has no opset")
         if data is not None:
             raise NasError(f"--data: --format {other} is checked on noise alone")
         plugins.load_all(plugin)
@@ -69,8 +70,10 @@ def export(
     file_format = format_of(export_format, output, dynamic_batch=dynamic_batch, symmetric=symmetric)
     if symmetric and not int8:
         raise NasError("--symmetric is a kind of int8: give --int8 too")
+    if opset is not None and (int8 or file_format != "onnx"):
+        raise NasError(f"--opset {opset}: is for ONNX in float32")
     plugins.load_all(plugin)
-    form = Form(file_format, int8, symmetric, dynamic_batch, opset)
+    form = Form(file_format, int8, symmetric, dynamic_batch, check_opset(opset))
     if is_training(study):
         export_training(Path(study), output, form, data, as_json)
     elif data is None and trial is None and find_study(study, storage) is None:

@@ -22,11 +22,9 @@ def export_training(
     """Writes what was trained in a folder, and says how accurate the file is; `moved` is where its
     data are now, if that is elsewhere."""
     from nas.data import load_again
-    from nas.formats.onnx_model import check_opset
     from nas.formats.verified import unnamed_output
     from nas.training import Trained
 
-    check_opset(form.opset)
     trained = Trained.load(folder)
     stem = "model_int8" if form.int8 else "model"
     path = output or unnamed_output(folder / f"{stem}{ENDINGS[form.file_format]}")
@@ -47,7 +45,6 @@ def _metadata(data: DataSet) -> dict[str, str]:
 
 
 def _export(trained: Trained, data: DataSet, path: Path, form: Form, as_json: bool) -> None:
-    from nas.formats.onnx_model import check_opset
     from nas.training.export import export_trained
 
     done = export_trained(
@@ -57,7 +54,7 @@ def _export(trained: Trained, data: DataSet, path: Path, form: Form, as_json: bo
         file_format=form.file_format,
         dynamic_batch=form.dynamic_batch,
         metadata=_metadata(data),
-        opset=check_opset(form.opset),
+        opset=form.opset,
     )
     if as_json:
         echo_json({"file": str(path), **done._asdict()})

@@ -55,13 +55,11 @@ def export_trial(
     as_json: bool,
 ) -> None:
     """Writes the network of a study's trial, or its best, and says what it is predicted to cost."""
-    from nas.formats.onnx_model import check_opset
     from nas.formats.verified import initialised, output_file, unnamed_output
     from nas.study import Study
     from nas.study.pruning import inherited_module
     from nas.support.files import file_name
 
-    check_opset(form.opset)
     if output is not None:
         output_file(output)
     study = Study.load(name, storage)
@@ -125,7 +123,6 @@ def _write(
     seed: int = 0,
 ) -> float | None:
     """Writes a network; returns its largest difference from torch, None where it was not run."""
-    from nas.formats.onnx_model import check_opset
     from nas.formats.verified import export_onnx, output_file
     from nas.support.files import write_whole
 
@@ -145,7 +142,7 @@ def _write(
         module(),
         dynamic_batch=form.dynamic_batch,
         metadata=metadata,
-        opset=check_opset(form.opset),
+        opset=form.opset,
     )
 
 

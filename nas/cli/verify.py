@@ -61,10 +61,12 @@ def verify(
     if loaded is None:
         found, usual = find_network(study, None, storage)
         network = made_here(found, "nas verify")
-        _verify_network(network, study, Target.load(target or usual), minutes, as_json)
+        _verify_network(
+            network, study, Target.load(usual if target is None else target), minutes, as_json
+        )
         return
     loaded.load_plugins()
-    device = Target.load(target) if target else loaded.target
+    device = loaded.target if target is None else Target.load(target)
     _, trial = split_trial(study, storage)
     records = loaded.pareto()[:top] if trial is None else [loaded.record(trial)]
     if not records:

@@ -12,8 +12,8 @@ class Form(NamedTuple):
     """How a network is written: in which format, as int8 or not, for a varying batch or not, and
     with which of ONNX's operator sets. `symmetric` is int8 with its zero at 0."""
 
-    file_format: FileFormat = "onnx"
-    int8: bool = False
-    symmetric: bool = False
-    dynamic_batch: bool = False
-    opset: int | None = None
+    file_format: FileFormat
+    int8: bool
+    symmetric: bool
+    dynamic_batch: bool
+    opset: int

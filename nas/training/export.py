@@ -80,7 +80,7 @@ def export_trained(
         run: Callable[[Array], Array] = LiteRT(model)
         runtime, size = "LiteRT", BATCH
     else:
-        model, difference = checked(arch, module, dynamic_batch, about)
+        model, difference = checked(arch, module, dynamic_batch, about, opset)
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         runtime, size = "onnxruntime", BATCH if dynamic_batch else 1
 

@@ -49,6 +49,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "t"
 
 
+def test_a_newer_opset_is_written_for_a_training_and_an_untrained_network(folder: Path) -> None:
+    for what in (folder, folder.parent / "net.json"):
+        for asked, written in ((["--opset", 17], 17), ([], 13)):
+            file = folder.parent / "opset.onnx"
+            run("export", what, "-o", file, *asked)
+            model = onnx.load(file)
+            assert {each.version for each in model.opset_import if not each.domain} == {written}
+
+
+@pytest.mark.parametrize("words", [["--int8"], ["--format", "tflite"], ["--format", "ncnn"]])
+def test_an_opset_is_for_onnx_in_float32(words: list[str], folder: Path) -> None:
+    with pytest.raises(NasError, match=r"opset.*float32|float32.*opset"):
+        run("export", folder, "--opset", "17", *words)
+
+
 def test_int8_says_how_and_what_it_costs(folder: Path) -> None:
     out = run("export", folder, "--int8")
     assert "calibrated on 256 training images: " in out
