@@ -130,8 +130,8 @@ def prune(
         return
     if not budget:
         raise NasError("--budget is needed, or --unstructured")
-    default = FINE_TUNING.batched(len(loaded.train.labels))
-    settings = (Recipe.load(recipe) if recipe else default).changed(epochs=epochs)
+    default = Recipe.load(recipe) if recipe else FINE_TUNING.suited(len(loaded.train.labels))
+    settings = default.changed(epochs=epochs)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun = begin_pruning(
             arch,

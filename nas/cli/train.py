@@ -120,7 +120,7 @@ def train(
     loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
     images = len(loaded.train.labels)
-    suited = Recipe.suited(images) if weights is None else TRANSFER.batched(images)
+    suited = (Recipe() if weights is None else TRANSFER).suited(images)
     default = Recipe.load(recipe) if recipe else suited
     settings = default.changed(epochs=epochs, seed=seed)
     if int8 and not settings.int8:

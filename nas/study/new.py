@@ -148,7 +148,7 @@ def _planned(
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
             recipe.check(images)
         elif recipe == FINALIST_RECIPE:  # nothing is trained by it, but later by `nas train`
-            recipe = Recipe.suited(images)
+            recipe = Recipe().suited(images)
         facts = {
             "data_options": dataset.options,
             "data_checksum": dataset.checksum,
