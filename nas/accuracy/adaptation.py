@@ -1,10 +1,11 @@
 """A new table from a few trained networks: level, slope, and its departures from the prior.
 
-    log odds = level + slope * (prior + linear departure + process) + noise
+    log odds = level + slope * (prior + linear departure + process) + own + noise
 
-Both departures are Gaussian processes over the local features. What is not known of them (slope,
-sizes, reach, noise) is averaged over a grid, each point weighted by how likely it makes the
-networks.
+Both departures are Gaussian processes over the local features; `own` is what a network has that its
+features do not show, so that of one that was trained its own accuracy says the most. What is not
+known of them (slope, sizes, reach, noise) is averaged over a grid, each point weighted by how
+likely it makes the networks.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ PROCESS = ((0.0, 1.0), (0.1, 0.2), (0.1, 0.5), (0.3, 0.2), (0.3, 0.5), (0.3, 1.0
 NOISES = (0.07, 0.15, 0.3, 0.5)  # deviation, in deviations of what is to be explained
 SLOPE_SPREAD, SLOPE_DOUBT = 0.5, 0.3  # of its logarithm; deviation around a point of the grid
 LINEAR_SPREAD, SIZE_SPREAD = 0.3, 0.15  # deviations of the departures' sizes
+# Of the variance that features leave, the share that is the network's own, the rest being of its
+# training: other seeds of networks that were known by one are predicted best with 0.5 to 0.6, and
+# intervals hold less often the larger it is (`scripts/judge_own.py`).
+OWN = 0.5
 LEVEL = 10.0  # variance of the level, in variances of what is to be explained
 MANY = 300  # networks beyond which the grid is weighed on so many of them
 KEPT = 12  # points of the grid that are averaged
@@ -31,7 +36,7 @@ TRUST = 20  # networks whose left-out errors count as much as theory in the inte
 
 
 Index = np.ndarray[Any, np.dtype[np.intp]]
-Parts = tuple[Matrix, Matrix, Matrix]
+Parts = tuple[Matrix, Matrix, Matrix, Matrix]
 
 
 class Point(NamedTuple):
@@ -58,10 +63,11 @@ GRID = [
 
 
 class Adaptation:
-    """What follows from the prior means, local features and log odds of a table's networks."""
+    """What follows from the prior means, local features and log odds of a table's networks, which
+    `names` tells apart."""
 
-    def __init__(self, before: Vector, local: Matrix, odds: Vector) -> None:
-        self.before, self.local, self.odds = before, local, odds
+    def __init__(self, before: Vector, local: Matrix, names: Index, odds: Vector) -> None:
+        self.before, self.local, self.names, self.odds = before, local, names, odds
         self._center, self._middle = float(before.mean()), local.mean(axis=0)
         self._level = float(odds.mean())
         self._spread = max(float(odds.std()), 1e-3)
@@ -69,7 +75,7 @@ class Adaptation:
         if len(rows) > MANY:
             rows = np.random.default_rng(0).permutation(rows)[:MANY]
         f, z = before[rows], local[rows]
-        parts = self._parts(f, z, f, z)
+        parts = self._parts(f, z, names[rows], f, z, names[rows])
         scored = sorted(((self._likelihood(p, rows, parts), p) for p in GRID), reverse=True)
         top = scored[0][0]
         kept = scored[:KEPT] if len(odds) <= MANY else scored[:2]
@@ -77,21 +83,22 @@ class Adaptation:
         self.evidence = top + float(np.log(np.exp([score - top for score, _ in scored]).sum()))
         weights = np.array([np.exp(score - top) for score, _ in kept])
         self._weights = weights / weights.sum()
-        parts = self._parts(before, local, before, local)
+        parts = self._parts(before, local, names, before, local, names)
         self._solved = [(point, *self._solve(point, parts)) for _, point in kept]
         self.factor = self._interval_factor()
 
-    def predict(self, before: Vector, local: Matrix) -> tuple[Vector, Vector]:
-        """Mean and deviation of the log odds of other networks, a new training's noise included."""
+    def predict(self, before: Vector, local: Matrix, names: Index) -> tuple[Vector, Vector]:
+        """Mean and deviation of the log odds of networks, a new training's noise included."""
         means, variances = [], []
-        parts = self._parts(before, local, self.before, self.local)
+        parts = self._parts(before, local, names, self.before, self.local, self.names)
         away = (before - self._center) ** 2, ((local - self._middle) ** 2).sum(axis=1)
         for point, inverse, weights in self._solved:
             cross = self._kernel(point, *parts)
             own = self._diagonal(point, *away)
             means.append(self._mean(point, before) + cross @ weights)
-            left = own - ((cross @ inverse) * cross).sum(axis=1)
-            variances.append(np.maximum(left, 0) + (point.noise * self._spread) ** 2)
+            noise = (point.noise * self._spread) ** 2
+            left = own + OWN * noise - ((cross @ inverse) * cross).sum(axis=1)
+            variances.append(np.maximum(left, 0) + (1 - OWN) * noise)
         mean: Vector = (self._weights @ np.array(means)).astype(np.float64)
         between = self._weights @ (np.array(means) - mean) ** 2
         deviation: Vector = self.factor * np.sqrt(self._weights @ np.array(variances) + between)
@@ -100,16 +107,20 @@ class Adaptation:
     def _mean(self, point: Point, before: Vector) -> Vector:
         return self._level + point.slope * (before - self._center)
 
-    def _parts(self, f: Vector, z: Matrix, g: Vector, w: Matrix) -> Parts:
-        """What kernels are made of: products of the priors and of the local features, distances."""
+    def _parts(self, f: Vector, z: Matrix, m: Index, g: Vector, w: Matrix, n: Index) -> Parts:
+        """What kernels are made of: products of the priors and of the local features, distances,
+        and which networks are the same."""
         f, g, u, v = f - self._center, g - self._center, z - self._middle, w - self._middle
-        return np.outer(f, g), u @ v.T, distances(u, v)
+        return np.outer(f, g), u @ v.T, distances(u, v), m[:, None] == n
 
-    def _kernel(self, point: Point, priors: Matrix, linear: Matrix, apart: Matrix) -> Matrix:
+    def _kernel(
+        self, point: Point, priors: Matrix, linear: Matrix, apart: Matrix, same: Matrix
+    ) -> Matrix:
         unscaled = SLOPE_DOUBT**2 * priors + point.linear**2 * linear
         if point.size:
             unscaled = unscaled + point.size**2 * np.exp(apart / (-2 * point.reach**2))
-        kernel: Matrix = point.slope**2 * unscaled + LEVEL * self._spread**2
+        own = OWN * point.noise**2 * same
+        kernel: Matrix = point.slope**2 * unscaled + (LEVEL + own) * self._spread**2
         return kernel
 
     def _diagonal(self, point: Point, priors: Vector, linear: Vector) -> Vector:
@@ -118,7 +129,7 @@ class Adaptation:
         return diagonal
 
     def _covariance(self, point: Point, parts: Parts) -> Matrix:
-        noise = (point.noise * self._spread) ** 2
+        noise = (1 - OWN) * (point.noise * self._spread) ** 2
         covariance: Matrix = self._kernel(point, *parts) + noise * np.eye(len(parts[0]))
         return covariance
 

@@ -215,19 +215,52 @@ def test_any_accuracies_can_be_adapted_to(accuracies: list[float]) -> None:
         assert 0 <= found.low <= found.value <= found.high <= 100
 
 
+def test_what_a_network_has_of_its_own_is_known_once_it_is_trained() -> None:
+    """Drawn from the model: half of the noise is a network's own and stays in another training."""
+    space = SearchSpace.load("small")
+    sums = sums_of(space.sample(seed) for seed in range(60))
+    before, places = shared(sums, 0.0) @ AccuracyModel.load().fitted.effects, local(sums)
+    each, left, held = np.arange(60), [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        own, first, second = rng.normal(0, 0.3 * before.std(), (3, 60))
+        mean, deviation = Adaptation(before, places, each, before + own + first).predict(
+            before, places, each
+        )
+        again = before + own + second
+        left.append(np.mean((again - mean) ** 2) / np.mean((again - before) ** 2))
+        held.append(np.mean(np.abs(again - mean) < NINE_TENTHS * deviation))
+    # Of the variance of own and second (1 + 1), the first tells of half of own: 1.5 are left.
+    assert np.mean(left) == pytest.approx(0.75, abs=0.08)
+    assert 0.84 < np.mean(held) < 0.96
+
+
+def test_the_more_often_a_network_is_trained_the_more_its_accuracies_say(
+    model: AccuracyModel, archs: list[Architecture]
+) -> None:
+    pairs = list(zip(archs[:20], values(model, archs[:20]), strict=True))
+    (odd, accuracy), others = pairs[0], pairs[1:]
+    told = accuracy + 3
+    found = [model.adapt([*others, *[(odd, told)] * n]).predict(odd) for n in range(9)]
+    assert [p.value for p in found] == sorted(p.value for p in found)
+    assert found[0].value < accuracy + 1.5 < told - 1 < found[-1].value < told
+    assert found[-1].high - found[-1].low < found[1].high - found[1].low
+
+
 def test_intervals_hold_nine_tenths_of_data_made_as_the_model_says() -> None:
     """Tables drawn from the model itself: level, slope, a linear departure and noise."""
     space = SearchSpace.load("small")
     sums = sums_of(space.sample(seed) for seed in range(250))
     before, places = shared(sums, 0.0) @ AccuracyModel.load().fitted.effects, local(sums)
+    each = np.arange(250)
     held = []
     for seed in range(12):
         rng = np.random.default_rng(seed)
         departure = (places - places.mean(axis=0)) @ rng.normal(0, 0.5, len(LOCAL))
         odds = rng.normal(0, 1) + rng.uniform(0.5, 1.3) * (before + departure)
         odds = odds + rng.normal(0, 0.2 * odds.std(), len(odds))
-        mean, deviation = Adaptation(before[:40], places[:40], odds[:40]).predict(
-            before[40:], places[40:]
+        mean, deviation = Adaptation(before[:40], places[:40], each[:40], odds[:40]).predict(
+            before[40:], places[40:], each[40:]
         )
         held.append(np.mean(np.abs(odds[40:] - mean) < NINE_TENTHS * deviation))
     assert 0.84 < np.mean(held) < 0.96

@@ -64,12 +64,12 @@ def measure(
 
     Rows that the table already has are kept and more are added, so a call that was interrupted
     goes on where it stopped; nothing is written before the first batch is done. `sample(seed)`
-    gives the networks to be timed; those of `own` are timed first. `provider` is onnxruntime's. The
-    `folder` is the user's own unless given or unless `latency_tables` has the target. A `quick`
-    table has `QUICK` networks and only scales the predictor of a shipped target. Returns the path
-    of the YAML, which `Target.load` reads, and lines about what is wrong with the machine. Errors:
-    `NasError` for an unusable name, folder, runtime, provider or budget, or a table that was made
-    with other settings.
+    gives the networks to be timed beside published ones; those of `own` are timed first. `provider`
+    is onnxruntime's. The `folder` is the user's own unless given or unless `latency_tables` has the
+    target. A `quick` table has `QUICK` networks and only scales the predictor of a shipped target.
+    Returns the path of the YAML, which `Target.load` reads, and lines about what is wrong with the
+    machine. Errors: `NasError` for an unusable name, folder, runtime, provider or budget, or a
+    table that was made with other settings.
     """
     check_numbers(threads, visits, precision, minutes)
     cores = os.cpu_count() or threads

@@ -11,6 +11,7 @@ import numpy as np
 
 from nas.architecture import Architecture
 from nas.blocks import Block
+from nas.costs import cost
 from nas.graph import Shape
 from nas.latency.lowering.kernels import row_kernels
 from nas.latency.table import Subject
@@ -18,7 +19,7 @@ from nas.references import reference, reference_names
 from nas.resolution import resolution_of
 from nas.space import SearchSpace
 from nas.space.files import space_names
-from nas.support.errors import NasError
+from nas.support.errors import NasError, ShapeError
 
 Sampler = Callable[[int], Architecture]
 
@@ -33,6 +34,8 @@ ANCHORS = {
 }
 NETWORKS = 1000
 SHARE = 0.45  # of networks among the subjects
+PUBLISHED = 4  # every so many networks one is a published one, which random ones are unlike
+MAX_MACS = 1_000_000_000  # of a published network that is timed as a whole: larger ones take long
 LINEAR = 0.05  # share of linear layers among the others: networks have few, of few sizes
 SUBJECTS = len(ANCHORS) + round((NETWORKS - len(ANCHORS)) / SHARE)
 SIZES = (16, 32, 64, 96, 128, 160, 192, 224, 256)
@@ -62,14 +65,31 @@ def _published() -> tuple[str, ...]:
     return tuple(name for name in reference_names() if not name.startswith(LATER))
 
 
+@lru_cache
+def _published_small() -> tuple[str, ...]:
+    return tuple(name for name in _published() if cost(reference(name)).macs <= MAX_MACS)
+
+
+def published_network(seed: int) -> Architecture:
+    """A random published network of at most `MAX_MACS`, at a random resolution that it can have."""
+    rng = np.random.default_rng(seed)
+    while True:
+        size = int(rng.choice(SIZES))
+        arch = reference(str(rng.choice(_published_small())), resolution=size)
+        with suppress(ShapeError):
+            arch.graph()
+            return arch
+
+
 def anchors() -> list[Subject]:
     """The networks that every batch times."""
     return [Subject.network(reference(name, resolution=px)) for name, px in ANCHORS.items()]
 
 
 def subjects(sample: Sampler = mixed_network, seed: int = 0) -> Iterator[Subject]:
-    """Yields the anchors, then random networks, up to `NETWORKS` in all, mixed with a few more
-    single rows of other networks. The same seed gives the same order; a subject may come twice."""
+    """Yields the anchors, then random networks and published ones, up to `NETWORKS` in all, mixed
+    with a few more single rows of other networks. The same seed gives the same order; a subject may
+    come twice."""
     yield from anchors()
     rng = np.random.default_rng(seed)
     count = len(ANCHORS)
@@ -77,7 +97,8 @@ def subjects(sample: Sampler = mixed_network, seed: int = 0) -> Iterator[Subject
         wanted = len(ANCHORS) + int(i * SHARE)
         if count < wanted:
             count += 1
-            yield Subject.network(sample(seed + count))
+            made = published_network if count % PUBLISHED == 0 else sample
+            yield Subject.network(made(seed + count))
         else:
             yield _some_row(rng, sample)
 

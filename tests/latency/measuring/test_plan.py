@@ -9,10 +9,12 @@ import onnxruntime
 import pytest
 
 from nas.blocks import Block
+from nas.costs import cost
 from nas.latency.measuring.bundle import model_files
-from nas.latency.measuring.plan import NETWORKS, in_context, subjects
+from nas.latency.measuring.plan import NETWORKS, SIZES, in_context, subjects
 from nas.latency.runner.batches import grow_weights
 from nas.latency.table import Subject
+from nas.references import reference, reference_names
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,19 @@ def test_it_is_a_mix_that_never_exceeds_the_networks(plan: list[Subject]) -> Non
     assert kinds["kernel"] > 20
     early = Counter(subject.kind for subject in plan[:100])
     assert early["network"] / 100 == pytest.approx(0.45, abs=0.05)
+
+
+def test_a_quarter_of_its_networks_are_published_ones_of_every_size(plan: list[Subject]) -> None:
+    published = {
+        Subject.network(reference(name, resolution=size)): (name, size)
+        for name in reference_names()
+        for size in SIZES
+    }
+    found = [published[s] for s in plan[5:] if s in published]
+    assert len(found) / NETWORKS == pytest.approx(0.25, abs=0.01)
+    assert len({name for name, _ in found}) > 40
+    assert {size for _, size in found} == set(SIZES)
+    assert all(cost(subject.architecture()).macs for subject in plan if subject.kind == "network")
 
 
 def test_its_blocks_are_of_every_family(plan: list[Subject]) -> None:
