@@ -78,7 +78,8 @@ def prune(
     ] = DEFAULT_SAMPLER,
     finalists: Annotated[int, typer.Option(help="Children to fine-tune.")] = 3,
     epochs: Annotated[
-        int | None, typer.Option(help="Of fine-tuning. Default: the recipe's, 9.")
+        int | None,
+        typer.Option(help="Of fine-tuning. Default: the recipe's, or 9, and more for few images."),
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="How children are fine-tuned: YAML, see docs/training.md.")
