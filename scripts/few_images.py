@@ -135,7 +135,7 @@ def main() -> None:
                 continue
             run = tuned if what == "tuning" else transferred
             about = {"what": what, "seed": seed, "data": data, "kind": kind}
-            rows += [{**about, **row} for row in run(args.folder, seed, data, kind)]  # type: ignore[dict-item]
+            rows += [{**about, **row} for row in run(args.folder, seed, data, kind)]
             with RESULTS.open("w", newline="") as file:
                 writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
                 writer.writeheader()
