@@ -85,7 +85,7 @@ def trials(data: DataSet, given: argparse.Namespace, seed: int) -> Iterator[Tria
     """What is compared for a seed."""
     result, minutes = found(data, given, seed), read_minutes(given.time)
     yield Trial("nas auto", result.winner.by_hand or "found", result.trained, result.seconds / 60)
-    suited = Recipe.suited(len(data.train.labels)).changed(seed=seed)
+    suited = Recipe().suited(len(data.train.labels)).changed(seed=seed)
     if scaled := by_hand(result.study):
         folder = given.folder / f"hand-{seed}"
         yield _trial("scaled by hand", *scaled[::-1], data, suited, folder, minutes)

@@ -86,7 +86,7 @@ def seconds_of(recipe: Recipe, images: int, seconds_an_image: float, validation:
 
 def affordable_seconds(images: int, minutes: float) -> float:
     """The seconds of training on an image with which the winner can be trained as it should."""
-    suited = Recipe.suited(images)
+    suited = Recipe().suited(images)
     return FINAL * 60 * minutes / (suited.steps(images) * suited.batch_size)
 
 
@@ -99,7 +99,7 @@ def planned(
     budgets: tuple[str, ...],
 ) -> Plan:
     """The plan for so many training and validation images, of which one takes so long."""
-    suited = Recipe.suited(images).changed(seed=seed)
+    suited = Recipe().suited(images).changed(seed=seed)
     epochs = min(suited.epochs, max(BRIEF_EPOCHS, suited.epochs // 4))
     brief = suited.changed(epochs=epochs, images=images)
     whole = Plan(
@@ -158,7 +158,7 @@ def final_recipe(
     Without a limit of time it is what suits the number of images, at twice the steps; None where
     there is no time for more than the `brief` training that it has had.
     """
-    suited = Recipe.suited(images)
+    suited = Recipe().suited(images)
     whole = suited.changed(epochs=2 * suited.epochs, seed=brief.seed)
     if seconds is None:
         return whole, None

@@ -159,7 +159,7 @@ class _Run:
     def _timed(self, candidate: Candidate) -> float:
         """The seconds of training on one image."""
         images, validation = len(self.data.train.labels), len(self.data.validation.labels)
-        suited = Recipe.suited(images)
+        suited = Recipe().suited(images)
         count = min(images, PILOT_STEPS * suited.batch_size)
         history = train(candidate.arch, self.data, suited.changed(epochs=2, images=count)).history
         return min(epoch.seconds for epoch in history) / (count + EVALUATED * validation)
@@ -218,10 +218,9 @@ class _Run:
             study = Study.load(PRUNED, self.storage)
         else:
             folder, brief = Path(self.asked.parent or ""), plan.brief
-            recipe = FINE_TUNING.changed(
-                epochs=brief.epochs, images=brief.images, batch_size=brief.batch_size,
-                seed=self.asked.seed,
-            )  # fmt: skip
+            recipe = FINE_TUNING.suited(len(self.data.train.labels)).changed(
+                epochs=brief.epochs, images=brief.images, seed=self.asked.seed
+            )
             study = begin_pruning(
                 parent.arch.renamed(folder.resolve().name), folder / WEIGHTS,
                 self.asked.target, plan.budgets, self.data, name=PRUNED, storage=self.storage,

@@ -74,7 +74,8 @@ def prune(
     sampler: SamplerOption = DEFAULT_SAMPLER,
     finalists: Annotated[int, typer.Option(help="Children to fine-tune.")] = 3,
     epochs: Annotated[
-        int | None, typer.Option(help="Of fine-tuning. Default: the recipe's, 9.")
+        int | None,
+        typer.Option(help="Of fine-tuning. Default: the recipe's, or 9, and more for few images."),
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="How children are fine-tuned: YAML, see docs/training.md.")
@@ -126,8 +127,8 @@ def prune(
         return
     if not budget:
         raise NasError("--budget is needed, or --unstructured")
-    default = FINE_TUNING.batched(len(loaded.train.labels))
-    settings = (Recipe.load(recipe) if recipe else default).changed(epochs=epochs)
+    default = Recipe.load(recipe) if recipe else FINE_TUNING.suited(len(loaded.train.labels))
+    settings = default.changed(epochs=epochs)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun = begin_pruning(
             arch,

@@ -118,7 +118,7 @@ def train(
     loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
     images = len(loaded.train.labels)
-    suited = Recipe.suited(images) if weights is None else TRANSFER.batched(images)
+    suited = (Recipe() if weights is None else TRANSFER).suited(images)
     settings = _settings(recipe, suited, epochs, seed, int8)
     fitted = fit_architecture(network, loaded)
     if fitted != network:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.architecture import Architecture, check_size, with_classes
+from nas.branches import Branches
+from nas.formats.folded import fold_norm
 from nas.formats.weight_files import Module, WeightFile, natural, read_weight_file, squeezed
 from nas.graph import Node
 from nas.networks import find_network, made_here
@@ -111,6 +113,11 @@ class _Matching:
             bias = near = None
             if node.op in ("conv", "linear"):
                 core = network.get_submodule(f"{node.name}.{node.op}")
+                if isinstance(core, Branches):
+                    raise NasError(
+                        f"{self.file.path}: {node.name} is trained as branches, whose weights the "
+                        "file has not: give that of a training, or a network with branches: 0"
+                    )
                 assert isinstance(core, nn.Conv2d | nn.Linear)
                 if self.new_classifier and self._adapt(core, node is first, node is last):
                     continue
@@ -167,18 +174,16 @@ class _Matching:
         beside = [m for m in self._fitting("norm", channels) if near and _beside(m, near)]
         exact = self.file.path.suffix == ".onnx"
         folded = bias is not None and not (beside if exact else self._fitting("norm", channels))
-        tensors = {"weight": torch.ones(channels), "bias": torch.zeros(channels)}
         if folded:
             assert bias is not None
-            tensors |= {"bias": bias, "running_mean": torch.zeros(channels)}
-            tensors["running_var"] = torch.full(channels, 1.0 - norm.eps)
-        else:
-            found = self._take("norm", channels, node, near)
-            eps = self.norm_eps if found.eps is None else found.eps
-            tensors |= found.tensors
-            tensors["running_var"] = tensors["running_var"] + (eps - norm.eps)
-            if bias is not None:
-                tensors["running_mean"] = tensors["running_mean"] - bias
+            fold_norm(norm, bias)
+            return
+        found = self._take("norm", channels, node, near)
+        eps = self.norm_eps if found.eps is None else found.eps
+        tensors = {"weight": torch.ones(channels), "bias": torch.zeros(channels), **found.tensors}
+        tensors["running_var"] = tensors["running_var"] + (eps - norm.eps)
+        if bias is not None:
+            tensors["running_mean"] = tensors["running_mean"] - bias
         norm.load_state_dict(tensors, strict=False)
 
     def _fitting(self, kind: str, shape: tuple[int, ...]) -> list[Module]:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.graph import Graph, Node, Shape
+from nas.pruning.flow import adds_input
 from nas.support.errors import NasError
 
 Labels = NDArray[np.int64]
@@ -174,6 +175,8 @@ class _Walk:
             self._join(np.repeat(each[:, 0], each.shape[1]), came)
             self._join(np.repeat(each[:, 0], len(out) // groups), out)
             groups = 1
+        if adds_input(node, shape):
+            self._join(came, out)
         self._sites[node.name] = Site(out, came, groups)
         return self._windowed(out, axes, node)
 

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.architecture import Architecture, Rows
-from nas.blocks import KINDS, Block, block_graph
+from nas.blocks import Block, block_graph
 from nas.graph import Graph, Shape
 from nas.pruning.channels import OUTPUT, Coupling, Labels, Site, coupling
+from nas.pruning.flow import adds_input
 from nas.support.errors import NasError
 
 MOST_KNOWN = 64  # sets of left-out rows of which the classes are kept in memory
@@ -54,17 +55,10 @@ class Ancestry:
 
     scores: the importance of each output channel of conv and linear nodes by name, higher is kept;
     a node without scores has no say. A class's score is the mean over its channels, after each
-    node's scores are divided by their mean size. Errors: `NasError` for a network with
-    re-parameterised convolutions.
+    node's scores are divided by their mean size.
     """
 
     def __init__(self, arch: Architecture, scores: Scores | None = None) -> None:
-        for node in arch.graph().nodes:
-            if node.branches:
-                raise NasError(
-                    f"{node.name} is trained as branches, which are one convolution only when it "
-                    "is exported: a network of them is not pruned"
-                )
         self.arch, self.scores = arch, dict(scores or {})
         self._known: dict[tuple[Rows, frozenset[str]], Classes] = {}
 
@@ -129,17 +123,6 @@ def with_rows(arch: Architecture, rows: Sequence[Block]) -> Architecture:
     return replace(arch, stem=parts[0], stages=tuple(parts[1:-1]), head=parts[-1])
 
 
-def without_branches(arch: Architecture) -> Architecture:
-    """The network as it is exported: each of RepVGG's and MobileOne's convolutions is one."""
-    rows = [
-        Block(row.kind, **{**dict(row.settings), "branches": 0})
-        if "branches" in KINDS[row.kind].parameters
-        else row
-        for row in arch.rows()
-    ]
-    return with_rows(arch, rows)
-
-
 def _skipped(parent: Architecture, child: Architecture) -> Architecture:
     """The parent without the rows that the child leaves out.
 
@@ -183,7 +166,7 @@ def residual(row: Block, shape: Shape) -> bool:
     """Whether a row adds its input, unchanged, to what it computes."""
     graph = block_graph(row, shape)
     last = graph.nodes[graph.output]
-    return last.op == "add" and 0 in last.inputs
+    return 0 in last.inputs and (last.op == "add" or adds_input(last, shape))
 
 
 def different(ours: Graph, theirs: Graph) -> str:
@@ -196,8 +179,10 @@ def different(ours: Graph, theirs: Graph) -> str:
             return "has other operations than"
         if a.op == "conv" and max(y - x for x, y in zip(a.kernel, b.kernel, strict=True)) > 0:
             return "has a larger kernel than"
-        spatial = ours.nodes[a.inputs[0]].shape[1:] != theirs.nodes[b.inputs[0]].shape[1:]
-        if a.op == "linear" and spatial:
+        came, comes = ours.nodes[a.inputs[0]].shape, theirs.nodes[b.inputs[0]].shape
+        if (a.branches, adds_input(a, came)) != (b.branches, adds_input(b, comes)):
+            return "has other branches than"
+        if a.op == "linear" and came[1:] != comes[1:]:
             return "flattens a map of another size than"
     return ""
 

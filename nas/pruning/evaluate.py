@@ -22,12 +22,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from nas.architecture import Architecture
+from nas.branches import deployed
 from nas.data import DataOptions, DataSet, load_again
 from nas.data.dataset import Images
+from nas.formats.folded import unfold_norms
 from nas.formats.weights import EPS, load_weights
-from nas.pruning.children import without_branches
 from nas.pruning.criteria import importances
-from nas.pruning.deploy import without_branches_module
 from nas.pruning.inherit import Parent, by_node
 from nas.pruning.quick import QuickNetwork, Tensors, statistics
 from nas.pruning.reconstruct import reconstruct
@@ -115,23 +115,37 @@ class Bench:
     @cached_property
     def parent(self) -> Parent:
         """The parent with the criterion's scores. Errors: `NasError` where its weights changed."""
-        subject = self._subject
-        scores = importances(self.inheritance.criterion, subject)
-        return Parent(subject.arch, subject.module, scores)
+        scores = importances(self.inheritance.criterion, self._subject)
+        return Parent(self._arch, self._trained, scores)
 
     @cached_property
-    def _subject(self) -> Subject:
+    def _arch(self) -> Architecture:
+        return Architecture.from_json(self.inheritance.parent)
+
+    @cached_property
+    def _trained(self) -> Network:
         given = self.inheritance
         if weights_checksum(given.weights) != given.checksum:
             raise NasError(f"{given.weights} has changed since the pruning began")
-        trained = Architecture.from_json(given.parent)
-        module = load_parent(trained, given.weights, given.norm_eps)
-        images = self._some(self.data.train, given.criterion_images, CRITERION_STREAM)
-        pixels = Pixels(images, trained.resolution, CPU)
-        shown = self.normalise(pixels[:])
-        module = without_branches_module(trained, module, shown[: given.norm_images])
-        arch = without_branches(trained)
-        return Subject(arch, arch.graph(), module, shown, pixels.labels, given.seed)
+        module = load_parent(self._arch, given.weights, given.norm_eps)
+        unfold_norms(module, self._shown[0][: given.norm_images])
+        return module
+
+    @cached_property
+    def _shown(self) -> tuple[Tensor, Tensor]:
+        """Training images, normalised, and their labels."""
+        count = self.inheritance.criterion_images
+        images = self._some(self.data.train, count, CRITERION_STREAM)
+        pixels = Pixels(images, self._arch.resolution, CPU)
+        return self.normalise(pixels[:]), pixels.labels
+
+    @cached_property
+    def _subject(self) -> Subject:
+        """What criteria look at: the parent as it is exported, each convolution one."""
+        module = deployed(self._trained)
+        assert isinstance(module, Network)
+        graph, seed = self._arch.graph(), self.inheritance.seed
+        return Subject(self._arch, graph, module, *self._shown, seed)
 
     @cached_property
     def normalise(self) -> Normalise:

@@ -9,7 +9,7 @@ from typing import assert_never
 import numpy as np
 import numpy.typing as npt
 
-from nas.graph import Graph, Node
+from nas.graph import Graph, Node, Shape
 from nas.support.errors import NasError
 
 Channels = list[frozenset[tuple[int, int]]]
@@ -60,6 +60,12 @@ def _carried(node: Node, i: int, inputs: list[Channels]) -> Channels:
 def is_depthwise(node: Node, channels: int) -> bool:
     """Whether a convolution has one filter for each of the `channels` that it reads."""
     return node.groups == channels == node.shape[0] and channels > 1
+
+
+def adds_input(node: Node, inputs: Shape) -> bool:
+    """Whether the input is one of the branches as which a re-parameterised convolution is
+    trained."""
+    return node.branches > 0 and node.strides == (1, 1) and node.shape[0] == inputs[0]
 
 
 def credited(

@@ -14,6 +14,8 @@ from nas.pruning.quick import Tensors
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network
 
+BRANCHES = ".conv.parts."  # between a node's name and that of a branch
+
 
 class Parent(Ancestry):
     """A network whose weights children inherit: `module` has them. For `scores` see `Ancestry`."""
@@ -59,10 +61,14 @@ class Parent(Ancestry):
 
 
 def by_node(state: Mapping[str, Tensor]) -> Tensors:
-    """The tensors of a module's state by node, part of its module and name."""
+    """The tensors of a module's state by node, part of its module and name. Parts of branches are
+    such as `conv.parts.point.norm`."""
     found: dict[str, dict[str, dict[str, Tensor]]] = {}
     for name, tensor in state.items():
         node, part, key = name.rsplit(".", 2)
+        if BRANCHES in node:
+            node, branch = node.split(BRANCHES)
+            part = f"{BRANCHES[1:]}{branch}.{part}"
         found.setdefault(node, {}).setdefault(part, {})[key] = tensor
     return found
 
@@ -87,5 +93,6 @@ def _inherited(parent: Tensor, kept: Kept, node: Node) -> Tensor:
 def _centre(value: Tensor, window: tuple[int, int]) -> Tensor:
     """The middle of each window, of a size that may depend on the number of channels."""
     for axis, size in enumerate(window, 2):
+        size = min(size, value.shape[axis])  # a 1x1 branch of a larger one
         value = value.narrow(axis, (value.shape[axis] - size) // 2, size)
     return value.contiguous()

@@ -106,6 +106,52 @@ def _of_one_pixel(node: Node, weight: Tensor) -> tuple[Node, Tensor]:
     return one, weight[:, :, row : row + 1, column : column + 1]
 
 
+class Branched:
+    """A re-parameterised convolution: branches for the first images, then the layer that these fold
+    into. Each has tensors of its own, such as `conv.parts.point.norm`."""
+
+    def __init__(self, node: Node, inputs: Shape, tensors: Parts) -> None:
+        self.node, self.inputs = node, inputs
+        self.one: Layer | None = None
+        names = sorted({name.rpartition(".")[0] for name in tensors})
+        self.branches = [self._branch(tensors, name) for name in names]
+
+    def _branch(self, tensors: Parts, name: str) -> Layer:
+        node, conv = self.node._replace(branches=0, act=None), tensors.get(f"{name}.conv")
+        if conv is None:
+            node = node._replace(op="activate")
+        elif conv["weight"].shape[2:] == (1, 1):
+            node = node._replace(kernel=(1, 1), padding=(0, 0))
+        return Layer(node, self.inputs, {"conv": conv or {}, "norm": tensors[f"{name}.norm"]})
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.one is not None:
+            return self.one(x)
+        outputs = [branch(x) for branch in self.branches]
+        self.one = Layer(self.node, self.inputs, {"conv": self._folded()})
+        y = outputs[0]
+        for other in outputs[1:]:
+            y = y + other
+        return y if self.one.act is None else self.one.act(y)
+
+    def _folded(self) -> Mapping[str, Tensor]:
+        """Weight and bias of the one convolution, once the branches' norms are settled."""
+        node, out, each = self.node, self.node.shape[0], self.inputs[0] // self.node.groups
+        weight, bias = torch.zeros(out, each, *node.kernel), torch.zeros(out)
+        for branch in self.branches:
+            own = branch.weight
+            assert own is not None
+            assert branch.bias is not None
+            if own.ndim == 1:  # of the input, channel by channel
+                own = own[:, None] * torch.eye(each).repeat(node.groups, 1)
+            own = own.reshape(out, each, *(own.shape[2:] or (1, 1)))
+            rows, columns = own.shape[2:]
+            rows, columns = (node.kernel[0] - rows) // 2, (node.kernel[1] - columns) // 2
+            weight += functional.pad(own, (columns, columns, rows, rows))
+            bias += branch.bias
+        return {"weight": weight, "bias": bias}
+
+
 class Row:
     """A row of a network; `largest` and `output` are bytes of maps of an image."""
 
@@ -116,7 +162,11 @@ class Row:
         for i, node in enumerate(graph.nodes[1:], start=1):
             own = tensors.get(f"{path}.{node.name}")
             shape = graph.nodes[node.inputs[0]].shape
-            step = stateless(node, shape).forward if own is None else Layer(node, shape, own)
+            step: Callable[..., Tensor]
+            if own is None:
+                step = stateless(node, shape).forward
+            else:
+                step = (Branched if node.branches else Layer)(node, shape, own)
             unused = {j for j in node.inputs if last_use[j] == i and j != graph.output}
             self._steps.append((step, node.inputs, [*unused]))
         self.largest = 4 * max(prod(node.shape) for node in graph.nodes)

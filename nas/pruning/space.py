@@ -25,7 +25,6 @@ from nas.pruning.children import (
     different,
     residual,
     with_rows,
-    without_branches,
 )
 from nas.pruning.widths import Width, explicit, reduces, widths
 from nas.resolution import Resolution, mean_side, read_resolution, scaled, sides
@@ -53,13 +52,11 @@ class PruningSettings(Settings):
 
 class PruningSpace(OptionSpace):
     """The children of a parent. Options are `resolution`, each width by its largest setting's path,
-    such as `stages.2.0.hidden`, and `stages.2.1.skip` for each residual block. The parent is the
-    network that was `trained`, without the branches of re-parameterised convolutions. Immutable."""
+    such as `stages.2.0.hidden`, and `stages.2.1.skip` for each residual block. Immutable."""
 
     def __init__(self, settings: PruningSettings) -> None:
         self.settings = settings
-        self.trained = with_explicit(Architecture.from_dict(settings.parent))
-        self.parent = without_branches(self.trained)
+        self.parent = with_explicit(Architecture.from_dict(settings.parent))
         self._rows = tuple(self.parent.named_rows())
 
     @classmethod

@@ -166,7 +166,7 @@ def _train_all(
     study: Study, front: Sequence[Record], data: DataSet, folder: Path, report: FinalistReport
 ) -> None:
     with _damage(study):
-        trained = _open(folder)
+        trained = _open(folder, study.settings.recipe.epochs)
         trained.get_trials(deepcopy=False)
     if trained.user_attrs.get("data", data.checksum) != data.checksum:
         raise NasError(f"data set {data.source} has changed since its finalists were trained")
@@ -249,12 +249,14 @@ def _folder(folder: Path, trial: int) -> Path:
     return inside(folder, f"trial-{trial}", f"finalists {folder}")
 
 
-def _open(folder: Path) -> optuna.Study:
+def _open(folder: Path, epochs: int = 1) -> optuna.Study:
+    """The study of finalists' trainings; halving looks after a ninth and a third of `epochs`."""
+    first = max(1, epochs // REDUCTION**2)
     with quiet():
         return optuna.create_study(
             study_name=NAME,
             storage=journal(folder / "optuna.journal"),
             load_if_exists=True,
             direction="maximize",
-            pruner=SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION),
+            pruner=SuccessiveHalvingPruner(first, reduction_factor=REDUCTION),
         )

@@ -51,7 +51,7 @@ def begin_pruning(
     sampler: str = DEFAULT_SAMPLER,
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     finalists: int = 3,
-    recipe: Recipe = FINE_TUNING,
+    recipe: Recipe | None = None,
     seed: int = 0,
     output: str | Path | None = None,
     images: int = 512,
@@ -66,8 +66,9 @@ def begin_pruning(
     ratios: how widths are chosen, a name of `RATIOS`; all but "search" try a single child.
     keep_depth, keep_resolution: whether these stay the parent's.
     divisor: widths are multiples of it. trials: children to look at, 300 unless given.
-    finalists: how many good, different children are fine-tuned by the `recipe`, with distillation
-        from the parent; the best one's training is written to the folder `output`.
+    finalists: how many good, different children are fine-tuned by the `recipe`, unless given one
+        that suits the number of images, with distillation from the parent; the best one's training
+        is written to the folder `output`.
     images: how many validation images children are judged by.
 
     Errors: `NasError`: weights of another network, other classes than the data's, a budget below
@@ -85,7 +86,13 @@ def begin_pruning(
         raise NasError("a budget is needed: what is the network to be pruned to?")
     if finalists < 1:
         raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
+<<<<<<< HEAD
     _check(parent, data, recipe, output)
+=======
+    check_fit(parent, data)
+    recipe = recipe or FINE_TUNING.suited(len(data.train.labels))
+    recipe.check(len(data.train.labels))
+>>>>>>> tune
     check_objectives(objectives)
     space = PruningSpace.of(
         parent.renamed(""),

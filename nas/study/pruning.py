@@ -125,9 +125,9 @@ def inheritance_of(settings: StudySettings, source: str | None = None) -> Inheri
     assert pruning is not None
     assert settings.data is not None
     assert settings.data_checksum is not None
-    trained = PruningSpace.from_dict(settings.space, "pruning").trained
+    parent = PruningSpace.from_dict(settings.space, "pruning").parent
     return Inheritance(
-        parent=trained.to_json(),
+        parent=parent.to_json(),
         weights=pruning.weights,
         checksum=pruning.checksum,
         data=source or settings.data,

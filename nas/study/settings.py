@@ -17,7 +17,7 @@ from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
 
-# Nine epochs: successive halving looks after the first and the third.
+# Nine epochs, or a multiple: successive halving looks after a ninth and a third of them.
 FINALIST_RECIPE = Recipe(epochs=9)
 FINE_TUNING = Recipe(epochs=9, lr=0.05, warmup=0.1)  # of pruned networks
 Ratios = Literal["search", "uniform", "global", "sensitivity"]

@@ -11,6 +11,7 @@ from torch import nn
 
 from nas.architecture import Architecture
 from nas.blocks import KINDS, Block
+from nas.branches import deployed
 from nas.costs import cost
 from nas.graph import Graph
 from nas.pruning.children import ChannelMap
@@ -45,8 +46,6 @@ def check_prunable(
     kind, rng, tried = KINDS[name], np.random.default_rng(seed), 0
     some = {**VALUES, "act": (None, "relu", "silu"), **(values or {})}
     for row, shape in islice(sample_rows(kind, some, examples, rng), most):
-        if "branches" in kind.parameters:  # as it is exported, which is what is pruned
-            row = Block(name, **{**dict(row.settings), "branches": 0})
         arch = _network(row, shape[0])
         if arch is None:
             continue
@@ -93,7 +92,7 @@ def _check(arch: Architecture, rng: np.random.Generator, where: str) -> None:
         pruned = parent.child(child, kept).eval()
         shown = images(2, *child.input_shape)
         got = run_torch(pruned, shown)
-        count = sum(p.numel() for p in pruned.parameters())
+        count = sum(p.numel() for p in deployed(pruned).parameters())
         claim(count == cost(child).params, f"{where}: {count} parameters, not {cost(child).params}")
         claim(got.shape == (2, 5), f"{where}: a child's output is {got.shape}")
         many = torch.from_numpy(images(16, *child.input_shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -96,13 +97,14 @@ class Recipe(Settings):
         data = read_yaml(path, source)
         return validated(cls, {} if data is None else data, source)
 
-    @classmethod
-    def suited(cls, images: int) -> Recipe:
-        """The default recipe for so many training images: small batches of few images, as many
-        epochs as it takes to make `FEWEST_STEPS` steps."""
-        default = cls().batched(images)
-        epochs = -(-FEWEST_STEPS // max(images // default.batch_size, 1))
-        return default.changed(epochs=max(default.epochs, epochs))
+    def suited(self, images: int) -> Recipe:
+        """The recipe for so many training images: small batches of few images, and as many epochs
+        as it takes to make `FEWEST_STEPS` steps, or the share of them that its epochs are of the
+        default ones."""
+        small = self.batched(images)
+        fewest = FEWEST_STEPS * self.epochs / Recipe().epochs
+        epochs = ceil(fewest / max(images // small.batch_size, 1))
+        return small.changed(epochs=max(self.epochs, epochs))
 
     def batched(self, images: int) -> Recipe:
         """The recipe with smaller batches of few images.

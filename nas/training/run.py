@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
+from nas.formats.folded import unfold_norms
 from nas.support.errors import NasError
 from nas.support.files import check_folder
 from nas.support.ownership import owned
@@ -56,6 +57,7 @@ from nas.training.trained import Trained, check_sizes
 
 REPORT_EVERY = 10  # steps
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+SHOWN = 128  # images by which norms that were folded are told their statistics
 SUBSET = 2**31  # the stream that draws `Recipe.images`; epochs are streams 0, 1, …
 
 
@@ -167,9 +169,10 @@ class _Run:
             validation = self._pixels(self.data.validation)
             self.normalise = Normalise(self.data, self.device)
             module = build(self.arch, seed=self.recipe.seed)
+            module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             if self.start is not None and not self.state.history:
                 module.load_state_dict(self.start.module().state_dict())
-            module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+                unfold_norms(module, self.normalise(images[_spread(len(images))]))
             average, self.update = averaging(module, self.recipe, self.steps)
             best: dict[str, Tensor] | None = None if self.recipe.patience is None else {}
             self.parts = Parts(module, average, optimiser_of(module, self.recipe), best)
@@ -369,6 +372,11 @@ def deterministic() -> Iterator[None]:
         memory.fill_uninitialized_memory = fill
         if own:
             os.environ.pop(CUBLAS, None)
+
+
+def _spread(images: int) -> Tensor:
+    """The indices of some images, from all over the set: they may be in the order of classes."""
+    return torch.linspace(0, images - 1, min(images, SHOWN)).long()
 
 
 def _subset(images: Images, recipe: Recipe) -> Images:

@@ -40,7 +40,7 @@ def test_networks_as_quick_as_the_time_allows_are_trained_for_every_step(
     images: int, minutes: float
 ) -> None:
     each = affordable_seconds(images, minutes)
-    suited = Recipe.suited(images)
+    suited = Recipe().suited(images)
     whole = suited.epochs * (images // suited.batch_size) * suited.batch_size
     assert whole * each <= 0.3 * 60 * minutes * 1.01
 
@@ -49,7 +49,7 @@ def test_networks_as_quick_as_the_time_allows_are_trained_for_every_step(
 def test_the_last_training_fits_or_is_left_out(
     images: int, validation: int, seconds: float, each: float
 ) -> None:
-    brief = Recipe.suited(images)
+    brief = Recipe().suited(images)
     recipe, cut = final_recipe(images, validation, each, seconds, brief)
     unlimited, nothing = final_recipe(images, validation, each, None, brief)
     assert unlimited is not None
@@ -64,7 +64,7 @@ def test_the_last_training_fits_or_is_left_out(
 
 @given(COUNTS)
 def test_few_images_are_trained_on_in_small_batches_for_many_epochs(images: int) -> None:
-    recipe = Recipe.suited(images)
+    recipe = Recipe().suited(images)
     recipe.check(images)
     assert recipe.epochs >= 20
     assert recipe.epochs * (images // recipe.batch_size) >= 1200

@@ -6,9 +6,6 @@ import pytest
 
 from nas.blocks import KINDS, block
 from nas.graph import Builder
-from nas.pruning.children import Ancestry
-from nas.references import reference
-from nas.support.errors import NasError
 from nas.support.registry import transaction
 from nas.testing import check_prunable
 
@@ -16,11 +13,6 @@ from nas.testing import check_prunable
 @pytest.mark.parametrize("name", KINDS)
 def test_the_contract(name: str) -> None:
     check_prunable(name)
-
-
-def test_a_network_with_branches_is_refused() -> None:
-    with pytest.raises(NasError, match="trained as branches"):
-        Ancestry(reference("repvgg_a0"))
 
 
 def test_a_plugins_block_needs_nothing_for_it() -> None:

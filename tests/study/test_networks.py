@@ -104,7 +104,7 @@ def test_a_search_seeks_each_smallest_network_once(
 def test_a_study_from_before_steps_were_kept_is_the_same_search(tmp_path: Path) -> None:
     options: dict[str, Any] = {"storage": str(tmp_path), "data": "digits"}
     now = begin("jetson", ["1M"], SPACE, **options)
-    assert now.settings.training_steps == Recipe.suited(1438).steps(1438)  # as `nas train` would
+    assert now.settings.training_steps == Recipe().suited(1438).steps(1438)  # as `nas train` would
     before = now.settings.model_copy(update={"training_steps": None})
     Study.create("before", before, now.storage)
     there, said = begin_or_go_on("jetson", ["1M"], SPACE, name="before", **options)

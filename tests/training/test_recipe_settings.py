@@ -193,6 +193,16 @@ def test_a_log_that_cannot_be_is_one_line(place: str, error: str) -> None:
         pass
 
 
+@pytest.mark.parametrize("recipe", [Recipe(), TRANSFER, FINE_TUNING])
+def test_few_images_have_as_many_steps_as_some_more_would(recipe: Recipe) -> None:
+    fewest = 1200 * recipe.epochs / 20
+    for images in (5, 9, 40, 270, 700, 2000):
+        suited = recipe.suited(images)
+        assert fewest <= suited.steps(images) < fewest + max(images // suited.batch_size, 1)
+        assert suited.changed(epochs=recipe.epochs) == recipe.batched(images)
+    assert recipe.suited(60_000) == recipe
+
+
 @pytest.mark.parametrize(("images", "size"), [(9, 8), (100, 8), (600, 32), (1024, 64), (9999, 64)])
 def test_few_images_have_small_batches_at_a_lower_rate(images: int, size: int) -> None:
     """Of trained weights too: a training that begins with them has 64 images a batch otherwise."""
