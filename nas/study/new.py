@@ -137,17 +137,8 @@ def _planned(
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
             recipe.check(images)
         elif recipe == FINALIST_RECIPE:  # nothing is trained by it, but later by `nas train`
-<<<<<<< HEAD
-            recipe = Recipe.suited(images)
-        facts = {**of_data(dataset), "training_steps": recipe.steps(images)}
-=======
             recipe = Recipe().suited(images)
-        facts = {
-            "data_options": dataset.options,
-            "data_checksum": dataset.checksum,
-            "training_steps": recipe.steps(images),
-        }
->>>>>>> tune
+        facts = {**of_data(dataset), "training_steps": recipe.steps(images)}
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
     elif options.get("learn") or options.get("train_minutes") is not None:

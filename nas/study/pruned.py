@@ -86,13 +86,8 @@ def begin_pruning(
         raise NasError("a budget is needed: what is the network to be pruned to?")
     if finalists < 1:
         raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
-<<<<<<< HEAD
-    _check(parent, data, recipe, output)
-=======
-    check_fit(parent, data)
     recipe = recipe or FINE_TUNING.suited(len(data.train.labels))
-    recipe.check(len(data.train.labels))
->>>>>>> tune
+    _check(parent, data, recipe, output)
     check_objectives(objectives)
     space = PruningSpace.of(
         parent.renamed(""),
