@@ -43,7 +43,8 @@ def spread(
 ) -> list[Record]:
     """So many records by the rule above, unlike the trials that are `known` already, too."""
     by_score = sorted(records, key=lambda record: -record.score)
-    some = (*by_score[:POOL], *pareto(records, objectives))
+    front = pareto(records, objectives)
+    some = (*by_score[:POOL], *front)
     pool = {record.trial: record for record in some}
     rows = {record.trial: _rows(record) for record in records if record.trial in {*pool, *known}}
     worth = {
@@ -61,7 +62,7 @@ def spread(
         if record.trial in known:
             approach(record)
     chosen: list[Record] = []
-    first = best(records, objectives)
+    first = best(front, objectives)
     while len(chosen) < count and any(nearest.values()):
         left = (trial for trial, distance in nearest.items() if distance)
         pick = pool[max(left, key=lambda trial: worth[trial] * nearest[trial])]

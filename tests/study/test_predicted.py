@@ -79,6 +79,15 @@ def test_of_tied_networks_the_cheapest_is_best() -> None:
     assert best(ranked, ["latency"]).trial == 0  # of a score of proxies no error is known
 
 
+def test_what_is_known_by_training_is_not_given_up_for_what_is_not() -> None:
+    known = replace(_record(0, 70, 9.0), accuracy_interval=(69.5, 70.5))
+    cheaper, as_sure = _record(1, 70, 1.0), replace(known, trial=2, latency_ms=8.0)
+    assert best([known, cheaper], ["latency"]).trial == 0
+    assert best([known, cheaper, as_sure], ["latency"]).trial == 2
+    surer = replace(known, trial=3, score=69.8, latency_ms=7.0)
+    assert best([_record(0, 70, 9.0), surer], ["latency"]).trial == 3
+
+
 def test_finalists_are_no_clones() -> None:
     clones = [_record(i, 70 - i / 1000, 5.0) for i in range(5)]
     other, quick = _record(5, 69.5, 5.0, out=16), _record(6, 69.5, 3.0)
