@@ -178,14 +178,13 @@ def _space(given: Any) -> str | SearchSpace:
     return SearchSpace.from_dict(given, "space") if isinstance(given, dict) else str(given)
 
 
-def _recipe(given: Any) -> Recipe:
-    from nas.study.settings import FINALIST_RECIPE
+def _recipe(given: Any) -> Recipe | None:
     from nas.support.validation import validated
     from nas.training.recipe import Recipe
 
     if isinstance(given, dict):
         return validated(Recipe, given, "recipe")
-    return FINALIST_RECIPE if given is None else Recipe.load(Path(given))
+    return None if given is None else Recipe.load(Path(given))
 
 
 def resume(

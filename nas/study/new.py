@@ -53,7 +53,7 @@ class Options(TypedDict, total=False):
     finalists: int
     learn: int
     train_minutes: float | None
-    recipe: Recipe
+    recipe: Recipe | None
     start_from: Sequence[str | dict[str, Any]]
     cascade: int | None
 
@@ -133,10 +133,11 @@ def _planned(
     if source is not None:
         dataset = source if isinstance(source, DataSet) else load_data(source)
         loaded, options["data"] = fit_space(loaded, dataset), dataset.source
-        images, recipe = len(dataset.train.labels), options.get("recipe", FINALIST_RECIPE)
+        images, recipe = len(dataset.train.labels), options.get("recipe")
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
+            recipe = options["recipe"] = recipe or FINALIST_RECIPE.suited(images)
             recipe.check(images)
-        elif recipe == FINALIST_RECIPE:  # nothing is trained by it, but later by `nas train`
+        elif recipe is None:  # nothing is trained by it, but later by `nas train`
             recipe = Recipe().suited(images)
         facts = {**of_data(dataset), "training_steps": recipe.steps(images)}
     elif options.get("finalists"):
@@ -216,7 +217,7 @@ def search(
     finalists: int = 0,
     learn: int = 0,
     train_minutes: float | None = None,
-    recipe: Recipe = FINALIST_RECIPE,
+    recipe: Recipe | None = None,
     start_from: Sequence[str | dict[str, Any]] = (),
     cascade: int | None = None,
 ) -> Study:
@@ -242,7 +243,7 @@ def search(
     finalists: how many good, different networks `study.finalists.run_finalists` trains on `data`.
     learn: how many networks to train on `data` in between, which predictions are adapted to.
     train_minutes: the same by the minutes of training, those of all workers added up.
-    recipe: how it trains them.
+    recipe: how it trains them; unless given for nine epochs, of few images for 540 steps.
     start_from: what the first trials are; see `study.warm_start.assignments`.
     cascade: how many proposals are screened for a trial; unless given, what suits the sampler.
 

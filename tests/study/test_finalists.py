@@ -11,14 +11,16 @@ import pytest
 import yaml
 from tiny import TINY
 
+from nas.data import load_data
 from nas.space import SearchSpace
-from nas.study import Study, search
+from nas.study import Study, begin, search
 from nas.study.finalists import (
     failed_finalists,
     finalists_folder,
     read_finalists,
     run_finalists,
 )
+from nas.study.settings import FINALIST_RECIPE
 from nas.support.errors import NasError
 from nas.torch_module import Network
 from nas.training import Recipe, Trained, TrainingProgress
@@ -88,6 +90,17 @@ def test_a_second_process_waits_for_the_first(study: Study) -> None:
     held: list[object] = []
     assert run_finalists(study, locked)
     assert held
+
+
+def test_few_images_are_seen_more_often(tmp_path: Path) -> None:
+    few = load_data("digits")
+    options: dict[str, Any] = {"space": "small", "trials": 4, "storage": str(tmp_path)}
+    images = len(few.train.labels)
+    for name, learn, finalists in (("a", 0, 1), ("b", 6, 0)):
+        made = begin("jetson", data=few, name=name, learn=learn, finalists=finalists, **options)
+        assert made.settings.recipe.steps(images) >= 540 > FINALIST_RECIPE.steps(images)
+    own = begin("jetson", data=few, name="c", finalists=1, recipe=FINALIST_RECIPE, **options)
+    assert own.settings.recipe == FINALIST_RECIPE
 
 
 def test_finalists_need_data() -> None:
