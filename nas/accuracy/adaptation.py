@@ -94,10 +94,10 @@ class Adaptation:
         away = (before - self._center) ** 2, ((local - self._middle) ** 2).sum(axis=1)
         for point, inverse, weights in self._solved:
             cross = self._kernel(point, *parts)
-            own = self._diagonal(point, *away)
+            untold = self._diagonal(point, *away)
             means.append(self._mean(point, before) + cross @ weights)
             noise = (point.noise * self._spread) ** 2
-            left = own + OWN * noise - ((cross @ inverse) * cross).sum(axis=1)
+            left = untold + OWN * noise - ((cross @ inverse) * cross).sum(axis=1)
             variances.append(np.maximum(left, 0) + (1 - OWN) * noise)
         mean: Vector = (self._weights @ np.array(means)).astype(np.float64)
         between = self._weights @ (np.array(means) - mean) ** 2

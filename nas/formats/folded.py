@@ -32,8 +32,8 @@ def unfold_norms(module: nn.Module, images: Tensor) -> None:
         assert isinstance(norm, nn.BatchNorm2d)
         variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)
         norm.running_mean, norm.running_var = mean, variance
-        norm.weight.copy_((variance + norm.eps).sqrt())
-        norm.bias.add_(mean)
+        norm.bias.add_(norm.weight * mean)
+        norm.weight.mul_((variance + norm.eps).sqrt())
 
     folded = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d) and _is_folded(m)]
     module.eval()

@@ -8,10 +8,10 @@ import onnx
 import pytest
 import torch
 from parents import ARCH, RECIPE, inheritance_of
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.data import load_data
-from nas.formats.folded import unfold_norms
+from nas.formats.folded import fold_norm, unfold_norms
 from nas.formats.onnx_model import to_onnx
 from nas.formats.weights import load_weights
 from nas.pruning.evaluate import Bench, weights_checksum
@@ -46,6 +46,17 @@ def test_the_module_computes_the_same_with_statistics_of_its_own(folded: Path) -
     assert torch.allclose(outputs(module, images, False), before, atol=limit)
     assert torch.allclose(outputs(module, images, True), before, atol=limit)
     assert off > 100 * limit  # what a first step of training would find otherwise
+
+
+def test_a_folded_norm_that_was_scaled_since_computes_the_same() -> None:
+    norm, images = nn.BatchNorm2d(2).eval(), torch.randn(16, 2, 4, 4)
+    fold_norm(norm, torch.tensor([0.5, -1.0]))
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([2.0, 0.3]))
+        before = norm(images)
+        unfold_norms(norm, images)
+        assert torch.allclose(norm(images), before, atol=1e-5)
+        assert torch.allclose(norm.train()(images), before, atol=1e-5)
 
 
 def test_norms_with_statistics_stay() -> None:
