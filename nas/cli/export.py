@@ -65,7 +65,7 @@ def export(
         if data is not None:
             raise NasError(f"--data: --format {other} is checked on noise alone")
         plugins.load_all(plugin)
-        export_other_format(other, study, trial, output, storage)
+        export_other_format(other, study, trial, output, storage, as_json)
         return
     file_format = format_of(export_format, output, dynamic_batch=dynamic_batch, symmetric=symmetric)
     if symmetric and not int8:

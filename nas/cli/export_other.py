@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from nas.cli.exported import UNTRAINED, print_difference
-from nas.cli.terminal import echo
+from nas.cli.terminal import echo, echo_json
 from nas.formats.endings import OTHER_ENDINGS
 
 
 def export_other_format(
-    form: str, study: str, trial: int | None, output: Path | None, storage: str | None
+    form: str,
+    study: str,
+    trial: int | None,
+    output: Path | None,
+    storage: str | None,
+    as_json: bool,
 ) -> None:
     """Writes a network, untrained, or a trained one, in a format of `OTHER_ENDINGS`."""
     from nas.formats.verified import initialised
@@ -36,6 +41,10 @@ def export_other_format(
     if output is None and default.exists():
         raise NasError(f"{default} is there: name the file to write with --output")
     done = export_other(form, arch, module, output or default)
+    if as_json:
+        files = [str(file) for file in done.files]
+        echo_json({"files": files, "runtime": done.runtime, "difference": done.difference})
+        return
     echo(f"{', '.join(map(str, done.files))}: {arch.resolution} px")
     print_difference(done.runtime, done.difference)
     echo(weights)

@@ -41,8 +41,7 @@ def export_network(
         return
     size = significant(path.stat().st_size / 1e6)
     echo(f"{path}: {named}, {arch.resolution} px, {size} MB")
-    if difference is not None:
-        print_difference("the file", difference)
+    _print_run(form, difference)
     echo(UNTRAINED)
 
 
@@ -86,12 +85,7 @@ def export_trial(
         echo_json({"file": str(path), **shown, "difference": difference})
         return
     _print_trial(study, record, path)
-    if form.int8:
-        echo("int8 with fixed ranges: to be timed, its outputs mean nothing")
-    elif difference is None:
-        echo(NOT_RUN)
-    else:
-        print_difference("onnxruntime" if form.file_format == "onnx" else "LiteRT", difference)
+    _print_run(form, difference)
     if settings.pruning is None:
         echo(UNTRAINED)
     else:
@@ -112,6 +106,16 @@ def _print_trial(study: Study, record: Record, path: Path) -> None:
     )
     for line in extrapolated(target, [(record.latency_ms, *record.latency_interval_ms)]):
         echo(line)
+
+
+def _print_run(form: Form, difference: float | None) -> None:
+    """Says what running the file gave, or why it was not run."""
+    if form.int8:
+        echo("int8 with fixed ranges: to be timed, its outputs mean nothing")
+    elif difference is None:
+        echo(NOT_RUN)
+    else:
+        print_difference("onnxruntime" if form.file_format == "onnx" else "LiteRT", difference)
 
 
 def _write(

@@ -29,15 +29,17 @@ class NodeWriter:
         self.names: list[str] = ["image"]
 
     def op(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Writes a node of ONNX, named as its `output`; returns that."""
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
     def constant(self, name: str, value: npt.NDArray[Any]) -> str:
+        """Writes an initialiser; returns its name."""
         self.weights.append(numpy_helper.from_array(value, name))
         return name
 
     def numbers(self, name: str, **values: float) -> list[str]:
-        """Constants by what they are called after the `name`."""
+        """Writes float32 scalars, each named `name.KEY`; returns these names."""
         return [self.constant(f"{name}.{k}", np.array(v, np.float32)) for k, v in values.items()]
 
     def node(self, index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,20 @@ def test_a_newer_opset_is_written_for_a_training_and_an_untrained_network(folder
 def test_an_opset_is_for_onnx_in_float32(words: list[str], folder: Path) -> None:
     with pytest.raises(NasError, match=r"opset.*float32|float32.*opset"):
         run("export", folder, "--opset", "17", *words)
+
+
+def test_an_untrained_network_as_int8_can_only_be_timed_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(ARCH.to_json())
+    out = run("export", tmp_path / "net.json", "-o", tmp_path / "net.onnx", "--int8")
+    assert "its outputs mean nothing" in out
+
+
+def test_what_a_runtime_takes_is_said_as_json_too(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(ARCH.to_json())
+    out = run("export", tmp_path / "net.json", "-o", tmp_path / "net.pt2", "--json")
+    told = json.loads(out)
+    assert [Path(file).exists() for file in told["files"]] == [True]
+    assert told["difference"] < 1e-4
 
 
 def test_int8_says_how_and_what_it_costs(folder: Path) -> None:
