@@ -6,7 +6,8 @@ where another module of nas reaches for one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -15,6 +16,7 @@ from optuna.trial import FrozenTrial, Trial
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
+    from optuna.study import StudyDirection
 
 
 def study_names(storage: RDBStorage) -> list[str]:
@@ -24,6 +26,32 @@ def study_names(storage: RDBStorage) -> list[str]:
 
     with storage.engine.connect() as connection:
         return sorted(map(str, connection.execute(select(StudyModel.study_name)).scalars()))
+
+
+def create_study(
+    storage: RDBStorage,
+    name: str,
+    directions: Sequence[StudyDirection],
+    attributes: Mapping[str, Any],
+) -> None:
+    """Makes a study in a database with its user attributes, all in one transaction. Errors:
+    SQLAlchemy's, `IntegrityError` where the name is taken."""
+    from optuna.storages._rdb import models
+    from sqlalchemy.orm import Session
+
+    study = models.StudyModel(
+        study_name=name,
+        directions=[
+            models.StudyDirectionModel(objective=i, direction=direction)
+            for i, direction in enumerate(directions)
+        ],
+        user_attributes=[
+            models.StudyUserAttributeModel(key=key, value_json=json.dumps(value))
+            for key, value in attributes.items()
+        ],
+    )
+    with Session(storage.engine) as session, session.begin():
+        session.add(study)
 
 
 def rename_study(storage: RDBStorage, name: str, new: str) -> None:

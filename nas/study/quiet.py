@@ -23,7 +23,9 @@ def quiet() -> Iterator[None]:
 
 
 def name_values(study: optuna.Study, titles: Sequence[str]) -> None:
-    """Stores what Optuna's tools call each of a trial's values."""
+    """Stores what Optuna's tools call each of a trial's values, if there is anything to store."""
+    if not titles:
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         study.set_metric_names(list(titles))

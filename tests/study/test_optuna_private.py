@@ -22,7 +22,7 @@ USED = {
     "_get_generation_key",
     "_n_local_search",
     "_trial_id",
-    "optuna.storages._rdb",  # its StudyModel
+    "optuna.storages._rdb",  # its models of a study
 }
 FILES = [p for p in sorted(ROOT.rglob("*.py")) if re.search("(import|from) optuna", p.read_text())]
 OPTUNA = " ".join(p.read_text() for p in Path(optuna.__file__).parent.rglob("*.py"))

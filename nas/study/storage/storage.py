@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
 from nas.defaults import STUDIES_FOLDER
-from nas.study.optuna_private import rename_study, study_names
+from nas.study.optuna_private import create_study, rename_study, study_names
 from nas.study.quiet import name_values, quiet
 from nas.study.storage.database import check_url, no_such_file, open_database, reason_of
 from nas.study.storage.journal import check_last_line, copy_renamed, journal
@@ -90,8 +89,8 @@ class Storage:
         directions: Sequence[StudyDirection],
         titles: Sequence[str] = (),
     ) -> None:
-        """Makes a new study with its attributes; a journal appears whole or not at all. `titles`
-        are what Optuna's tools call a trial's values.
+        """Makes a new study with its attributes, which appears whole or not at all. `titles` are
+        what Optuna's tools call a trial's values.
 
         Errors: `NasError` where the name is taken or cannot be one, or the storage not be written.
         """
@@ -99,13 +98,18 @@ class Storage:
         if name in self.names():
             raise self._taken(name)
         if self.url:
-            with self._explained(name):
-                self._fill(self._open_url(), name, attributes, directions, titles)
+            self._create_in_database(name, attributes, directions, titles)
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._new_journal(name) as part:
-                self._fill(journal(part), name, attributes, directions, titles)
+                with quiet():
+                    study = optuna.create_study(
+                        study_name=name, storage=journal(part), directions=directions
+                    )
+                name_values(study, titles)
+                for key, value in attributes.items():
+                    study.set_user_attr(key, value)
         except OSError as error:
             raise NasError(f"studies cannot be kept in {self}: {error.strerror}") from None
 
@@ -249,23 +253,21 @@ class Storage:
             return claim_file(self.folder, name)
         return claim_database(self._open_url().engine, name)
 
-    def _fill(
+    def _create_in_database(
         self,
-        storage: BaseStorage,
         name: str,
         attributes: dict[str, Any],
         directions: Sequence[StudyDirection],
         titles: Sequence[str],
     ) -> None:
-        try:
-            with quiet():
-                study = optuna.create_study(study_name=name, storage=storage, directions=directions)
-        except DuplicatedStudyError:
-            raise self._taken(name) from None
-        if titles:
-            name_values(study, titles)
-        for key, value in attributes.items():
-            study.set_user_attr(key, value)
+        from sqlalchemy.exc import IntegrityError
+
+        with self._explained(name):
+            try:
+                create_study(self._open_url(), name, directions, attributes)
+            except IntegrityError:
+                raise self._taken(name) from None
+            name_values(self.optuna_study(name), titles)
 
     def _open_url(self) -> RDBStorage:
         if self._database is None:

@@ -5,10 +5,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
 from commands import Run
+from optuna.study import StudyDirection
+from sqlalchemy import event
 
 from nas.space.files import SHIPPED
 from nas.study import Driver, Study, begin, search
@@ -271,6 +275,28 @@ def test_sqlite_holds_the_same_study(tmp_path: Path) -> None:
     assert stored.storage.names() == ["one"]
     with pytest.raises(NasError, match="cannot be opened"):
         Study.load("one", "nosuch://database")
+
+
+def test_a_study_in_a_database_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Killed at each statement of its creation, it is not there, or has all its attributes."""
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    attributes, kept = {"a": [1], "b": "two"}, 0
+    Storage(url).names()  # makes the tables
+    for moment in range(12):
+        storage, seen = Storage(url), count()
+
+        def killed(*_: object, seen: Iterator[int] = seen, moment: int = moment) -> None:
+            if next(seen) == moment:
+                raise KeyboardInterrupt
+
+        engine = storage.optuna_storage("").engine  # type: ignore[attr-defined]
+        event.listen(engine, "before_cursor_execute", killed)
+        with suppress(KeyboardInterrupt):
+            storage.create(f"s{moment}", attributes, [StudyDirection.MAXIMIZE], ["score"])
+        if f"s{moment}" in Storage(url).names():
+            kept += 1
+            assert Storage(url).log(f"s{moment}").attributes() == attributes
+    assert 0 < kept < 12
 
 
 def test_looking_for_a_study_makes_no_database(tmp_path: Path) -> None:
