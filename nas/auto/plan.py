@@ -125,7 +125,7 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
                              2 * brief.batch_size))  # fmt: skip
     few = round(min(images, max(fewest, affordable)))
     if few < images:
-        brief = brief.changed(images=few)
+        brief = brief.changed(images=few).batched(few)
         cut.append(f"networks are compared after {brief.epochs} passes over {few} of the "
                    f"{images} training images")  # fmt: skip
     one = seconds_of(brief, few, each, validation)

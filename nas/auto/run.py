@@ -52,6 +52,7 @@ from nas.training.trained import check_classes
 
 STUDY, PRUNED = "search", "pruned"
 PILOT_STEPS = 12
+GROWTH = 1.5  # times the multiply-adds, below which no larger network is timed
 LEAST = 1.5  # times the smallest network of the space: there is something to search
 LARGE = 96  # pixels from which on images are searched for as photographs are
 
@@ -139,22 +140,43 @@ class _Run:
         """
         self.displays.say("timing a few steps of training")
         images, minutes = len(self.data.train.labels), self.asked.minutes
-        largest = _largest(self.candidates)
-        seconds, limits = self._timed(largest), self.candidates.budgets
-        cut: tuple[str, ...] = ()
-        if minutes is not None and (few := affordable_seconds(images, minutes)) < seconds:
-            least = LEAST * self.candidates.smallest("macs").value
-            limit = max(least, largest.cost.macs * few / seconds) / 1e6
-            kept = [b for b in limits if b.measure != "macs"]
-            limits = (*kept, parse_budget(f"{limit:.3g}MFLOPs"))
-            cut = (f"networks of over {limit:.3g} MMACs, which could not be trained in the time",)
-            capped = Candidates(self.candidates.space, self.target, limits)
-            seconds = self._timed(_largest(capped))
+        limits, cut = self.candidates.budgets, tuple[str, ...]()
+        if minutes is None:
+            seconds = self._timed(_largest(self.candidates))
+        else:
+            capped, seconds = self._affordable(affordable_seconds(images, minutes))
+            if capped is not self.candidates:
+                limits = capped.budgets
+                limit = f"{limits[-1].limit / 1e6:.3g} MMACs"
+                cut = (f"networks of over {limit}, which could not be trained in the time",)
         plan = planned(
             images, len(self.data.validation.labels), seconds, minutes, self.asked.seed,
             tuple(b.text for b in limits),
         )  # fmt: skip
         return plan.model_copy(update={"cut": (*cut, *plan.cut)})
+
+    def _affordable(self, most: float) -> tuple[Candidates, float]:
+        """The candidates of which one image is trained on in so many seconds at most, and the
+        seconds of the largest of them.
+
+        It begins with the smallest, so that nothing is timed for longer than it may be trained.
+        """
+        whole, kept = self.candidates, [b for b in self.candidates.budgets if b.measure != "macs"]
+
+        def within(macs: float) -> Candidates:
+            limit = parse_budget(f"{macs / 1e6:.3g}MFLOPs")
+            return Candidates(whole.space, self.target, (*kept, limit))
+
+        reached, limit = 0.0, LEAST * whole.smallest("macs").value
+        least, largest = limit, _largest(whole)
+        while limit > GROWTH * reached:
+            timed = _largest(within(limit))
+            seconds = self._timed(timed)
+            reached, limit = limit, max(least, timed.cost.macs * most / seconds)
+            if limit >= largest.cost.macs:
+                return whole, self._timed(largest)
+        capped = within(limit)
+        return capped, seconds * _largest(capped).cost.macs / timed.cost.macs
 
     def _timed(self, candidate: Candidate) -> float:
         """The seconds of training on one image."""

@@ -5,16 +5,20 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import onnxruntime
+import pytest
 import yaml
 from commands import Run
 from tiny import TINY
 
 from nas.auto.plan import Asked, Plan
+from nas.auto.run import Displays, _largest, _Run
 from nas.auto.state import STATE, State
 from nas.data import DataOptions, load_data
 from nas.space import SearchSpace
+from nas.study.candidates import Candidate
 from nas.training import Recipe
 
 OPTIONS = DataOptions(test_share=0.15)
@@ -38,6 +42,30 @@ def begun(folder: Path, **changes: object) -> list[str]:
     (folder / "result").mkdir()
     (folder / "result" / STATE).write_text(state.model_dump_json())
     return ["auto", "--data", "digits", "--budget", "1ms", "--space", str(space), "-o", "result"]
+
+
+@pytest.mark.parametrize("rate", [1e-11, 1e-10, 1e-9, 1e-8])
+def test_no_network_is_timed_that_is_much_too_slow(rate: float, tmp_path: Path) -> None:
+    """On a made-up machine, which takes `rate` seconds a multiply-add and a little for itself."""
+    data = load_data("digits", options=OPTIONS)
+    facts = {"data": "digits", "options": OPTIONS, "checksum": data.checksum, "target": "cpu"}
+    asked = Asked.model_validate(facts | {"budgets": (), "space": "small", "minutes": 1, "seed": 0})
+    timed: list[float] = []
+
+    class OnMachine(_Run):
+        def _timed(self, candidate: Candidate) -> float:
+            timed.append(candidate.cost.macs)
+            return rate * candidate.cost.macs + 1e-6
+
+    run = OnMachine(asked, data, tmp_path, cast(Displays, None))
+    most = 1e-3
+    found, seconds = run._affordable(most)
+    largest, whole = _largest(found).cost.macs, _largest(run.candidates).cost.macs
+    least = 2 * run.candidates.smallest("macs").value
+    assert max(timed) <= max(most / rate, least) * 1.01
+    assert largest <= max(most / rate, least) * 1.01
+    assert largest == whole or largest >= 0.3 * most / rate
+    assert seconds == pytest.approx(rate * largest + 1e-6, rel=0.1)
 
 
 def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> None:
