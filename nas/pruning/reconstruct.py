@@ -45,7 +45,8 @@ def reconstruct(child: Network, subject: Subject, kept: ChannelMap) -> None:
     """Gives every layer of a child that lost input channels the weights of `reconstructed`.
 
     `kept` says what the child has of the subject, its parent. A layer that does not read whole
-    channels of its parent's, or reads them in other groups, stays as it is.
+    channels of its parent's, or reads them in other groups, stays as it is, and so does one that is
+    trained as branches.
     """
     for name, layer in subject.readers.items():
         if name not in kept:
@@ -54,9 +55,10 @@ def reconstruct(child: Network, subject: Subject, kept: ChannelMap) -> None:
         channels = _channels(layer, kept[name].inputs)
         if channels is None or len(channels) == layer.inputs[0]:
             continue
-        weight = reconstructed(subject, name, channels.tolist())[kept[name].out]
-        if isinstance(core, nn.Conv2d | nn.Linear) and weight.shape == core.weight.shape:
-            core.weight.copy_(weight)
+        if isinstance(core, nn.Conv2d | nn.Linear):
+            weight = reconstructed(subject, name, channels.tolist())[kept[name].out]
+            if weight.shape == core.weight.shape:
+                core.weight.copy_(weight)
 
 
 def _channels(layer: Layer, inputs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
