@@ -70,6 +70,7 @@ def test_search_shows_every_option_with_its_default_and_meaning() -> None:
     open_defaults = {
         "proxies",
         "cascade",
+        "recipe",
         "trials",
         "budgets",
         "space",

@@ -137,7 +137,7 @@ def _planned(
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
             recipe = options["recipe"] = recipe or FINALIST_RECIPE.suited(images)
             recipe.check(images)
-        elif recipe is None:  # nothing is trained by it, but later by `nas train`
+        elif recipe in (None, FINALIST_RECIPE):  # nothing is trained by it, but by `nas train`
             recipe = Recipe().suited(images)
         facts = {**of_data(dataset), "training_steps": recipe.steps(images)}
     elif options.get("finalists"):

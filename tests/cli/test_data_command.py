@@ -112,8 +112,9 @@ SEARCH = ["search", "--space", "small", "--trials", "2", "--study", "s", "--prox
 
 
 def test_what_finalists_need_is_known_before_the_search(place: Path) -> None:
+    (place / "large.yaml").write_text("batch_size: 64")
     with pytest.raises(NasError, match="batch_size 64: there are 24 training images"):
-        run(*SEARCH, "--data", "photos", "--finalists", "1")
+        run(*SEARCH, "--data", "photos", "--finalists", "1", "--recipe", "large.yaml")
     assert not (place / "studies" / "s.journal").exists()
     with pytest.raises(NasError, match="say how to read --data: give it too"):
         run(*SEARCH, "--split", "none")
