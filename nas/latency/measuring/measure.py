@@ -63,7 +63,7 @@ def measure(
     """Times networks, blocks and kernels with a runtime and writes NAME.csv and NAME.yaml.
 
     Rows that the table already has are kept and more are added, so a call that was interrupted
-    goes on where it stopped; nothing is written before the first batch is done. `sample(seed)`
+    goes on where it stopped; nothing stays where no batch was done. `sample(seed)`
     gives the networks to be timed beside published ones; those of `own` are timed first. `provider`
     is onnxruntime's. The `folder` is the user's own unless given or unless `latency_tables` has the
     target. A `quick` table has `QUICK` networks and only scales the predictor of a shipped target.
@@ -95,9 +95,11 @@ def measure(
         plan, end = islice((s for s in plan if s.kind == "network"), QUICK), finish_quick
     notes: list[str] = []
 
+    # Before the table, which cannot be gone on with without it: the disk may be full in between.
+    if begins := not target.exists():
+        write_whole(target, metadata.to_yaml())
+
     def report(state: MeasuringProgress) -> None:
-        if not target.exists():
-            write_whole(target, metadata.to_yaml())
         if progress:
             progress(state)
 
@@ -112,6 +114,8 @@ def measure(
     finally:
         if table.exists() and target.exists():
             end(target, metadata, notes)
+        elif begins:
+            target.unlink(missing_ok=True)
     return target, notes
 
 
