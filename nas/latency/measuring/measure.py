@@ -55,7 +55,7 @@ def measure(
     precision: str = DEFAULT_PRECISION,
     visits: int = 6,
     folder: str | Path | None = None,
-    progress: Callable[[MeasuringProgress], None] | None = None,
+    progress: Callable[[MeasuringProgress], None] = lambda progress: None,
     sample: Sampler = mixed_network,
     own: Sequence[Subject] = (),
     quick: bool = False,
@@ -63,9 +63,9 @@ def measure(
     """Times networks, blocks and kernels with a runtime and writes NAME.csv and NAME.yaml.
 
     Rows that the table already has are kept and more are added, so a call that was interrupted
-    goes on where it stopped; nothing stays where no batch was done. `sample(seed)`
-    gives the networks to be timed beside published ones; those of `own` are timed first. `provider`
-    is onnxruntime's. The `folder` is the user's own unless given or unless `latency_tables` has the
+    goes on where it stopped; nothing stays where no batch was done. `sample(seed)` gives the
+    networks to be timed beside published ones; those of `own` are timed first. `provider` is
+    onnxruntime's. The `folder` is the user's own unless given or unless `latency_tables` has the
     target. A `quick` table has `QUICK` networks and only scales the predictor of a shipped target.
     Returns the path of the YAML, which `Target.load` reads, and lines about what is wrong with the
     machine. Errors: `NasError` for an unusable name, folder, runtime, provider or budget, or a
@@ -99,17 +99,13 @@ def measure(
     if begins := not target.exists():
         write_whole(target, metadata.to_yaml())
 
-    def report(state: MeasuringProgress) -> None:
-        if progress:
-            progress(state)
-
     try:
         with TemporaryDirectory() as models, failures():
             entries, load = model_files(Path(models), plan, precision), None
             if engine is not None:
                 entries, load = subject_entries(plan), loader(engine, precision, threads)
             total = QUICK if quick else SUBJECTS
-            outcome = run(Path(models), entries, table, settings, minutes, report, total, load)
+            outcome = run(Path(models), entries, table, settings, minutes, progress, total, load)
         notes = outcome.warnings()
     finally:
         if table.exists() and target.exists():

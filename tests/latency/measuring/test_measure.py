@@ -1,9 +1,11 @@
 """Measuring end to end with next to no time, being interrupted, and going on."""
 
+import errno
 import os
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 import pytest
@@ -14,9 +16,11 @@ from nas.architecture import Architecture
 from nas.cli.measure import measure as command
 from nas.latency import Target, calibrate, target_names
 from nas.latency.measuring.measure import begin, measure
+from nas.latency.runner import batches
 from nas.latency.runner.batches import MeasuringProgress
 from nas.latency.table import read_table
 from nas.space import SearchSpace
+from nas.support.errors import NasError
 
 SECOND = 1 / 60
 
@@ -91,6 +95,30 @@ def test_an_interrupted_measurement_keeps_its_rows_and_goes_on(
     measure("cut", minutes=0.01 * SECOND, folder=tmp_path, sample=tiny, visits=1)
     assert read_table(tmp_path / "cut.csv")[: len(kept)] == kept
     assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"cut"}
+
+
+def test_a_table_whose_first_batch_was_its_last_can_be_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that is full once the table is written."""
+    monkeypatch.setattr("nas.latency.runner.batches.BATCH", 6)
+
+    timed: Any = batches.run
+
+    def full(*given: Any) -> Any:
+        def end(progress: MeasuringProgress) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        return timed(*given[:5], end, *given[6:])
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.latency.measuring.measure.run", full)
+        patch.setattr("nas.latency.measuring.measure.finish", lambda *given: None)
+        with pytest.raises(NasError, match="No space left"):
+            measure("cut", minutes=1, folder=tmp_path, sample=tiny, visits=1)
+    kept = len(read_table(tmp_path / "cut.csv"))
+    measure("cut", minutes=0.01 * SECOND, folder=tmp_path, sample=tiny, visits=1)
+    assert len(read_table(tmp_path / "cut.csv")) > kept > 0
 
 
 def test_interrupted_before_the_first_batch_nothing_is_written(
