@@ -36,6 +36,7 @@ TRUST = 20  # networks whose left-out errors count as much as theory in the inte
 
 
 Index = np.ndarray[Any, np.dtype[np.intp]]
+Networks = tuple[Vector, Matrix, Index]  # prior means, local features, names
 Parts = tuple[Matrix, Matrix, Matrix, Matrix]
 
 
@@ -67,15 +68,15 @@ class Adaptation:
     `names` tells apart."""
 
     def __init__(self, before: Vector, local: Matrix, names: Index, odds: Vector) -> None:
-        self.before, self.local, self.names, self.odds = before, local, names, odds
+        self.before, self.odds, self._known = before, odds, (before, local, names)
         self._center, self._middle = float(before.mean()), local.mean(axis=0)
         self._level = float(odds.mean())
         self._spread = max(float(odds.std()), 1e-3)
         rows = np.arange(len(odds))
         if len(rows) > MANY:
             rows = np.random.default_rng(0).permutation(rows)[:MANY]
-        f, z = before[rows], local[rows]
-        parts = self._parts(f, z, names[rows], f, z, names[rows])
+        some = before[rows], local[rows], names[rows]
+        parts = self._parts(some, some)
         scored = sorted(((self._likelihood(p, rows, parts), p) for p in GRID), reverse=True)
         top = scored[0][0]
         kept = scored[:KEPT] if len(odds) <= MANY else scored[:2]
@@ -83,14 +84,14 @@ class Adaptation:
         self.evidence = top + float(np.log(np.exp([score - top for score, _ in scored]).sum()))
         weights = np.array([np.exp(score - top) for score, _ in kept])
         self._weights = weights / weights.sum()
-        parts = self._parts(before, local, names, before, local, names)
+        parts = self._parts(self._known, self._known)
         self._solved = [(point, *self._solve(point, parts)) for _, point in kept]
         self.factor = self._interval_factor()
 
     def predict(self, before: Vector, local: Matrix, names: Index) -> tuple[Vector, Vector]:
         """Mean and deviation of the log odds of networks, a new training's noise included."""
         means, variances = [], []
-        parts = self._parts(before, local, names, self.before, self.local, self.names)
+        parts = self._parts((before, local, names), self._known)
         away = (before - self._center) ** 2, ((local - self._middle) ** 2).sum(axis=1)
         for point, inverse, weights in self._solved:
             cross = self._kernel(point, *parts)
@@ -107,11 +108,12 @@ class Adaptation:
     def _mean(self, point: Point, before: Vector) -> Vector:
         return self._level + point.slope * (before - self._center)
 
-    def _parts(self, f: Vector, z: Matrix, m: Index, g: Vector, w: Matrix, n: Index) -> Parts:
+    def _parts(self, some: Networks, others: Networks) -> Parts:
         """What kernels are made of: products of the priors and of the local features, distances,
         and which networks are the same."""
-        f, g, u, v = f - self._center, g - self._center, z - self._middle, w - self._middle
-        return np.outer(f, g), u @ v.T, distances(u, v), m[:, None] == n
+        f, g = (before - self._center for before, _, _ in (some, others))
+        u, v = (local - self._middle for _, local, _ in (some, others))
+        return np.outer(f, g), u @ v.T, distances(u, v), some[2][:, None] == others[2]
 
     def _kernel(
         self, point: Point, priors: Matrix, linear: Matrix, apart: Matrix, same: Matrix

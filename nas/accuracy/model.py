@@ -116,7 +116,7 @@ class AccuracyModel:
         values = np.array([float(accuracy) for _, accuracy in pairs])
         unit = 1.0 if values.max() <= 1 else 100.0
         sums = sums_of(arch for arch, _ in pairs)
-        positions, same = local(sums), names(sums)
+        positions, same = local(sums), identities(sums)
         odds = log_odds(values / unit)
         found = {
             brief: Adaptation(self._prior(shared(sums, brief), positions), positions, same, odds)
@@ -165,7 +165,7 @@ class AccuracyModel:
         features, positions = shared(sums, brief), local(sums)
         before = self._prior(features, positions)
         if self.adaptation:
-            return self.adaptation.predict(before, positions, names(sums))
+            return self.adaptation.predict(before, positions, identities(sums))
         odds, variance = np.zeros(len(sums)), np.zeros(len(sums))
         which = nearest(class_counts(sums), self.scales)
         for i, scale in enumerate(self.scales):
@@ -195,7 +195,7 @@ def _loaded(without: frozenset[str]) -> AccuracyModel:
     return AccuracyModel(fitted, processes, scales)
 
 
-def names(sums: Matrix) -> Index:
+def identities(sums: Matrix) -> Index:
     """A number for each network, the same for those that features cannot tell apart."""
     return np.array([hash(tuple(row)) for row in sums.tolist()], np.intp)
 

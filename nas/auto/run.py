@@ -133,7 +133,7 @@ class _Run:
         )  # fmt: skip
 
     def _planned(self) -> Plan:
-        """The plan, after a few steps of training a network of the budgets' size.
+        """The plan, after a few steps of training the largest network that is to be trained.
 
         A network that cannot be trained in the time is of no use, however accurate it would become:
         the time is a budget of multiply-adds.
