@@ -16,7 +16,7 @@ from nas.latency.metadata import Metadata
 from nas.latency.model.basis import KINDS, Vector
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.design import Design
-from nas.latency.model.error import error_of, far_off, widening_of
+from nas.latency.model.error import LeftOut, error_of, far_off, widening_of
 from nas.latency.model.posterior import Posterior, fit
 from nas.latency.model.prices import fit_prices
 from nas.latency.model.prior import Prior, shipped_prior
@@ -36,14 +36,6 @@ OPERATIONS = ("conv3", "convk", "pointwise", "grouped", "depthwise3", "depthwise
 UNKNOWN = (
     0.5  # of the prior's deviation of a price: it is hardly determined if more than that is left
 )
-
-
-class LeftOut(NamedTuple):
-    """Of each network by a fit without it: log (predicted / measured), and the standard deviation
-    that was predicted for it."""
-
-    logs: Vector
-    deviations: Vector
 
 
 class Judgement(NamedTuple):

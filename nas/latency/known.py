@@ -13,8 +13,8 @@ from nas.imported import Network
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.nchwc import Lowered
 from nas.latency.lowering.rows import Lowering, lowered_row, network_kernels
-from nas.latency.model.calibrated import Calibrated, Traces
 from nas.latency.model.scaled import KernelPredictor
+from nas.latency.model.traces import Traces
 
 # The shape of a row's input, and whether that is in the runtime's own layout.
 Input = tuple[Shape, bool]
@@ -24,8 +24,8 @@ Row = tuple[float, bool, Shape, tuple[int, ...]]
 
 
 class Known:
-    """What a predictor says of kernels, which are numbered: `ms` by number, and of a calibrated
-    target the `traces`; and of `rows`, which `learn_rows` adds to."""
+    """What a predictor says of kernels, which are numbered: `ms` and `traces` by number; and of
+    `rows`, which `learn_rows` adds to."""
 
     def __init__(self, predictor: KernelPredictor, lowering: Lowering) -> None:
         self._predictor, self._lowering = predictor, lowering
@@ -87,11 +87,8 @@ class Known:
                 number = new.setdefault(kernel, start + len(new))
             numbers.append(number)
         if new:
-            if isinstance(self._predictor, Calibrated):
-                trace = self._predictor.trace(list(new))
-                self.traces.put(start, trace)
-                self.ms += trace.ms
-            else:
-                self.ms += self._predictor.kernels_ms(list(new))
+            trace = self._predictor.trace(list(new))
+            self.traces.put(start, trace)
+            self.ms += trace[0].tolist()
             known.update(zip(map(tuple, new), new.values(), strict=True))
         return numbers

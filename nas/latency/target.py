@@ -169,9 +169,9 @@ class Target:
         else:
             ms = self.constant_ms + sum(self.nodes_ms(network.graph()))
         factor = self._factor
-        if isinstance(self.predictor, Calibrated) and self.interval_known:
+        if self.interval_known:
             trace = self._known.traces.of(self._known.kernels_of(network))
-            factor = exp(self.predictor.log_interval(trace))
+            factor = exp(self.predictor.log_interval(trace, log(factor)))
         return Prediction(ms, ms / factor, ms * factor)
 
     def predict_all(self, networks: Iterable[Network]) -> Iterator[Prediction]:

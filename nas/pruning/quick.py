@@ -62,7 +62,7 @@ class Layer:
         if self.pointwise:
             pixels = x.permute(0, 2, 3, 1)
             rows, columns = pixels.reshape(-1, weight.shape[1]), weight.t()
-            y = rows @ columns if bias is None else torch.addmm(bias, rows, columns)
+            y = rows @ columns if bias is None else (rows @ columns).add_(bias)
             return y.view(*pixels.shape[:3], -1).permute(0, 3, 1, 2)
         if self.scaling:
             y = x * weight.view(-1, 1, 1)
@@ -80,13 +80,14 @@ class Layer:
         mean, variance = statistics(y)
         scale = norm["weight"] * torch.rsqrt(variance + EPS)
         shift = norm["bias"] - mean * scale
-        self.norm, channels = None, (scale.view(-1, 1, 1), shift.view(-1, 1, 1))
+        self.norm, pixels = None, y.permute(0, 2, 3, 1)
         if self.weight is None:  # `y` is what the norm got, which others may read
             self.weight, self.bias = scale, shift
-            return y * channels[0] + channels[1]
+            return torch.addcmul(shift, pixels, scale).permute(0, 3, 1, 2)
         self.weight *= scale.view(-1, *[1] * (self.weight.ndim - 1))
         self.bias = shift if self.bias is None else self.bias * scale + shift
-        return y.mul_(channels[0]).add_(channels[1])
+        torch.addcmul(shift, pixels, scale, out=pixels)
+        return y
 
 
 def statistics(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,7 @@ def extrapolated(target: Target | None, intervals: Iterable[Sequence[float]]) ->
         return []
     some = "this latency is" if len(all_of_them) == 1 else f"{wide} of these latencies are"
     return [
-        f"extrapolated: {some} of networks unlike those that {target.name} was calibrated on, "
+        f"extrapolated: {some} of networks unlike those that {target.name} was fitted to, "
         "hence the wide interval"
     ]
 

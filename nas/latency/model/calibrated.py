@@ -27,6 +27,7 @@ from nas.latency.model.design import CLIP
 from nas.latency.model.error import CERTAIN
 from nas.latency.model.posterior import Posterior
 from nas.latency.model.prior import Prior, shipped_prior
+from nas.latency.model.traces import Trace
 from nas.support.errors import NasError
 
 DOUBT = 2.0  # times the posterior's variance: devices differ more than a normal prior says
@@ -35,38 +36,13 @@ RANK = 64  # statements of the latencies that are kept, the strongest
 DIGITS = 6  # of a number; of the reduction, which has most of them, one less
 
 
-class Trace(NamedTuple):
-    """Where the milliseconds of kernels come from, a row a kernel: of each price, and the numbers
-    of its corrections, in the order of `CORRECTED` and 0 where it has none."""
+class Origins(NamedTuple):
+    """Where the milliseconds of kernels come from, a row a kernel: `ms` of each price, and the
+    numbers of its corrections, in the order of `CORRECTED` and 0 where it has none."""
 
+    ms: Vector
     by_price: Vector
     at: Any
-
-    @property
-    def ms(self) -> list[float]:
-        """The latency of each kernel."""
-        latencies: list[float] = self.by_price.sum(1).tolist()
-        return latencies
-
-
-class Traces:
-    """The traces of many kernels, by number."""
-
-    def __init__(self) -> None:
-        self._all = Trace(np.zeros((1, len(KINDS))), np.zeros((1, len(CORRECTED)), np.intp))
-
-    def put(self, start: int, trace: Trace) -> None:
-        """Keeps a trace as that of the kernels from number `start` on."""
-        end = start + len(trace.at)
-        if end > len(self._all.at):
-            self._all = Trace(*(np.resize(part, (2 * end, part.shape[1])) for part in self._all))
-        for mine, new in zip(self._all, trace, strict=True):
-            mine[start:end] = new
-
-    def of(self, numbers: Sequence[int]) -> Trace:
-        """The trace of the kernels of these numbers."""
-        rows = np.array(numbers, np.intp)
-        return Trace(*(part.take(rows, 0) for part in self._all))
 
 
 class Calibrated:
@@ -98,29 +74,32 @@ class Calibrated:
 
     def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]:
         """The latency of each kernel in ms."""
-        return self.trace(kernels).ms
+        ms: list[float] = self.trace(kernels).ms.tolist()
+        return ms
 
-    def trace(self, kernels: Sequence[Kernel]) -> Trace:
+    def trace(self, kernels: Sequence[Kernel]) -> Origins:
         """Where the milliseconds of kernels come from."""
         numbers = [self._numbers(kernel) for kernel in kernels]
         at = np.array(numbers, np.intp).reshape(-1, len(CORRECTED))
         logs = self._corrections.take(at, mode="clip").sum(1)
         factors = np.exp(np.clip(logs, -CLIP, CLIP))
-        return Trace(amounts(kernels) * self._prices * factors[:, None], at)
+        by_price = amounts(kernels) * self._prices * factors[:, None]
+        return Origins(by_price.sum(1), by_price, at)
 
-    def log_interval(self, trace: Trace) -> float:
+    def log_interval(self, trace: Trace, usual: float = 0.0) -> float:
         """How far the log latency of the network of these kernels may be off, nine times out of
         ten: the posterior's standard deviation, widened."""
         return self.widening * self.deviation(trace)
 
     def deviation(self, trace: Trace) -> float:
         """The standard deviation of the log latency of the network of these kernels."""
-        by_price = trace.by_price.sum(0)
+        ms, each_price, at = trace
+        by_price = each_price.sum(0)
         by_price[0] += self.constant_ms
         total = by_price.sum()
-        shares = trace.by_price.sum(1) / total
+        shares = ms / total
         each, size = np.repeat(shares, len(CORRECTED)), len(self._direction)
-        by_correction = np.bincount(trace.at.ravel(), each, minlength=1 + size)
+        by_correction = np.bincount(at.ravel(), each, minlength=1 + size)
         by_correction[0] = 0.0
         known = by_correction[1 : 1 + size]
         common = np.concatenate([by_price / total, known @ self._direction])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.model.basis import Additive, Vector
 from nas.latency.model.columns import PLACES, Columns
 
-VERSION = 2  # of the features and of the basis: a fit of another one is of no use
+VERSION = 3  # of a fit: its features, basis and doubt; one of another version is of no use
 WAVES = 1000
 AT_ONCE = 32  # kernels whose waves are computed at once: they stay in a core's own cache
 SIZE_SCALE, FLAG_SCALE = 1.0, 4.0  # over which the correction changes, of sizes and of flags
@@ -102,18 +102,22 @@ class Corrections(NamedTuple):
 
     def factors(self, kernels: Sequence[Kernel] | Columns) -> Vector:
         """The correction of each kernel."""
-        known = Columns.of(kernels)
-        which = _rows(self.operations)[known.place]
-        factors = np.ones_like(known.stride)
-        if (which < 0).all():
-            return factors
-        x = features(known)
-        log = (x * self.linear[which]).sum(1)
+        return self.corrected(kernels, 0)[0]
+
+    def corrected(self, kernels: Sequence[Kernel] | Columns, count: int) -> tuple[Vector, Any]:
+        """The correction of each kernel, and the first `count` of its waves, as large as if there
+        were no more of them."""
+        known, new = Columns.of(kernels), len(self.operations)
+        rows = _rows(self.operations)[known.place]
+        x, which = features(known), np.where(rows < 0, new, rows)
+        log, first = np.zeros(len(x)), np.empty((len(x), count), np.float32)
         for i in range(0, len(x), AT_ONCE):
             part = slice(i, i + AT_ONCE)
-            log[part] += _waves(x[part], which[part], len(self.operations)) @ self.weights
-        np.exp(np.clip(log, -CLIP, CLIP), out=factors, where=which >= 0)
-        return factors
+            waves = _waves(x[part], which[part], new + 1)
+            log[part], first[part] = waves @ self.weights, waves[:, :count]
+        log += (x * self.linear[rows]).sum(1)
+        first *= (WAVES / max(count, 1)) ** 0.5
+        return np.where(rows < 0, 1.0, np.exp(np.clip(log, -CLIP, CLIP))), first
 
 
 @lru_cache(maxsize=8)
@@ -149,16 +153,31 @@ def _waves(x: Vector, which: Vector, operations: int) -> Vector:
     return waves
 
 
-def fit_corrections(samples: Sequence[Sample], base: Additive) -> tuple[Corrections, float]:
-    """The corrections of what `base` predicts and the constant in ms, by ridged and robust
-    Gauss-Newton on the log latency of the samples."""
+def counted(samples: Sequence[Sample]) -> tuple[list[Kernel], Any]:
+    """The kernels of samples, each once, and how often each is in each sample: a sparse matrix
+    with a row a sample."""
     from scipy import sparse
 
     index: dict[Kernel, int] = {}
     columns = [index.setdefault(k, len(index)) for s in samples for k in s.kernels]
     owner = np.repeat(np.arange(len(samples)), [len(s.kernels) for s in samples])
-    kernels, shape = list(index), (len(samples), len(index))
-    counts = sparse.csr_matrix((np.ones(len(columns)), (owner, columns)), shape=shape)
+    shape = (len(samples), len(index))
+    return list(index), sparse.csr_matrix((np.ones(len(columns)), (owner, columns)), shape=shape)
+
+
+def importances(samples: Sequence[Sample], residual: Vector) -> Vector:
+    """How much each sample counts: a whole network more, and less what is far off."""
+    importance = np.where([s.network for s in samples], 1.0, PART_WEIGHT)
+    weights: Vector = importance / np.hypot(1, residual / ROBUST)
+    return weights
+
+
+def fit_corrections(samples: Sequence[Sample], base: Additive) -> tuple[Corrections, float]:
+    """The corrections of what `base` predicts and the constant in ms, by ridged and robust
+    Gauss-Newton on the log latency of the samples."""
+    from scipy import sparse
+
+    kernels, counts = counted(samples)
     priced = base.kernels_ms(kernels)
     measured = np.log([s.latency_ms for s in samples])
     operations = tuple(sorted({operation(k) for k in kernels}))
@@ -171,7 +190,6 @@ def fit_corrections(samples: Sequence[Sample], base: Additive) -> tuple[Correcti
     used = np.flatnonzero(linear.any(0))
     design = np.hstack([linear[:, used], _waves(x, which, len(operations))])
     weights, log_constant = np.zeros(design.shape[1]), np.log(max(base.constant_ms, FASTEST_MS))
-    importance = np.where([s.network for s in samples], 1.0, PART_WEIGHT)
     for _ in range(STEPS):
         ms = priced * np.exp(np.clip(design @ weights, -CLIP, CLIP))
         constant = np.exp(log_constant)
@@ -179,8 +197,7 @@ def fit_corrections(samples: Sequence[Sample], base: Additive) -> tuple[Correcti
         residual = np.log(total) - measured
         share = sparse.diags_array(1 / total) @ counts @ sparse.diags_array(ms)
         jacobian = np.hstack([share @ design, (constant / total)[:, None]])
-        importances = importance / np.hypot(1, residual / ROBUST)
-        step = _step(jacobian, importances, residual, np.append(weights, 0.0))
+        step = _step(jacobian, importances(samples, residual), residual, np.append(weights, 0.0))
         weights -= step[:-1]
         log_constant -= np.clip(step[-1], -1, 1)
     table = np.zeros(len(operations) * width)

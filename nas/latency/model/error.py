@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,14 @@ FAR, DEVIATIONS = 4.0, 6.0
 # By the number of errors: what the largest, times that, bounds the next one with `SHARE`, if errors
 # are normal around 0. From nine on the factor is 1, and that for errors of any distribution.
 WIDER = {1: 6.31, 2: 2.32, 3: 1.67, 4: 1.4, 5: 1.25, 6: 1.16, 7: 1.09, 8: 1.04}
+
+
+class LeftOut(NamedTuple):
+    """Of each network by a fit without it: log (predicted / measured), and the `deviations` that
+    were predicted for it, standard deviations or multiples of a typical one."""
+
+    logs: Vector
+    deviations: Vector
 
 
 def error_of(logs: Vector, method: str, *, rows: int, mobile: Vector | None = None) -> Error:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from math import log
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
@@ -31,10 +32,15 @@ from nas.latency.model.corrections import (
     WIDTH,
     Corrections,
     Sample,
+    counted,
     fit_corrections,
+    importances,
 )
-from nas.latency.model.error import error_of, far_off
+from nas.latency.model.doubt import SIZE, Doubt
+from nas.latency.model.doubt import WAVES as DOUBT_WAVES
+from nas.latency.model.error import NARROWEST, LeftOut, error_of, far_off, interval_factor
 from nas.latency.model.prices import fit_prices
+from nas.latency.model.traces import Trace
 from nas.latency.table import TableRow, read_table
 from nas.support.errors import NasError, NasWarning
 from nas.support.files import read_bytes, read_text, write_whole
@@ -44,6 +50,7 @@ FOLDS = 5
 FEWEST_NETWORKS = 10  # below that nothing can be said of the error
 PRICED = 300  # rows that are enough to price a dozen kinds of work
 DIGITS = 6  # of a number in a file
+WIDEST = log(4.0)  # of the log of a latency: farther off no network was, not even AlexNet's
 OWN = "sha256"  # the key of the checksum of a fit's own numbers
 
 Price = Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)]
@@ -51,27 +58,50 @@ Number = Annotated[float, Field(gt=-1e6, lt=1e6, allow_inf_nan=False)]
 
 
 class Predictor(NamedTuple):
-    """Predicts kernels: what the `base` says of their work, corrected."""
+    """Predicts kernels: what the `base` says of their work, corrected. Without `doubt`, as those
+    were that earlier versions fitted, all its intervals are equally wide."""
 
     constant_ms: float
     base: Additive
     corrections: Corrections
+    doubt: Doubt | None = None
 
     def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]:
         """The latency of each kernel in ms, rounded so that it does not depend, in its last digit,
         on the other kernels."""
+        ms: list[float] = self.trace(kernels)[0].tolist()
+        return ms
+
+    def trace(self, kernels: Sequence[Kernel]) -> Trace:
+        """The latency of each kernel in ms, and its waves."""
         known = Columns.of(kernels)
-        return _short(self.base.kernels_ms(known) * self.corrections.factors(known))
+        factors, waves = self.corrections.corrected(known, DOUBT_WAVES if self.doubt else 0)
+        return np.array(_short(self.base.kernels_ms(known) * factors)), waves
+
+    def log_interval(self, trace: Trace, usual: float) -> float:
+        """How far the log latency of the network of these kernels may be off, nine times out of
+        ten; `usual` is that of a typical network."""
+        if self.doubt is None:
+            return usual
+        return min(max(usual * self.doubtful(trace), NARROWEST), WIDEST)
+
+    def doubtful(self, trace: Trace) -> float:
+        """How much the table leaves open of the network of these kernels: 1 of a typical one."""
+        assert self.doubt is not None
+        ms, waves = trace
+        return self.doubt.relative(ms @ waves / (self.constant_ms + ms.sum()))
 
     def facts(self) -> dict[str, Any]:
         """Its numbers, as plain data."""
         operations, linear, weights = self.corrections
+        doubt = {} if self.doubt is None else {"doubt": self.doubt.facts()}
         return {
             "constant_ms": float(f"{self.constant_ms:.{DIGITS}g}"),
             "base": dict(self.base.weights),
             "operations": list(operations),
             "linear": [_short(row) for row in linear],
             "weights": _short(weights),
+            **doubt,
         }
 
     @classmethod
@@ -79,7 +109,18 @@ class Predictor(NamedTuple):
         """What `facts` says. Errors: `KeyError`, `TypeError` or `ValueError`."""
         linear, weights = (np.array(facts[key], np.float64) for key in ("linear", "weights"))
         corrections = Corrections(tuple(facts["operations"]), linear, weights)
-        return cls(float(facts["constant_ms"]), Additive(facts["base"]), corrections)
+        doubt = facts.get("doubt")
+        base, known = Additive(facts["base"]), doubt and Doubt.of_facts(doubt)
+        return cls(float(facts["constant_ms"]), base, corrections, known)
+
+
+class _Doubt(Settings):
+    """What `Doubt.facts` gives."""
+
+    model_config = ConfigDict(strict=True)
+
+    usual: Price
+    lower: Annotated[list[Number], Field(min_length=SIZE, max_length=SIZE)]
 
 
 class _Facts(Settings):
@@ -92,6 +133,7 @@ class _Facts(Settings):
     operations: list[str]
     linear: list[Annotated[list[Number], Field(min_length=WIDTH, max_length=WIDTH)]]
     weights: Annotated[list[Number], Field(min_length=WAVES, max_length=WAVES)]
+    doubt: _Doubt | None = None
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
@@ -141,36 +183,42 @@ def fitted(metadata: Metadata, table: Path) -> Metadata:
     networks = [i for i, row in enumerate(rows) if row.subject.kind == "network"]
     error = None
     if len(networks) >= FEWEST_NETWORKS:
-        logs = cross_validate(rows, networks, metadata.lowering)
-        off = _wrong(rows, networks, logs, metadata.lowering)
+        left_out = cross_validate(rows, networks, metadata.lowering)
+        off = _wrong(rows, networks, left_out.logs, metadata.lowering)
         for i in off:
             row = rows[networks[i]]
             warnings.warn(
                 f"table {table}: row {networks[i] + 2}: {row.latency_ms:g} ms is "
-                f"{np.exp(-logs[i]):.2g} times what the other rows make likely; the stated error "
-                "leaves it out",
+                f"{np.exp(-left_out.logs[i]):.2g} times what the other rows make likely; the "
+                "stated error leaves it out",
                 NasWarning,
                 stacklevel=2,
             )
-        error = error_of(np.delete(logs, off), f"{FOLDS}-fold over networks", rows=len(rows))
+        logs, doubts = (np.delete(values, off) for values in left_out)
+        error = error_of(logs, f"{FOLDS}-fold over networks", rows=len(rows))
+        usual = interval_factor(logs / doubts)
+        error = error.model_copy(update={"interval_factor": usual})
     return metadata.model_copy(update={"noise": noise, "error": error})
 
 
-def cross_validate(rows: Sequence[TableRow], networks: Sequence[int], lowering: Lowering) -> Vector:
-    """Log (predicted / measured) of the networks among the rows, by fits to all other rows but
-    those of a fifth of the networks each. The same table gives the same folds."""
+def cross_validate(
+    rows: Sequence[TableRow], networks: Sequence[int], lowering: Lowering
+) -> LeftOut:
+    """Of the networks among the rows by fits to all other rows but those of a fifth of the networks
+    each: errors, and how doubtful each was. The same table gives the same folds."""
     samples = _samples(rows, lowering)
     order = np.random.default_rng(0).permutation(len(networks))
-    logs = np.empty(len(networks))
+    logs, doubts = np.empty(len(networks)), np.empty(len(networks))
     for fold in range(FOLDS):
         left_out = order[fold::FOLDS]
         hidden = {networks[i] for i in left_out}
         predictor = _fit([s for i, s in enumerate(samples) if i not in hidden])
         for i in left_out:
             sample = samples[networks[i]]
-            ms = predictor.constant_ms + sum(predictor.kernels_ms(sample.kernels))
-            logs[i] = np.log(ms / sample.latency_ms)
-    return logs
+            trace = predictor.trace(sample.kernels)
+            logs[i] = np.log((predictor.constant_ms + sum(trace[0])) / sample.latency_ms)
+            doubts[i] = predictor.doubtful(trace)
+    return LeftOut(logs, doubts)
 
 
 def _wrong(
@@ -187,7 +235,8 @@ def _wrong(
             break
         left = [i for i in range(len(rows)) if not any(i == networks[j] for j in off)]
         place = {row: i for i, row in enumerate(left)}
-        logs = cross_validate([rows[i] for i in left], [place[networks[j]] for j in here], lowering)
+        there = [place[networks[j]] for j in here]
+        logs = cross_validate([rows[i] for i in left], there, lowering).logs
     return sorted(off)
 
 
@@ -210,7 +259,20 @@ def _fit(samples: Sequence[Sample]) -> Predictor:
     except (ArithmeticError, ValueError, RuntimeError) as error:  # of the linear algebra
         raise NasError(f"the rows of the table cannot be fitted: {error}") from None
     exact = Predictor(constant, base, corrections)
-    return Predictor.of_facts(exact.facts())  # as it will be when it is read again
+    rounded = Predictor.of_facts(exact.facts())  # as it will be when it is read again
+    doubtful = rounded._replace(doubt=_doubt(samples, rounded))
+    return Predictor.of_facts(doubtful.facts())
+
+
+def _doubt(samples: Sequence[Sample], predictor: Predictor) -> Doubt:
+    """What the samples leave open, by which the predictor was fitted."""
+    kernels, counts = counted(samples)
+    ms = np.array(predictor.kernels_ms(kernels))
+    _, waves = predictor.corrections.corrected(kernels, DOUBT_WAVES)
+    total = counts @ ms + predictor.constant_ms
+    weights = importances(samples, np.log(total / [s.latency_ms for s in samples]))
+    rows = (counts @ (ms[:, None] * waves)) / total[:, None]
+    return Doubt.of(rows, weights, [s.network for s in samples])
 
 
 def _store(predictor: Predictor, metadata: Metadata, table: Path) -> None:

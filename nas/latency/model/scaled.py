@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field
 
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.model.basis import Vector
+from nas.latency.model.traces import Trace
 from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
 
@@ -49,6 +50,10 @@ class KernelPredictor(Protocol):
 
     def kernels_ms(self, kernels: Sequence[Kernel]) -> list[float]: ...
 
+    def trace(self, kernels: Sequence[Kernel]) -> Trace: ...
+
+    def log_interval(self, trace: Trace, usual: float) -> float: ...
+
     def facts(self) -> dict[str, Any]: ...
 
 
@@ -77,6 +82,14 @@ class Scaled(NamedTuple):
         factors = np.exp(_features(kernels) @ np.array(self.factors)).tolist()
         pairs = zip(self.base.kernels_ms(kernels), factors, strict=True)
         return [float(f"{ms * factor:.{DIGITS}g}") for ms, factor in pairs]
+
+    def trace(self, kernels: Sequence[Kernel]) -> Trace:
+        """The latency of each kernel in ms."""
+        return (np.array(self.kernels_ms(kernels)),)
+
+    def log_interval(self, trace: Trace, usual: float) -> float:
+        """The `usual` one: of the few networks its error was seen on, most are published ones."""
+        return usual
 
     def facts(self) -> dict[str, Any]:
         """Its numbers, as plain data."""
