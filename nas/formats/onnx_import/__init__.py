@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from nas.formats.onnx_import import activations, products, windows  # noqa: F401 (their readers)
+from nas.formats.onnx_import import activations, cuts, products, windows  # noqa: F401 (their readers)
 from nas.formats.onnx_import.constants import (
     MOST_VALUES,
     Array,
