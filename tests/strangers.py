@@ -212,7 +212,8 @@ class LinearAttention(nn.Module):
         mixed = (mixed[:, :-1] / (mixed[:, -1:] + 1e-5)).view(1, 8, 8, 8)
         places = q.view(1, 8, 8, 8)
         context = (mixed.mean((2, 3), keepdim=True) + 1).expand(1, 8, 8, 8)
-        return mixed / (2 + places[:, :1]) + 3 / (1 + places) + context
+        both: Tensor = mixed / (2 + places[:, :1]) + 3 / (1 + places) + context
+        return both
 
 
 class Windows(nn.Module):

@@ -158,6 +158,7 @@ def test_a_machine_is_timed_with_a_runtime(run: Run, monkeypatch: pytest.MonkeyP
     [
         (["--runtime", "opnvino"], "'opnvino' is unknown; did you mean 'openvino'"),
         (["--runtime", "ncnn", "--precision", "int8"], "ncnn is timed in fp32, not in int8"),
+        (["--runtime", "ncnn", "--provider", "cuda"], "--provider cuda is onnxruntime's, not for"),
         (["--runtime", "ncnn", "--bundle", "b"], "--bundle is for onnxruntime"),
     ],
 )
