@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, assert_never
 from nas.graph import Graph, Node, Shape
 
 Precision = Literal["fp32", "fp16", "int8"]
-WEIGHTED = frozenset({"conv", "deconv", "linear", "activate", "layer_norm", "matmul"})
+WEIGHTED = frozenset({"conv", "deconv", "linear", "activate", "layer_norm", "group_norm", "matmul"})
 BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}  # of a weight or an activation
 
 
@@ -55,7 +55,7 @@ def node_cost(node: Node, input_shape: Shape) -> tuple[int, int]:
         case "linear":
             weights = c * input_shape[0] * input_shape[1] * input_shape[2]
             return weights + (c if node.bias else 0), weights
-        case "activate" | "layer_norm":
+        case "activate" | "layer_norm" | "group_norm":
             return (2 * c if node.norm else 0), 0
         case "matmul":
             return 0, input_shape[0] * input_shape[1] * input_shape[2] * node.shape[2]
@@ -63,7 +63,7 @@ def node_cost(node: Node, input_shape: Shape) -> tuple[int, int]:
             return 0, 0
         case "concat" | "concat_rows" | "slice" | "slice_rows" | "shuffle":
             return 0, 0
-        case "pad" | "resize" | "reshape" | "softmax":
+        case "pad" | "resize" | "reshape" | "softmax" | "divide":
             return 0, 0
         case "unread":  # whoever shows costs says what they leave out
             return 0, 0

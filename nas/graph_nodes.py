@@ -35,7 +35,9 @@ Op = Literal[
     "reshape",
     "softmax",
     "layer_norm",
+    "group_norm",
     "matmul",
+    "divide",
     "unread",
 ]
 Act = Literal[
@@ -50,7 +52,8 @@ class Node(NamedTuple):
     `branches` above 0 is a re-parameterised convolution: see `Builder.conv`.
     `after` is the padding below and to the right where it is not `padding`, which is that above and
     to the left; `slope` that of a leaky ReLU; `fill` what a pad adds, and what a layer norm, which
-    is over the channels of each position, adds to the variance; `mode` how a resize computes values
+    is over the channels of each position, or a group norm, which is over the channels of each of
+    its `groups` and all positions, adds to the variance; `mode` how a resize computes values
     ("nearest", "linear", or "corners": linear with corners aligned), what a pad repeats instead
     ("edge" or "reflect") and the name of an operation that was not read, of which only the shape is
     known. Averages are over padded zeros too if they are `counted`. A softmax is over the dimension

@@ -33,6 +33,13 @@ class Multiply(nn.Module):
         return x * gate
 
 
+class Divide(nn.Module):
+    """Quotient of two tensors."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x / y
+
+
 class MatMul(nn.Module):
     """Product of the matrices of two tensors, channel by channel."""
 
@@ -167,7 +174,7 @@ def template(node: Node, input_shape: Shape) -> nn.Module:
     if isinstance(core, nn.Module):
         return core
     chain |= core
-    if node.norm and node.op != "layer_norm":
+    if node.norm and "norm" not in chain:
         chain["norm"] = nn.BatchNorm2d(node.shape[0])
     if node.act is not None:
         chain["act"] = activation(node.act, node.slope)
@@ -194,6 +201,8 @@ def _core(node: Node, input_shape: Shape) -> nn.Module | dict[str, nn.Module]:
             return {"add": Add()}
         case "multiply":
             return Multiply()
+        case "divide":
+            return Divide()
         case "matmul":
             return MatMul()
         case "zero":
@@ -216,6 +225,8 @@ def _core(node: Node, input_shape: Shape) -> nn.Module | dict[str, nn.Module]:
             return Softmax(node.start + 1)
         case "layer_norm":
             return {"norm": ChannelNorm(node.shape[0], node.fill)}
+        case "group_norm":
+            return {"norm": nn.GroupNorm(node.groups, node.shape[0], node.fill)}
         case "activate":
             return {}
         case "unread":

@@ -53,7 +53,8 @@ TIMM = (  # noqa: SIM905
     "cspresnet50 cspdarknet53 darknet53 dla34 vovnet39a hrnet_w18_small repvgg_a0 "
     "mobileone_s0 tinynet_e xception41 dpn48b res2net50_26w_4s hgnetv2_b0 convnext_atto "
     "efficientvit_b0 starnet_s1 repghostnet_050 edgenext_xx_small skresnet18 ese_vovnet19b_dw "
-    "selecsls42 nf_resnet26"
+    "selecsls42 nf_resnet26 resnet50_gn resnetv2_50x1_bit poolformer_s12 mobilevitv2_050 "
+    "swin_tiny_patch4_window7_224"
 ).split()
 KERAS = (  # noqa: SIM905
     "MobileNet MobileNetV2 MobileNetV3Small EfficientNetB0 EfficientNetV2B0 DenseNet121 "

@@ -166,4 +166,86 @@ class Attention(nn.Module):
         return both
 
 
-STRANGERS = (Residual, Mobile, Shuffle, UNet, Yolo, Padded, Attention)
+class Groups(nn.Module):
+    """Norms over groups of channels, over all, and over each map, with and without weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 12, 3, 2, 1), nn.Conv2d(12, 8, 1, bias=False)
+        self.groups, self.all = nn.GroupNorm(4, 12), nn.GroupNorm(1, 8, eps=1e-3, affine=False)
+        self.each, self.bare = nn.InstanceNorm2d(8, affine=True), nn.InstanceNorm2d(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.all(self.b(functional.silu(self.groups(self.a(x)))))
+        bare: Tensor = self.bare(functional.relu(self.each(x)))
+        return bare
+
+
+class Selective(nn.Module):
+    """SKNet's choice between two kernels, of five dimensions; CBAM's attention to places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(3, 8, 5, 2, 2)
+        self.choice, self.place = nn.Conv2d(8, 16, 1), nn.Conv2d(2, 1, 7, padding=3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.stack([self.a(x), self.b(x)], 1)
+        choice = self.choice(x.sum(1).mean((2, 3), keepdim=True)).view(1, 2, 8, 1, 1)
+        x = (x * choice.softmax(1)).sum(1)
+        seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return x * torch.sigmoid(self.place(seen))
+
+
+class LinearAttention(nn.Module):
+    """EfficientViT's attention without a softmax, and the quotients of numbers and maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Conv2d(3, 24, 3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).view(1, 3, 8, 64).unbind(1)
+        q, k = q.relu(), k.relu()
+        v = functional.pad(v, (0, 0, 0, 1), value=1.0)
+        mixed = v @ k.transpose(-1, -2) @ q
+        mixed = (mixed[:, :-1] / (mixed[:, -1:] + 1e-5)).view(1, 8, 8, 8)
+        places = q.view(1, 8, 8, 8)
+        context = (mixed.mean((2, 3), keepdim=True) + 1).expand(1, 8, 8, 8)
+        both: Tensor = mixed / (2 + places[:, :1]) + 3 / (1 + places) + context
+        return both
+
+
+class Windows(nn.Module):
+    """Swin's attention inside windows that are shifted: six dimensions, of which four move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8)
+        self.qkv, self.out = nn.Linear(8, 24), nn.Linear(8, 8)
+        self.bias = nn.Parameter(torch.randn(2, 16, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x).permute(0, 2, 3, 1)
+        parts = torch.roll(self.norm(x), (-2, -2), (1, 2)).view(1, 2, 4, 2, 4, 8)
+        tokens = parts.permute(0, 1, 3, 2, 4, 5).reshape(4, 16, 8)
+        q, k, v = self.qkv(tokens).reshape(4, 16, 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        weights = (q @ k.transpose(-2, -1) + self.bias).softmax(-1)
+        tokens = self.out((weights @ v).transpose(1, 2).reshape(4, 16, 8))
+        parts = tokens.view(1, 2, 2, 4, 4, 8).permute(0, 1, 3, 2, 4, 5).reshape(1, 8, 8, 8)
+        return x + torch.roll(parts, (2, 2), (1, 2))
+
+
+STRANGERS = (
+    Residual,
+    Mobile,
+    Shuffle,
+    UNet,
+    Yolo,
+    Padded,
+    Attention,
+    Groups,
+    Selective,
+    LinearAttention,
+    Windows,
+)

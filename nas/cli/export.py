@@ -60,8 +60,10 @@ def export(
     study, number = split_trial(study, storage)
     trial = trial if number is None else number
     if (other := other_format(export_format, output)) is not None:
-        if int8 or symmetric or dynamic_batch or opset is not None:
-            raise NasError(f"--format {other} is float32, for one image, and has no opset")
+        given = {"--int8": int8, "--symmetric": symmetric, "--dynamic-batch": dynamic_batch}
+        given[f"--opset {opset}"] = opset is not None
+        if named := next((option for option, said in given.items() if said), None):
+            raise NasError(f"{named}: --format {other} is float32, for one image, without an opset")
         if data is not None:
             raise NasError(f"--data: --format {other} is checked on noise alone")
         plugins.load_all(plugin)
@@ -71,7 +73,7 @@ def export(
     if symmetric and not int8:
         raise NasError("--symmetric is a kind of int8: give --int8 too")
     if opset is not None and (int8 or file_format != "onnx"):
-        raise NasError(f"--opset {opset}: is for ONNX in float32")
+        raise NasError(f"--opset {opset} is for ONNX in float32 alone")
     plugins.load_all(plugin)
     form = Form(file_format, int8, symmetric, dynamic_batch, check_opset(opset))
     if is_training(study):

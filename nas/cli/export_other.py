@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.cli.exported import UNTRAINED, print_difference
+from nas.cli.exported import UNTRAINED, not_run, print_difference
 from nas.cli.terminal import echo, echo_json
 from nas.formats.endings import OTHER_ENDINGS
 
@@ -46,5 +46,8 @@ def export_other_format(
         echo_json({"files": files, "runtime": done.runtime, "difference": done.difference})
         return
     echo(f"{', '.join(map(str, done.files))}: {arch.resolution} px")
-    print_difference(done.runtime, done.difference)
+    if done.difference is None:
+        echo(not_run(done.runtime, f"'hw-nas[{done.runtime}]'"))
+    else:
+        print_difference(done.runtime, done.difference)
     echo(weights)

@@ -7,7 +7,6 @@ import json
 from nas.cli.terminal import echo
 
 UNTRAINED = "the weights are untrained: the file is the architecture, ready to be measured"
-NOT_RUN = "the file was not run: LiteRT is not installed (pip install ai-edge-litert)"
 
 
 def versions() -> str:
@@ -19,6 +18,14 @@ def versions() -> str:
 
     made = {"hw-nas": __version__, "torch": torch.__version__, "onnx": onnx.__version__}
     return json.dumps(made)
+
+
+def not_run(what: str, package: str) -> str:
+    """Says that a file was not run, since what would run it is not installed."""
+    return f"the file was not run: {what} is not installed (pip install {package})"
+
+
+NOT_RUN = not_run("LiteRT", "ai-edge-litert")
 
 
 def print_difference(what: str, difference: float) -> None:

@@ -120,7 +120,7 @@ def measure(
     from nas.space import SearchSpace
     from nas.support.errors import NasError
 
-    _check({"--ssh": ssh, "--bundle": bundle, "--import": results}, runtime, quick)
+    _check({"--ssh": ssh, "--bundle": bundle, "--import": results}, runtime, provider, quick)
     if models and (results or accelerator is not None):
         other = "--import" if results else f"--runtime {VELA}"
         raise NasError(f"--models are timed, but {other} times nothing")
@@ -138,6 +138,8 @@ def measure(
     folder = folder or folder_of(target)
     if (runtime == VELA) != (accelerator is not None):
         raise NasError("--runtime vela and --accelerator, such as ethos-u55-128, go together")
+    if accelerator is not None and threads != 1:
+        raise NasError(f"--threads {threads}: --runtime {VELA} times nothing")
     sample = SearchSpace.load(space).sample if space else None
     if accelerator is not None:
         _print_result(*_estimated(target, accelerator, minutes, folder, sample), as_json)
@@ -165,7 +167,7 @@ def measure(
     _print_result(*made, as_json, own)
 
 
-def _check(chosen: dict[str, object], runtime: str, quick: bool) -> None:
+def _check(chosen: dict[str, object], runtime: str, provider: str, quick: bool) -> None:
     """Errors: `NasError` for options that exclude each other; `chosen` is where it is measured."""
     from nas.support.errors import NasError
 
@@ -174,6 +176,8 @@ def _check(chosen: dict[str, object], runtime: str, quick: bool) -> None:
         raise NasError(f"{' and '.join(given)} exclude each other")
     if given and runtime != DEFAULT_RUNTIME:
         raise NasError(f"{given[0]} is for onnxruntime: --runtime {runtime} times this machine")
+    if runtime != DEFAULT_RUNTIME and provider.lower() != "cpu":
+        raise NasError(f"--provider {provider} is onnxruntime's, not for --runtime {runtime}")
     if quick and (given or runtime != DEFAULT_RUNTIME):
         raise NasError("--quick times this machine with onnxruntime")
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nas.formats.scales import Scale
 from nas.support.errors import NasError, one_line
+from nas.support.silence import silent
 
 Array = npt.NDArray[np.float32]
 
@@ -31,10 +32,11 @@ class LiteRT:
 
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         try:
-            self._interpreter = Interpreter(
-                model_content=model, num_threads=threads, experimental_op_resolver_type=kind
-            )
-            self._interpreter.allocate_tensors()
+            with silent():
+                self._interpreter = Interpreter(
+                    model_content=model, num_threads=threads, experimental_op_resolver_type=kind
+                )
+                self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise NasError(f"LiteRT refuses the model: {one_line(error):.200}") from None
         (self._input,) = self._interpreter.get_input_details()

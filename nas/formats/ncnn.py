@@ -7,11 +7,13 @@ parameters by number. A tensor has one reader; where a network has more, a `Spli
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple, assert_never
 
 from nas.formats.folding import State, folded
 from nas.graph import Act, Graph, Node
 from nas.support.errors import NasError
+from nas.support.files import write_whole
 
 MAGIC = 7767517
 # Activations of a convolution or a linear layer: the type, and its parameters.
@@ -57,6 +59,13 @@ def to_ncnn(graph: Graph, state: State | None = None, *, seed: int = 0) -> NcnnM
     flat = writer.take(graph.output)
     writer.layer("Flatten", "logits", [flat], ["logits"])
     return NcnnModel(writer.param(), b"".join(writer.weights))
+
+
+def write_ncnn(path: Path, graph: Graph, state: State | None = None) -> None:
+    """Writes a model as `path`, which ends in `.param`, and its weights as a `.bin` beside it."""
+    model = to_ncnn(graph, state)
+    write_whole(path.with_suffix(".bin"), model.bin)
+    write_whole(path, model.param)
 
 
 class _Writer:
@@ -162,8 +171,8 @@ class _Writer:
                 return inputs[0]
             case "input":
                 raise AssertionError("a graph's input is written first")
-            case ("deconv" | "pad" | "resize" | "reshape" | "softmax" | "layer_norm" | "matmul"
-                  | "unread") as op:  # fmt: skip
+            case ("deconv" | "pad" | "resize" | "reshape" | "softmax" | "layer_norm"
+                  | "group_norm" | "matmul" | "divide" | "unread") as op:  # fmt: skip
                 raise NasError(f"{node.name}: {op} cannot be written for ncnn")
             case op:
                 assert_never(op)

@@ -14,7 +14,7 @@ from nas.graph import Graph, Node, Shape
 from nas.support.errors import NasError
 
 HARD_SWISH, LAYER_NORM = 14, 17  # the first opsets that have them as one operation
-PLAIN = {"gap": "GlobalAveragePool", "multiply": "Mul", "matmul": "MatMul"}
+PLAIN = {"gap": "GlobalAveragePool", "multiply": "Mul", "divide": "Div", "matmul": "MatMul"}
 
 
 class NodeWriter:
@@ -57,7 +57,7 @@ class NodeWriter:
                 x = self.op("MaxPool", inputs, name, ceil_mode=int(node.ceil), **_window(node))
             case "avgpool":
                 x = self.op("AveragePool", inputs, name, **_average(node), **_window(node))
-            case "gap" | "multiply" | "matmul":
+            case "gap" | "multiply" | "divide" | "matmul":
                 x = self.op(PLAIN[node.op], inputs, name)
             case "add":
                 x = inputs[0]
@@ -85,6 +85,8 @@ class NodeWriter:
                 x = self.op("Softmax", inputs, name, axis=node.start + 1)
             case "layer_norm":
                 x = self._layer_norm(node, inputs[0])
+            case "group_norm":
+                x = self._group_norm(node, inputs[0])
             case "unread":
                 raise NasError(f"{node.mode} was not read, so the network cannot be written")
             case "activate":
@@ -162,13 +164,32 @@ class NodeWriter:
         x = self.op("Mul", [x, self.constant(f"{node.name}.scale", scale)], f"{node.name}.mul")
         return self.op("Add", [x, self.constant(f"{node.name}.shift", shift)], node.name)
 
+    def _norm_weights(self, node: Node, *ones: int) -> list[str]:
+        """The scale and the shift of a layer norm or a group norm, with dimensions behind."""
+        c = (node.shape[0],)
+        return [
+            self.constant(
+                f"{node.name}.{k}", self._read(f"{node.name}.norm.{k}", c, 0.1).reshape(c + ones)
+            )
+            for k in ("weight", "bias")
+        ]
+
+    def _group_norm(self, node: Node, x: str) -> str:
+        """As torch's exporter writes it: groups are instances, since only opset 21 has group norms
+        with a scale for each channel."""
+        name, groups = node.name, np.ones(node.groups, np.float32)
+        split = self.constant(f"{name}.split", np.array([0, node.groups, -1]))
+        terms = [self.constant(f"{name}.one", groups), self.constant(f"{name}.zero", 0 * groups)]
+        x = self.op("Reshape", [x, split], f"{name}.grouped")
+        x = self.op("InstanceNormalization", [x, *terms], f"{name}.normal", epsilon=node.fill)
+        merge = self.constant(f"{name}.merge", np.array([0, *node.shape]))
+        x = self.op("Reshape", [x, merge], f"{name}.moved")
+        weight, bias = self._norm_weights(node, 1, 1)
+        return self.op("Add", [self.op("Mul", [x, weight], f"{name}.scaled"), bias], name)
+
     def _layer_norm(self, node: Node, x: str) -> str:
         """Over channels, turned to the last dimension, where runtimes recognise it."""
-        name, c = node.name, (node.shape[0],)
-        weight, bias = (
-            self.constant(f"{name}.{k}", self._read(f"{name}.norm.{k}", c, 0.1))
-            for k in ("weight", "bias")
-        )
+        name, (weight, bias) = node.name, self._norm_weights(node)
         x = self.op("Transpose", [x], f"{name}.last", perm=[0, 2, 3, 1])
         if self.opset >= LAYER_NORM:
             terms, moved = [x, weight, bias], f"{name}.moved"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from nas.formats.scales import LOWEST, Scale, quantised_layer
+from nas.formats.scales import HIGHEST, LOWEST, Scale, quantised_layer
 
 # By operation, the range of its output: (scale, zero point) of uint8. A range that begins at 0
 # lets a runtime drop the Relu or Clip before it.
@@ -108,7 +108,7 @@ class _Quantiser:
             for name in node.input:
                 self._readers.setdefault(name, []).append(node.op_type)
         for image in graph.input:
-            self._quantise(image.name, self.scales.get(image.name, SIGNED))
+            self._quantise(image.name, self.scales.get(image.name, self._fixed(SIGNED)))
 
     def node(self, node: onnx.NodeProto) -> None:
         """Writes a node with dequantised inputs and, where another node reads it, quantised
@@ -126,9 +126,17 @@ class _Quantiser:
         inside = self.scales and output not in self.scales and node.op_type not in (*MOVES, "Clip")
         if output in self._outputs or fused or inside:
             return
-        known = self.ranges.get(node.input[0], SIGNED)
-        fixed = known if node.op_type in MOVES else RANGES.get(node.op_type, SIGNED)
+        fixed = self._fixed(RANGES.get(node.op_type, SIGNED))
+        if node.op_type in MOVES:
+            fixed = self.ranges.get(node.input[0], fixed)
         self._quantise(output, self.scales.get(output, fixed))
+
+    def _fixed(self, bounds: Range) -> Range:
+        """A range that is made up, with its zero where the type has it."""
+        scale, zero = bounds
+        if self.dtype is np.uint8 or zero == -LOWEST:
+            return scale, zero if self.dtype is np.uint8 else 0
+        return scale * 255 / HIGHEST, 0
 
     def _input(self, node: onnx.NodeProto, name: str) -> str:
         if name in self.ranges:

@@ -156,8 +156,8 @@ class _Walk:
                 if node.norm:
                     self._sites[node.name] = Site(None, axes[0])
                 return axes
-            case ("deconv" | "pad" | "resize" | "reshape" | "softmax" | "layer_norm" | "matmul"
-                  | "unread") as op:  # fmt: skip
+            case ("deconv" | "pad" | "resize" | "reshape" | "softmax" | "layer_norm"
+                  | "group_norm" | "matmul" | "divide" | "unread") as op:  # fmt: skip
                 raise NasError(f"{node.name}: {op} is not pruned through")
             case op:
                 assert_never(op)

@@ -50,8 +50,8 @@ def _carried(node: Node, i: int, inputs: list[Channels]) -> Channels:
             return [inputs[0][c] for c in order]
         case "maxpool" | "avgpool" | "gap" | "slice_rows" | "activate":
             return inputs[0]
-        case ("deconv" | "pad" | "resize" | "reshape" | "softmax" | "layer_norm" | "matmul"
-              | "unread") as op:  # fmt: skip
+        case ("deconv" | "pad" | "resize" | "reshape" | "softmax" | "layer_norm"
+              | "group_norm" | "matmul" | "divide" | "unread") as op:  # fmt: skip
             raise NasError(f"{node.name}: {op} is not pruned through")
         case op:
             assert_never(op)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from torch import nn
 from nas.architecture import Architecture
 from nas.branches import deployed, deployed_state
 from nas.formats.endings import OTHER_ENDINGS
+from nas.formats.ncnn import write_ncnn
 from nas.formats.verified import IMAGES, TOLERANCE, noise, output_file
 from nas.latency.runtimes import Array, find_runtime
 from nas.support.errors import NasError
@@ -27,18 +29,20 @@ from nas.support.plain_torch import plain_torch
 
 class Checked(NamedTuple):
     """The files that were written, the runtime that ran them, and the largest difference of its
-    outputs from torch's on noise, relative to the largest output where that is above 1."""
+    outputs from torch's on noise, relative to the largest output where that is above 1; None where
+    the runtime is not installed."""
 
     files: list[Path]
     runtime: str
-    difference: float
+    difference: float | None
 
 
 @plain_torch()
 def export_other(form: str, arch: Architecture, module: nn.Module, path: Path) -> Checked:
     """Writes the module in a format of `OTHER_ENDINGS`; what belongs to it has the same stem.
 
-    Errors: `NasError` where the runtime is not installed, its outputs differ from torch's by more
+    Errors: `NasError` where the runtime is not installed (ncnn's files are written without it, and
+    not run), its outputs differ from torch's by more
     than 1e-4 (nothing is written then), or a file cannot be written.
     """
     target = output_file(path)
@@ -50,11 +54,16 @@ def export_other(form: str, arch: Architecture, module: nn.Module, path: Path) -
     with TemporaryDirectory() as name:
         folder = Path(name)
         made = folder / target.name
-        title, run = (_torch if form == "torch" else _runtime(form))(arch, module, made)
-        found = np.concatenate([run(image) for image in np.split(images.numpy(), IMAGES)])
-        difference = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
-        if not difference <= TOLERANCE:
-            raise NasError(f"{title} differs from torch by {difference:.2g}, over {TOLERANCE}")
+        difference = None
+        if form == "ncnn" and find_spec("ncnn") is None:
+            write_ncnn(made, arch.graph(), deployed_state(module))
+            title = form
+        else:
+            title, run = (_torch if form == "torch" else _runtime(form))(arch, module, made)
+            found = np.concatenate([run(image) for image in np.split(images.numpy(), IMAGES)])
+            difference = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
+            if not difference <= TOLERANCE:
+                raise NasError(f"{title} differs from torch by {difference:.2g}, over {TOLERANCE}")
         files = [target.with_name(part.name) for part in sorted(folder.iterdir())]
         for file in files:
             write_whole(file, (folder / file.name).read_bytes())

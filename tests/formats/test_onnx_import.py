@@ -14,7 +14,7 @@ import onnx
 import pytest
 import torch
 from onnx_files import model, node, onnxruntime_of, same, saved, weights
-from strangers import STRANGERS, Mobile, Residual, UNet
+from strangers import STRANGERS, Groups, LinearAttention, Mobile, Residual, UNet
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -58,8 +58,11 @@ def test_what_torch_exports_is_read_with_torchs_costs(
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(not find_spec("onnxscript"), reason="torch's newer exporter needs it")
-def test_what_torchs_newer_exporter_writes_is_the_same_network(tmp_path: Path) -> None:
-    module = randomise(Mobile())
+@pytest.mark.parametrize("kind", [Mobile, Groups])
+def test_what_torchs_newer_exporter_writes_is_the_same_network(
+    kind: type[nn.Module], tmp_path: Path
+) -> None:
+    module = randomise(kind())
     newer, older = (
         same(exported(module, tmp_path / f"{dynamo}.onnx", dynamo=dynamo))
         for dynamo in (True, False)
@@ -264,25 +267,21 @@ def test_what_is_not_read_is_named_and_counted_and_costs_go_on(tmp_path: Path) -
         imported_module(network)
 
 
-def test_the_written_graph_is_read_again_as_the_same(tmp_path: Path) -> None:
-    """Asymmetric padding, dilation, transposed convolution, resizes, pads, several outputs."""
-    first = same(_unet(tmp_path))
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [UNet, Groups, LinearAttention], ids=lambda kind: kind.__name__)
+def test_the_written_graph_is_read_again_as_the_same(kind: type[nn.Module], tmp_path: Path) -> None:
+    """Asymmetric padding, dilation, transposed convolution, resizes, pads, several outputs, norms
+    of groups, quotients."""
+    file = exported(randomise(kind()), tmp_path / "first.onnx", dynamo=False, opset_version=13)
+    first = same(file)
     path = tmp_path / "again.onnx"
     made = graph_to_onnx(first.graph(), first.weights)
     onnx.checker.check_model(made, full_check=True)
     onnx.save(made, str(path))
     again = same(path)
     assert network_cost(again).macs == network_cost(first).macs
+    for target in ("x86-avx512-ort", "xeon-openvino", "jetson-nano"):
+        assert nas.Target.load(target).predict(first).ms > 0
     x = images(1, *first.input_shape)
-    for ours, theirs in zip(
-        onnxruntime_of(path, x), onnxruntime_of(tmp_path / "unet.onnx", x), strict=True
-    ):
+    for ours, theirs in zip(onnxruntime_of(path, x), onnxruntime_of(file, x), strict=True):
         np.testing.assert_allclose(ours.ravel(), theirs.ravel(), atol=1e-5)
-
-
-def _unet(folder: Path) -> Path:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return exported(randomise(UNet()), folder / "unet.onnx", dynamo=False, opset_version=13)

@@ -127,6 +127,7 @@ def test_a_size_that_is_open_is_asked_for(tmp_path: Path) -> None:
     )
     assert "its height or width varies" in refused(model((1, 3, 8, "w")), tmp_path)
     assert "number of channels is open" in refused(model((1, None, None, None)), tmp_path)
+    assert "number of channels is open" in refused(model((1, None, 32, 32)), tmp_path)
     assert "resolution must be the file's, 8x?, not 9x8" in refused(
         model((1, 3, 8, "w")), tmp_path, size=(9, 8)
     )

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx_files import model, node, onnxruntime_of, same, saved, weights
 
 import nas
@@ -230,6 +233,22 @@ def test_keras_layer_norm_is_the_same_operation(tmp_path: Path) -> None:
         ([node("Reshape", "x heads", "a"), node("MatMul", "a m", "y")], 13),
         ([node("Reshape", "x heads", "a"), node("Softmax", "a", "y", axis=0)], 13),
         ([node("Reshape", "x heads", "a"), node("Softmax", "a", "y", axis=1)], 12),
+        ([node("InstanceNormalization", "x each all", "y", epsilon=0.1)], 13),
+        ([node("GroupNormalization", "x each all", "y", num_groups=3)], 18),
+        ([node("GroupNormalization", "x each all", "y", num_groups=1)], 21),
+        ([node("ReduceSum", "x axis", "y")], 13),
+        ([node("ReduceSum", "x", "y", axes=[2, 3])], 11),
+        ([node("ReduceMax", "x", "y", axes=[1], keepdims=0)], 13),
+        ([node("Reshape", "x parts", "a"), node("ReduceMean", "a", "y", axes=[1, 2])], 13),
+        ([node("Reciprocal", "x", "y")], 13),
+        ([node("Div", "grid x", "y")], 13),
+        ([node("ReduceMean", "x", "a", axes=[1]), node("Div", "x a", "y")], 13),
+        ([node("ReduceMean", "x", "a", axes=[2]), node("Div", "a x", "y")], 13),
+        ([node("ReduceMean", "x", "a", axes=[2]), node("Expand", "a wide", "y")], 13),
+        ([node("Reshape", "x parts", "a"), node("ReduceMean", "a", "b", axes=[2, 3]),
+          node("Expand", "b parts", "y")], 13),
+        ([node("Reshape", "x parts", "a"), node("ReduceMean", "a", "b", axes=[4]),
+          node("Mul", "b a", "y")], 13),
     ],
     ids=lambda value: value[0].op_type if isinstance(value, list) else str(value),
 )  # fmt: skip
@@ -247,6 +266,11 @@ def test_single_operations_compute_what_onnxruntime_does(
         "steps": np.array([2, 3]),
         "m": weights(8, 5),
         "five": weights(5),
+        "each": weights(3),
+        "all": weights(3),
+        "axis": np.array([1]),
+        "parts": np.array([1, 3, 2, 4, 8]),
+        "wide": np.array([1, 3, 8, 8]),
         "rows": np.array([24, 8]),
         "heads": np.array([4, 6, 8]),
         "token": weights(1, 3, 1, 8),
@@ -254,6 +278,27 @@ def test_single_operations_compute_what_onnxruntime_does(
     }
     network = same(saved(model(nodes, {**CONSTANTS, **arrays}, opset=opset), tmp_path))
     assert network.unread == {}
+
+
+@given(st.permutations(range(5)), st.permutations([1, 2, 2, 3, 16]))
+@settings(max_examples=25, deadline=None)
+def test_dimensions_are_put_into_any_order(order: list[int], sizes: list[int]) -> None:
+    nodes = [node("Reshape", "x sizes", "a"), node("Transpose", "a", "y", perm=order)]
+    with TemporaryDirectory() as folder:
+        same(saved(model(nodes, {"sizes": np.array(sizes)}), Path(folder)))
+
+
+def test_a_batch_is_broadcast_along_its_own_dimensions(tmp_path: Path) -> None:
+    """Eight by one: in the graph's three dimensions these would stand elsewhere."""
+    nodes = [
+        node("Reshape", "x eight", "a"),
+        node("ReduceMean", "a", "b", axes=[2]),
+        node("ReduceMean", "b", "c", axes=[0]),
+        node("Div", "a c", "d"),
+        node("Mul", "d same", "y"),
+    ]
+    arrays = {"eight": np.array([8, 8, 3]), "same": weights(1, 8, 1)}
+    assert same(saved(model(nodes, arrays), tmp_path)).unread == {}
 
 
 def test_a_bias_for_each_row_is_not_one_for_each_column(tmp_path: Path) -> None:

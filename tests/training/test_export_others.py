@@ -36,6 +36,7 @@ def test_a_format_is_written_and_computes_what_torch_does(form: str, tmp_path: P
     done = export_other(form, ARCH, initialised(ARCH), tmp_path / f"net{OTHER_ENDINGS[form]}")
     assert {path.name for path in done.files} == {path.name for path in tmp_path.iterdir()}
     assert {path.name for path in done.files} == FILES[form]
+    assert done.difference is not None
     assert done.difference <= 1e-4
     assert done.runtime.startswith(form)
 
@@ -62,6 +63,20 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path: Path) -> None
     with pytest.raises(NasError, match=r"differs from torch by .*, over 0.0001"):
         export_other("ncnn", plain, wrong, tmp_path / "net.param")
     assert not list(tmp_path.iterdir())
+
+
+def test_ncnn_is_written_where_it_is_not_installed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.training.export_others.find_spec", lambda name: None)
+    words = ("--format", "ncnn", "--output", "net.param")
+    code, out, _ = run("export", "mlperf_tiny_resnet8", *words)
+    assert code == 0
+    assert "not run: ncnn is not installed (pip install 'hw-nas[ncnn]')" in out
+    layers, tensors = (tmp_path / "net.param").read_text().splitlines()[1].split()
+    assert int(tensors) >= int(layers) > 20
+    params = nas.cost(nas.reference("mlperf_tiny_resnet8")).params
+    assert (tmp_path / "net.bin").stat().st_size == pytest.approx(4 * params, rel=0.02)
 
 
 def test_another_ending_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from nas.formats.onnx_import import activations, products, windows  # noqa: F401 (their readers)
+from nas.formats.onnx_import import activations, cuts, products, windows  # noqa: F401 (their readers)
 from nas.formats.onnx_import.constants import (
     MOST_VALUES,
     Array,
@@ -150,7 +150,8 @@ def _input(image: onnx.ValueInfoProto, size: Size | None) -> Dims:
             f"input {shown(image.name)} is a batch of {dims[0]}; export it for one image"
         )
     _, *rest = dims
-    places = [1, 2] if rest[2] and not rest[0] else [2, 3]  # channels last, or first
+    last = 0 < rest[2] <= MOST_CHANNELS and not rest[0]
+    places = [1, 2] if last else [2, 3]  # channels last, or first
     open_places = [i for i in (1, 2, 3) if not dims[i]]
     if not set(open_places) <= set(places):
         raise NasError(f"input {shown(image.name)}: its number of channels is open")

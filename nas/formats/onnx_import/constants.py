@@ -19,6 +19,9 @@ Array = npt.NDArray[Any]
 Dims = tuple[int, ...]
 MOST_VALUES = 1 << 30  # of a tensor
 TOLD = 1 << 12  # values of a constant input that shapes may depend on
+# Makes the shape that it takes, which onnx does not infer: it is deprecated in opset 18, and a
+# function in 21.
+LIKE_ITS_INPUT = "GroupNormalization"
 
 
 class Value(NamedTuple):
@@ -57,6 +60,8 @@ def inferred(
 
     Errors: `NasError` where the operation cannot take its inputs or its outputs are unknown.
     """
+    if node.op_type == LIKE_ITS_INPUT and isinstance(value := next(iter(inputs), None), Value):
+        return [value.dims]
     types, data = {}, {}
     for name, value in zip(node.input, inputs, strict=True):
         if isinstance(value, Value):

@@ -101,9 +101,8 @@ class Draft:
             self.weights[f"{node.name}.norm.{key}"] = values
         return made
 
-    def permuted(self, x: Value, order: Sequence[int]) -> Value | None:
-        """The tensor with its dimensions in another order, by swaps of neighbours; None where more
-        than three parts move against one another."""
+    def permuted(self, x: Value, order: Sequence[int]) -> Value:
+        """The tensor with its dimensions in another order, by swaps of neighbours."""
         dims = tuple(x.dims[i] for i in order)
         moving = [i for i in order if x.dims[i] > 1]
         groups: list[list[int]] = []
@@ -113,12 +112,12 @@ class Draft:
                 groups[-1].append(i)
             else:
                 groups.append([i])
-        if len(groups) > 3:
-            return None
         places = sorted(range(len(groups)), key=lambda g: groups[g][0])
         sizes = [prod(x.dims[i] for i in groups[g]) for g in places]
         wanted = [places.index(g) for g in range(len(groups))]  # source parts, in the new order
         node = x.node
+        if len(groups) > 3:
+            return Value(self._moved(node, sizes, wanted), dims)
         if wanted != sorted(wanted):
             node = self._reshaped(node, shape_of((1, *sizes)))
         have = list(range(len(groups)))
@@ -132,20 +131,35 @@ class Draft:
                 node = self.add("swap", "swap", [node], (1, *swapped), start=at).node
         return Value(node, dims)
 
+    def _moved(self, node: int, sizes: Sequence[int], wanted: Sequence[int]) -> int:
+        """A tensor of many parts in another order. A part is moved past others with all before and
+        all behind them as one: where there are both, in two swaps."""
+        have = list(range(len(sizes)))
+        for place, part in enumerate(wanted):
+            at = have.index(part)
+            if at == place:
+                continue
+            cuts = ((0, place), (place, at), (at, at + 1), (at + 1, len(have)))
+            before, past, own, behind = (prod(sizes[i] for i in have[a:b]) for a, b in cuts)
+            for shape in ((before * past, own, behind), (own, before, past * behind)):
+                first, second, third = shape
+                node = self._reshaped(node, shape)
+                node = self.add("swap", "swap", [node], (1, second, first, third)).node
+                if before == 1:
+                    break
+            have.insert(place, have.pop(at))
+        return node
+
     def front(self, x: Value, axis: int) -> Value:
         """A tensor of at most four dimensions, one of which comes to where channels are."""
         rest = (i for i in range(1, len(x.dims)) if i != axis)
-        turned = self.permuted(x, (0, axis, *rest))
-        assert turned is not None
-        return turned
+        return self.permuted(x, (0, axis, *rest))
 
     def back(self, x: Value, axis: int) -> Value:
         """The opposite of `front`."""
         order = [0, *range(2, len(x.dims))]
         order.insert(axis, 1)
-        turned = self.permuted(x, order)
-        assert turned is not None
-        return turned
+        return self.permuted(x, order)
 
 
 def shape_of(dims: Dims) -> Shape:

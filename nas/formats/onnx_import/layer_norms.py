@@ -1,4 +1,5 @@
-"""Layer norms over channels, as one ONNX operation or in the parts that older opsets have."""
+"""Layer norms over channels, as one ONNX operation or in the parts that older opsets have, and
+group and instance norms."""
 
 from __future__ import annotations
 
@@ -44,6 +45,29 @@ def normalised(draft: Draft, name: str, x: Value, axis: int, epsilon: float) -> 
     draft.weights[f"{node.name}.norm.weight"] = np.ones(channels, np.float32)
     draft.weights[f"{node.name}.norm.bias"] = np.zeros(channels, np.float32)
     return draft.back(made, axis)
+
+
+@reads("InstanceNormalization", "GroupNormalization")
+def _group_norm(draft: Draft, op: Operation) -> Made:
+    """Exporters write a group norm as an instance norm of a tensor that has the groups as its
+    channels: the graph's own channels are kept, where these make up the groups."""
+    x, scale, shift = op.tensor(), op.constant(1), op.constant(2)
+    if x is None or scale is None or shift is None or len(x.dims) < 3 or x.dims[0] != 1:
+        return None
+    groups = op.get("num_groups", x.dims[1])
+    channels = draft.nodes[x.node].shape[0]
+    node = x.node if channels % groups == 0 else draft.shaped(x)
+    shape = draft.nodes[node].shape
+    terms = [np.asarray(t, np.float32).ravel() for t in (scale, shift)]
+    if shape[0] % groups or any(shape[0] % t.size for t in terms):
+        return None
+    epsilon = op.get("epsilon", 1e-5)
+    settings = {"groups": groups, "norm": True, "fill": epsilon}
+    made = draft.add("group_norm", op.name, [node], (1, *shape), **settings)
+    for key, term in zip(("weight", "bias"), terms, strict=True):
+        name = f"{draft.nodes[made.node].name}.norm.{key}"
+        draft.weights[name] = term.repeat(shape[0] // term.size)
+    return Value(made.node, op.made[0])
 
 
 class Parts:

@@ -15,7 +15,6 @@ import numpy as np
 from nas.formats.folding import BATCH_NORM_EPS
 from nas.formats.onnx_import.constants import Array, Dims, Value
 from nas.formats.onnx_import.draft import Draft, axis_of, shape_of
-from nas.graph import Op
 
 
 class Operation(NamedTuple):
@@ -49,6 +48,8 @@ class Operation(NamedTuple):
 
 
 Made = Value | list[Value] | None
+Elementwise = Literal["add", "multiply", "divide"]
+ELEMENTWISE: dict[str, Elementwise] = {"Mul": "multiply", "Div": "divide"}
 Reader = Callable[[Draft, Operation], Made]
 READERS: dict[str, Reader] = {}
 
@@ -94,24 +95,67 @@ def _arithmetic(draft: Draft, op: Operation) -> Made:
             return draft.affine(x, number, 0, op.name)
         case "Div", False if np.all(number):
             return draft.affine(x, 1 / number, 0, op.name)
+        case "Div", True if len(x.dims) <= 4:
+            return elementwise(draft, "divide", op.name, [filled(draft, x, number), x], x.dims)
         case _:
             return None
 
 
+@reads("Reciprocal")
+def _reciprocal(draft: Draft, op: Operation) -> Made:
+    one = np.float32(1)
+    return _arithmetic(draft, op._replace(kind="Div", inputs=[np.asarray(one), *op.inputs]))
+
+
+def filled(draft: Draft, x: Value, values: Array) -> Value:
+    """A constant of the dimensions of a tensor, as zeros that it is added to."""
+    shape = draft.nodes[x.node].shape
+    return draft.affine(
+        Value(draft.add("zero", "zero", [x.node], (1, *shape)).node, x.dims), 1, values
+    )
+
+
 def _of_tensors(draft: Draft, op: Operation, tensors: list[Value]) -> Made:
     dims = op.made[0]
-    if op.kind == "Div" or any(len(x.dims) != len(dims) for x in tensors) or len(dims) > 4:
+    if not all(_broadcasts(x.dims, dims) for x in tensors):
+        tensors, dims = _merged(tensors, dims)
+    if len(dims) > 4:
         return None
     if op.kind == "Sub":
         tensors = [tensors[0], draft.affine(tensors[1], -1, 0)]
-    return elementwise(draft, "multiply" if op.kind == "Mul" else "add", op.name, tensors, dims)
+    how: Elementwise = ELEMENTWISE.get(op.kind, "add")
+    return Value(elementwise(draft, how, op.name, tensors, dims).node, op.made[0])
+
+
+def _broadcasts(dims: Dims, made: Dims) -> bool:
+    """Whether a tensor broadcasts in the graph's three dimensions as it does in its own."""
+    if len(dims) != len(made) or len(dims) > 4 or dims[:1] != made[:1]:
+        return False
+    return all(n in (1, m) for n, m in zip(shape_of(dims), shape_of(made), strict=True))
+
+
+def _merged(tensors: Sequence[Value], made: Dims) -> tuple[list[Value], Dims]:
+    """The tensors, and what they make, with neighbouring dimensions in which each broadcasts, or
+    does not, as one."""
+    padded = [(1,) * (len(made) - len(x.dims)) + x.dims for x in tensors]
+    runs: dict[int, list[int]] = {}
+    before, kept = None, -1
+    for i, n in enumerate(made):
+        spread = [dims[i] == n for dims in padded]
+        if n > 1 and spread != before:
+            before, kept = spread, i
+        runs.setdefault(max(kept, 0), []).append(i)
+    views = [
+        (1, *(prod(dims[i] for i in run) for run in runs.values())) for dims in (*padded, made)
+    ]
+    return [Value(x.node, view) for x, view in zip(tensors, views, strict=False)], views[-1]
 
 
 def elementwise(
-    draft: Draft, op: Literal["add", "multiply"], name: str, tensors: Sequence[Value], dims: Dims
+    draft: Draft, op: Elementwise, name: str, tensors: Sequence[Value], dims: Dims
 ) -> Value:
-    """A sum or a product, of tensors with channels last with their channels in front, so that
-    transposes meet."""
+    """A sum, a product or a quotient, of tensors with channels last with their channels in front,
+    so that transposes meet."""
     axis = len(dims) - 1
     last = dims[0] == 1 and any(map(draft.turned, tensors))
     if last:
@@ -123,7 +167,7 @@ def elementwise(
     return draft.back(made, axis) if last else made
 
 
-@reads("Identity", "Dropout", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Expand")
+@reads("Identity", "Dropout", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze")
 def _same_values(draft: Draft, op: Operation) -> Made:
     """What changes no value and no order costs nothing; the shape is kept in mind."""
     x = op.tensor()
@@ -132,132 +176,29 @@ def _same_values(draft: Draft, op: Operation) -> Made:
     return Value(x.node, op.made[0])
 
 
+@reads("Expand")
+def _expand(draft: Draft, op: Operation) -> Made:
+    """Repeats one dimension, or neighbours: rows of one, enlarged as a resize does it."""
+    x, made = op.tensor(), op.made[0]
+    if x is None:
+        return None
+    dims = (1,) * (len(made) - len(x.dims)) + x.dims
+    grown = [i for i, (n, m) in enumerate(zip(dims, made, strict=True)) if n != m]
+    if not grown:
+        return Value(x.node, made)
+    first, end = grown[0], grown[-1] + 1
+    if prod(dims[first:end]) > 1:
+        return None
+    before, n, behind = prod(made[:first]), prod(made[first:end]), prod(made[end:])
+    rows = draft.shaped(Value(x.node, (1, before, 1, behind)))
+    repeated = draft.add("resize", op.name, [rows], (1, before, n, behind), mode="nearest")
+    return Value(repeated.node, made)
+
+
 @reads("Transpose")
 def _transpose(draft: Draft, op: Operation) -> Made:
     x = op.tensor()
     return x and draft.permuted(x, op.get("perm", range(len(x.dims))[::-1]))
-
-
-@reads("Concat")
-def _concat(draft: Draft, op: Operation) -> Made:
-    axis, dims = op.get("axis", 1) % len(op.made[0]), op.made[0]
-    like = next(v for v in op.inputs if isinstance(v, Value))
-    tensors = []
-    for given in op.inputs:
-        value = given if isinstance(given, Value) else _constant(draft, op.name, given, like, axis)
-        if value is None:
-            return None
-        tensors.append(value)
-    if axis == len(dims) - 1 and any(map(draft.turned, tensors)):
-        nodes = [draft.shaped(draft.front(x, axis)) for x in tensors]
-        made = draft.add("concat", op.name, nodes, (1, dims[axis], *dims[1:axis]))
-        return draft.back(made, axis)
-    nodes = [draft.shaped(_lined(x, axis)[0]) for x in tensors]
-    whole, at = _lined(Value(0, dims), axis)
-    made = draft.add("concat_rows" if at else "concat", op.name, nodes, whole.dims)
-    return Value(made.node, dims)
-
-
-def _constant(draft: Draft, name: str, array: Array | None, like: Value, axis: int) -> Value | None:
-    """A constant, such as a transformer's token of the class, as zeros that it is added to; None
-    where it is longer than the tensor `like` that it goes along with."""
-    if array is None or not 1 <= array.shape[axis] <= like.dims[axis]:
-        return None
-    part = _range(draft, name, like, axis, 0, array.shape[axis])
-    if part is None:
-        return None
-    node = part.node
-    zeros = draft.add("zero", "zero", [node], (1, *draft.nodes[node].shape)).node
-    return draft.affine(Value(zeros, part.dims), 1, array)
-
-
-def _lined(x: Value, axis: int) -> tuple[Value, int]:
-    """The tensor with a dimension where channels are (0) or rows (1), and which of them: as it is,
-    or with all dimensions before it as one, and all behind."""
-    at = axis_of(axis, x.dims)
-    if at in (0, 1) and len(x.dims) <= 4:
-        return x, at
-    before, n, after = prod(x.dims[:axis]), x.dims[axis], prod(x.dims[axis + 1 :])
-    if before == 1:
-        return Value(x.node, (1, n, after)), 0
-    return Value(x.node, (1, before, n, after)), 1
-
-
-@reads("Split")
-def _split(draft: Draft, op: Operation) -> Made:
-    x, start, parts = op.tensor(), 0, []
-    axis = op.get("axis", 0)
-    for dims in op.made:
-        if x is None:
-            return None
-        part = _range(draft, op.name, x, axis, start, dims[axis])
-        if part is None:
-            return None
-        parts.append(part)
-        start += dims[axis]
-    return parts
-
-
-@reads("Slice")
-def _slice(draft: Draft, op: Operation) -> Made:
-    x, starts, ends, axes, steps = (
-        op.tensor(),
-        *(op.told(k, i) for i, k in enumerate(("starts", "ends", "axes", "steps"), 1)),
-    )
-    if x is None or starts is None or ends is None or any(map(op.tensor, (1, 2, 3, 4))):
-        return None
-    where = range(len(starts)) if axes is None else axes.tolist()
-    strides = [1] * len(starts) if steps is None else steps.tolist()
-    if min(strides) < 1:
-        return None
-    for axis, start, end, step in zip(where, starts.tolist(), ends.tolist(), strides, strict=True):
-        part = range(x.dims[axis])[start:end]
-        cut = _range(draft, op.name, x, axis, part.start, len(part))
-        if cut is not None and step > 1:
-            cut = _every(draft, op.name, cut, axis % len(x.dims), step)
-        if cut is None:
-            return None
-        x = cut
-    return x
-
-
-def _every(draft: Draft, name: str, x: Value, axis: int, step: int) -> Value | None:
-    """Every so many rows or columns: a pooling of windows of one pixel."""
-    if len(x.dims) != 4 or x.dims[0] != 1 or axis < 2:
-        return None
-    dims = tuple(-(-n // step) if i == axis else n for i, n in enumerate(x.dims))
-    stride = (step, 1) if axis == 2 else (1, step)
-    return draft.add("maxpool", name, [draft.shaped(x)], dims, stride=stride)
-
-
-@reads("Gather")
-def _gather(draft: Draft, op: Operation) -> Made:
-    x, index, axis = op.tensor(), op.constant(1), op.get("axis", 0)
-    if x is None or index is None or not index.size:
-        return None
-    wanted = index.ravel() % x.dims[axis]
-    if (np.diff(wanted) != 1).any():
-        return None
-    part = _range(draft, op.name, x, axis, int(wanted[0]), len(wanted))
-    return part and Value(part.node, op.made[0])
-
-
-def _range(draft: Draft, name: str, x: Value, axis: int, start: int, size: int) -> Value | None:
-    """Consecutive entries along one dimension."""
-    axis += len(x.dims) * (axis < 0)
-    dims = (*x.dims[:axis], size, *x.dims[axis + 1 :])
-    if size == x.dims[axis]:
-        return x
-    if size < 1:
-        return None
-    if axis == len(x.dims) - 1 and draft.turned(x):
-        cut = _range(draft, name, draft.front(x, axis), 1, start, size)
-        return cut and draft.back(cut, axis)
-    lined, at = _lined(x, axis)
-    part = (*lined.dims[: at + 1], size, *lined.dims[at + 2 :])
-    how: Op = "slice_rows" if at else "slice"
-    made = draft.add(how, name, [draft.shaped(lined)], part, start=start)
-    return Value(made.node, dims)
 
 
 @reads("Softmax")

@@ -10,6 +10,7 @@ import numpy as np
 from nas.formats.onnx_import.constants import Dims, Value
 from nas.formats.onnx_import.draft import Draft, shape_of
 from nas.formats.onnx_import.operations import Made, Operation, reads
+from nas.graph import Op
 from nas.support.errors import ShapeError
 
 PADS = {b"constant": "", b"edge": "edge", b"reflect": "reflect"}
@@ -135,28 +136,43 @@ def _global_pool(draft: Draft, op: Operation) -> Made:
     return _whole(draft, op, x, "Max" in op.kind) if x and _planar(x) else None
 
 
-@reads("ReduceMean", "ReduceMax")
+@reads("ReduceMean", "ReduceMax", "ReduceSum")
 def _reduce(draft: Draft, op: Operation) -> Made:
     x, axes = op.tensor(), op.told("axes", 1)
-    if x is None or axes is None or not _planar(x) or op.tensor(1):
+    if x is None or axes is None or op.tensor(1):
         return None
-    gone = sorted(int(a) % len(x.dims) for a in axes)
+    gone = sorted({int(a) % len(x.dims) for a in axes})
+    if not gone:
+        return None
+    made = _reduced(draft, op, x, gone)
+    return (
+        draft.affine(made, prod(x.dims[i] for i in gone), 0) if made and "Sum" in op.kind else made
+    )
+
+
+def _reduced(draft: Draft, op: Operation, x: Value, gone: list[int]) -> Value | None:
+    """The mean or the maximum over some dimensions."""
     kept = [i for i in range(len(x.dims)) if i not in gone]
-    largest = op.kind == "ReduceMax"
-    if 0 in gone or not gone:
-        return None
-    if gone == list(range(len(x.dims) - len(gone), len(x.dims))) and len(kept) == 2:
+    largest, planar = op.kind == "ReduceMax", _planar(x) and 0 not in gone
+    if planar and gone == list(range(len(x.dims) - len(gone), len(x.dims))) and len(kept) == 2:
         return _whole(draft, op, x, largest)
-    if len(kept) == 2:  # channels stand last
-        turned = draft.permuted(x, (*kept, *gone))
-        return turned and _whole(draft, op, turned, largest)
-    if len(x.dims) == 4 and len(gone) == 1 and gone[0] > 1:
+    if planar and len(kept) == 2:  # channels stand last
+        return _whole(draft, op, draft.permuted(x, (*kept, *gone)), largest)
+    how: Op = "maxpool" if largest else "avgpool"
+    if planar and len(x.dims) == 4 and len(gone) == 1 and gone[0] > 1:
         kernel = (x.dims[2], 1) if gone[0] == 2 else (1, x.dims[3])
         dims = tuple(1 if i == gone[0] else n for i, n in enumerate(x.dims))
-        how = "maxpool" if largest else "avgpool"
-        made = draft.add(how, op.name, [draft.shaped(x)], dims, kernel=kernel)  # type: ignore[arg-type]
+        made = draft.add(how, op.name, [draft.shaped(x)], dims, kernel=kernel)
         return Value(made.node, op.made[0])
-    return None
+    if gone != list(range(gone[0], gone[-1] + 1)):
+        return None
+    # Neighbouring dimensions, such as channels: as rows, with all before and all behind as one.
+    before, n, behind = (
+        prod(x.dims[a:b]) for a, b in ((0, gone[0]), (gone[0], gone[-1] + 1), (gone[-1] + 1, None))
+    )
+    rows = Value(x.node, (1, before, n, behind))
+    made = draft.add(how, op.name, [draft.shaped(rows)], (1, before, 1, behind), kernel=(n, 1))
+    return Value(made.node, op.made[0])
 
 
 def _whole(draft: Draft, op: Operation, x: Value, largest: bool) -> Value:
@@ -174,18 +190,19 @@ def _whole(draft: Draft, op: Operation, x: Value, largest: bool) -> Value:
 def _pad(draft: Draft, op: Operation) -> Made:
     x, pads, fill = op.tensor(), op.told("pads", 1), op.told("value", 2)
     mode = op.get("mode", b"constant")
-    if x is None or pads is None or len(x.dims) != 4 or mode not in PADS:
+    if x is None or pads is None or not _planar(x) or mode not in PADS:
         return None
-    axes = op.constant(3)
+    rank, axes = len(x.dims), op.constant(3)
     each = np.zeros((2, 4), int)
-    each[:, list(range(4)) if axes is None else axes % 4] = pads.reshape(2, -1)
+    each[:, list(range(rank)) if axes is None else axes % rank] = pads.reshape(2, -1)
     if not each.any():
         return x
     still = next((i for i in (1, 3, 2) if not each[:, i].any()), None)  # where channels stand
     if still is None or each[:, 0].any() or each.min() < 0:
         return None
     (top, bottom), (left, right) = (map(int, each[:, i]) for i in (1, 2, 3) if i != still)
-    _, *rest = op.made[0]
+    _, *rest = (*op.made[0], 1)[:4]  # of one row, with columns of one
+    x = Value(x.node, (*x.dims, 1)[:4])
     channels = rest.pop(still - 1)
     made = draft.add(
         "pad",
@@ -197,7 +214,7 @@ def _pad(draft: Draft, op: Operation) -> Made:
         mode=PADS[mode],
         fill=max(0.0 if fill is None else float(fill.ravel()[0]), 10 * LOWEST),
     )
-    return draft.back(made, still)
+    return Value(draft.back(made, still).node, op.made[0])
 
 
 @reads("Resize", "Upsample")

@@ -215,7 +215,9 @@ def _operation(node: Node) -> KernelOp:
             return op
         case "pad" | "resize" | "softmax" as op:
             return op
-        case "layer_norm":  # it also sums over channels, then passes over all values
+        case "divide":
+            return "multiply"
+        case "layer_norm" | "group_norm":  # these also sum, then pass over all values
             return "softmax"
         case "conv" | "deconv" | "matmul":
             raise AssertionError("depends on its input")

@@ -138,7 +138,9 @@ class _Lowering:
             case "matmul":
                 shape, *_ = [self._read(j, PLANAR) for j in node.inputs]
                 self._append(i, product(node, shape)._replace(layout=PLANAR))
-            case "layer_norm":
+            case "divide":
+                self._emit(i, node, "multiply", PLANAR)
+            case "layer_norm" | "group_norm":
                 self._emit(i, node, "softmax", PLANAR)
             case "deconv":
                 self._deconv(i, node)

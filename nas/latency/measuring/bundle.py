@@ -25,7 +25,7 @@ from nas.formats.quantise import quantised
 from nas.graph import Graph
 from nas.latency.runner.batches import Entry
 from nas.latency.runner.main import FORMAT, MANIFEST
-from nas.latency.runner.timing import TimingSettings
+from nas.latency.runner.timing import CPU, TimingSettings
 from nas.latency.table import Subject
 from nas.support.errors import NasError
 from nas.support.files import write_whole
@@ -51,7 +51,7 @@ def write_bundle(
 
     Errors: `NasError` where the folder cannot be written.
     """
-    entries = list(model_files(folder / "models", subjects, precision))
+    entries = list(model_files(folder / "models", subjects, precision, settings.provider))
     manifest = {
         "format": FORMAT,
         "target": target,
@@ -65,10 +65,14 @@ def write_bundle(
     return len(entries)
 
 
-def model_files(folder: Path, subjects: Iterable[Subject], precision: str) -> Iterator[Entry]:
-    """Yields the entry of each subject; its model is written to `folder` just before."""
+def model_files(
+    folder: Path, subjects: Iterable[Subject], precision: str, provider: str = CPU
+) -> Iterator[Entry]:
+    """Yields the entry of each subject; its model is written to `folder` just before. In int8 for
+    TensorRT, which reads no other, every zero is at 0."""
+    symmetric = provider.lower().startswith("tensorrt")
     for i, subject in enumerate(subjects):
-        model, weights = skeleton(subject.graph(), precision)
+        model, weights = skeleton(subject.graph(), precision, symmetric=symmetric)
         name = f"{i:05d}.onnx"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +82,9 @@ def model_files(folder: Path, subjects: Iterable[Subject], precision: str) -> It
         yield Entry(subject.kind, subject.spec, name, weights)
 
 
-def skeleton(graph: Graph, precision: str = "fp32") -> tuple[onnx.ModelProto, dict[str, int]]:
+def skeleton(
+    graph: Graph, precision: str = "fp32", *, symmetric: bool = False
+) -> tuple[onnx.ModelProto, dict[str, int]]:
     """A model whose larger weights are in other files, and the bytes it takes of each file.
 
     The weights of a model never overlap: shared weights would need less memory than real ones.
@@ -89,7 +95,7 @@ def skeleton(graph: Graph, precision: str = "fp32") -> tuple[onnx.ModelProto, di
     opset = OPSETS.get(precision, LAYER_NORM if norms else OPSET)
     model = graph_to_onnx(graph, seed=None, opset=opset)
     if precision == "int8":
-        model = quantised(model)
+        model = quantised(model, symmetric=symmetric)
     used: dict[str, int] = {}
     for tensor in model.graph.initializer:
         size = len(tensor.raw_data)

@@ -101,7 +101,8 @@ def measure(
 
     try:
         with TemporaryDirectory() as models, failures():
-            entries, load = model_files(Path(models), plan, precision), None
+            files = model_files(Path(models), plan, precision, settings.provider)
+            entries, load = files, None
             if engine is not None:
                 entries, load = subject_entries(plan), loader(engine, precision, threads)
             total = QUICK if quick else SUBJECTS

@@ -62,7 +62,7 @@ def verify(
         folder = Path(name)
         results = folder / "results.csv"
         if engine is None:
-            entries, load = model_files(folder, unique, precision), None
+            entries, load = model_files(folder, unique, precision, settings.provider), None
             machine = machine_facts(settings)
         else:
             entries, load = subject_entries(unique), loader(engine, precision, settings.threads)

@@ -6,11 +6,9 @@ as that must work on machines without this program.
 
 from __future__ import annotations
 
-import os
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +21,7 @@ from nas.formats.folding import State
 from nas.graph import Graph
 from nas.latency.lowering.rows import NEUTRAL, Lowering
 from nas.support.errors import NasError, one_of
+from nas.support.silence import silent
 
 Array = npt.NDArray[np.float32]
 NAMES = ("litert", "mnn", "ncnn", "openvino")
@@ -92,7 +91,8 @@ def find_runtime(name: str) -> Runtime:
     if name not in NAMES:
         raise one_of("runtime", name, ["onnxruntime", *NAMES])
     try:
-        module = import_module(f"nas.latency.runtimes.{name}")
+        with silent():
+            module = import_module(f"nas.latency.runtimes.{name}")
     except ImportError as error:
         if (error.name or "").startswith("nas"):
             raise
@@ -107,19 +107,3 @@ def find_runtime(name: str) -> Runtime:
 def still_image(shape: Sequence[int]) -> Array:
     """Noise of that shape, the same each time."""
     return np.random.RandomState(0).standard_normal(tuple(shape)).astype(np.float32)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """A context in which what a library prints from C++ is not seen."""
-    kept = [os.dup(stream) for stream in (1, 2)]
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        for stream in (1, 2):
-            os.dup2(nothing, stream)
-        yield
-    finally:
-        for stream, before in zip((1, 2), kept, strict=True):
-            os.dup2(before, stream)
-            os.close(before)
-        os.close(nothing)

@@ -11,14 +11,13 @@ from nas.formats.folding import State
 from nas.formats.litert import LiteRT
 from nas.formats.tflite import to_tflite
 from nas.graph import Graph
-from nas.latency.runtimes import Array, Runtime, Session, quiet, still_image
+from nas.latency.runtimes import Array, Runtime, Session, still_image
 from nas.support.files import write_whole
 
 
 class LiteRtSession(Session):
     def __init__(self, path: Path, threads: int) -> None:
-        with quiet():
-            self._model = LiteRT(path.read_bytes(), threads=threads)
+        self._model = LiteRT(path.read_bytes(), threads=threads)
         self.outputs(still_image((1, *self._model.image_shape)))
 
     def run(self) -> None:

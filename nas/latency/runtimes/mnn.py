@@ -14,15 +14,16 @@ from nas.formats.folding import State
 from nas.formats.onnx_model import graph_to_onnx
 from nas.formats.onnx_nodes import HARD_SWISH
 from nas.graph import Graph
-from nas.latency.runtimes import Array, Runtime, Session, quiet, still_image
+from nas.latency.runtimes import Array, Runtime, Session, still_image
 from nas.support.errors import NasError
+from nas.support.silence import silent
 
 
 class MnnSession(Session):
     def __init__(self, path: Path, threads: int) -> None:
         self._interpreter: Any = MNN.Interpreter(str(path))
         settings = {"backend": "CPU", "numThread": threads, "precision": "high"}
-        with quiet():
+        with silent():
             self._session: Any = self._interpreter.createSession(settings)
         self._input: Any = self._interpreter.getSessionInput(self._session)
         self._set(still_image(self._input.getShape()))
@@ -55,7 +56,7 @@ class Mnn(Runtime):
             onnx = Path(folder) / "model.onnx"
             onnx.write_bytes(graph_to_onnx(graph, state, opset=HARD_SWISH).SerializeToString())
             words = ["mnnconvert", "-f", "ONNX", "--modelFile", str(onnx)]
-            with quiet():
+            with silent():
                 _tools.mnnconvert([*words, "--MNNModel", str(path), "--bizCode", "nas"])
         if not path.exists():
             raise NasError(f"MNN's converter wrote no {path.name}")

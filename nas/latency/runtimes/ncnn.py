@@ -9,10 +9,9 @@ import ncnn
 import numpy as np
 
 from nas.formats.folding import State
-from nas.formats.ncnn import to_ncnn
+from nas.formats.ncnn import write_ncnn
 from nas.graph import Graph
 from nas.latency.runtimes import Array, Runtime, Session, still_image
-from nas.support.files import write_whole
 
 
 class NcnnSession(Session):
@@ -56,9 +55,7 @@ class Ncnn(Runtime):
     def write(
         self, path: Path, graph: Graph, precision: str = "fp32", state: State | None = None
     ) -> None:
-        model = to_ncnn(graph, state)
-        write_whole(path.with_suffix(".bin"), model.bin)
-        write_whole(path, model.param)
+        write_ncnn(path, graph, state)
 
     def load(self, path: Path, threads: int = 1) -> NcnnSession:
         return NcnnSession(path, threads)

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from ethosu.vela import vela
 
-from nas.latency.runtimes import Layer, quiet
+from nas.latency.runtimes import Layer
 from nas.latency.runtimes.accelerators import Accelerator
 from nas.support.errors import NasError
+from nas.support.silence import silent
 
 PACKAGE, CONFIG = "ethos-u-vela", "Arm/vela.ini"
 KIB = 1024.0
@@ -84,7 +85,7 @@ def _compiled(path: Path, accelerator: Accelerator) -> str:
 @contextmanager
 def _printed_to(text: StringIO) -> Iterator[None]:
     """A context whose prints, from Python, go to `text`, and from C++ nowhere."""
-    with quiet(), redirect_stdout(text), redirect_stderr(text):
+    with silent(), redirect_stdout(text), redirect_stderr(text):
         yield
 
 

@@ -5,8 +5,11 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 
 from nas.blocks import Block
 from nas.costs import cost
@@ -70,11 +73,30 @@ def test_a_block_stands_between_a_1x1_convolution_and_global_pooling() -> None:
     assert (first.shape, last.op, last.shape) == ((16, 9, 9), "gap", (32, 1, 1))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_every_model_runs(plan: list[Subject], precision: str, tmp_path: Path) -> None:
-    for entry in model_files(tmp_path, plan[5:45], precision):
+@pytest.mark.parametrize(
+    ("precision", "provider"), [("fp32", "cpu"), ("int8", "cpu"), ("int8", "tensorrt")]
+)
+def test_every_model_runs(
+    plan: list[Subject], precision: str, provider: str, tmp_path: Path
+) -> None:
+    for entry in model_files(tmp_path, plan[5:45], precision, provider):
         for name, size in entry.weights.items():
             grow_weights(tmp_path / name, size)
         session = onnxruntime.InferenceSession(str(tmp_path / entry.file))
         expected = Subject(entry.kind, entry.spec).graph().output_shape
         assert session.get_outputs()[0].shape == [1, expected[0] * expected[1] * expected[2]]
+
+
+def test_int8_for_tensorrt_has_every_zero_at_0(plan: list[Subject], tmp_path: Path) -> None:
+    zeros: dict[str, set[int]] = {"cpu": set(), "tensorrt": set()}
+    for provider, seen in zeros.items():
+        for entry in model_files(tmp_path, plan[5:25], "int8", provider):
+            model = onnx.load(tmp_path / entry.file, load_external_data=False)
+            points = {n.input[2] for n in model.graph.node if n.op_type == "QuantizeLinear"}
+            for tensor in model.graph.initializer:
+                if tensor.name in points:
+                    values = numpy_helper.to_array(tensor)
+                    assert (values.dtype == np.int8) == (provider == "tensorrt")
+                    seen.update(values.ravel().tolist())
+    assert zeros["tensorrt"] == {0}
+    assert zeros["cpu"] > {0}

@@ -132,6 +132,7 @@ def test_a_target_without_sram_says_so(run: Run) -> None:
     [
         (["--runtime", "vela"], "--runtime vela and --accelerator, such as ethos-u55-128, go tog"),
         (["--accelerator", "ethos-u55-128"], "go together"),
+        (["--runtime", "vela", "--accelerator", "ethos-u55-64", "--threads", "2"], "--threads 2: "),
         (["--runtime", "vela", "--accelerator", "ethos-u55-129"], "did you mean 'ethos-u55-12"),
     ],
 )
