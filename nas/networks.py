@@ -41,7 +41,7 @@ def find_network(
         return reference(published, resolution=resolution)
     if path is None:
         if Path(name).suffix not in SUFFIXES:
-            raise one_of("network", name, [*reference_names(), *others])
+            raise one_of("network", name, [*reference_names(), *others], lister="nas references")
         path = paths[-1]
     return network_file(path, resolution)
 

@@ -57,6 +57,17 @@ def verdict(compared: Sequence[Compared]) -> str:
     )
 
 
+def left_out(result: Result) -> list[str]:
+    """What became of the finalists that are not in the table."""
+    epochs = result.study.settings.recipe.epochs
+    stopped = [
+        f"trial {f.record.trial} fell behind and was stopped after {f.epochs} of {epochs} epochs, "
+        f"at {f.accuracy:.2%}"
+        for f in result.stopped
+    ]
+    return stopped + [f"trial {r.trial} could not be trained: {why}" for r, why in result.failed]
+
+
 def _name(each: Compared) -> str:
     if each.by_hand:
         return f"by hand: {each.by_hand}"
@@ -87,6 +98,7 @@ def report_sections(result: Result, data: DataSet) -> list[Child]:
             tag("p", f"Accuracy: {accuracy_line(result, data)}."),
             table(COLUMNS, compared_rows(result)),
             note("trained alike and briefly, by accuracy on the validation images"),
+            [note(line) for line in left_out(result)],
             note(verdict(result.compared)),
             [note(f"cut for time: {line}") for line in result.cut],
         ),
@@ -102,6 +114,7 @@ def model_card(
     """The card as Markdown; `files` are names and what each is."""
     arch, costs, stands = result.trained.arch, cost(result.trained.arch), verdict(result.compared)
     rows = "\n".join(f"| {' | '.join(row)} |" for row in compared_rows(result))
+    others = "".join(f"- {line}\n" for line in left_out(result))
     cut = "\n".join(f"- {line}" for line in result.cut) or "- nothing was cut"
     names = "\n".join(f"- `{name}`: {what}" for name, what in files)
     classes = ", ".join(data.classes[:20]) + (", …" if len(data.classes) > 20 else "")
@@ -127,6 +140,7 @@ A convolutional network that classifies images of {data.channels} channel(s) at
 |---|---|---|---|---|
 {rows}
 
+{others}
 ## Files
 
 {names}
