@@ -238,6 +238,7 @@ def test_every_plot_of_a_study(study: Study, run: Run, tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["report", "none"], "'none' is unknown"),
+        (["report", "."], ".: a folder without a training"),
         (["report", "s", "-o", "report.pdf"], "must end in .html"),
         (["compare", "s", "--plots", "p"], "goes with --html"),
         (["compare", "s", "--html", "x.png"], "must end in .html"),
