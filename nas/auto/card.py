@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from nas.auto.result import WORK, Compared, Result
 from nas.costs import cost
 from nas.data import DataSet
 from nas.latency.measuring.verify import Comparison
-from nas.report.page import note, plots, section
+from nas.report.page import note, plots, scroll, section
 from nas.report.training import curves_charts, interval_of
 from nas.report.training_page import outcome_parts
 from nas.resolution import in_words
@@ -88,16 +89,22 @@ def compared_rows(result: Result) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
+def report_title(result: Result, data: DataSet) -> str:
+    """What the page is about."""
+    return f"A network for {Path(data.source).name} on {result.target.name}"
+
+
 def report_sections(result: Result, data: DataSet) -> list[Child]:
     """What the report says before it comes to the search: the result and what it gets wrong."""
     made, _ = outcome_parts(result.trained, data)
     charts = curves_charts({"": result.trained.history})
+    alike = "trained alike and briefly, by accuracy on the validation images"
     return [
         section(
             "The result",
             tag("p", f"Accuracy: {accuracy_line(result, data)}."),
-            table(COLUMNS, compared_rows(result)),
-            note("trained alike and briefly, by accuracy on the validation images"),
+            scroll(table(COLUMNS, compared_rows(result)), alike),
+            note(alike),
             [note(line) for line in left_out(result)],
             note(verdict(result.compared)),
             [note(f"cut for time: {line}") for line in result.cut],

@@ -12,7 +12,7 @@ import onnxruntime
 import torch
 
 from nas._version import __version__
-from nas.auto.card import model_card, report_sections
+from nas.auto.card import model_card, report_sections, report_title
 from nas.auto.predict import EXAMPLES, SCRIPT, write_predict
 from nas.auto.result import WORK, Result
 from nas.auto.state import STATE
@@ -64,7 +64,9 @@ def write_result(result: Result, data: DataSet, output: Path) -> Written:
     write_whole(output / ARCHITECTURE, result.trained.arch.to_json(indent=1) + "\n")
     agreed = write_predict(output, result.trained, data)
     measured, unmeasured = _measured(result)
-    page, _ = study_report(result.study, data.source, report_sections(result, data))
+    page, _ = study_report(
+        result.study, data.source, report_sections(result, data), report_title(result, data)
+    )
     write_whole(output / REPORT, page)
     files = [
         (REPORT, "the whole story as one page"),

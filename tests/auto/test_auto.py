@@ -1,6 +1,7 @@
 """From data to a checked folder, by a plan that is small enough for a test."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -91,6 +92,8 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert "scaled by hand" in out
     page = (result / "report.html").read_text()
     assert "What it gets wrong" in page
+    assert "<h1>A network for digits on x86-avx512-ort</h1>" in page
+    assert len(re.findall(r'class="scroll"[^>]*><table', page)) == page.count("<table")
     assert f"{training['test_accuracy']:.1%}" in page
     for command in (
         ["describe", "result"],
