@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nas.auto.write import Written
 
 TEST_SHARE = 0.15
+OVERRUN = 1.2  # times what it may take, above which it is said
 UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 24 * 60.0}
 
 
@@ -122,6 +123,9 @@ def auto(
     from nas.auto.card import accuracy_line
 
     _print(result, written, output, accuracy_line(result, loaded))
+    slower = minutes is not None and result.seconds > OVERRUN * 60 * minutes
+    why = ": the machine was slower than when training was timed" if slower else ""
+    echo(f"it took {result.seconds / 60:.1f} minutes{why}")
 
 
 def read_minutes(text: str) -> float:

@@ -90,6 +90,7 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert f"{training['test_accuracy']:.1%}" in card
     assert f"{training['test_accuracy']:.1%}" in out
     assert "scaled by hand" in out
+    assert re.search(r"^it took \d+\.\d minutes$", out, re.M)
     page = (result / "report.html").read_text()
     assert "What it gets wrong" in page
     assert "<h1>A network for digits on x86-avx512-ort</h1>" in page
