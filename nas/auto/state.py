@@ -51,9 +51,9 @@ def _of_another(name: str, was: Any, now: Any) -> str:
         )
         return f"of other options of the data ({values}): give those to go on"
     option = f"--{OPTIONS.get(name, name)}"
-    values = was if isinstance(was, tuple) else () if was is None else (was,)
+    several: tuple[Any, ...] = was if isinstance(was, tuple) else () if was is None else (was,)
     unit = "m" if name == "minutes" else ""
-    words = [f"{option} {f'{value:g}' if unit else value}{unit}" for value in values]
+    words = [f"{option} {f'{value:g}' if unit else value}{unit}" for value in several]
     return f"of {' '.join(words) or f'no {option}'}: give that to go on"
 
 
