@@ -41,7 +41,7 @@ def find_network(
         return reference(published, resolution=resolution)
     if path is None:
         if Path(name).suffix not in SUFFIXES:
-            raise one_of("network", name, [*reference_names(), *others])
+            raise one_of("network", name, [*reference_names(), *others], lister="nas references")
         path = paths[-1]
     return network_file(path, resolution)
 
@@ -50,6 +50,8 @@ def network_file(path: Path, resolution: Resolution | None = None) -> Network:
     """The network of a file, whoever wrote it; `resolution` as for `find_network`. Errors:
     `NasError`."""
     size = None if resolution is None else read_resolution(resolution)
+    if path.is_dir():
+        raise NasError(f"{path}: a folder without a training: it has no training.json")
     if path.suffix == ".onnx" and _metadata(path) is None:
         from nas.formats.onnx_import import read_onnx
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from nas.auto.result import WORK, Compared, Result
 from nas.costs import cost
 from nas.data import DataSet
 from nas.latency.measuring.verify import Comparison
-from nas.report.page import note, plots, section
+from nas.report.page import note, plots, scroll, section
 from nas.report.training import curves_charts, interval_of
 from nas.report.training_page import outcome_parts
 from nas.resolution import in_words
@@ -57,6 +58,17 @@ def verdict(compared: Sequence[Compared]) -> str:
     )
 
 
+def left_out(result: Result) -> list[str]:
+    """What became of the finalists that are not in the table."""
+    epochs = result.study.settings.recipe.epochs
+    stopped = [
+        f"trial {f.record.trial} fell behind and was stopped after {f.epochs} of {epochs} epochs, "
+        f"at {f.accuracy:.2%}"
+        for f in result.stopped
+    ]
+    return stopped + [f"trial {r.trial} could not be trained: {why}" for r, why in result.failed]
+
+
 def _name(each: Compared) -> str:
     if each.by_hand:
         return f"by hand: {each.by_hand}"
@@ -77,16 +89,23 @@ def compared_rows(result: Result) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
+def report_title(result: Result, data: DataSet) -> str:
+    """What the page is about."""
+    return f"A network for {Path(data.source).name} on {result.target.name}"
+
+
 def report_sections(result: Result, data: DataSet) -> list[Child]:
     """What the report says before it comes to the search: the result and what it gets wrong."""
     made, _ = outcome_parts(result.trained, data)
     charts = curves_charts({"": result.trained.history})
+    alike = "trained alike and briefly, by accuracy on the validation images"
     return [
         section(
             "The result",
             tag("p", f"Accuracy: {accuracy_line(result, data)}."),
-            table(COLUMNS, compared_rows(result)),
-            note("trained alike and briefly, by accuracy on the validation images"),
+            scroll(table(COLUMNS, compared_rows(result)), alike),
+            note(alike),
+            [note(line) for line in left_out(result)],
             note(verdict(result.compared)),
             [note(f"cut for time: {line}") for line in result.cut],
         ),
@@ -102,6 +121,7 @@ def model_card(
     """The card as Markdown; `files` are names and what each is."""
     arch, costs, stands = result.trained.arch, cost(result.trained.arch), verdict(result.compared)
     rows = "\n".join(f"| {' | '.join(row)} |" for row in compared_rows(result))
+    others = "".join(f"- {line}\n" for line in left_out(result))
     cut = "\n".join(f"- {line}" for line in result.cut) or "- nothing was cut"
     names = "\n".join(f"- `{name}`: {what}" for name, what in files)
     classes = ", ".join(data.classes[:20]) + (", …" if len(data.classes) > 20 else "")
@@ -127,6 +147,7 @@ A convolutional network that classifies images of {data.channels} channel(s) at
 |---|---|---|---|---|
 {rows}
 
+{others}
 ## Files
 
 {names}

@@ -63,8 +63,8 @@ class Plan(Settings):
         parts = [
             f"search {self.trials} networks",
             f"{self.learn} of them trained briefly to learn from" if self.learn else "",
-            f"compare {self.finalists} finalists and the best network scaled by hand, "
-            f"{self.brief.epochs} epochs each (about {self.brief_seconds:.0f} s)",
+            f"compare {self.finalists} finalist{'s' * (self.finalists > 1)} and the best network "
+            f"scaled by hand, {self.brief.epochs} epochs each (about {self.brief_seconds:.0f} s)",
             "train the winner",
         ]
         limit = f" within {minutes:g} minutes" if minutes else ""
@@ -137,7 +137,8 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
         cut.append(f"{learn} networks are trained to learn from instead of {whole.learn}")
     finalists = max(1, min(whole.finalists, int(FINALISTS * seconds / one) - 1))
     if finalists < whole.finalists:
-        cut.append(f"{finalists} finalists instead of {whole.finalists}")
+        finalists_are = "finalist is" if finalists == 1 else "finalists are"
+        cut.append(f"{finalists} {finalists_are} compared instead of {whole.finalists}")
     return whole.model_copy(
         update={
             "trials": trials, "learn": learn, "finalists": finalists, "brief": brief,

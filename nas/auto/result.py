@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nas.latency import Target
 from nas.study import Record, Study
+from nas.study.finalists import Finalist
 from nas.training import Trained
 
 WORK = "work"
@@ -29,12 +30,14 @@ class Compared:
 @dataclass(frozen=True)
 class Result:
     """What was found: the networks that were compared, the best first, and the first of them
-    trained to the end in `folder`. `cut` says what there was no time for; `parent_data` is the
-    checksum of what the network that was pruned, if any, was trained on."""
+    trained to the end in `folder`. Finalists that fell behind were `stopped`. `cut` says what there
+    was no time for; `parent_data` is the checksum of what the network that was pruned, if any, was
+    trained on."""
 
     study: Study
     target: Target
     compared: tuple[Compared, ...]
+    stopped: tuple[Finalist, ...]
     failed: tuple[tuple[Record, str], ...]
     trained: Trained
     folder: Path

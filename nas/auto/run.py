@@ -35,7 +35,12 @@ from nas.space import SearchSpace
 from nas.study import Record, Study, begin, learning
 from nas.study.candidates import Candidate, Candidates
 from nas.study.families import hand_scaled
-from nas.study.finalists import FinalistReport, failed_finalists, run_finalists
+from nas.study.finalists import (
+    FinalistReport,
+    failed_finalists,
+    read_finalists,
+    run_finalists,
+)
 from nas.study.learning import LearningReport
 from nas.study.progress import SearchReport
 from nas.study.pruned import begin_pruning
@@ -127,8 +132,9 @@ class _Run:
         with self.kept.stage("final"):
             folder = self._finished(study, compared[0], plan)
         return Result(
-            study, self.target, compared, tuple(failed_finalists(study)), Trained.load(folder),
-            folder, self.work, (*plan.cut, *self.kept.state.cut), self.kept.state.spent,
+            study, self.target, compared, tuple(f for f in read_finalists(study) if f.pruned),
+            tuple(failed_finalists(study)), Trained.load(folder), folder, self.work,
+            (*plan.cut, *self.kept.state.cut), self.kept.state.spent,
             self.parent.data.checksum if self.parent else None,
         )  # fmt: skip
 

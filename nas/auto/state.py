@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from nas._version import __version__
 from nas.auto.plan import Asked, Plan
@@ -16,6 +17,7 @@ from nas.support.validation import Settings, validated
 from nas.training import Recipe
 
 STATE = "auto.json"
+OPTIONS = {"budgets": "budget", "minutes": "time", "parent": "from"}  # by their names in Asked
 
 
 class State(Settings):
@@ -34,6 +36,25 @@ class State(Settings):
     def spent(self) -> float:
         """The seconds of all stages."""
         return sum(self.seconds.values())
+
+
+def _of_another(name: str, was: Any, now: Any) -> str:
+    """What an output is of, where that is not what is asked for now, and how to go on with it."""
+    if name == "checksum":
+        return "of other images: put those back that it was begun with"
+    if name == "options":
+        given, others = was.model_dump(mode="json"), now.model_dump(mode="json")
+        values = ", ".join(
+            f"{key.replace('_', '-')} {value or 'not given'}"
+            for key, value in given.items()
+            if value != others[key]
+        )
+        return f"of other options of the data ({values}): give those to go on"
+    option = f"--{OPTIONS.get(name, name)}"
+    several: tuple[Any, ...] = was if isinstance(was, tuple) else () if was is None else (was,)
+    unit = "m" if name == "minutes" else ""
+    words = [f"{option} {f'{value:g}' if unit else value}{unit}" for value in several]
+    return f"of {' '.join(words) or f'no {option}'}: give that to go on"
 
 
 class Kept:
@@ -56,10 +77,8 @@ class Kept:
             was, now = getattr(state.asked, name), getattr(self.asked, name)
             moved = name == "data" and state.asked.checksum == self.asked.checksum
             if was != now and not moved:
-                raise NasError(
-                    f"{self.output} holds the result of another {name}, {was}: give that to go on, "
-                    "or another --output"
-                )
+                other = _of_another(name, was, now)
+                raise NasError(f"{self.output} holds the result {other}, or take another --output")
         return state
 
     def store(self, **changes: object) -> None:

@@ -12,7 +12,7 @@ import onnxruntime
 import torch
 
 from nas._version import __version__
-from nas.auto.card import model_card, report_sections
+from nas.auto.card import model_card, report_sections, report_title
 from nas.auto.predict import EXAMPLES, SCRIPT, write_predict
 from nas.auto.result import WORK, Result
 from nas.auto.state import STATE
@@ -22,11 +22,16 @@ from nas.report.study import study_report
 from nas.support.errors import NasError
 from nas.support.files import read_bytes, write_whole
 from nas.training.checkpoint import MODEL, WEIGHTS
+from nas.training.checkpoint import STATE as TRAINING
 from nas.training.export import export_trained
 from nas.training.export_int8 import ExportedInt8, export_int8
 
 INT8, TFLITE, TFLITE_INT8 = "model-int8.onnx", "model.tflite", "model-int8.tflite"
 CARD, ARCHITECTURE, REPORT = "model_card.md", "architecture.json", "report.html"
+OWN = (
+    *(MODEL, INT8, TFLITE, TFLITE_INT8, WEIGHTS, TRAINING, ARCHITECTURE, REPORT, SCRIPT, EXAMPLES),
+    *(CARD, WORK),
+)
 TFLITE_RUNTIMES = ("litert", "tflite", "vela")
 MINUTES = 1.0  # of timing the network here, at most
 
@@ -55,10 +60,13 @@ def write_result(result: Result, data: DataSet, output: Path) -> Written:
     int8 = export_int8(result.trained, data, output / INT8, metadata=metadata)
     others = _for_runtime(result, data, output, metadata)
     write_whole(output / WEIGHTS, read_bytes(result.folder / WEIGHTS, "weights", most=None))
+    write_whole(output / TRAINING, read_bytes(result.folder / TRAINING, "training"))
     write_whole(output / ARCHITECTURE, result.trained.arch.to_json(indent=1) + "\n")
     agreed = write_predict(output, result.trained, data)
     measured, unmeasured = _measured(result)
-    page, _ = study_report(result.study, data.source, report_sections(result, data))
+    page, _ = study_report(
+        result.study, data.source, report_sections(result, data), report_title(result, data)
+    )
     write_whole(output / REPORT, page)
     files = [
         (REPORT, "the whole story as one page"),
@@ -66,6 +74,7 @@ def write_result(result: Result, data: DataSet, output: Path) -> Written:
         (INT8, f"int8 ONNX, calibrated on training images: {int8_line(int8)}"),
         *others,
         (WEIGHTS, "the weights, as torch's parameters"),
+        (TRAINING, "how it was trained; by it every command takes this folder as a network"),
         (ARCHITECTURE, "the network, as nas reads it"),
         (SCRIPT, "classifies images with onnxruntime"),
         (EXAMPLES, "some of the images, on which the script was tried"),
@@ -100,19 +109,7 @@ def check_own(output: Path) -> None:
     """Errors: `NasError` where a file would be replaced that this command did not write."""
     if os.path.lexists(output / STATE):
         return
-    for name in (
-        MODEL,
-        INT8,
-        TFLITE,
-        TFLITE_INT8,
-        WEIGHTS,
-        ARCHITECTURE,
-        REPORT,
-        SCRIPT,
-        EXAMPLES,
-        CARD,
-        WORK,
-    ):
+    for name in OWN:
         if os.path.lexists(output / name):
             raise NasError(f"{output} holds a {name} of something else: choose another --output")
 

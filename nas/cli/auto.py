@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nas.auto.write import Written
 
 TEST_SHARE = 0.15
+OVERRUN = 1.2  # times what it may take, above which it is said
 UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 24 * 60.0}
 
 
@@ -97,9 +98,10 @@ def auto(
         raise NasError("--from: a budget is needed: what is the network to be pruned to?")
     minutes = None if time is None else read_minutes(time)
     check_own(output)
-    tell_host(Target.load(target))
+    device = Target.load(target)
     loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
+    tell_host(device)
     facts = {
         "data": loaded.source, "options": loaded.options, "checksum": loaded.checksum,
         "target": target, "budgets": budget or [], "space": space or default_space(loaded),
@@ -121,6 +123,9 @@ def auto(
     from nas.auto.card import accuracy_line
 
     _print(result, written, output, accuracy_line(result, loaded))
+    slower = minutes is not None and result.seconds > OVERRUN * 60 * minutes
+    why = ": the machine was slower than when training was timed" if slower else ""
+    echo(f"it took {result.seconds / 60:.1f} minutes{why}")
 
 
 def read_minutes(text: str) -> float:
@@ -135,7 +140,7 @@ def read_minutes(text: str) -> float:
 
 
 def _print(result: Result, written: Written, output: Path, accuracy: str) -> None:
-    from nas.auto.card import COLUMNS, compared_rows, verdict
+    from nas.auto.card import COLUMNS, compared_rows, left_out, verdict
     from nas.auto.write import int8_line
     from nas.cli.tables import show, table
     from nas.report.words import known_interval
@@ -145,11 +150,10 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
     show(
         "Trained alike and briefly, by accuracy on the validation images",
         table(COLUMNS, compared_rows(result), left=1),
+        *left_out(result),
         verdict(result.compared),
         "",
     )
-    for record, reason in result.failed:
-        echo(f"finalist {record.trial} could not be trained: {reason}")
     echo(f"accuracy, {'trained fully' if result.further else 'after that training'}: {accuracy}")
     known = known_interval(predicted.low_ms, predicted.high_ms, target.interval_known)
     echo(f"latency predicted for {target.name}: {predicted.ms:.3g} ms ({known})")

@@ -41,12 +41,15 @@ def report(
     from nas.report.study import study_report
     from nas.report.training_page import training_report
     from nas.study import Study
+    from nas.study.storage.storage import locate
     from nas.training.checkpoint import is_training
 
     check_page(output, "--output")
     plugins.load_all(plugin)
     if is_training(study):
         html, charts = training_report(Path(study), data)
+    elif Path(study).is_dir() and study not in locate(study, storage)[0].names():
+        raise NasError(f"{study}: a folder without a training: it has no training.json")
     else:
         html, charts = study_report(Study.load(study, storage), data)
     write_report(output, html, charts, plots)

@@ -195,7 +195,7 @@ def print_finalists(study: Study) -> None:
             significant(f.record.params / 1e6),
             significant(f.record.latency_ms),
             f.record.resolution,
-            "pruned" if f.pruned else "",
+            "stopped" if f.pruned else "",
         )
         for f in finalists
     ]
@@ -203,8 +203,9 @@ def print_finalists(study: Study) -> None:
         "",
         f"Finalists, trained on {study.settings.data}, by accuracy on its validation images",
         table(columns, rows, left=0, minor=("loss", "px", "Mparams", "epochs", "MMACs")),
-        "pruned: fell behind and was stopped, so its accuracy is that of fewer epochs",
     )
+    if any(f.pruned for f in finalists):
+        show("stopped: it had fallen behind, so its accuracy is that of fewer epochs")
     echo(
         f"export the best of them:  nas export {quote(str(finalists[0].folder))}"
         + options_of(study.settings.plugins)

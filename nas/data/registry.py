@@ -133,7 +133,11 @@ def _with_test(data: DataSet, options: DataOptions) -> DataSet:
     groups = np.unique(equal, return_inverse=True)[1]
     train, test = split(data.train, options.test_share, TEST_SEED, groups)
     content = sha256(f"{data.checksum} test {options.test_share}".encode()).hexdigest()
-    return replace(data, train=train, test=test, options=options, content=content)
+    aside = f"test: {len(test.labels)} of the training images above are set aside as a test"
+    understood = (*data.understood, aside) if data.understood else ()
+    return replace(
+        data, train=train, test=test, options=options, content=content, understood=understood
+    )
 
 
 def load_again(

@@ -248,7 +248,8 @@ def target_path(name: str | Path) -> Path:
     paths = [path for _, path in files]
     if by_alias := _aliases(paths, str(name)).get(str(name)):
         return by_alias
-    raise one_of("target", str(name), {n for n, _ in files} | _aliases(paths).keys(), NEAR)
+    known = {n for n, _ in files} | _aliases(paths).keys()
+    raise one_of("target", str(name), known, NEAR, "nas targets")
 
 
 def shipped_checksum(name: str) -> str | None:

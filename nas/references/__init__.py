@@ -89,4 +89,4 @@ def _network(name: str) -> Reference:
     try:
         return _NETWORKS[name]
     except KeyError:
-        raise one_of("reference network", name, _NETWORKS) from None
+        raise one_of("reference network", name, _NETWORKS, lister="nas references") from None

@@ -26,10 +26,10 @@ from nas.training.trained import Trained
 
 
 def study_report(
-    study: Study, moved: str | None = None, before: Sequence[Child] = ()
+    study: Study, moved: str | None = None, before: Sequence[Child] = (), title: str = ""
 ) -> tuple[str, list[Chart]]:
     """The page of a study, and its charts. `moved` is where its data are now, if that is elsewhere;
-    `before` are sections of whoever has more to say of it.
+    `before` are sections of whoever has more to say of it, who may have a `title` for the page.
 
     What cannot be had (a target's table that has changed, data that are gone) is left out, and the
     page says so. Errors: `NasError` where the study has no scored network, or is damaged.
@@ -45,7 +45,7 @@ def study_report(
         _trainings(of),
         _reproduce(of),
     ]
-    return page(f"Search {study.name}", _lead(of), sections), of.charts
+    return page(title or f"Search {study.name}", _lead(of), sections), of.charts
 
 
 def _lead(of: Reported) -> Child:

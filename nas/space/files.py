@@ -50,7 +50,7 @@ def locate(name: str | Path) -> tuple[Path, str | None]:
         return Path(path), variant
     known = _shipped()
     if path not in known:
-        raise one_of("search space", str(name), space_names())
+        raise one_of("search space", str(name), space_names(), lister="nas spaces")
     return known[path], variant
 
 

@@ -100,5 +100,5 @@ def _without_study(
         return Architecture.from_dict(read_state(Path(name)).architecture)
     studies = locate(name, storage)[0].names()
     if name.endswith(SUFFIX):
-        raise one_of("study", name, studies)
+        raise one_of("study", name, studies, lister="nas studies")
     return find_published_or_file(name, resolution, others=studies)

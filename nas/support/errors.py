@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from traceback import walk_tb
 
-MAX_LISTED, MAX_SHOWN = 16, 80
+MAX_LISTED, MAX_SHOWN, FEW = 16, 80, 3
 NO_MEMORY = "out of memory; what was stored is kept"
 _NO_MEMORY = (
     *("cannot allocate memory", "can't allocate memory", "failed to map segment", "bad_alloc"),
@@ -33,13 +33,16 @@ def lacks_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY)
 
 
-def one_of(what: str, value: object, allowed: Iterable[str], most: int = 1) -> NasError:
+def one_of(
+    what: str, value: object, allowed: Iterable[str], most: int = 1, lister: str = ""
+) -> NasError:
     """The error for a `value` that is none of the `allowed`, with at `most` so many names near it.
+    `lister` is the command that lists them, where they may be many.
 
     >>> str(one_of("block", "fir", ["fire", "ghost"]))
     "block 'fir' is unknown; did you mean 'fire'? (one of: fire, ghost)"
     """
-    return NasError(f"{what} {shown(value)} is unknown{nearest(value, allowed, most)}")
+    return NasError(f"{what} {shown(value)} is unknown{nearest(value, allowed, most, lister)}")
 
 
 def one_line(error: object) -> str:
@@ -53,8 +56,9 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def nearest(value: object, allowed: Iterable[str], most: int = 1) -> str:
-    """The end of an error about an unknown `value`: the nearest allowed names, and the list.
+def nearest(value: object, allowed: Iterable[str], most: int = 1, lister: str = "") -> str:
+    """The end of an error about an unknown `value`: the nearest allowed names, and the list, of
+    many names a few and the command that lists all.
 
     What is behind a name's last `/` counts as well. Names that have the value between their hyphens
     or slashes come first, and of these those that begin with it.
@@ -67,7 +71,10 @@ def nearest(value: object, allowed: Iterable[str], most: int = 1) -> str:
     near = list(dict.fromkeys(f"'{by_word[word]}'" for word in words))[:most]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     if len(names) > MAX_LISTED:
-        known = "" if near else f" (one of {len(names)}: {', '.join(names[:MAX_LISTED])}, …)"
+        few = [] if near else get_close_matches(text, names, n=FEW, cutoff=0) or names[:FEW]
+        listed = [f"one of {len(names)}, such as {', '.join(few)}"] if few else []
+        listed += [f"{lister} lists all"] if lister else []
+        known = f" ({'; '.join(listed)})" if listed else ""
     else:
         known = f" (one of: {', '.join(names)})" if names else " (there is none)"
     return hint + known

@@ -1,6 +1,7 @@
 """From data to a checked folder, by a plan that is small enough for a test."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -89,9 +90,21 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert f"{training['test_accuracy']:.1%}" in card
     assert f"{training['test_accuracy']:.1%}" in out
     assert "scaled by hand" in out
+    assert re.search(r"^it took \d+\.\d minutes$", out, re.M)
     page = (result / "report.html").read_text()
     assert "What it gets wrong" in page
+    assert "<h1>A network for digits on x86-avx512-ort</h1>" in page
+    assert len(re.findall(r'class="scroll"[^>]*><table', page)) == page.count("<table")
     assert f"{training['test_accuracy']:.1%}" in page
+    for command in (
+        ["describe", "result"],
+        ["export", "result", "-o", "again.onnx"],
+        ["report", "result", "-o", "again.html"],
+    ):
+        code, _, err = run(*command)  # the folder is a network as any training's
+        assert code == 0, err
+    assert (tmp_path / "again.onnx").read_bytes()
+    assert "What it gets wrong" in (tmp_path / "again.html").read_text()
     before = {path: path.stat().st_mtime_ns for path in (result / "work").rglob("*.safetensors")}
     assert run(*words)[0] == 0  # all is there: nothing is trained again
     assert {p: p.stat().st_mtime_ns for p in (result / "work").rglob("*.safetensors")} == before
@@ -114,7 +127,10 @@ def test_a_trained_network_is_pruned_beside_the_search(run: Run, tmp_path: Path)
 def test_what_cannot_be_is_said_before_any_work(run: Run, tmp_path: Path) -> None:
     words = begun(tmp_path)
     wrong = [
-        ([*words[:-1], "result", "--seed", "1"], "result of another seed, 0"),
+        ([*words[:-1], "result", "--seed", "1"], "the result of --seed 0: give that"),
+        ([*words[:-1], "result", "--budget", "2ms"], "the result of --budget 1ms: give that"),
+        ([*words[:-1], "result", "--time", "1h"], "the result of no --time: give that"),
+        ([*words[:-1], "result", "--test-share", "0.3"], "(test-share 0.15): give those"),
         ([*words[:-1], "new", "--time", "soon"], "--time 'soon'"),
         ([*words[:-1], "new", "--budget", "0.0000001MFLOPs"], "MACs"),
         ([*words[:-1], "new", "--target", "jetsn"], "did you mean 'jetson'"),

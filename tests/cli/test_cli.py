@@ -208,7 +208,7 @@ def test_lists(run: Run) -> None:
         (["describe", "none.json"], "No such file"),
         (["describe", "resnet18", "--target", "x"], "target 'x'"),
         (["describe", "resnet18", "--resolution", "0"], "0"),
-        (["describe", "."], ".: Is a directory"),
+        (["describe", "."], ".: a folder without a training"),
         (["measure", "--target", "Bad Name"], "'Bad Name' must be of lower-case"),
         (["measure", "--target", "x", "--minutes", "0"], "minutes must be above 0, not 0"),
         (["measure", "--target", "x", "--space", "mobil"], "did you mean 'mobile'"),

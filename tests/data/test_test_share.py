@@ -1,6 +1,9 @@
 """Test images that are set aside where the data have none."""
 
+from pathlib import Path
+
 import numpy as np
+from PIL import Image
 
 from nas.data import DataOptions, load_again, load_data
 
@@ -40,3 +43,15 @@ def _there() -> bool:
     except ValueError:
         return False
     return True
+
+
+def test_what_is_said_of_a_folder_says_what_is_set_aside(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for i in range(20):
+            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    data = load_data(tmp_path, options=DataOptions(test_share=0.25))
+    assert data.test is not None
+    assert f"{len(data.test.labels)} of the training images" in data.understood[-1]

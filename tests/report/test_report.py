@@ -182,10 +182,12 @@ def test_a_browser_shows_all_of_it(study: Study, page: str, width: int) -> None:
       point.dispatchEvent(new view.MouseEvent("click", {{bubbles: true}}));
       return {{size, charts, tip, chosen: page.querySelector("#chosen h3").textContent,
         cut: all("main p, main li, main h2").filter((e) =>
-          e.checkVisibility() && e.getBoundingClientRect().right > view.innerWidth).length}};
+          e.checkVisibility() && e.getBoundingClientRect().right > view.innerWidth).length,
+        loose: seen("main table").filter((e) => !e.closest(".scroll")).length}};
     """
     found, logged = look(page, width, action)
     assert logged == []
+    assert found["loose"] == 0  # tables are as wide as their words: each in a frame that scrolls
     assert found["size"][0] <= found["size"][1] == width
     assert found["cut"] == 0
     assert found["tip"].startswith(f"trial {other}: predicted accuracy")
@@ -238,6 +240,7 @@ def test_every_plot_of_a_study(study: Study, run: Run, tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["report", "none"], "'none' is unknown"),
+        (["report", "."], ".: a folder without a training"),
         (["report", "s", "-o", "report.pdf"], "must end in .html"),
         (["compare", "s", "--plots", "p"], "goes with --html"),
         (["compare", "s", "--html", "x.png"], "must end in .html"),

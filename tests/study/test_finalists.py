@@ -15,6 +15,7 @@ from nas.data import load_data
 from nas.space import SearchSpace
 from nas.study import Study, begin, search
 from nas.study.finalists import (
+    _open,
     failed_finalists,
     finalists_folder,
     read_finalists,
@@ -61,6 +62,20 @@ def test_finalists_are_ranked_by_what_was_trained(study: Study) -> None:
     for finalist in complete:
         assert Trained.load(finalist.folder).accuracy == finalist.accuracy
     assert run_finalists(study) == found  # nothing is trained twice
+
+
+@pytest.mark.parametrize("epochs", [1, 9, 10, 25])
+def test_finalists_are_looked_at_once_after_a_third(epochs: int, tmp_path: Path) -> None:
+    trained = _open(tmp_path, epochs)
+    looks = []
+    for accuracy in (0.9, 0.5):
+        trial = trained.ask()
+        for epoch in range(1, epochs + 1):
+            trial.report(accuracy, epoch)
+            if epoch < epochs and trial.should_prune():
+                looks.append(epoch)
+                break
+    assert looks == ([-(-epochs // 3)] if epochs > 1 else [])
 
 
 def test_stopped_finalists_end_as_they_would_have(study: Study) -> None:

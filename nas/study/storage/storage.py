@@ -129,7 +129,7 @@ class Storage:
     def check_there(self, name: str) -> None:
         """Errors: `NasError`, with the nearest name, where there is no such study."""
         if name not in (names := self.names()):
-            raise one_of(f"study in {self}:", name, names)
+            raise one_of(f"study in {self}:", name, names, lister="nas studies")
 
     def remove(self, name: str) -> None:
         """Removes a study for good. Errors: `NasError` where it is being driven or not writable."""
