@@ -4,9 +4,10 @@
 
 Each seed has three rows in scripts/results/auto.csv: the winner of `nas auto` on Fashion-MNIST; the
 hand-scaled network that predicts the highest accuracy within the same budget, trained for all of
-the time; and MobileNetV3-small, trained as `nas train` does by default. Accuracy is that of the
-test images, latency is measured on this machine, the three networks in turns. What is in FOLDER is
-not done again, so what was stopped goes on. `--tables` prints what docs/auto.md says.
+the time; and MobileNetV3-small at the images' size, trained as `nas train` does by default.
+Accuracy is that of the test images, latency is measured on this machine, the three networks in
+turns. What is in FOLDER is not done again, so what was stopped goes on. `--tables` prints what
+docs/auto.md says.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def trials(data: DataSet, given: argparse.Namespace, seed: int) -> Iterator[Tria
         folder = given.folder / f"hand-{seed}"
         yield _trial("scaled by hand", *scaled[::-1], data, suited, folder, minutes)
     name = "mobilenet_v3_small_100"
-    small = fit_architecture(reference(name), data)
+    small = fit_architecture(reference(name, resolution=data.resolution), data)
     yield _trial("nas train", name, small, data, suited, given.folder / f"small-{seed}", None)
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 from nas.accuracy import AccuracyModel
 from nas.architecture import Architecture
 from nas.auto.plan import (
@@ -58,6 +60,7 @@ from nas.training.trained import check_classes
 
 STUDY, PRUNED = "search", "pruned"
 PILOT_STEPS = 12
+DRAWN = 8  # networks
 GROWTH = 1.5  # times the multiply-adds, below which no larger network is timed
 LEAST = 1.5  # times the smallest network of the space: there is something to search
 LARGE = 96  # pixels from which on images are searched for as photographs are
@@ -302,10 +305,13 @@ class _Run:
 
 
 def _largest(candidates: Candidates) -> Candidate:
-    """The hand-scaled network of most multiply-adds within the budgets, or the smallest of all."""
-    made = map(candidates.make, hand_scaled(candidates).values())
-    largest = max(made, key=lambda candidate: candidate.cost.macs, default=None)
-    return largest or candidates.make(candidates.smallest("macs").params)
+    """The network of most multiply-adds within the budgets among those scaled by hand, a few random
+    ones, as there may be none scaled by hand near the budget, and the smallest."""
+    rng = np.random.default_rng(0)
+    drawn = (candidates.feasible({}, rng) for _ in range(DRAWN))
+    made = [*map(candidates.make, hand_scaled(candidates).values()), *filter(None, drawn)]
+    made.append(candidates.make(candidates.smallest("macs").params))
+    return max(made, key=lambda candidate: candidate.cost.macs)
 
 
 def _best_by_hand(study: Study) -> Record | None:
