@@ -69,11 +69,14 @@ class Plan(Settings):
     def fine_tuning(self, recipe: Recipe, seconds_an_image: float | None) -> Recipe:
         """The recipe cut to take about as long as a brief training, for children of a network of
         which training takes so many seconds on an image, where that is known."""
+        recipe = recipe.changed(epochs=self.brief.epochs, seed=self.brief.seed)
         images = self.brief.images
-        if images is not None and seconds_an_image is not None:
-            least = min(images, 2 * recipe.batch_size)
+        if images is None:
+            return recipe
+        if seconds_an_image is not None:
+            least = min(images, 2 * self.brief.batch_size)
             images = max(least, round(images * min(1, self.seconds_an_image / seconds_an_image)))
-        return recipe.changed(epochs=self.brief.epochs, images=images, seed=self.brief.seed)
+        return recipe.changed(images=images).batched(images)
 
     def in_words(self, minutes: float | None) -> str:
         """What is done, within so many minutes where there is a limit."""
