@@ -118,7 +118,7 @@ def transfer_recipe(
     if epochs >= suited.epochs:
         return suited, None
     if epochs:
-        said = f"{name} is trained for {epochs} epochs on these images instead of {suited.epochs}"
+        said = f"{name} is trained on these images for {epochs} of {suited.epochs} epochs"
         return suited.changed(epochs=epochs), said
     few, least = int(affordable - EVALUATED * validation), FEWEST_BRIEF_STEPS * suited.batch_size
     if few < min(images, least):
