@@ -21,7 +21,7 @@ from nas.architecture import Architecture
 from nas.latency.lowering.rows import Lowering
 from nas.latency.metadata import read_metadata
 from nas.latency.model.error import LeftOut, interval_factor
-from nas.latency.model.predictor import FOLDS, cross_validate, fit_rows
+from nas.latency.model.fitting import FOLDS, cross_validate, fit_rows
 from nas.latency.table import TableRow, read_table
 from nas.latency.target import target_path
 from nas.references import reference, reference_names

@@ -16,12 +16,13 @@ WORK = "work"
 
 @dataclass(frozen=True)
 class Compared:
-    """A network that was trained as briefly as the others, and its validation accuracy, 0 to 1;
-    `by_hand` names a published one that was scaled to the budgets; `pruned` ones are children of
-    a trained network."""
+    """A network that was trained as briefly as the others, and its validation accuracy, 0 to 1,
+    then and as `expected` after the winner's training; `by_hand` names a published one that was
+    scaled to the budgets; `pruned` ones are children of a trained network."""
 
     record: Record
     accuracy: float
+    expected: float
     by_hand: str | None
     folder: Path
     pruned: bool = False
@@ -58,5 +59,5 @@ class Result:
 
 
 def ranked(compared: Sequence[Compared]) -> tuple[Compared, ...]:
-    """The best first."""
-    return tuple(sorted(compared, key=lambda each: (-each.accuracy, each.record.latency_ms)))
+    """The best first: after the winner's training, for what learns slowly is worth more then."""
+    return tuple(sorted(compared, key=lambda each: (-each.expected, each.record.latency_ms)))

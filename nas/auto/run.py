@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from nas.accuracy import AccuracyModel
 from nas.architecture import Architecture
 from nas.auto.parent import TRANSFERRED, Parent, check_reach, find_parent
 from nas.auto.pilot import Pilot
@@ -180,6 +181,7 @@ class _Run:
                 self.asked.target, plan.budgets, self.asked.space, name=STUDY,
                 storage=self.storage, trials=plan.trials, seed=self.asked.seed, data=self.data,
                 finalists=plan.finalists, learn=plan.learn, recipe=plan.brief,
+                final_steps=plan.final_steps,
             )  # fmt: skip
         self._drive(study, executor, slots)
         return study
@@ -194,26 +196,37 @@ class _Run:
         if ended.how == "interrupted":
             raise KeyboardInterrupt
 
-    def _finalists(self, study: Study) -> list[Compared]:
+    def _finalists(self, study: Study, plan: Plan) -> list[Compared]:
         """The finalists of a study that were trained to the end."""
         with self.displays.finalists(study) as report:
             finalists = run_finalists(study, report, self.data.source)
         pruned = study.settings.pruning is not None
         return [
-            Compared(f.record, f.accuracy, f.record.like, f.folder, pruned)
+            self._compared_one(plan, f.record, f.accuracy, f.folder, pruned)
             for f in finalists
             if not f.pruned
         ]
 
+    def _compared_one(
+        self, plan: Plan, record: Record, accuracy: float, folder: Path, pruned: bool = False
+    ) -> Compared:
+        """A network with what is expected of it; one that was pruned is not trained further."""
+        expected = accuracy
+        if plan.final_steps and not pruned:
+            brief = plan.brief.steps(len(self.data.train.labels))
+            model = AccuracyModel.load()
+            expected = model.continued(record.arch, accuracy, brief, plan.final_steps)
+        return Compared(record, accuracy, expected, record.like, folder, pruned)
+
     def _compared(self, study: Study, plan: Plan) -> tuple[Compared, ...]:
         """The finalists and the best hand-scaled network, trained alike; the best first."""
-        found = self._finalists(study)
+        found = self._finalists(study, plan)
         by_hand = _best_by_hand(study)
         if by_hand and by_hand.hash not in {each.record.hash for each in found}:
             trained = self._trained(
                 study.network(by_hand), plan.brief, "by-hand", f"by hand: {by_hand.like}"
             )
-            found.append(Compared(by_hand, trained.accuracy, by_hand.like, self.work / "by-hand"))
+            found.append(self._compared_one(plan, by_hand, trained.accuracy, self.work / "by-hand"))
         if not found:
             raise NasError("no network could be trained on these data")
         return ranked(found)
@@ -237,7 +250,7 @@ class _Run:
                 seed=self.asked.seed,
             )  # fmt: skip
         self._drive(study, executor, slots)
-        return self._finalists(study)
+        return self._finalists(study, plan)
 
     def _finished(self, study: Study, winner: Compared, plan: Plan) -> Path:
         """The folder of the winner's last training."""

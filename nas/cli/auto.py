@@ -189,7 +189,7 @@ def read_minutes(text: str) -> float:
 
 
 def _print(result: Result, written: Written, output: Path, accuracy: str) -> None:
-    from nas.auto.card import COLUMNS, compared_rows, left_out, verdict
+    from nas.auto.card import COLUMNS, ORDER, compared_rows, left_out, verdict
     from nas.auto.write import int8_line
     from nas.cli.tables import show, table
     from nas.report.words import known_interval
@@ -197,7 +197,7 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
     arch, target = result.trained.arch, result.target
     predicted = target.predict(arch)
     show(
-        "Trained alike and briefly, by accuracy on the validation images",
+        f"Trained alike and briefly; {ORDER}",
         table(COLUMNS, compared_rows(result), left=1),
         *left_out(result),
         verdict(result.compared),

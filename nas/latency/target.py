@@ -22,8 +22,8 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import graph_kernels, lowered_output, typical_layout
 from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.calibrated import Calibrated
+from nas.latency.model.fitting import table_predictor, timed_networks
 from nas.latency.model.npu_memory import ENCODINGS, Memory, network_memory
-from nas.latency.model.predictor import table_predictor, timed_networks
 from nas.latency.model.scaled import KernelPredictor, Scaled, scale
 from nas.support.errors import NasError, one_of
 from nas.support.files import at_home, read_bytes, read_text
@@ -248,8 +248,8 @@ def target_path(name: str | Path) -> Path:
     paths = [path for _, path in files]
     if by_alias := _aliases(paths, str(name)).get(str(name)):
         return by_alias
-    known = {n for n, _ in files} | _aliases(paths).keys()
-    raise one_of("target", str(name), known, NEAR, "nas targets")
+    names = {n for n, _ in files} | _aliases(paths).keys()
+    raise one_of("target", str(name), names, NEAR, "nas targets")
 
 
 def shipped_checksum(name: str) -> str | None:

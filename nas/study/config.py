@@ -18,6 +18,7 @@ FACTS = {
     "data_options",
     "data_checksum",
     "training_steps",
+    "final_steps",
     "families",
 }  # not to be chosen
 HEADER = "# For `nas search --config`: "

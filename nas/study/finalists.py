@@ -3,11 +3,13 @@ trained briefly and ranked by accuracy.
 
 They are an Optuna study of their own, beside the search's: `STUDY.finalists/optuna.journal`, with
 each network's training in a folder of its own. Successive halving prunes those that fall behind
-after a third of their epochs: after a ninth, accuracy hardly tells what it will be in the end.
+after a third of their epochs: after a ninth, accuracy hardly tells what it will be in the end. What
+was trained to learn from is gone on with, and not trained again.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ from nas.study.stored import DAMAGE
 from nas.study.study import Study
 from nas.support.errors import NasError, one_line
 from nas.support.files import inside
+from nas.training.checkpoint import is_training
 from nas.training.own_table import remember
 
 if TYPE_CHECKING:
@@ -218,14 +221,15 @@ def _train(
         if last.epoch < now.epochs and trial.should_prune():
             raise optuna.TrialPruned
 
-    recipe = study.settings.recipe
+    recipe, output = study.settings.recipe, _folder(folder, record.trial)
     teacher, start = fine_tuning(study.settings, record.arch, data)
+    _take(study.folder("learning"), output)
     try:
         done = train(
             record.arch,
             data,
             recipe,
-            output=_folder(folder, record.trial),
+            output=output,
             teacher=teacher,
             start=start,
             progress=progress,
@@ -237,9 +241,25 @@ def _train(
         trial.set_user_attr(REASON, one_line(error) or repr(error))
         trained.tell(trial, state=TrialState.FAIL)
         return
-    # A process killed between the last epoch and this point left these to be said now.
+    # A process killed between the last epoch and this point left these to be said now, and so did
+    # a training that was over before.
+    stored = trained.trials[trial.number].intermediate_values
+    for epoch in done.history:
+        if epoch.epoch not in stored:
+            trial.report(epoch.validation_accuracy, epoch.epoch)
+            trial.should_prune()  # by which the others are compared with it
     _note(trial, done.accuracy, done.loss, recipe.epochs)
     trained.tell(trial, done.accuracy)
+
+
+def _take(learned: Path, output: Path) -> None:
+    """Takes over the training of a network that was learned from, unless it has one."""
+    there, part = learned / output.name, output.with_name(f".{output.name}.part")
+    if not is_training(there) or output.exists():
+        return
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(there, part)
+    part.rename(output)
 
 
 def _note(trial: Trial, accuracy: float, loss: float, epochs: int) -> None:

@@ -53,12 +53,12 @@ class StudySettings(Settings):
     `target` is named, with the checksum of the table that the study began with, and `plugins` are
     the files that registered a block of the space or a proxy. Without `proxies` the score is the
     predicted accuracy. The first of them are `start_from`, then the `families`, which are named
-    hand-scaled networks. With `data` the space is already that
-    of the data set; `learn` networks are trained by `recipe` to learn from, or as many as
-    `train_minutes` allow, and `finalists` in the end. Accuracies are predicted for so many
-    `training_steps`: the recipe's, or those of `nas train` where the study trains nothing. With
-    `pruning` the space is that of a trained network's children, and the score is their inherited
-    accuracy.
+    hand-scaled networks. With `data` the space is already that of the data set; `learn` networks
+    are trained by `recipe` to learn from, or as many as `train_minutes` allow, and `finalists` in
+    the end. Accuracies are predicted for so many `training_steps`: the recipe's, or those of `nas
+    train` where the study trains nothing; for `final_steps` where the best network is trained
+    further. With `pruning` the space is that of a trained network's children, and the score is
+    their inherited accuracy.
     """
 
     space: dict[str, Any]
@@ -82,6 +82,7 @@ class StudySettings(Settings):
     train_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     recipe: Recipe = FINALIST_RECIPE
     training_steps: Annotated[int, Field(ge=1)] | None = None
+    final_steps: Annotated[int, Field(ge=1)] | None = None
     pruning: PruningStudy | None = None
     space_file: PluginFile | None = None
     version: str = __version__

@@ -78,7 +78,8 @@ class StudyTrials:
     @cached_property
     def predictions(self) -> Predictions:
         """The accuracy model of the study, and what it says of the trials."""
-        return Predictions(self.log, self.name, self.settings.training_steps)
+        settings = self.settings
+        return Predictions(self.log, self.name, settings.training_steps, settings.final_steps)
 
     @cached_property
     def _table(self) -> OptionTable | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -48,6 +48,7 @@ from nas.training.checkpoint import (
     write_state,
     write_weights,
 )
+from nas.training.device import deterministic, device_of
 from nas.training.fake_quantise import FakeQuantised
 from nas.training.optimise import averaging, norm_penalty, optimiser_of, rate
 from nas.training.recipe import Recipe
@@ -56,7 +57,6 @@ from nas.training.teacher import Teacher, distillation_loss
 from nas.training.trained import Trained, check_sizes
 
 REPORT_EVERY = 10  # steps
-CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 SHOWN = 128  # images by which norms that were folded are told their statistics
 SUBSET = 2**31  # the stream that draws `Recipe.images`; epochs are streams 0, 1, …
 
@@ -337,41 +337,6 @@ def check_no_model(folder: Path) -> None:
 def check_fit(arch: Architecture, data: DataSet) -> None:
     """Checks that the network's classes and channels are those of the data. Errors: `NasError`."""
     check_sizes("the network", arch.classes, arch.channels, data)
-
-
-def device_of(name: str | None) -> torch.device:
-    """The device of that name; without one a GPU if there is one. Errors: `NasError` for a device
-    that cannot be used."""
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise NasError(f"device {name!r} cannot be used: {reason}") from None
-    return device
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """A context in which the same seed gives the same numbers on one device. Torch warns about
-    operations that cannot."""
-    own = CUBLAS not in os.environ
-    os.environ.setdefault(CUBLAS, ":4096:8")  # cuBLAS asks for it
-    before = torch.are_deterministic_algorithms_enabled()
-    warning = torch.is_deterministic_algorithms_warn_only_enabled()
-    memory: Any = torch.utils.deterministic
-    fill = memory.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    memory.fill_uninitialized_memory = False  # slow, and nothing here reads such memory
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warning)
-        memory.fill_uninitialized_memory = fill
-        if own:
-            os.environ.pop(CUBLAS, None)
 
 
 def _spread(images: int) -> Tensor:

@@ -6,19 +6,26 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import onnxruntime
 import pytest
 import yaml
-from begun import OPTIONS, begun
+from begun import BRIEF, OPTIONS, begun
 from commands import Run
 from tiny import TINY
 
 from nas.auto.pilot import Pilot, largest
+from nas.auto.plan import Asked, Plan
+from nas.auto.result import ranked
+from nas.auto.run import Displays, _Run
 from nas.data import load_data
 from nas.data.fit import fit_space
 from nas.latency import Target
+from nas.references.scaled import scaled
 from nas.space import SearchSpace
+from nas.study import Record
 from nas.study.candidates import Candidate, Candidates
 from nas.training import Recipe
 
@@ -43,6 +50,30 @@ def test_no_network_is_timed_that_is_much_too_slow(rate: float) -> None:
     assert most_found <= max(most / rate, least) * 1.01
     assert most_found == whole or most_found >= 0.3 * most / rate
     assert seconds == pytest.approx(rate * most_found + 1e-6, rel=0.1)
+
+
+def test_what_learns_slowly_wins_where_the_last_training_is_long(tmp_path: Path) -> None:
+    data = load_data("digits", options=OPTIONS)
+    facts = {"data": "digits", "options": OPTIONS, "checksum": data.checksum, "target": "cpu"}
+    asked = Asked.model_validate(facts | {"budgets": (), "space": "small", "minutes": 1, "seed": 0})
+    run = _Run(asked, data, tmp_path, cast(Displays, None))
+    shallow, deep = (
+        cast(Record, SimpleNamespace(arch=scaled("mobilenet_v2", *size), like=None, latency_ms=1))
+        for size in ((1.3, 0.5), (1.0, 1.5))
+    )
+    reached = {0.875: shallow, 0.87: deep}
+
+    def first(final_steps: int | None, pruned: bool = False) -> Record:
+        plan = Plan(
+            budgets=(), trials=1, learn=0, finalists=2, brief=BRIEF, seconds_an_image=1e-3,
+            final_steps=final_steps,
+        )  # fmt: skip
+        return ranked(
+            [run._compared_one(plan, r, a, tmp_path, pruned) for a, r in reached.items()]
+        )[0].record
+
+    assert first(None) is first(2) is first(30_000, pruned=True) is shallow
+    assert first(30_000) is deep
 
 
 def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from nas.accuracy.regression import share_of
 from nas.accuracy.table import read_accuracy_table
 from nas.references.adapted import FAMILIES
 from nas.study import Driver, Study, begin
+from nas.study.finalists import run_finalists
 from nas.study.learning import LearningProgress, _chosen, learning_folder, run
 from nas.study.partial_training import inferred
 from nas.study.rounds import read_rounds, trained
@@ -181,3 +183,22 @@ def test_stopped_trainings_are_inferred_without_bias() -> None:
     error = np.array(list(found.values())) - share_of(final[~best])
     assert abs(error.mean()) < 0.02
     assert inferred({1: 0.5}, pairs[:3]) == {}
+
+
+def test_finalists_are_not_trained_again(
+    learned: tuple[Path, list[LearningProgress]], tmp_path: Path
+) -> None:
+    shutil.copytree(learned[0], tmp_path, dirs_exist_ok=True)
+    study = Study.load("whole")
+    complete = read_rounds(study)[0]["complete"]
+    study.settings = study.settings.model_copy(update={"finalists": 6})
+    shown = list[int]()
+    found = run_finalists(study, lambda record, number, count, progress: shown.append(record.trial))
+    known = [f for f in found if f.record.trial in complete]
+    assert known
+    assert not set(shown) & set(complete)
+    for finalist in known:
+        assert not finalist.pruned
+        before = Trained.load(learning_folder(study) / f"trial-{finalist.record.trial}")
+        assert finalist.accuracy == before.accuracy
+        assert Trained.load(finalist.folder).history == before.history

@@ -24,7 +24,7 @@ from nas.latency.measuring.engines import (
 from nas.latency.measuring.plan import SUBJECTS, Sampler, anchors, mixed_network, subjects
 from nas.latency.metadata import NAME, Metadata, read_metadata
 from nas.latency.model.error import error_of
-from nas.latency.model.predictor import fitted, timed_networks
+from nas.latency.model.fitting import fitted, timed_networks
 from nas.latency.model.scaled import left_out
 from nas.latency.runner.batches import ANCHORS, MeasuringProgress, run
 from nas.latency.runner.main import machine_facts

@@ -16,7 +16,7 @@ from nas.latency import Target
 from nas.latency.measuring.plan import subjects
 from nas.latency.metadata import Metadata
 from nas.latency.model.basis import Additive
-from nas.latency.model.predictor import _own, fitted
+from nas.latency.model.fitting import _own, fitted
 from nas.latency.table import TableRow, write_table
 from nas.space import SearchSpace
 from nas.support.errors import NasWarning

@@ -19,7 +19,7 @@ from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.model.basis import Additive
 from nas.latency.model.corrections import WIDTH, Corrections, operation
 from nas.latency.model.error import interval_factor, mape
-from nas.latency.model.predictor import FOLDS, cross_validate, fit_rows, fitted
+from nas.latency.model.fitting import FOLDS, cross_validate, fit_rows, fitted
 from nas.latency.table import TableRow, read_table, write_table
 from nas.latency.target import target_names, target_path
 from nas.references import reference

@@ -1,0 +1,49 @@
+"""Where a training runs, and how it gives the same numbers again there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from nas.support.errors import NasError
+
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+
+
+def device_of(name: str | None) -> torch.device:
+    """The device of that name; without one a GPU if there is one. Errors: `NasError` for a device
+    that cannot be used."""
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise NasError(f"device {name!r} cannot be used: {reason}") from None
+    return device
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """A context in which the same seed gives the same numbers on one device. Torch warns about
+    operations that cannot."""
+    own = CUBLAS not in os.environ
+    os.environ.setdefault(CUBLAS, ":4096:8")  # cuBLAS asks for it
+    before = torch.are_deterministic_algorithms_enabled()
+    warning = torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    memory.fill_uninitialized_memory = False  # slow, and nothing here reads such memory
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warning)
+        memory.fill_uninitialized_memory = fill
+        if own:
+            os.environ.pop(CUBLAS, None)
