@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from commands import Run
 from hypothesis import settings
+from ssh_server import server
+
+__all__ = ["server"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it for its jobs

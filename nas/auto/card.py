@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nas.auto.measured import Measured
 from nas.auto.result import WORK, Compared, Result
 from nas.costs import cost
 from nas.data import DataSet
-from nas.latency.measuring.verify import Comparison
 from nas.report.page import note, plots, scroll, section
 from nas.report.training import curves_charts, interval_of
 from nas.report.training_page import outcome_parts
@@ -100,7 +100,7 @@ def report_title(result: Result, data: DataSet) -> str:
     return f"A network for {Path(data.source).name} on {result.target.name}"
 
 
-def report_sections(result: Result, data: DataSet) -> list[Child]:
+def report_sections(result: Result, data: DataSet, measured: Measured | None = None) -> list[Child]:
     """What the report says before it comes to the search: the result and what it gets wrong."""
     made, _ = outcome_parts(result.trained, data)
     charts = curves_charts({"": result.trained.history})
@@ -109,6 +109,7 @@ def report_sections(result: Result, data: DataSet) -> list[Child]:
         section(
             "The result",
             tag("p", f"Accuracy: {accuracy_line(result, data)}."),
+            tag("p", f"Latency: {_predicted(result)}; measured: {_timed(measured)}."),
             scroll(table(COLUMNS, compared_rows(result)), alike),
             note(alike),
             [note(line) for line in left_out(result)],
@@ -122,7 +123,7 @@ def report_sections(result: Result, data: DataSet) -> list[Child]:
 
 def model_card(
     result: Result, data: DataSet, files: Sequence[tuple[str, str]], versions: str,
-    measured: Comparison | None,
+    measured: Measured | None,
 ) -> str:  # fmt: skip
     """The card as Markdown; `files` are names and what each is."""
     arch, costs, stands = result.trained.arch, cost(result.trained.arch), verdict(result.compared)
@@ -189,13 +190,11 @@ def _predicted(result: Result) -> str:
     )
 
 
-def _timed(measured: Comparison | None) -> str:
+def _timed(measured: Measured | None) -> str:
     if measured is None:
-        return "not measured here"
-    return (
-        f"{measured.measured_ms:.3g} ms (±{measured.spread:.1%}) through onnxruntime on the "
-        "machine that made this card"
-    )
+        return "not measured"
+    found = measured.comparison
+    return f"{found.measured_ms:.3g} ms (±{found.spread:.1%}) {measured.how}"
 
 
 def _made(result: Result) -> str:
@@ -205,7 +204,17 @@ def _made(result: Result) -> str:
   {score_words(result)}.
 - Training: {recipe.epochs} epochs, batch size {recipe.batch_size}, {recipe.optimiser}, learning
   rate {recipe.lr:g}, seed {recipe.seed}; everything in
-  `{WORK}/{result.folder.relative_to(result.work)}/training.json`."""
+  `{WORK}/{result.folder.relative_to(result.work)}/training.json`.{_begun_with(result)}"""
+
+
+def _begun_with(result: Result) -> str:
+    """Whose weights the network began with, where that is somebody else's to allow."""
+    if not (result.winner.pruned and result.weights):
+        return ""
+    return (
+        f"\n- It is pruned from a network whose training began with the weights of "
+        f"`{Path(result.weights).name}`: what their licence asks holds for these too."
+    )
 
 
 def score_words(result: Result) -> str:

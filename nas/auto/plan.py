@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Annotated
 
 from pydantic import Field
 
 from nas.accuracy.model import FEWEST
 from nas.data.options import DataOptions
+from nas.support.errors import NasError
 from nas.support.validation import Settings
-from nas.training.recipe import Recipe
+from nas.training.recipe import TRANSFER, Recipe
 
 # Shares of the time; the rest goes to training the winner, to checks and to writing.
 SEARCH, LEARN, FINALISTS, FINAL = 0.1, 0.3, 0.2, 0.3
+TRANSFERRED = 0.2  # of all of it, before the rest is divided
 SPARE = 0.08
 TRIALS_A_SECOND = 60  # scored, with all that goes with it; a slow core
 TRIALS, FEWEST_TRIALS = 5000, 300
 LEARNED, FINALISTS_TRAINED = 18, 4
-CHILDREN, CHILDREN_A_SECOND = 300, 4  # of a trained network, looked at when it is pruned
+CHILDREN, FEWEST_CHILDREN = 300, 40  # of a trained network, looked at when it is pruned
+CHILD_SECONDS, CHILD_IMAGES = 0.25, 200  # at least; images that a child classifies, about
 BRIEF_EPOCHS = 9
 MORE = 1.5  # times the brief training: less is not worth another one
 FEWEST_BRIEF_STEPS = 60  # of a brief training; fewer tell nothing
@@ -28,7 +32,8 @@ Minutes = Annotated[float, Field(gt=0, le=60 * 24 * 365, allow_inf_nan=False)]
 
 class Asked(Settings):
     """What the command was given; another one may not go on with the same output. `parent` is the
-    folder of a training whose network is pruned, too."""
+    folder of a training whose network is pruned, too; with `weights`, a file of them, any network
+    at the `resolution`, whose norms have the epsilon `norm_eps`."""
 
     data: str
     options: DataOptions
@@ -39,6 +44,9 @@ class Asked(Settings):
     minutes: Minutes | None
     seed: int
     parent: str | None = None
+    weights: str | None = None
+    norm_eps: float | None = None
+    resolution: str | None = None
 
 
 class Plan(Settings):
@@ -60,6 +68,18 @@ class Plan(Settings):
         """How long one brief training takes, by the estimate."""
         return seconds_of(self.brief, self.brief.images or 0, self.seconds_an_image)
 
+    def fine_tuning(self, recipe: Recipe, seconds_an_image: float | None) -> Recipe:
+        """The recipe cut to take about as long as a brief training, for children of a network of
+        which training takes so many seconds on an image, where that is known."""
+        recipe = recipe.changed(epochs=self.brief.epochs, seed=self.brief.seed)
+        images = self.brief.images
+        if images is None:
+            return recipe
+        if seconds_an_image is not None:
+            least = min(images, 2 * self.brief.batch_size)
+            images = max(least, round(images * min(1, self.seconds_an_image / seconds_an_image)))
+        return recipe.changed(images=images).batched(images)
+
     def in_words(self, minutes: float | None) -> str:
         """What is done, within so many minutes where there is a limit."""
         parts = [
@@ -73,11 +93,44 @@ class Plan(Settings):
         return f"plan{limit}: {'; '.join(filter(None, parts))}"
 
 
-def children(minutes: float | None) -> int:
-    """How many children of a trained network are looked at."""
-    if minutes is None:
+def children(minutes: float | None, seconds_an_image: float | None) -> int:
+    """How many children of a trained network, of which one image is trained on in so many seconds,
+    are looked at."""
+    if minutes is None or seconds_an_image is None:
         return CHILDREN
-    return round(min(CHILDREN, max(40, SEARCH * 60 * minutes * CHILDREN_A_SECOND)))
+    each = max(CHILD_SECONDS, CHILD_IMAGES * EVALUATED * seconds_an_image)
+    return round(min(CHILDREN, max(FEWEST_CHILDREN, SEARCH * 60 * minutes / each)))
+
+
+def transfer_recipe(
+    name: str,
+    images: int,
+    validation: int,
+    seconds_an_image: float | None,
+    minutes: float | None,
+    seed: int,
+) -> tuple[Recipe, str | None]:
+    """The recipe by which a network with weights from elsewhere is trained on the data, and what
+    the time cuts of it. Errors: `NasError` where there is no time for `FEWEST_BRIEF_STEPS`."""
+    suited = TRANSFER.suited(images).changed(seed=seed)
+    if minutes is None or seconds_an_image is None:
+        return suited, None
+    affordable = TRANSFERRED * 60 * minutes / seconds_an_image
+    epochs = int(affordable / (images + EVALUATED * validation))
+    if epochs >= suited.epochs:
+        return suited, None
+    if epochs:
+        said = f"{name} is trained on these images for {epochs} of {suited.epochs} epochs"
+        return suited.changed(epochs=epochs), said
+    few, least = int(affordable - EVALUATED * validation), FEWEST_BRIEF_STEPS * suited.batch_size
+    if few < min(images, least):
+        needed = (min(images, least) + EVALUATED * validation) / affordable * minutes
+        raise NasError(
+            f"--time {minutes:g}m: too short to train {name} on these images even briefly: give "
+            f"at least {ceil(needed)}m and another --output"
+        )
+    said = f"{name} is trained on {few} of the {images} training images, once"
+    return suited.changed(epochs=1, images=few), said
 
 
 def seconds_of(recipe: Recipe, images: int, seconds_an_image: float, validation: int = 0) -> float:

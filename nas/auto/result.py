@@ -46,6 +46,7 @@ class Result:
     cut: tuple[str, ...]
     seconds: float
     parent_data: str | None = None
+    weights: str | None = None
 
     @property
     def winner(self) -> Compared:

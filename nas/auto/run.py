@@ -13,31 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
 from nas.accuracy import AccuracyModel
 from nas.architecture import Architecture
+from nas.auto.parent import TRANSFERRED, Parent, check_reach, find_parent
+from nas.auto.pilot import Pilot
 from nas.auto.plan import (
     EVALUATED,
     SPARE,
     Asked,
     Plan,
-    affordable_seconds,
     children,
     final_recipe,
-    planned,
+    transfer_recipe,
 )
 from nas.auto.result import WORK, Compared, Result, ranked
 from nas.auto.state import Kept
-from nas.budget import parse_budget, parse_budgets
+from nas.budget import parse_budgets
 from nas.data import DataSet
 from nas.data.fit import fit_space
 from nas.latency import Target
 from nas.resolution import mean_side
 from nas.space import SearchSpace
 from nas.study import Record, Study, begin, learning
-from nas.study.candidates import Candidate, Candidates
-from nas.study.families import hand_scaled
+from nas.study.candidates import Candidates
 from nas.study.finalists import (
     FinalistReport,
     failed_finalists,
@@ -55,14 +53,10 @@ from nas.support.files import check_folder
 from nas.support.ownership import owned
 from nas.training import Recipe, Trained, train
 from nas.training.checkpoint import WEIGHTS
-from nas.training.run import TrainingReport
-from nas.training.trained import check_classes
+from nas.training.run import Start, TrainingReport
 
 STUDY, PRUNED = "search", "pruned"
-PILOT_STEPS = 12
-DRAWN = 8  # networks
-GROWTH = 1.5  # times the multiply-adds, below which no larger network is timed
-LEAST = 1.5  # times the smallest network of the space: there is something to search
+LEAST_LEFT = 0.5  # of the time, after a network to prune was trained
 LARGE = 96  # pixels from which on images are searched for as photographs are
 
 
@@ -110,15 +104,20 @@ class _Run:
         self.target = Target.load(asked.target)
         self.candidates = Candidates(space, self.target, parse_budgets(asked.budgets))
         self.candidates.check(asked.seed)
-        self.parent = None if asked.parent is None else Trained.load(Path(asked.parent))
+        self.parent = find_parent(asked, data, self.work)
         if self.parent is not None:
-            check_classes(f"training {asked.parent}", self.parent.data.classes, data)
+            check_reach(self.parent, self.target, self.candidates.budgets)
+        self.pilot = Pilot(self.candidates, data, asked.seed)
         self.storage = str(self.work / "studies")
 
     def run(self, executor: Executor | None, slots: Slots) -> Result:
         say = self.displays.say
         self.kept.reread()  # as whoever had the folder before left it
         self.kept.store()
+        parent: Trained | None = None
+        if self.parent is not None:
+            with self.kept.stage(TRANSFERRED):
+                parent = self._transferred(self.parent)
         with self.kept.stage("plan"):
             plan = self.kept.state.plan or self._planned()
             self.kept.store(plan=plan)
@@ -139,62 +138,40 @@ class _Run:
             study, self.target, compared, tuple(f for f in read_finalists(study) if f.pruned),
             tuple(failed_finalists(study)), Trained.load(folder), folder, self.work,
             (*plan.cut, *self.kept.state.cut), self.kept.state.spent,
-            self.parent.data.checksum if self.parent else None,
+            parent.data.checksum if parent else None, self.asked.weights,
+        )  # fmt: skip
+
+    def _transferred(self, parent: Parent) -> Trained:
+        """The training of the network that is pruned, which is done here where its weights are from
+        elsewhere."""
+        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
+        each, name = self.kept.state.parent_seconds, parent.arch.name or "the network of --from"
+        if self.asked.minutes is not None and each is None and self.kept.state.plan is None:
+            self.displays.say(f"timing a few steps of training {name}")
+            each = self.pilot.seconds(parent.arch)
+            self.kept.store(parent_seconds=each)
+        if parent.start is None:
+            return Trained.load(parent.folder)
+        recipe = self.kept.state.transfer
+        if recipe is None:
+            recipe, cut = transfer_recipe(
+                name, images, validation, each, self.asked.minutes, self.asked.seed
+            )
+            self.kept.store(transfer=recipe, cut=(cut,) if cut else ())
+            if cut:
+                self.displays.say(f"  cut: {cut}")
+        return self._trained(
+            parent.arch, recipe, TRANSFERRED,
+            f"{name}, from {self.asked.weights}", parent.start,
         )  # fmt: skip
 
     def _planned(self) -> Plan:
-        """The plan, after a few steps of training the largest network that is to be trained.
-
-        A network that cannot be trained in the time is of no use, however accurate it would become:
-        the time is a budget of multiply-adds.
-        """
+        """The plan for the time that a network to prune has left."""
         self.displays.say("timing a few steps of training")
-        images, minutes = len(self.data.train.labels), self.asked.minutes
-        limits, cut = self.candidates.budgets, tuple[str, ...]()
-        if minutes is None:
-            seconds = self._timed(_largest(self.candidates))
-        else:
-            capped, seconds = self._affordable(affordable_seconds(images, minutes))
-            if capped is not self.candidates:
-                limits = capped.budgets
-                limit = f"{limits[-1].limit / 1e6:.3g} MMACs"
-                cut = (f"networks of over {limit}, which could not be trained in the time",)
-        plan = planned(
-            images, len(self.data.validation.labels), seconds, minutes, self.asked.seed,
-            tuple(b.text for b in limits),
-        )  # fmt: skip
-        return plan.model_copy(update={"cut": (*cut, *plan.cut)})
-
-    def _affordable(self, most: float) -> tuple[Candidates, float]:
-        """The candidates of which one image is trained on in so many seconds at most, and the
-        seconds of the largest of them.
-
-        It begins with the smallest, so that nothing is timed for longer than it may be trained.
-        """
-        whole, kept = self.candidates, [b for b in self.candidates.budgets if b.measure != "macs"]
-
-        def within(macs: float) -> Candidates:
-            limit = parse_budget(f"{macs / 1e6:.3g}MFLOPs")
-            return Candidates(whole.space, self.target, (*kept, limit))
-
-        reached, limit = 0.0, LEAST * whole.smallest("macs").value
-        least, largest = limit, _largest(whole)
-        while limit > GROWTH * reached:
-            timed = _largest(within(limit))
-            seconds = self._timed(timed)
-            reached, limit = limit, max(least, timed.cost.macs * most / seconds)
-            if limit >= largest.cost.macs:
-                return whole, self._timed(largest)
-        capped = within(limit)
-        return capped, seconds * _largest(capped).cost.macs / timed.cost.macs
-
-    def _timed(self, candidate: Candidate) -> float:
-        """The seconds of training on one image."""
-        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
-        suited = Recipe().suited(images)
-        count = min(images, PILOT_STEPS * suited.batch_size)
-        history = train(candidate.arch, self.data, suited.changed(epochs=2, images=count)).history
-        return min(epoch.seconds for epoch in history) / (count + EVALUATED * validation)
+        minutes = self.asked.minutes
+        if minutes is not None:
+            minutes = max(LEAST_LEFT * minutes, minutes - self.kept.state.spent / 60)
+        return self.pilot.planned(minutes)
 
     def _searched(self, plan: Plan, executor: Executor | None, slots: Slots) -> Study:
         if STUDY in Storage(self.storage).names():
@@ -255,21 +232,22 @@ class _Run:
         return ranked(found)
 
     def _pruned(
-        self, parent: Trained, plan: Plan, executor: Executor | None, slots: Slots
+        self, parent: Parent, plan: Plan, executor: Executor | None, slots: Slots
     ) -> list[Compared]:
         """The best children of a trained network, fine-tuned."""
         if PRUNED in Storage(self.storage).names():
             study = Study.load(PRUNED, self.storage)
         else:
-            folder, brief = Path(self.asked.parent or ""), plan.brief
-            recipe = FINE_TUNING.suited(len(self.data.train.labels)).changed(
-                epochs=brief.epochs, images=brief.images, seed=self.asked.seed
-            )
+            # Children may be larger than what the time allows to be trained from nothing.
             study = begin_pruning(
-                parent.arch.renamed(folder.resolve().name), folder / WEIGHTS,
-                self.asked.target, plan.budgets, self.data, name=PRUNED, storage=self.storage,
-                trials=children(self.asked.minutes), finalists=min(2, plan.finalists),
-                recipe=recipe, seed=self.asked.seed,
+                parent.arch, parent.folder / WEIGHTS, self.asked.target, self.asked.budgets,
+                self.data, name=PRUNED, storage=self.storage,
+                trials=children(self.asked.minutes, self.kept.state.parent_seconds),
+                finalists=min(2, plan.finalists),
+                recipe=plan.fine_tuning(
+                    FINE_TUNING.suited(len(self.data.train.labels)), self.kept.state.parent_seconds
+                ),
+                seed=self.asked.seed,
             )  # fmt: skip
         self._drive(study, executor, slots)
         return self._finalists(study, plan)
@@ -295,23 +273,19 @@ class _Run:
         took = median(epoch.seconds for epoch in Trained.load(winner.folder).history)
         each = took / ((plan.brief.images or images) + EVALUATED * validation)
         recipe, cut = final_recipe(images, validation, each, left, plan.brief)
-        self.kept.store(final=recipe, cut=(cut,) if cut else (), decided=True)
+        cuts = (*self.kept.state.cut, *([cut] if cut else []))
+        self.kept.store(final=recipe, cut=cuts, decided=True)
         if cut:
             self.displays.say(f"  cut: {cut}")
 
-    def _trained(self, arch: Architecture, recipe: Recipe, folder: str, title: str) -> Trained:
+    def _trained(
+        self, arch: Architecture, recipe: Recipe, folder: str, title: str,
+        start: Start | None = None,
+    ) -> Trained:  # fmt: skip
         with self.displays.training(title) as report:
-            return train(arch, self.data, recipe, output=self.work / folder, progress=report)
-
-
-def _largest(candidates: Candidates) -> Candidate:
-    """The network of most multiply-adds within the budgets among those scaled by hand, a few random
-    ones, as there may be none scaled by hand near the budget, and the smallest."""
-    rng = np.random.default_rng(0)
-    drawn = (candidates.feasible({}, rng) for _ in range(DRAWN))
-    made = [*map(candidates.make, hand_scaled(candidates).values()), *filter(None, drawn)]
-    made.append(candidates.make(candidates.smallest("macs").params))
-    return max(made, key=lambda candidate: candidate.cost.macs)
+            return train(
+                arch, self.data, recipe, output=self.work / folder, start=start, progress=report
+            )
 
 
 def _best_by_hand(study: Study) -> Record | None:

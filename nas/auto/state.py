@@ -17,14 +17,19 @@ from nas.support.validation import Settings, validated
 from nas.training import Recipe
 
 STATE = "auto.json"
-OPTIONS = {"budgets": "budget", "minutes": "time", "parent": "from"}  # by their names in Asked
+# By their names in Asked.
+OPTIONS = {"budgets": "budget", "minutes": "time", "parent": "from", "norm_eps": "norm-eps"}
 
 
 class State(Settings):
     """The contents of `auto.json`. `seconds` are those of the stages that are done; `final` is the
-    winner's recipe once that is `decided`, None where its brief training is all."""
+    winner's recipe once that is `decided`, None where its brief training is all. `transfer` is the
+    recipe of a network whose weights are from elsewhere, and `parent_seconds` what training a
+    network that is pruned takes on an image, by which the time is planned."""
 
     asked: Asked
+    transfer: Recipe | None = None
+    parent_seconds: float | None = None
     plan: Plan | None = None
     final: Recipe | None = None
     decided: bool = False

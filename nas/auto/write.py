@@ -13,11 +13,12 @@ import torch
 
 from nas._version import __version__
 from nas.auto.card import model_card, report_sections, report_title
+from nas.auto.measured import Measured, measured_winner
 from nas.auto.predict import EXAMPLES, SCRIPT, write_predict
 from nas.auto.result import WORK, Result
 from nas.auto.state import STATE
 from nas.data import DataSet
-from nas.latency.measuring.verify import Comparison, verify
+from nas.latency.measuring.remote import Remote
 from nas.report.study import study_report
 from nas.support.errors import NasError
 from nas.support.files import read_bytes, write_whole
@@ -33,23 +34,24 @@ OWN = (
     *(CARD, WORK),
 )
 TFLITE_RUNTIMES = ("litert", "tflite", "vela")
-MINUTES = 1.0  # of timing the network here, at most
 
 
 class Written(NamedTuple):
     """What was written and how it was checked: the int8 export, the share of examples that the
-    script agrees on, the latency here or why there is none."""
+    script agrees on, the measured latency or why there is none."""
 
     files: tuple[tuple[str, str], ...]
     int8: ExportedInt8
     agreed: float
-    measured: Comparison | None
+    measured: Measured | None
     unmeasured: str
 
 
-def write_result(result: Result, data: DataSet, output: Path) -> Written:
-    """Fills the output folder. Errors: `NasError`, also where something does not compute what it
-    should."""
+def write_result(
+    result: Result, data: DataSet, output: Path, remote: Remote | None = None
+) -> Written:
+    """Fills the output folder; the network is timed on the `remote` machine where that is given.
+    Errors: `NasError`, also where something does not compute what it should."""
     check_own(output)
     versions = {
         "hw-nas": __version__, "torch": torch.__version__, "onnx": onnx.__version__,
@@ -63,10 +65,11 @@ def write_result(result: Result, data: DataSet, output: Path) -> Written:
     write_whole(output / TRAINING, read_bytes(result.folder / TRAINING, "training"))
     write_whole(output / ARCHITECTURE, result.trained.arch.to_json(indent=1) + "\n")
     agreed = write_predict(output, result.trained, data)
-    measured, unmeasured = _measured(result)
+    measured, unmeasured = measured_winner(result, remote)
     page, _ = study_report(
-        result.study, data.source, report_sections(result, data), report_title(result, data)
-    )
+        result.study, data.source, report_sections(result, data, measured),
+        report_title(result, data),
+    )  # fmt: skip
     write_whole(output / REPORT, page)
     files = [
         (REPORT, "the whole story as one page"),
@@ -112,12 +115,3 @@ def check_own(output: Path) -> None:
     for name in OWN:
         if os.path.lexists(output / name):
             raise NasError(f"{output} holds a {name} of something else: choose another --output")
-
-
-def _measured(result: Result) -> tuple[Comparison | None, str]:
-    """The network's latency on this machine, where the target's runtime is one it has."""
-    try:
-        (found,), _ = verify([result.trained.arch], result.target, minutes=MINUTES)
-    except NasError as error:
-        return None, str(error)
-    return found, "" if found else "there was no time"

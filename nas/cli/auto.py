@@ -21,9 +21,13 @@ from nas.cli.data import (
 from nas.cli.host import tell_host
 from nas.cli.options import (
     BudgetOption,
+    NormEpsOption,
     PluginOption,
+    PythonOption,
+    ResolutionOption,
     SchedulerOption,
     SeedOption,
+    SshOption,
     TargetOption,
     WorkersOption,
 )
@@ -63,10 +67,32 @@ def auto(
         str | None,
         typer.Option(
             "--from",
-            help="Folder of a training whose network is pruned to the budget too.",
+            metavar="NETWORK",
+            help="Folder of a training whose network is pruned to the budget too; with --weights "
+            "any network that `nas train` takes.",
             show_default=False,
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the weights of --from: PyTorch, safetensors or ONNX. It is trained on "
+            "the images first.",
+            show_default=False,
+        ),
+    ] = None,
+    norm_eps: NormEpsOption = None,
+    resolution: ResolutionOption = None,
+    ssh: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USER@HOST",
+            help="Measure the result on that machine, with onnxruntime.",
+            show_default=False,
+        ),
+    ] = None,
+    ssh_option: SshOption = None,
+    python: PythonOption = "python3",
     seed: SeedOption = 0,
     split: SplitOption = None,
     classes: ClassesOption = None,
@@ -79,6 +105,7 @@ def auto(
 ) -> None:
     """Find, train, export and check a network for your images. The same command goes on."""
     from nas import plugins
+    from nas.auto.measured import check_remote
     from nas.auto.plan import Asked
     from nas.auto.run import Displays, default_space
     from nas.auto.run import auto as run
@@ -90,22 +117,27 @@ def auto(
         training_display,
     )
     from nas.latency import Target
+    from nas.latency.measuring.remote import Remote
     from nas.study.workers.open import open_executor
     from nas.support.validation import validated
 
     plugins.load_all(plugin)
-    if parent is not None and not budget:
-        raise NasError("--from: a budget is needed: what is the network to be pruned to?")
+    _check(parent, weights, norm_eps, resolution, budget)
     minutes = None if time is None else read_minutes(time)
     check_own(output)
     device = Target.load(target)
+    remote = None if ssh is None else Remote(ssh, tuple(ssh_option or ()), python)
+    if remote is not None:
+        echo(f"{remote.host}: {check_remote(device, remote)}", err=True)
     loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
-    tell_host(device)
+    if remote is None:
+        tell_host(device)
     facts = {
         "data": loaded.source, "options": loaded.options, "checksum": loaded.checksum,
         "target": target, "budgets": budget or [], "space": space or default_space(loaded),
-        "minutes": minutes, "seed": seed, "parent": parent,
+        "minutes": minutes, "seed": seed, "parent": parent, "norm_eps": norm_eps,
+        "weights": None if weights is None else str(weights), "resolution": resolution,
     }  # fmt: skip
     asked = validated(Asked, facts, "auto")
     displays = Displays(
@@ -116,7 +148,7 @@ def auto(
         with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
             result = run(asked, loaded, output, displays, executor, slots)
         echo("writing and checking the result", err=True)
-        written = write_result(result, loaded, output)
+        written = write_result(result, loaded, output, remote)
     except KeyboardInterrupt:
         echo(f"interrupted: what is done is kept; go on: {join(['nas', *sys.argv[1:]])}")
         raise typer.Exit(130) from None
@@ -126,6 +158,23 @@ def auto(
     slower = minutes is not None and result.seconds > OVERRUN * 60 * minutes
     why = ": the machine was slower than when training was timed" if slower else ""
     echo(f"it took {result.seconds / 60:.1f} minutes{why}")
+
+
+def _check(
+    parent: str | None,
+    weights: Path | None,
+    norm_eps: float | None,
+    resolution: str | None,
+    budget: list[str] | None,
+) -> None:
+    """Errors: `NasError` for options of a network to prune that go with others."""
+    if weights is not None and parent is None:
+        raise NasError("--weights: whose? --from must name the network")
+    for option, value in (("--norm-eps", norm_eps), ("--resolution", resolution)):
+        if value is not None and weights is None:
+            raise NasError(f"{option} {value}: it is of the network of --weights")
+    if parent is not None and not budget:
+        raise NasError("--from: a budget is needed: what is the network to be pruned to?")
 
 
 def read_minutes(text: str) -> float:
@@ -158,9 +207,10 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
     known = known_interval(predicted.low_ms, predicted.high_ms, target.interval_known)
     echo(f"latency predicted for {target.name}: {predicted.ms:.3g} ms ({known})")
     if written.measured:
-        echo(f"latency measured on this machine: {written.measured.measured_ms:.3g} ms")
+        found, where, _ = written.measured
+        echo(f"latency measured {where}: {found.measured_ms:.3g} ms")
     else:
-        echo(f"latency not measured here: {written.unmeasured}")
+        echo(f"latency not measured: {written.unmeasured}")
     echo(f"int8: {int8_line(written.int8)}")
     echo(f"predict.py agrees with torch on {written.agreed:.0%} of the examples")
     for line in result.cut:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.options import JsonOption, PluginOption, ResolutionOption, as_resolution
+from nas.cli.options import (
+    JsonOption,
+    PluginOption,
+    PythonOption,
+    ResolutionOption,
+    SshOption,
+    as_resolution,
+)
 from nas.cli.terminal import echo, echo_json, say
 from nas.defaults import (
     DEFAULT_PRECISION,
@@ -82,13 +89,8 @@ def measure(
         str | None,
         typer.Option(metavar="USER@HOST", help="Measure that machine.", show_default=False),
     ] = None,
-    ssh_option: Annotated[
-        list[str] | None,
-        typer.Option(help="An option of ssh -o, repeatable: Port=2222.", show_default=False),
-    ] = None,
-    python: Annotated[
-        str, typer.Option(help="With --ssh: that machine's Python with onnxruntime and numpy.")
-    ] = "python3",
+    ssh_option: SshOption = None,
+    python: PythonOption = "python3",
     bundle: Annotated[
         Path | None,
         typer.Option(help="Write what another machine needs there instead.", show_default=False),

@@ -104,6 +104,26 @@ ResolutionOption = Annotated[
         show_default=False,
     ),
 ]
+NormEpsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--norm-eps",
+        help="Epsilon of the norms of --weights. Default: 1e-5, or what an ONNX file says.",
+        min=0,
+        max=1,
+        show_default=False,
+    ),
+]
+SshOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ssh-option", help="An option of ssh -o, repeatable: Port=2222.", show_default=False
+    ),
+]
+PythonOption = Annotated[
+    str,
+    typer.Option("--python", help="With --ssh: that machine's Python with onnxruntime and numpy."),
+]
 NETWORK_HELP = (
     "A published network's name, a study (its best), STUDY:TRIAL, the folder of a training, or a "
     "file: an architecture's JSON, or ONNX."

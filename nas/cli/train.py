@@ -22,6 +22,7 @@ from nas.cli.data import (
 from nas.cli.options import (
     JsonOption,
     NetworkArgument,
+    NormEpsOption,
     PluginOption,
     ResolutionOption,
     StorageOption,
@@ -78,15 +79,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    norm_eps: Annotated[
-        float | None,
-        typer.Option(
-            help="Epsilon of the norms of --weights. Default: 1e-5, or what an ONNX file says.",
-            min=0,
-            max=1,
-            show_default=False,
-        ),
-    ] = None,
+    norm_eps: NormEpsOption = None,
     log: Annotated[
         list[str] | None,
         typer.Option(

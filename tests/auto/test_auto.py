@@ -12,70 +12,47 @@ from typing import cast
 import onnxruntime
 import pytest
 import yaml
+from begun import BRIEF, OPTIONS, begun
 from commands import Run
 from tiny import TINY
 
+from nas.auto.pilot import Pilot, largest
 from nas.auto.plan import Asked, Plan
 from nas.auto.result import ranked
-from nas.auto.run import Displays, _largest, _Run
-from nas.auto.state import STATE, State
-from nas.data import DataOptions, load_data
+from nas.auto.run import Displays, _Run
+from nas.data import load_data
+from nas.data.fit import fit_space
+from nas.latency import Target
 from nas.references.scaled import scaled
 from nas.space import SearchSpace
 from nas.study import Record
-from nas.study.candidates import Candidate
+from nas.study.candidates import Candidate, Candidates
 from nas.training import Recipe
-
-OPTIONS = DataOptions(test_share=0.15)
-BRIEF = Recipe(epochs=1, batch_size=32, images=64)
-
-
-def begun(folder: Path, **changes: object) -> list[str]:
-    """A result that has been planned, and the words of the command that goes on with it."""
-    space = folder / "tiny.yaml"
-    space.write_text(yaml.safe_dump(TINY))
-    data = load_data("digits", options=OPTIONS)
-    facts = {
-        "data": "digits", "options": OPTIONS, "checksum": data.checksum, "target": "cpu",
-        "budgets": ("1ms",), "space": str(space), "minutes": None, "seed": 0,
-    }  # fmt: skip
-    plan = Plan(
-        budgets=("1ms",), trials=70, learn=0, finalists=1, brief=BRIEF, seconds_an_image=1e-3
-    )
-    final = Recipe(epochs=2, batch_size=32, images=256)
-    state = State(asked=Asked.model_validate(facts | changes), plan=plan, final=final, decided=True)
-    (folder / "result").mkdir()
-    (folder / "result" / STATE).write_text(state.model_dump_json())
-    return ["auto", "--data", "digits", "--budget", "1ms", "--space", str(space), "-o", "result"]
 
 
 @pytest.mark.parametrize("itself", [1e-6, 3e-4])
 @pytest.mark.parametrize("rate", [1e-11, 1e-10, 1e-9, 1e-8])
-def test_no_network_is_timed_that_is_much_too_slow(
-    rate: float, itself: float, tmp_path: Path
-) -> None:
+def test_no_network_is_timed_that_is_much_too_slow(rate: float, itself: float) -> None:
     """On a made-up machine, which takes `rate` seconds a multiply-add and some for itself. What is
     left for training is used: networks that fill it are searched."""
     data = load_data("digits", options=OPTIONS)
-    facts = {"data": "digits", "options": OPTIONS, "checksum": data.checksum, "target": "cpu"}
-    asked = Asked.model_validate(facts | {"budgets": (), "space": "small", "minutes": 1, "seed": 0})
+    space = fit_space(SearchSpace.load("small"), data)
     timed: list[float] = []
 
-    class OnMachine(_Run):
+    class OnMachine(Pilot):
         def _timed(self, candidate: Candidate) -> float:
             timed.append(candidate.cost.macs)
             return rate * candidate.cost.macs + itself
 
-    run = OnMachine(asked, data, tmp_path, cast(Displays, None))
-    most = 1e-3
-    found, seconds = run._affordable(most)
-    largest, whole = _largest(found).cost.macs, _largest(run.candidates).cost.macs
-    least = 2 * run.candidates.smallest("macs").value
+    candidates, most = Candidates(space, Target.load("cpu"), ()), 1e-3
+    found, seconds = OnMachine(candidates, data, 0)._affordable(most)
+    most_found, whole = largest(found).cost.macs, largest(candidates).cost.macs
+    least = 2 * candidates.smallest("macs").value
     assert max(timed) <= max(most / rate, least) * 1.01
-    assert largest <= max(most / rate, least) * 1.01
-    if largest != whole and rate * least + itself < most:
-        assert rate * largest + itself >= 0.6 * most
-    assert seconds == pytest.approx(rate * largest + itself, rel=0.4)
+    assert most_found <= max(most / rate, least) * 1.01
+    if most_found != whole and rate * least + itself < most:
+        assert rate * most_found + itself >= 0.6 * most
+    assert seconds == pytest.approx(rate * most_found + itself, rel=0.4)
 
 
 def test_what_learns_slowly_wins_where_the_last_training_is_long(tmp_path: Path) -> None:

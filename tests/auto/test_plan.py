@@ -4,16 +4,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.auto.plan import (
+    CHILDREN,
     EVALUATED,
+    FEWEST_BRIEF_STEPS,
     LEARN,
     MORE,
+    TRANSFERRED,
     affordable_seconds,
+    children,
     final_recipe,
     planned,
     seconds_of,
+    transfer_recipe,
 )
 from nas.cli.auto import read_minutes
+from nas.study.settings import FINE_TUNING
+from nas.support.errors import NasError
 from nas.training import Recipe
+from nas.training.recipe import TRANSFER
 
 COUNTS = st.integers(20, 100_000)
 MINUTES = st.floats(1, 600)
@@ -75,3 +83,40 @@ def test_times_are_read_as_people_write_them() -> None:
     assert [read_minutes(t) for t in ("90s", "30m", "2h", "1h30m", "1.5h", "5min", "1d")] == [
         1.5, 30, 120, 90, 90, 5, 1440,
     ]  # fmt: skip
+
+
+@given(images=COUNTS, share=st.floats(0.05, 0.5), minutes=MINUTES, each=st.floats(1e-6, 1))
+def test_a_transfer_fits_its_share_or_is_refused(
+    images: int, share: float, minutes: float, each: float
+) -> None:
+    validation, whole = round(share * images), TRANSFER.suited(images)
+    allowed = TRANSFERRED * 60 * minutes
+    try:
+        recipe, cut = transfer_recipe("net", images, validation, each, minutes, 0)
+    except NasError as error:
+        least = min(images, FEWEST_BRIEF_STEPS * whole.batch_size)
+        assert each * (least + EVALUATED * validation) > allowed * 0.99
+        needed = int(str(error).split("at least ")[1].split("m ")[0])
+        assert transfer_recipe("net", images, validation, each, needed * 1.001, 0)[1]
+        return
+    recipe.check(images)
+    assert seconds_of(recipe, images, each, validation) <= allowed * 1.01
+    assert (cut is None) == (recipe == whole)
+    assert transfer_recipe("net", images, validation, None, None, 0) == (whole, None)
+
+
+@given(images=COUNTS, minutes=MINUTES, slow=st.floats(1, 1000))
+def test_pruning_a_slower_network_looks_at_fewer_children_and_images(
+    images: int, minutes: float, slow: float
+) -> None:
+    plan = planned(images, images // 5, 1e-3, minutes, 0, ("1ms",))
+    suited = FINE_TUNING.suited(images)
+    quick, slower = (plan.fine_tuning(suited, s) for s in (None, 1e-3 * slow))
+    assert quick.images == plan.brief.images
+    slower.check(images)
+    least = 2 * plan.brief.batch_size
+    assert slower.images is not None
+    assert plan.brief.images is not None
+    assert slower.images <= least or slow * slower.images <= plan.brief.images + slow
+    assert children(minutes, 1e-3 * slow) <= children(minutes, 1e-3) <= CHILDREN
+    assert children(None, None) == CHILDREN

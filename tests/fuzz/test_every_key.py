@@ -29,7 +29,7 @@ from nas.approvals import approvals
 from nas.cli.config import read_config
 from nas.cli.search import search
 from nas.latency.latencies import read_latencies
-from nas.latency.measuring.transfer import _Facts
+from nas.latency.measuring.transfer import Facts
 from nas.latency.metadata import read_metadata
 from nas.latency.table import read_table
 from nas.networks import read_network
@@ -68,7 +68,7 @@ READERS = (
     Reader("table.csv", table_rows(2), to_csv, read_table),
     Reader("latencies.csv", LATENCIES, to_csv, read_latencies),
     Reader(
-        "facts.json", FACTS, json.dumps, lambda path: validated(_Facts, path.read_text(), "facts")
+        "facts.json", FACTS, json.dumps, lambda path: validated(Facts, path.read_text(), "facts")
     ),
     Reader("training.json", TRAINING, json.dumps, lambda path: read_state(path.parent)),
     Reader(

@@ -9,15 +9,59 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory, TemporaryFile
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from nas.defaults import TARGETS_FOLDER
-from nas.latency.measuring.bundle import SCRIPT
+from nas.latency.measuring.bundle import SCRIPT, write_bundle
 from nas.latency.measuring.measure import check_name, check_same
-from nas.latency.measuring.transfer import import_results, make_bundle
+from nas.latency.measuring.transfer import Facts, import_results, make_bundle, read_facts
 from nas.latency.metadata import read_metadata
 from nas.latency.runner.main import FACTS, RESULTS
+from nas.latency.runner.timing import TimingSettings
+from nas.latency.table import Subject, TableRow, read_table
 from nas.support.errors import NasError
+
+# Where nobody may be there to answer: no passwords, and no waiting for what went away.
+UNATTENDED = ("BatchMode=yes", "ConnectTimeout=15", "ServerAliveInterval=15")
+TIMED = ".hw-nas.timed"  # no target's folder: these have a dash
+
+
+class Remote(NamedTuple):
+    """A machine that `ssh host` reaches with the options of `ssh -o`; its `python` has numpy and
+    onnxruntime."""
+
+    host: str
+    options: tuple[str, ...] = ()
+    python: str = "python3"
+
+
+def time_over_ssh(
+    remote: Remote,
+    subjects: Sequence[Subject],
+    settings: TimingSettings,
+    precision: str,
+    minutes: float,
+) -> tuple[list[TableRow], Facts]:
+    """Times subjects with onnxruntime on another machine, which asks for no password. Returns their
+    rows, of which those are missing that there was no time for, and what the machine says of
+    itself. Errors: `NasError` with what ssh or the device said."""
+    device = _Device(remote.host, (*remote.options, *UNATTENDED), TIMED)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        bundle = folder / "bundle"
+        write_bundle(
+            bundle, subjects, target="timed", settings=settings, precision=precision,
+            minutes=minutes,
+        )  # fmt: skip
+        device.send(bundle)
+        try:
+            device.run(f"exec {quote(remote.python)} -u {SCRIPT} --attached", lambda line: None)
+            if not device.fetch(folder):
+                raise NasError(f"{remote.host}: there are no {RESULTS}")
+        finally:
+            with suppress(NasError):
+                device.remove()
+        return read_table(folder / RESULTS), read_facts(folder / FACTS)
 
 
 def measure_over_ssh(

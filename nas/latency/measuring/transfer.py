@@ -28,7 +28,7 @@ from nas.support.validation import Settings, validated
 MODELS_A_MINUTE = 300  # more than the fastest processors time
 
 
-class _Facts(Settings):
+class Facts(Settings):
     """The contents of `results.json`: what a runner says of its device."""
 
     model_config = ConfigDict(strict=True)
@@ -45,6 +45,11 @@ class _Facts(Settings):
     protocol: Protocol
     date: str
     warnings: list[str]
+
+
+def read_facts(path: Path) -> Facts:
+    """What a runner says of its device. Errors: `NasError` with the file and the rule."""
+    return validated(Facts, read_text(path, str(path)), str(path))
 
 
 def make_bundle(
@@ -106,7 +111,7 @@ def import_results(
     path = results.with_name(FACTS)
     facts: dict[str, Any]
     if path.exists():
-        told = validated(_Facts, read_text(path, str(path)), str(path))
+        told = read_facts(path)
         facts = told.model_dump(exclude={"format", "target", "warnings"})
         name, warnings = name or told.target, told.warnings
     else:

@@ -1,4 +1,5 @@
-"""`verify`: times networks on this machine and compares their latencies with the predictions."""
+"""`verify`: times networks on this machine, or another, and compares their latencies with the
+predictions."""
 
 from __future__ import annotations
 
@@ -8,10 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from nas.architecture import Architecture
-from nas.defaults import VERIFY_MINUTES
+from nas.defaults import DEFAULT_PRECISION, VERIFY_MINUTES
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.engines import loader, runtime_facts, subject_entries
 from nas.latency.measuring.measure import ONNXRUNTIME, PRECISIONS, check_numbers, failures
+from nas.latency.measuring.remote import Remote, time_over_ssh
+from nas.latency.measuring.transfer import Facts
 from nas.latency.runner.batches import MeasuringProgress, run
 from nas.latency.runner.main import machine_facts
 from nas.latency.runner.timing import CPU, TimingSettings, full_provider
@@ -79,6 +82,33 @@ def verify(
         if was != machine[key]
     ]
     return compared, notes + outcome.warnings()
+
+
+def verify_over_ssh(
+    networks: Sequence[Architecture],
+    target: Target,
+    remote: Remote,
+    *,
+    minutes: float = VERIFY_MINUTES,
+    visits: int = 6,
+) -> tuple[list[Comparison | None], Facts]:
+    """Times networks with onnxruntime on another machine, in the target's precision and with its
+    threads and provider as far as onnxruntime has them. Returns what `verify` does of each network,
+    and what the machine says of itself and of how they were timed. Errors: those of
+    `time_over_ssh`."""
+    facts = target.metadata
+    precision = facts.precision if facts.precision in PRECISIONS else DEFAULT_PRECISION
+    provider = facts.provider if facts.runtime.startswith(ONNXRUNTIME) else None
+    settings = TimingSettings(provider or CPU, facts.threads or 1, visits)
+    subjects = [Subject.network(arch) for arch in networks]
+    unique = list(dict.fromkeys(subjects))
+    rows, told = time_over_ssh(remote, unique, settings, precision, minutes)
+    timed = {row.subject: row for row in rows}
+    found = [timed.get(subject) for subject in subjects]
+    return [
+        row and Comparison(target.predict(arch), row.latency_ms, row.spread)
+        for arch, row in zip(networks, found, strict=True)
+    ], told
 
 
 def _settings(target: Target, visits: int) -> tuple[TimingSettings, Runtime | None]:

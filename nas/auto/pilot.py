@@ -1,0 +1,93 @@
+"""Times a few steps of training, by which `auto` plans."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.architecture import Architecture
+from nas.auto.plan import EVALUATED, Plan, affordable_seconds, planned
+from nas.budget import parse_budget
+from nas.data import DataSet
+from nas.study.candidates import Candidate, Candidates
+from nas.study.families import hand_scaled
+from nas.training import Recipe, train
+
+PILOT_STEPS = 12
+DRAWN = 8  # networks
+GROWTH = 1.5  # times the multiply-adds, below which no larger network is timed
+LEAST = 1.5  # times the smallest network of the space: there is something to search
+
+
+class Pilot:
+    """Plans the training of candidates on a data set, by short trainings of some of them."""
+
+    def __init__(self, candidates: Candidates, data: DataSet, seed: int) -> None:
+        self.candidates, self.data, self.seed = candidates, data, seed
+
+    def planned(self, minutes: float | None) -> Plan:
+        """The plan for so many minutes, after a few steps of training the largest network that is
+        to be trained.
+
+        A network that cannot be trained in the time is of no use, however accurate it would become:
+        the time is a budget of multiply-adds.
+        """
+        images = len(self.data.train.labels)
+        limits, cut = self.candidates.budgets, tuple[str, ...]()
+        if minutes is None:
+            seconds = self._timed(largest(self.candidates))
+        else:
+            capped, seconds = self._affordable(affordable_seconds(images, minutes))
+            if capped is not self.candidates:
+                limits = capped.budgets
+                limit = f"{limits[-1].limit / 1e6:.3g} MMACs"
+                cut = (f"networks of over {limit}, which could not be trained in the time",)
+        plan = planned(
+            images, len(self.data.validation.labels), seconds, minutes, self.seed,
+            tuple(b.text for b in limits),
+        )  # fmt: skip
+        return plan.model_copy(update={"cut": (*cut, *plan.cut)})
+
+    def _affordable(self, most: float) -> tuple[Candidates, float]:
+        """The candidates of which one image is trained on in so many seconds at most, and the
+        seconds of the largest of them.
+
+        It begins with the smallest, so that nothing is timed for longer than it may be trained.
+        """
+        whole, kept = self.candidates, [b for b in self.candidates.budgets if b.measure != "macs"]
+
+        def within(macs: float) -> Candidates:
+            limit = parse_budget(f"{macs / 1e6:.3g}MFLOPs")
+            return Candidates(whole.space, whole.target, (*kept, limit))
+
+        reached, limit = 0.0, LEAST * whole.smallest("macs").value
+        least, most_of_all = limit, largest(whole)
+        while limit > GROWTH * reached:
+            timed = largest(within(limit))
+            seconds = self._timed(timed)
+            reached, limit = limit, max(least, timed.cost.macs * most / seconds)
+            if limit >= most_of_all.cost.macs:
+                return whole, self._timed(most_of_all)
+        capped = within(limit)
+        return capped, seconds * largest(capped).cost.macs / timed.cost.macs
+
+    def _timed(self, candidate: Candidate) -> float:
+        """The seconds of training on one image."""
+        return self.seconds(candidate.arch)
+
+    def seconds(self, arch: Architecture) -> float:
+        """The seconds of training a network on one image."""
+        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
+        suited = Recipe().suited(images)
+        count = min(images, PILOT_STEPS * suited.batch_size)
+        history = train(arch, self.data, suited.changed(epochs=2, images=count)).history
+        return min(epoch.seconds for epoch in history) / (count + EVALUATED * validation)
+
+
+def largest(candidates: Candidates) -> Candidate:
+    """The network of most multiply-adds within the budgets among those scaled by hand, a few random
+    ones, as there may be none scaled by hand near the budget, and the smallest."""
+    rng = np.random.default_rng(0)
+    drawn = (candidates.feasible({}, rng) for _ in range(DRAWN))
+    made = [*map(candidates.make, hand_scaled(candidates).values()), *filter(None, drawn)]
+    made.append(candidates.make(candidates.smallest("macs").params))
+    return max(made, key=lambda candidate: candidate.cost.macs)
