@@ -53,7 +53,7 @@ CASES = (
     "mobilenet_v2-0", "small-0", "mobilenet_v2-1", "small-1", "mobilenet_v2-2", "small-2",
 )  # fmt: skip
 SLOW = ("sss", "oracle")  # criteria that take minutes
-BEST = "taylor_2019"  # what inherits most of the first parent, without fine-tuning
+BEST = "taylor_2019"  # what inherited most of the first parent that was tried
 
 
 class Child(NamedTuple):

@@ -37,9 +37,9 @@ from nas.training.checkpoint import WEIGHTS
 from nas.training.run import Start
 from nas.training.teacher import Teacher
 
-IMAGES, TEST = 4445, 3000  # a tenth of the first is for validation
-PARENT = Recipe(epochs=8, batch_size=32, lr=0.05)
-TUNING = Recipe(epochs=2, batch_size=32, lr=0.025, warmup=0.1)
+IMAGES, TEST = 8889, 3000  # a tenth of the first is for validation
+PARENT = Recipe(epochs=24, batch_size=32, lr=0.05)
+TUNING = Recipe(epochs=3, batch_size=32, lr=0.025, warmup=0.1)
 TRIALS = 200
 SUBSETS = 32  # of left-out blocks that are evaluated
 TARGET = "cpu"
