@@ -41,6 +41,7 @@ from nas.study.finalists import (
     failed_finalists,
     read_finalists,
     run_finalists,
+    take_over,
 )
 from nas.study.learning import LearningReport
 from nas.study.progress import SearchReport
@@ -223,6 +224,8 @@ class _Run:
         found = self._finalists(study, plan)
         by_hand = _best_by_hand(study)
         if by_hand and by_hand.hash not in {each.record.hash for each in found}:
+            learned = learning.learning_folder(study) / f"trial-{by_hand.trial}"
+            take_over(learned, self.work / "by-hand")
             trained = self._trained(
                 study.network(by_hand), plan.brief, "by-hand", f"by hand: {by_hand.like}"
             )

@@ -223,7 +223,7 @@ def _train(
 
     recipe, output = study.settings.recipe, _folder(folder, record.trial)
     teacher, start = fine_tuning(study.settings, record.arch, data)
-    _take(study.folder("learning"), output)
+    take_over(study.folder("learning") / output.name, output)
     try:
         done = train(
             record.arch,
@@ -252,9 +252,9 @@ def _train(
     trained.tell(trial, done.accuracy)
 
 
-def _take(learned: Path, output: Path) -> None:
-    """Takes over the training of a network that was learned from, unless it has one."""
-    there, part = learned / output.name, output.with_name(f".{output.name}.part")
+def take_over(there: Path, output: Path) -> None:
+    """Begins a training as a copy of another one, where that is there and the training is not."""
+    part = output.with_name(f".{output.name}.part")
     if not is_training(there) or output.exists():
         return
     shutil.rmtree(part, ignore_errors=True)

@@ -173,7 +173,7 @@ def test_blocks_that_matter_least_are_left_out_first(
 @pytest.mark.parametrize(
     ("budgets", "options", "message"),
     [
-        ((), {"criterion": "l3"}, "criterion 'l3' is unknown .one of .* l1, l2,"),
+        ((), {"criterion": "l3"}, "criterion 'l3' is unknown .one of 18, such as l2, l1, "),
         ((), {"ratios": "serch"}, "ratio mode 'serch' is unknown; did you mean 'search'"),
         (("1kFLOPs",), {}, "cannot be met: the smallest network of space .* has 2.8 kMACs"),
         ((), {"finalists": 0}, "at least one child must be fine-tuned"),
