@@ -19,6 +19,7 @@ from nas.auto.parent import TRANSFERRED, Parent, check_reach, find_parent
 from nas.auto.pilot import Pilot
 from nas.auto.plan import (
     EVALUATED,
+    FINAL,
     SPARE,
     Asked,
     Plan,
@@ -211,12 +212,14 @@ class _Run:
     def _compared_one(
         self, plan: Plan, record: Record, accuracy: float, folder: Path, pruned: bool = False
     ) -> Compared:
-        """A network with what is expected of it; one that was pruned is not trained further."""
-        expected = accuracy
-        if plan.final_steps and not pruned:
-            brief = plan.brief.steps(len(self.data.train.labels))
-            model = AccuracyModel.load()
-            expected = model.continued(record.arch, accuracy, brief, plan.final_steps)
+        """A network with what is expected of it after as many steps as it makes in the time of the
+        last training; one that was pruned is not trained further."""
+        expected, minutes, images = accuracy, self.asked.minutes, len(self.data.train.labels)
+        if not pruned:
+            left = None if minutes is None else FINAL * 60 * minutes
+            last = self._last(folder, plan, left)[0] or plan.brief
+            steps, model = (plan.brief.steps(images), last.steps(images)), AccuracyModel.load()
+            expected = model.continued(record.arch, accuracy, *steps)
         return Compared(record, accuracy, expected, record.like, folder, pruned)
 
     def _compared(self, study: Study, plan: Plan) -> tuple[Compared, ...]:
@@ -268,18 +271,25 @@ class _Run:
         return self.work / "final"
 
     def _plan_final(self, winner: Compared, plan: Plan) -> None:
-        """Decides how the winner is trained, by how long its epochs took so far."""
-        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
+        """Decides how the winner is trained."""
         left = None
         if self.asked.minutes is not None:
             left = max(0.0, (1 - SPARE) * 60 * self.asked.minutes - self.kept.state.spent)
-        took = median(epoch.seconds for epoch in Trained.load(winner.folder).history)
-        each = took / ((plan.brief.images or images) + EVALUATED * validation)
-        recipe, cut = final_recipe(images, validation, each, left, plan.brief)
+        recipe, cut = self._last(winner.folder, plan, left)
         cuts = (*self.kept.state.cut, *([cut] if cut else []))
         self.kept.store(final=recipe, cut=cuts, decided=True)
         if cut:
             self.displays.say(f"  cut: {cut}")
+
+    def _last(
+        self, folder: Path, plan: Plan, left: float | None
+    ) -> tuple[Recipe | None, str | None]:
+        """How the network of a brief training is trained further in the seconds that are left, by
+        how long its epochs took, and what that cuts."""
+        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
+        took = median(epoch.seconds for epoch in Trained.load(folder).history)
+        each = took / ((plan.brief.images or images) + EVALUATED * validation)
+        return final_recipe(images, validation, each, left, plan.brief)
 
     def _trained(
         self, arch: Architecture, recipe: Recipe, folder: str, title: str,

@@ -59,24 +59,31 @@ def test_what_learns_slowly_wins_where_the_last_training_is_long(tmp_path: Path)
     data = load_data("digits", options=OPTIONS)
     facts = {"data": "digits", "options": OPTIONS, "checksum": data.checksum, "target": "cpu"}
     asked = Asked.model_validate(facts | {"budgets": (), "space": "small", "minutes": 1, "seed": 0})
-    run = _Run(asked, data, tmp_path, cast(Displays, None))
+    plan = Plan(budgets=(), trials=1, learn=0, finalists=2, brief=BRIEF, seconds_an_image=1e-3)
     shallow, deep = (
         cast(Record, SimpleNamespace(arch=scaled("mobilenet_v2", *size), like=None, latency_ms=1))
         for size in ((1.3, 0.5), (1.0, 1.5))
     )
-    reached = {0.875: shallow, 0.87: deep}
 
-    def first(final_steps: int | None, pruned: bool = False) -> Record:
-        plan = Plan(
-            budgets=(), trials=1, learn=0, finalists=2, brief=BRIEF, seconds_an_image=1e-3,
-            final_steps=final_steps,
-        )  # fmt: skip
+    def first(epochs: dict[str, int], pruned: bool = False) -> Record:
+        """Where the deep one, a little less accurate so far, is trained for so many epochs more."""
+
+        class OnMachine(_Run):
+            def _last(self, folder: Path, plan: Plan, left: float | None) -> tuple[Recipe, None]:
+                return Recipe(epochs=epochs[folder.name], batch_size=32), None
+
+        run = OnMachine(asked, data, tmp_path, cast(Displays, None))
         return ranked(
-            [run._compared_one(plan, r, a, tmp_path, pruned) for a, r in reached.items()]
+            [
+                run._compared_one(plan, record, accuracy, tmp_path / name, pruned)
+                for name, record, accuracy in (("shallow", shallow, 0.875), ("deep", deep, 0.87))
+            ]
         )[0].record
 
-    assert first(None) is first(2) is first(30_000, pruned=True) is shallow
-    assert first(30_000) is deep
+    assert first({"shallow": 1000, "deep": 1000}) is deep
+    assert first({"shallow": 1000, "deep": 1000}, pruned=True) is shallow
+    assert first({"shallow": 10, "deep": 10}) is shallow  # both remain brief
+    assert first({"shallow": 1000, "deep": 50}) is shallow  # it takes too long to train
 
 
 def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> None:
