@@ -25,9 +25,6 @@ from nas.support.text import between, significant
 FEWEST = 3  # networks to adapt to
 BRIEFLY = np.array([name.endswith("_brief") for name in SHARED])
 BREVITIES = (0.0, 0.35, 0.7, 1.0)  # of trainings of which nothing is known
-# Of what longer training is expected to add, the standard deviation of what it did add: networks of
-# three tables (`scripts/judge_brevity.py`).
-UNSURE = 0.5
 
 
 class Prediction(NamedTuple):
@@ -74,7 +71,6 @@ class AccuracyModel:
     adaptation: Adaptation | None = None
     unit: float = 100.0
     found_brief: float | None = None
-    final: float | None = None  # brevity of what is predicted, if it is not that of what was given
 
     @classmethod
     def load(cls, exclude: Collection[str] = ()) -> AccuracyModel:
@@ -140,13 +136,6 @@ class AccuracyModel:
             raise NasError(f"steps must be a whole number, 1 or more, not {steps!r:.40}")
         return AccuracyModel(self.fitted, self.processes, self.scales, brevity(steps))
 
-    def trained_further(self, steps: int) -> AccuracyModel:
-        """This model for networks that are trained for so many steps, however briefly those were
-        that it was adapted to: what is best after a brief training is not what is best in the end.
-        """
-        longer = self.trained_for(steps)
-        return longer if self.adaptation is None else replace(self, final=longer.brief)
-
     def continued(self, arch: Architecture, accuracy: float, steps: int, final_steps: int) -> float:
         """The accuracy that is expected after `final_steps` of a network that has reached this one,
         a share, after `steps`."""
@@ -183,11 +172,7 @@ class AccuracyModel:
         features, positions = shared(sums, brief), local(sums)
         before = self._prior(features, positions)
         if self.adaptation:
-            odds, deviation = self.adaptation.predict(before, positions, identities(sums))
-            if self.final is None:
-                return odds, deviation
-            gain = (shared(sums, self.final) - features) @ self.fitted.effects
-            return odds + gain, np.hypot(deviation, UNSURE * gain)
+            return self.adaptation.predict(before, positions, identities(sums))
         odds, variance = np.zeros(len(sums)), np.zeros(len(sums))
         which = nearest(class_counts(sums), self.scales)
         for i, scale in enumerate(self.scales):

@@ -51,8 +51,7 @@ class Asked(Settings):
 
 class Plan(Settings):
     """How much of everything is done. `brief` is the recipe of networks that are compared,
-    `budgets` are those asked for and what the time allows, `cut` says what it did not. The winner
-    will be trained for about `final_steps`; plans of earlier versions did not say."""
+    `budgets` are those asked for and what the time allows, `cut` says what it did not."""
 
     budgets: tuple[str, ...]
     trials: int
@@ -60,7 +59,6 @@ class Plan(Settings):
     finalists: int
     brief: Recipe
     seconds_an_image: float
-    final_steps: int | None = None
     cut: tuple[str, ...] = ()
 
     @property
@@ -165,11 +163,7 @@ def planned(
         brief=brief,
         seconds_an_image=seconds_an_image,
     )
-    plan = whole if minutes is None else _within(whole, images, validation, 60 * minutes)
-    left = None if minutes is None else FINAL * 60 * minutes
-    last, _ = final_recipe(images, validation, seconds_an_image, left, plan.brief)
-    steps = (last or plan.brief).steps(images)
-    return plan.model_copy(update={"final_steps": steps})
+    return whole if minutes is None else _within(whole, images, validation, 60 * minutes)
 
 
 def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:

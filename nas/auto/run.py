@@ -183,7 +183,6 @@ class _Run:
                 self.asked.target, plan.budgets, self.asked.space, name=STUDY,
                 storage=self.storage, trials=plan.trials, seed=self.asked.seed, data=self.data,
                 finalists=plan.finalists, learn=plan.learn, recipe=plan.brief,
-                final_steps=plan.final_steps,
             )  # fmt: skip
         self._drive(study, executor, slots)
         return study

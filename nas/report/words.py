@@ -68,15 +68,13 @@ def score_source(study: Study) -> str:
             "within the budgets (0 beats them all in all); it is no accuracy"
         )
     if study.predictions.adapted:
-        further = study.settings.final_steps
-        after = f" after {further} steps of training" if further else ""
         return (
-            f"predicted accuracy in percent on {study.settings.data}{after}, learned from "
+            f"predicted accuracy in percent on {study.settings.data}, learned from "
             f"{len(study.predictions.measured)} networks trained on it, with its 90% interval"
         )
     benchmark = study.predictions.model.benchmark(study.settings.space["classes"])
     trained = ""
-    if steps := study.settings.final_steps or study.settings.training_steps:
+    if steps := study.settings.training_steps:
         trained = f" (of trainings of {steps} steps)"
     elif study.settings.space["channels"] == 1:
         trained = " (of short trainings, as those of grey images are)"

@@ -18,7 +18,6 @@ FACTS = {
     "data_options",
     "data_checksum",
     "training_steps",
-    "final_steps",
     "families",
 }  # not to be chosen
 HEADER = "# For `nas search --config`: "

@@ -54,7 +54,6 @@ class Options(TypedDict, total=False):
     learn: int
     train_minutes: float | None
     recipe: Recipe | None
-    final_steps: int | None
     start_from: Sequence[str | dict[str, Any]]
     cascade: int | None
 
@@ -67,8 +66,7 @@ def begin(
 ) -> Study:
     """A new, stored study without trials, after everything that could be wrong was checked.
 
-    Parameters, defaults and errors are those of `search`, but a name that is taken is one too;
-    `final_steps` are those for which the best network will be trained, where not by the recipe.
+    Parameters, defaults and errors are those of `search`, but a name that is taken is one too.
     Plugins that were loaded and that the study uses are stored with it.
     """
     study = created(_planned(target, budgets, space, options))

@@ -26,12 +26,10 @@ CHUNK = 1000  # networks that are in memory at a time
 
 class Predictions:
     """The model of a stored study, and its predictions of the trials. `steps` is how long networks
-    are trained, where the study knows it, `final_steps` how long the best one will be."""
+    are trained, where the study knows it."""
 
-    def __init__(
-        self, log: Log, name: str, steps: int | None, final_steps: int | None = None
-    ) -> None:
-        self._log, self._name, self._steps, self._final = log, name, steps, final_steps
+    def __init__(self, log: Log, name: str, steps: int | None) -> None:
+        self._log, self._name, self._steps = log, name, steps
 
     @cached_property
     def measured(self) -> list[tuple[Architecture, float]]:
@@ -55,8 +53,7 @@ class Predictions:
         prior = AccuracyModel.load()
         prior = prior.trained_for(self._steps) if self._steps else prior
         shares = [(arch, accuracy / 100) for arch, accuracy in self.measured]
-        model = prior.adapt(shares) if self.adapted else prior
-        return model.trained_further(self._final) if self._final else model
+        return prior.adapt(shares) if self.adapted else prior
 
     def learn(self, measured: Sequence[tuple[Architecture, float]]) -> None:
         """Stores what predictions are to be adapted to."""

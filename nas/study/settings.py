@@ -56,9 +56,8 @@ class StudySettings(Settings):
     hand-scaled networks. With `data` the space is already that of the data set; `learn` networks
     are trained by `recipe` to learn from, or as many as `train_minutes` allow, and `finalists` in
     the end. Accuracies are predicted for so many `training_steps`: the recipe's, or those of `nas
-    train` where the study trains nothing; for `final_steps` where the best network is trained
-    further. With `pruning` the space is that of a trained network's children, and the score is
-    their inherited accuracy.
+    train` where the study trains nothing. With `pruning` the space is that of a trained network's
+    children, and the score is their inherited accuracy.
     """
 
     space: dict[str, Any]
@@ -82,7 +81,6 @@ class StudySettings(Settings):
     train_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     recipe: Recipe = FINALIST_RECIPE
     training_steps: Annotated[int, Field(ge=1)] | None = None
-    final_steps: Annotated[int, Field(ge=1)] | None = None
     pruning: PruningStudy | None = None
     space_file: PluginFile | None = None
     version: str = __version__

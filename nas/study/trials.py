@@ -78,8 +78,7 @@ class StudyTrials:
     @cached_property
     def predictions(self) -> Predictions:
         """The accuracy model of the study, and what it says of the trials."""
-        settings = self.settings
-        return Predictions(self.log, self.name, settings.training_steps, settings.final_steps)
+        return Predictions(self.log, self.name, self.settings.training_steps)
 
     @cached_property
     def _table(self) -> OptionTable | None:
