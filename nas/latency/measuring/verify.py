@@ -3,7 +3,7 @@ predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -71,17 +71,13 @@ def verify(
             entries, load = subject_entries(unique), loader(engine, precision, settings.threads)
             machine = runtime_facts(engine, settings)
         outcome = run(folder, entries, results, settings, minutes, progress, len(unique), load)
-    rows = {row.spec: row for row in outcome.rows}
-    compared: list[Comparison | None] = []
-    for arch, subject in zip(networks, subjects, strict=True):
-        row = rows.get(subject.spec)
-        compared.append(row and Comparison(target.predict(arch), row.latency_ms, row.spread))
+    timed = {row.spec: (row.latency_ms, row.spread) for row in outcome.rows}
     notes = [
         f"{target.name} was measured on {was}, this is {machine[key]}"
         for key, was in (("device", target.metadata.device), ("runtime", target.metadata.runtime))
         if was != machine[key]
     ]
-    return compared, notes + outcome.warnings()
+    return _compared(networks, subjects, timed, target), notes + outcome.warnings()
 
 
 def verify_over_ssh(
@@ -103,12 +99,22 @@ def verify_over_ssh(
     subjects = [Subject.network(arch) for arch in networks]
     unique = list(dict.fromkeys(subjects))
     rows, told = time_over_ssh(remote, unique, settings, precision, minutes)
-    timed = {row.subject: row for row in rows}
-    found = [timed.get(subject) for subject in subjects]
+    timed = {row.subject.spec: (row.latency_ms, row.spread) for row in rows}
+    return _compared(networks, subjects, timed, target), told
+
+
+def _compared(
+    networks: Sequence[Architecture],
+    subjects: Sequence[Subject],
+    timed: Mapping[str, tuple[float, float]],
+    target: Target,
+) -> list[Comparison | None]:
+    """Each network beside its prediction; `timed` are latencies in ms and spreads by spec."""
+    found = [timed.get(subject.spec) for subject in subjects]
     return [
-        row and Comparison(target.predict(arch), row.latency_ms, row.spread)
+        row and Comparison(target.predict(arch), *row)
         for arch, row in zip(networks, found, strict=True)
-    ], told
+    ]
 
 
 def _settings(target: Target, visits: int) -> tuple[TimingSettings, Runtime | None]:
