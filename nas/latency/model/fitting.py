@@ -21,6 +21,7 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import Lowering
 from nas.latency.metadata import Metadata
 from nas.latency.model.basis import Additive, Vector
+from nas.latency.model.columns import Columns
 from nas.latency.model.corrections import VERSION, Sample, counted, fit_corrections, importances
 from nas.latency.model.doubt import WAVES, Doubt
 from nas.latency.model.error import LeftOut, error_of, far_off, interval_factor
@@ -152,8 +153,9 @@ def _fit(samples: Sequence[Sample]) -> Predictor:
 def _doubt(samples: Sequence[Sample], predictor: Predictor) -> Doubt:
     """What the samples leave open, by which the predictor was fitted."""
     kernels, counts = counted(samples)
-    ms = np.array(predictor.kernels_ms(kernels))
-    _, waves = predictor.corrections.corrected(kernels, WAVES)
+    known = Columns.of(kernels)
+    factors, waves = predictor.corrections.corrected(known, WAVES)
+    ms = predictor.base.kernels_ms(known) * factors
     total = counts @ ms + predictor.constant_ms
     weights = importances(samples, np.log(total / [s.latency_ms for s in samples]))
     rows = (counts @ (ms[:, None] * waves)) / total[:, None]
