@@ -51,14 +51,14 @@ def verdict(compared: Sequence[Compared]) -> str:
             "the result"
         )
     expected, brief = (
-        f"{100 * (mine - other):.1f} points"
+        f"{100 * (mine - other):+.1f} points"
         for mine, other in (
             (found.expected, by_hand.expected), (found.accuracy, by_hand.accuracy)
         )
     )  # fmt: skip
     return (
-        f"expected to be {expected} above {by_hand.by_hand}, the best network scaled by hand, in "
-        f"the end; after the same brief training it is {brief} above"
+        f"against {by_hand.by_hand}, the best network scaled by hand: {expected} are expected in "
+        f"the end, {brief} after the same brief training"
     )
 
 
