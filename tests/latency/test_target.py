@@ -165,6 +165,8 @@ def test_the_checksum_is_also_of_the_bytes_of_the_table(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     table = shipped_target.with_suffix(".csv").read_bytes()
     path.with_suffix(".csv").write_bytes(table)
+    fit = ".fit.json"  # another machine would not fit its last digits alike
+    path.with_suffix(fit).write_bytes(shipped_target.with_suffix(fit).read_bytes())
     assert Target.load(path).checksum == Target.load("cpu").checksum
     path.with_suffix(".csv").write_bytes(b"".join(table.splitlines(keepends=True)[:40]))
     assert Target.load(path).checksum != Target.load("cpu").checksum
