@@ -14,7 +14,7 @@ from nas.support.validation import Settings
 from nas.training.recipe import TRANSFER, Recipe
 
 # Shares of the time; the rest goes to training the winner, to checks and to writing.
-SEARCH, LEARN, FINALISTS, FINAL = 0.1, 0.3, 0.2, 0.3
+SEARCH, LEARN, FINALISTS, FINAL = 0.05, 0.2, 0.15, 0.5
 TRANSFERRED = 0.2  # of all of it, before the rest is divided
 SPARE = 0.08
 TRIALS_A_SECOND = 60  # scored, with all that goes with it; a slow core

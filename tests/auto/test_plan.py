@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from nas.auto.plan import (
     CHILDREN,
     EVALUATED,
+    FINAL,
     FEWEST_BRIEF_STEPS,
     LEARN,
     MORE,
@@ -50,7 +51,7 @@ def test_networks_as_quick_as_the_time_allows_are_trained_for_every_step(
     each = affordable_seconds(images, minutes)
     suited = Recipe().suited(images)
     whole = suited.epochs * (images // suited.batch_size) * suited.batch_size
-    assert whole * each <= 0.3 * 60 * minutes * 1.01
+    assert whole * each <= FINAL * 60 * minutes * 1.01
 
 
 @given(images=COUNTS, validation=COUNTS, seconds=st.floats(0, 1e5), each=st.floats(1e-6, 0.1))
