@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from nas.auto.plan import (
     CHILDREN,
     EVALUATED,
-    FINAL,
     FEWEST_BRIEF_STEPS,
+    FINAL,
     LEARN,
     MORE,
     TRANSFERRED,
