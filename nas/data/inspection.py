@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def inspect(path: Path, label: int) -> Inspected:
     """Reads a file's bytes and its header; its values too where it has more than eight bits."""
     from PIL import Image
 
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises where a folder on the way is closed
         return Inspected(path, label, problem="are links to nothing")
     if not readable_kind(path.suffix):
         kind = path.suffix.lower()

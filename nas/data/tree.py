@@ -117,7 +117,7 @@ def _scan(folder: Path, findings: Findings, above: tuple[str, ...]) -> Folder:
                 folders.append(_scan(path, findings, (*above, real)))
         elif suffix in IMAGES | TABLES:
             # A broken link stays among the images: it is counted as one that cannot be read.
-            if not (_is(entry, folder=False) or entry.is_symlink()):
+            if not (_is(entry, folder=False) or not os.path.exists(path)):
                 findings.add("what is no regular file is left out", path)
             else:
                 (images if suffix in IMAGES else tables).append(path)

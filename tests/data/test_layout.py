@@ -235,13 +235,14 @@ def test_links(tmp_path: Path) -> None:
     shutil.move(tmp_path / "dog" / "00.png", tmp_path / "elsewhere.bin")
     (tmp_path / "dog" / "00.png").symlink_to(tmp_path / "elsewhere.bin")
     os.mkfifo(tmp_path / "cat" / "pipe.png")
+    (tmp_path / "dog" / "endless.png").symlink_to("/dev/zero")
     data = load_data(tmp_path)
     assert counts(data) == (18, 2, 0)
     assert "2 of 22 images are links to nothing and are left out: cat/self.png, dog/gone" in told(
         data
     )
     assert "links to a folder that they are in are left out: 1 (cat/loop)" in told(data)
-    assert "no regular file is left out: 1 (cat/pipe.png)" in told(data)
+    assert "no regular file is left out: 2 (cat/pipe.png, dog/endless.png)" in told(data)
 
 
 def test_names_in_other_encodings(tmp_path: Path) -> None:
