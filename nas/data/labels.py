@@ -16,7 +16,7 @@ from nas.data.columns import SEVERAL, Read, labelled
 from nas.data.findings import Findings, shown_path
 from nas.data.layout import Classes, Layout, trained
 from nas.data.options import Part
-from nas.data.parts import is_beside, part_of
+from nas.data.parts import is_beside, part_of, part_of_folders
 from nas.data.tables import read_table
 from nas.data.tree import IMAGES, Folder
 from nas.support.errors import NasError
@@ -64,7 +64,7 @@ def understand_tables(root: Folder, tables: Sequence[Path], findings: Findings) 
                 continue
             seen.add(path)
             split = part_of(row.split) if row.split else named
-            part = split.part if split else None if row.split else _folders_part(path, root.path)
+            part = split.part if split else None if row.split else part_of_folders(path, root.path)
             if not row.label:
                 findings.add(UNLABELLED, path)
             elif part is None:
@@ -129,7 +129,7 @@ def understand_names(root: Folder, classes: Iterable[str], findings: Findings) -
     labels = {}
     for path in root.everything():
         label = known.get(_beginning(path).casefold())
-        part = _folders_part(path, root.path)
+        part = part_of_folders(path, root.path)
         if label and part and not any(map(is_beside, path.relative_to(root.path).parts[:-1])):
             labels[path] = part, label
         else:
@@ -248,7 +248,7 @@ class _Images:
         if len(found) > 1:
             named = part_of(table.stem)
             part = named.part if named else "train"
-            found = [p for p in found if _folders_part(p, self.root) == part] or found
+            found = [p for p in found if part_of_folders(p, self.root) == part] or found
         try:
             equal = all(filecmp.cmp(found[0], other, shallow=False) for other in found[1:])
         except OSError:
@@ -268,11 +268,3 @@ def _shared(path: Path, parts: list[str]) -> int:
             break
         shared += 1
     return shared
-
-
-def _folders_part(path: Path, root: Path) -> Part | None:
-    for name in path.relative_to(root).parts[:-1]:
-        named = part_of(name)
-        if named and named.plain:
-            return named.part
-    return "train"

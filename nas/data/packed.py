@@ -9,7 +9,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,46 +22,55 @@ from nas.data.findings import Findings
 from nas.data.folder import chosen, look
 from nas.data.layout import Classes, Layout, trained
 from nas.data.options import DataOptions, Part
-from nas.data.parts import part_of
+from nas.data.parts import part_of, part_of_folders
 from nas.data.reading import read
+from nas.data.tree import hidden
 from nas.data.understood import lines
 from nas.support.errors import NasError
 from nas.support.files import lock
 
 PREFIX = "unpacked-"
+NO_PART = "files of images without a class are left out"
+NO_LABEL = "images without a label are left out"
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
 
 
 class Sample(NamedTuple):
-    """An image file's `content` with the suffix of its kind, the file that it is packed in, and its
-    class's name."""
+    """An image file's `content` with the suffix of its kind, and its class's name, "" for none."""
 
-    packed: Path
     suffix: str
     label: str
     content: bytes
 
 
 def packed_files(path: Path, suffix: str) -> list[Path]:
-    """The files of that suffix: the path itself, or those in the folder or right below it."""
+    """The files of that suffix: the path itself, or those in the folder or up to two below it."""
     if path.is_file():
         return [path] if path.suffix.lower() == suffix else []
-    found = (*path.glob(f"*{suffix}"), *path.glob(f"*/*{suffix}")) if path.is_dir() else ()
-    return sorted(file for file in found if file.is_file())
+    found = (file for depth in ("", "*/", "*/*/") for file in path.glob(f"{depth}*{suffix}"))
+    return sorted(file for file in found if file.is_file() and not hidden(file.name))
 
 
 def read_packed(
-    source: str, seed: int, options: DataOptions | None, samples: Iterable[Sample]
+    source: str,
+    seed: int,
+    options: DataOptions | None,
+    files: Sequence[Path],
+    samples: Callable[[Path], Iterator[Sample]],
+    without: str,
 ) -> DataSet:
-    """The data set of the samples; the part of each is what the name of its file says, training
-    where it says nothing. Errors: those of a folder of images."""
+    """The data set of the samples of each file; the part of a file is what its name says, else the
+    folders above it, training where they say nothing. Errors: those of a folder of images;
+    `without` is said of the first file where no sample has a label."""
     options = options or DataOptions()
     if options.split is not None:
         raise NasError(f"data set {source}: --split is for folders of images")
-    findings = Findings(Path(source))
     try:
         with _folder() as folder:
-            layout = _unpacked(samples, folder)
+            findings = Findings(folder)
+            layout = _unpacked(files, samples, folder, Path(source), findings)
+            if not layout.parts["train"]:
+                raise NasError("; ".join((f"{files[0].name}: {without}", *findings.notes())))
             names = chosen(layout, options, findings)
             data = read(look(layout, names), names, options, findings, seed)
     except OSError as error:
@@ -73,18 +82,34 @@ def read_packed(
     return replace(data, source=source, understood=understood, notes=notes, options=options)
 
 
-def _unpacked(samples: Iterable[Sample], folder: Path) -> Layout:
+def _unpacked(
+    files: Sequence[Path],
+    samples: Callable[[Path], Iterator[Sample]],
+    folder: Path,
+    root: Path,
+    findings: Findings,
+) -> Layout:
+    """The layout of the samples, each a file below `folder` as if what it is packed in were one."""
+    root = root if root.is_dir() else root.parent
     parts: dict[Part, Classes] = {}
     sources: dict[Part, list[Path]] = {}
-    for number, sample in enumerate(samples):
-        named = part_of(sample.packed.stem)
-        part: Part = (named.part if named else None) or "train"
-        suffix = sample.suffix.lower()
-        path = folder / f"{number}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
-        path.write_bytes(sample.content)
-        parts.setdefault(part, {}).setdefault(sample.label, []).append(path)
-        if sample.packed not in (files := sources.setdefault(part, [])):
-            files.append(sample.packed)
+    for packed in files:
+        place = folder / packed.relative_to(root)
+        named = part_of(packed.stem)
+        part = named.part if named else part_of_folders(packed, root)
+        if part is None:
+            findings.add(NO_PART, place)
+            continue
+        place.mkdir(parents=True)
+        sources.setdefault(part, []).append(packed)
+        for number, sample in enumerate(samples(packed)):
+            suffix = sample.suffix.lower()
+            path = place / f"{number}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
+            if not sample.label:
+                findings.add(NO_LABEL, path)
+                continue
+            path.write_bytes(sample.content)
+            parts.setdefault(part, {}).setdefault(sample.label, []).append(path)
     return trained(Layout(parts, sources))
 
 

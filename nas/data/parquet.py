@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nas.data.columns import IMAGE, LABEL
+from nas.data.columns import IMAGE, LABEL, SEVERAL
 from nas.data.dataset import DataSet
 from nas.data.options import DataOptions
 from nas.data.packed import Sample, packed_files, read_packed
@@ -36,33 +36,30 @@ def _accepts(path: Path) -> bool:
 def read_parquet(source: str, seed: int, options: DataOptions | None = None) -> DataSet:
     """The images of Parquet files. Errors: `NasError` where pyarrow lacks, for a file that is
     damaged, or one without an image and a label column."""
-    try:
-        import pyarrow  # noqa: F401
-    except ModuleNotFoundError:
-        raise NasError(
-            f"data set {source}: Parquet needs the package pyarrow: pip install 'hw-nas[parquet]'"
-        ) from None
     files = packed_files(Path(source), ".parquet")
-    return read_packed(source, seed, options, (s for file in files for s in _samples(file)))
+    return read_packed(source, seed, options, files, _samples, "no row has a label")
 
 
 def _samples(file: Path) -> Iterator[Sample]:
-    import pyarrow
-    from pyarrow import parquet
-
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        raise NasError("Parquet needs the package pyarrow: pip install 'hw-nas[parquet]'") from None
     try:
         with parquet.ParquetFile(file) as opened:
             schema = opened.schema_arrow
             image = _column(schema.names, "image", IMAGE, file)
             label = _column(schema.names, "label", ("fine_label", *LABEL), file)
             names = _names(schema.metadata or {}, label)
+            where = f"{file.name}: '{label}'"
             for batch in opened.iter_batches(ROWS, columns=[image, label]):
                 rows: dict[str, list[Any]] = batch.to_pydict()
                 for held, value in zip(rows[image], rows[label], strict=True):
                     content = held.get("bytes") if isinstance(held, dict) else held
-                    if isinstance(content, bytes) and value is not None:
-                        kind = KINDS.get(content[:2], ".png")
-                        yield Sample(file, kind, _name(value, names), content)
+                    content = content if isinstance(content, bytes) else b""
+                    kind = KINDS.get(content[:2], ".png")
+                    yield Sample(kind, _name(value, names, where), content)
     except (pyarrow.ArrowException, OSError) as error:
         raise NasError(f"{file.name}: {one_line(error)[:100]}") from None
 
@@ -83,7 +80,14 @@ def _names(metadata: dict[bytes, bytes], label: str) -> list[str]:
         return []
 
 
-def _name(value: object, names: list[str]) -> str:
-    if isinstance(value, int) and 0 <= value < len(names):
-        return names[value]
-    return str(value)
+def _name(value: object, names: list[str], where: str) -> str:
+    """A label's class, "" for none. Errors: `NasError` for what is no class."""
+    if value is None or (names and value == -1):  # Hugging Face's label of a test
+        return ""
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise NasError(f"{where} holds numbers such as {value:.6g}, which are no classes")
+        value = int(value)
+    if isinstance(value, list | dict):
+        raise NasError(f"{where} holds several labels an image: {SEVERAL}")
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from nas.data.options import Part
@@ -57,6 +58,13 @@ def part_of(name: str) -> Named | None:
         if named := _read(_WORD.findall(text)):
             return named
     return None
+
+
+def part_of_folders(path: Path, root: Path) -> Part | None:
+    """What the folders of a file below `root` say of its part: training where they say nothing."""
+    read = map(part_of, path.relative_to(root).parts[:-1])
+    named = next((name for name in read if name and name.plain), None)
+    return named.part if named else "train"
 
 
 def is_generic(name: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 from nas.data.dataset import DataSet
@@ -18,8 +19,12 @@ from nas.data.inspection import readable_kind
 from nas.data.options import DataOptions
 from nas.data.packed import Sample, packed_files, read_packed
 from nas.data.registry import reader
+from nas.data.tree import hidden
 from nas.support.errors import NasError, one_line
 
+WITHOUT = (
+    "no image has a label (.cls or .json) beside it: unpack it, if it is an archive of folders"
+)
 MOST_LABEL = 1 << 20  # bytes of a file that holds a label
 
 
@@ -35,48 +40,39 @@ def _accepts(path: Path) -> bool:
 )
 def read_webdataset(source: str, seed: int, options: DataOptions | None = None) -> DataSet:
     """The images of tar files. Errors: `NasError` for a file that is no tar, or without labels."""
-    return read_packed(source, seed, options, _all_samples(packed_files(Path(source), ".tar")))
-
-
-def _all_samples(files: list[Path]) -> Iterator[Sample]:
-    empty = True
-    for file in files:
-        for sample in _samples(file):
-            empty = False
-            yield sample
-    if empty:
-        raise NasError(
-            f"no image of {files[0].name} has a label (.cls or .json) beside it: unpack it, if it "
-            "is an archive of folders"
-        )
+    files = packed_files(Path(source), ".tar")
+    return read_packed(source, seed, options, files, _samples, WITHOUT)
 
 
 def _samples(file: Path) -> Iterator[Sample]:
-    """Yields what has an image and a label; the files of a sample lie beside one another."""
-    key = label = suffix = content = None
+    """Yields what has an image; the files of a sample lie beside one another."""
     try:
         with tarfile.open(file, "r|") as archive:
-            for member in archive:
-                if not member.isfile():
-                    continue
-                folder, _, name = member.name.rpartition("/")
-                stem, _, ending = name.partition(".")
-                if (folder, stem) != key:
-                    if label is not None and suffix is not None and content is not None:
-                        yield Sample(file, suffix, label, content)
-                    key, label, suffix, content = (folder, stem), None, None, None
-                last = f".{ending.rpartition('.')[2].lower()}"
-                opened = archive.extractfile(member)
-                if opened is None:
-                    continue
-                if last in (".cls", ".json"):
-                    label = _label(opened.read(MOST_LABEL), last) or label
-                elif readable_kind(last):
-                    suffix, content = last, opened.read()
-        if label is not None and suffix is not None and content is not None:
-            yield Sample(file, suffix, label, content)
+            seen = (member for member in archive if member.isfile() and not hidden(_name(member)))
+            for _, members in groupby(seen, _key):
+                label, found = "", None
+                for member in members:
+                    stem = Path(_name(member).lower())
+                    content = archive.extractfile(member)
+                    assert content is not None  # of a file
+                    if stem.suffix in (".cls", ".json"):
+                        label = _label(content.read(MOST_LABEL), stem.suffix) or label
+                    # 1.png comes before its 1.seg.png and the like
+                    elif readable_kind(stem.suffix) and not (found and len(stem.suffixes) > 1):
+                        found = stem.suffix, content.read()
+                if found:
+                    yield Sample(found[0], label, found[1])
     except tarfile.TarError as error:
         raise NasError(f"{file.name}: {one_line(error)[:100]}") from None
+
+
+def _name(member: tarfile.TarInfo) -> str:
+    return member.name.rpartition("/")[2]
+
+
+def _key(member: tarfile.TarInfo) -> str:
+    """The folder and the name without its endings, in which the files of a sample agree."""
+    return member.name.removesuffix(_name(member)) + _name(member).partition(".")[0]
 
 
 def _label(content: bytes, suffix: str) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from photos import classes
+from PIL import Image
 
 from nas.data import DataSet, data_options, load_data
 from nas.support.errors import NasError
@@ -79,6 +80,59 @@ def test_numbers_are_classes_in_their_order(tmp_path: Path) -> None:
     assert load_data(tmp_path / "all.tar").classes == ("2", "9", "10")
     chosen = load_data(tmp_path / "all.tar", options=data_options(classes=["9,2"]))
     assert chosen.classes == ("9", "2")
+
+
+def test_folders_tell_the_part_of_files_that_do_not(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "photos")
+    named = tars(root, tmp_path / "named", ".cls")
+    for part in ("train", "val"):
+        (tmp_path / "hub" / "default" / part).mkdir(parents=True)
+        (named / f"{part}-000.tar").rename(tmp_path / "hub" / "default" / part / "0000.tar")
+    (tmp_path / "hub" / "default" / "unlabeled-0.tar").symlink_to("train/0000.tar")
+    data = load_data(tmp_path / "hub")
+    assert same(data, load_data(root))
+    assert data.understood[1].split()[:2] == ["validation", "default/val/0000.tar"]
+    told = " ".join(data.notes)
+    assert "images without a class are left out: 1 (default/unlabeled-0.tar)" in told
+    assert "without a label are left out: 2 (default/train/0000.tar/12.png, " in told
+
+
+def test_what_lies_beside_a_samples_image_is_not_taken(tmp_path: Path) -> None:
+    root = classes(tmp_path / "photos", "cat dog", 4)
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        for path in sorted(root.rglob("*.png")):
+            key = f"{path.parent.name}-{path.stem}"
+            for name in (f"._{key}.png", f"._{key}.cls"):  # as macOS writes them
+                add(archive, name, b"Mac OS X")
+            depth = Image.fromarray(np.zeros((5, 5), np.uint8))
+            written = io.BytesIO()
+            depth.save(written, "png")
+            add(archive, f"{key}.depth.png", written.getvalue())
+            add(archive, f"{key}.png", path.read_bytes())
+            add(archive, f"{key}.mask.png", written.getvalue())
+            add(archive, f"{key}.cls", path.parent.name.encode())
+    assert same(load_data(tmp_path / "all.tar"), load_data(root))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([[0], [1], [0, 1], [1]], "'label' holds several labels an image"),
+        ([0.5, 1.0, 2.0, 3.0], "'label' holds numbers such as 0.5, which are no classes"),
+        (
+            [None] * 4,
+            "x.parquet: no row has a label; .*without a label are left out: 4 .x.parquet/0.png,",
+        ),
+    ],
+)
+def test_labels_that_are_no_classes(tmp_path: Path, labels: list[object], said: str) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    images = [path.read_bytes() for path in photographs(tmp_path / "p").rglob("*.png")][:4]
+    parquet.write_table(pyarrow.table({"image": images, "label": labels}), tmp_path / "x.parquet")
+    with pytest.raises(NasError, match=said):
+        load_data(tmp_path / "x.parquet")
 
 
 @pytest.mark.parametrize("name", ["x.tar", "x.parquet"])
