@@ -32,7 +32,8 @@ class Row(NamedTuple):
 
 
 class Read(NamedTuple):
-    """The rows of a table, and the names of columns that may be labels too but are not taken."""
+    """The rows of a table, and the names of columns that may be labels or parts too but are not
+    taken."""
 
     rows: list[Row]
     unused: tuple[str, ...] = ()
@@ -78,6 +79,8 @@ def labelled(rows: Rows, is_image: Callable[[str], bool]) -> Read | None:
         for row, label, part in zip(body, labels, parts, strict=True)
         if row[image]
     ]
+    if split is None:
+        unused += [i for i in range(width) if names[i] in SPLIT and i != image]
     return Read(told, tuple(titles[i] for i in unused))
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from nas.data.dataset import DataSet
 from nas.data.findings import Findings
 from nas.data.inspection import inspect
-from nas.data.labels import beginnings, understand_names, understand_tables, with_tables
+from nas.data.labels import OTHERS, beginnings, understand_names, understand_tables, with_tables
 from nas.data.layout import Layout, trained, understand
 from nas.data.options import DataOptions
 from nas.data.reading import Inspections, read
@@ -103,6 +103,8 @@ def _layout(path: Path, root: Path, options: DataOptions, findings: Findings) ->
         told = understand_names(tree, options.classes, findings)
     if told is not None:
         return trained(told)
+    for table in tables:
+        findings.add(OTHERS, table)
     if len(names := beginnings(tree)) > 1:
         for name in names:
             findings.add(BEGINNINGS, Path(name))

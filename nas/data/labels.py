@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -22,12 +23,14 @@ from nas.data.tree import IMAGES, Folder
 from nas.support.errors import NasError
 
 MISSING = "rows whose image is not there are left out"
+ELSEWHERE = "rows whose image is elsewhere are left out (give a folder that holds both)"
 UNLABELLED = "rows without a label are left out"
 UNKNOWN_SPLIT = "rows of another split than training, validation and test are left out"
 TWICE = "rows that give an image another class are left out"
 WITHOUT_ROW = "images without a row in the table are left out"
 OTHER_NAME = "images whose names begin with none of the classes are left out"
-UNUSED = "columns that could be labels too are not taken"
+UNUSED = "columns that could be labels or parts too are not taken"
+OTHERS = "tables whose rows name none of the images are left out"
 MOST_TWICE = 0.25  # of the images: above it they are no mistakes
 _SUBMISSION = re.compile("submi|sample.?sub", re.IGNORECASE)  # labels of a test that are made up
 _NUMBERED = re.compile(r"[\W_]*\d.*", re.DOTALL)
@@ -60,7 +63,8 @@ def understand_tables(root: Folder, tables: Sequence[Path], findings: Findings) 
         for row in told.rows:
             path = images.find(row.image, table)
             if path is None:
-                findings.add(MISSING, table.parent / row.image)
+                there = table.parent / row.image
+                findings.add(ELSEWHERE if os.path.exists(there) else MISSING, there)
                 continue
             seen.add(path)
             split = part_of(row.split) if row.split else named
@@ -233,11 +237,11 @@ class _Images:
         """
         name = name.rsplit("?d=", 1)[-1].replace("\\", "/").replace("\0", "")
         parts = name.split("/")
+        for folder in (table.parent, self.root):
+            if (path := Path(os.path.normpath(folder / name))) in self.everything:
+                return path
         if ".." in parts:
             return None
-        for path in (table.parent / name, self.root / name):
-            if path in self.everything:
-                return path
         stem, dot, suffix = parts[-1].rpartition(".")
         keys = [_key(parts[-1]), *([_key(stem)] if dot + suffix.lower() in IMAGES else [])]
         if len(parts) > 1 and (above := _key(parts[-2])) in self._folders:

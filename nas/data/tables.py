@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
@@ -11,15 +12,16 @@ from nas.data.findings import shown_path
 from nas.support.errors import NasError
 
 DELIMITERS = ",;\t|"
+SAMPLED = 50  # lines by which what parts the columns is known
 PIXELS = 49  # whole numbers in a row, or in a cell, that can only be an image's values: 7x7
 
 
 def read_table(path: Path) -> list[list[str]]:
     """The rows of a table, cells without white space around them; the first may be a header.
 
-    It is in UTF-8, UTF-16 or else Latin-1. Columns of a text file with neither commas, semicolons
-    nor tabs are parted by spaces, if they are two. Errors: `NasError` where it cannot be read or
-    holds the values of pixels.
+    It is in UTF-8, UTF-16 or else Windows' Latin-1. Columns are parted by what all rows have; those
+    of a text file with neither commas, semicolons nor tabs by spaces, if they are two. Errors:
+    `NasError` where it cannot be read or holds the values of pixels.
     """
     shown = shown_path(path, path.parent)
     try:
@@ -29,16 +31,18 @@ def read_table(path: Path) -> list[list[str]]:
     if path.suffix.lower() == ".jsonl":
         return _objects(text)
     lines = text.splitlines()
-    if not lines:
-        return []
-    if lines[0].startswith("sep="):  # Excel's
+    if lines and lines[0].startswith("sep="):  # Excel's
         text = text.partition("\n")[2]
-        lines = lines[1:] or [""]
-    delimiter = max(DELIMITERS, key=lines[0].count)
-    if path.suffix.lower() == ".txt" and delimiter not in lines[0]:
+        lines = lines[1:]
+    if not (some := [line for line in lines[:SAMPLED] if line]):
+        return []
+    delimiter = max(
+        DELIMITERS, key=lambda mark: (all(mark in x for x in some), some[0].count(mark))
+    )
+    if path.suffix.lower() == ".txt" and delimiter not in some[0]:
         cells = [line.split() for line in lines]
         return [row for row in cells if row] if all(len(row) in (0, 2) for row in cells) else []
-    if any(_is_pixels(line.replace(delimiter, " ")) for line in lines[:2]):
+    if any(_is_pixels(line.replace(delimiter, " ")) for line in some[:2]):
         raise NasError(
             f"{shown} holds the values of pixels, which are not read from tables: write each row "
             "as an image file into a folder of its class"
@@ -53,10 +57,10 @@ def read_table(path: Path) -> list[list[str]]:
 def _text(raw: bytes) -> str:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    for encoding in ("utf-8-sig", "cp1252"):
+        with suppress(UnicodeDecodeError):
+            return raw.decode(encoding)
+    return raw.decode("latin-1")
 
 
 def _is_pixels(line: str) -> bool:

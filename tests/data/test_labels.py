@@ -91,7 +91,8 @@ def test_odd_rows_are_counted_and_named(tmp_path: Path) -> None:
     ]
     data = load_data(table(tmp_path / "data" / "l.csv", ["image,label", *ROWS, *odd]))
     notes = " ".join(data.notes)
-    assert "whose image is not there are left out: 3 (images/99.png, " in notes
+    assert "whose image is not there are left out: 2 (images/99.png, " in notes
+    assert "elsewhere are left out (give a folder that holds both): 1 (../secret/00.png)" in notes
     assert len(notes) < 500
     assert "give an image another class are left out: 1 (images/00.png)" in notes
     assert sum(counts(data)) == 10
@@ -110,6 +111,40 @@ def test_tables_that_tell_nothing(tmp_path: Path, rows: list[str], said: str) ->
     photos(tmp_path / "images", 2)
     with pytest.raises(NasError, match=said):
         load_data(table(tmp_path / "l.csv", rows))
+
+
+@pytest.mark.parametrize(
+    ("rows", "encoding", "names"),
+    [
+        (["image;label, or class", *(r.replace(",", ";") for r in ROWS)], "utf-8", ("cat", "dog")),
+        ([r.replace(",", ";").replace("cat", "a,b;") for r in ROWS], "utf-8", ("a,b", "dog")),
+        ([r.replace("cat", "“cat”") for r in ROWS], "cp1252", ("dog", "“cat”")),
+    ],
+)
+def test_tables_as_spreadsheets_write_them(
+    tmp_path: Path, rows: list[str], encoding: str, names: tuple[str, str]
+) -> None:
+    photos(tmp_path / "images", 10)
+    assert load_data(table(tmp_path / "l.csv", rows, encoding)).classes == names
+
+
+def test_a_table_in_a_folder_beside_the_images(tmp_path: Path) -> None:
+    photos(tmp_path / "images", 10)
+    (tmp_path / "labels").mkdir()
+    path = table(tmp_path / "labels" / "l.csv", ["image,label", *(f"../{row}" for row in ROWS)])
+    assert counts(load_data(tmp_path)) == (8, 2, 0)
+    with pytest.raises(NasError, match=r"give a folder that holds both\): 10 \(../images/00.png"):
+        load_data(path)
+
+
+def test_what_is_not_understood_of_a_table_is_said(tmp_path: Path) -> None:
+    photos(tmp_path / "images", 10)
+    rows = [f"{row},{i % 3}" for i, row in enumerate(ROWS)]
+    path = table(tmp_path / "l.csv", ["image,label,partition", *rows])
+    assert "labels or parts too are not taken: 1 (l.csv/partition)" in load_data(path).notes[0]
+    table(path, [row.replace(",", ":") for row in ROWS])
+    with pytest.raises(NasError, match=r"name none of the images are left out: 1 \(l.csv\)"):
+        load_data(tmp_path)
 
 
 def test_folders_of_classes_come_before_a_table(tmp_path: Path) -> None:

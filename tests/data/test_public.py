@@ -266,7 +266,7 @@ def test_columns_that_say_less_are_named(tmp_path: Path) -> None:
     make(tmp_path, table("image,target,diagnosis", "{i}.png,{t},{d}", t="0 1", d="nevus"))
     data = load_data(tmp_path)
     assert data.classes == ("0", "1")
-    assert "could be labels too are not taken: 1 (labels.csv/diagnosis)" in " ".join(data.notes)
+    assert "labels or parts too are not taken: 1 (labels.csv/diagnosis)" in " ".join(data.notes)
     make(tmp_path, table("image,label,label_name", "{i}.png,{t},{d}", t="0 1", d="ant bee"))
     assert load_data(tmp_path).classes == ("ant", "bee")
 
