@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ import typer
 
 from nas.cli.studies import study_facts
 from nas.cli.terminal import echo, echo_json, say
-from nas.defaults import STUDIES_FOLDER
 from nas.support.text import masked
 
 if TYPE_CHECKING:
@@ -70,6 +68,7 @@ def conclude(
         return
     from nas.cli.tables import print_best, print_finalists, print_output
     from nas.plugins import options_of
+    from nas.report.words import named
     from nas.study.config import config_path
 
     tally = study.tally()
@@ -83,7 +82,9 @@ def conclude(
     if scored and ended != "interrupted" and study.settings.finalists:
         ended = _train_finalists(study, ended, data)
         print_finalists(study)
-    where = _named(study)
+    where, location = named(study), study.storage.location
+    if "--storage" in where and masked(location) != location:
+        echo("the storage's password is not shown; NAS_STORAGE can hold its URL instead")
     if study.settings.pruning:
         print_output(study)
     elif scored:
@@ -97,18 +98,6 @@ def conclude(
         echo(f"begin it anew:    nas search --config {quote(str(config))}{with_plugins}")
     if ended == "interrupted":
         raise typer.Exit(130)
-
-
-def _named(study: Study) -> str:
-    """The study as the commands that are suggested name it, with what they need to find it."""
-    from nas.plugins import options_of
-
-    location, place = study.storage.location, ""
-    if location != (os.environ.get("NAS_STORAGE") or STUDIES_FOLDER):
-        place = f" --storage {quote(masked(location))}"
-        if masked(location) != location:
-            echo("the storage's password is not shown; NAS_STORAGE can hold its URL instead")
-    return quote(study.name) + place + options_of(study.settings.plugins)
 
 
 def _train_finalists(study: Study, ended: str, data: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from shlex import quote
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator
@@ -49,6 +50,14 @@ class DataOptions(Settings):
         if self.image_size is not None:
             words["image_size"] = str(self.image_size)
         return words
+
+    def flags(self) -> str:
+        """What differs from the defaults, as options of a command."""
+        return "".join(
+            f" --{name.replace('_', '-')} {quote(str(value))}"
+            for name, said in self.words().items()
+            for value in (said if isinstance(said, list) else [said])
+        )
 
 
 def data_options(

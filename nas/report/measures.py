@@ -26,10 +26,10 @@ SHOWN = 12
 
 def hypervolume_chart(study: Study) -> XY:
     """The hypervolume after each trial, and that of as many random networks as the study began
-    with; what those reach is 1."""
+    with; what those reach is 1. Errors: `NasError` where there are none."""
+    searched = curves([study])[0].hypervolume  # refuses a study without random networks
     losses = values_losses([t.values for t in study.reference_trials], study.directions)
     random = hypervolumes(losses, losses.max(axis=0))
-    searched = curves([study])[0].hypervolume
     unit = random[-1] or 1.0
     trials = np.arange(1, len(searched) + 1)
     return XY(

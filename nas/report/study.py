@@ -13,7 +13,7 @@ from nas.report.page import commands, facts, folded, note, page, plot, plots, sc
 from nas.report.reported import Reported, button
 from nas.report.training import curves_charts, read_histories
 from nas.report.training_page import outcome_parts
-from nas.report.words import extrapolated, known_interval, score_source
+from nas.report.words import extrapolated, known_interval, named, score_source
 from nas.study.config import config_text
 from nas.study.finalists import Finalist, failed_finalists, study_data
 from nas.study.learning import learning_folder
@@ -207,9 +207,18 @@ def _finalists(of: Reported) -> Html | None:
 
 
 def _reproduce(of: Reported) -> Html:
-    s, name = of.study.settings, quote(of.study.name)
+    s, name, where = of.study.settings, of.study.name, named(of.study)
     target = f"target {s.target}, table {s.target_checksum[:16]}"
     data = f"; data {s.data}, {s.data_checksum[:16]}" if s.data and s.data_checksum else ""
+    lines = [
+        f"nas resume {where}   # goes on with it",
+        f"nas export {where} --output best.onnx",
+    ]
+    config = None
+    if s.pruning is None:
+        file = f"{name}.yaml"
+        lines.insert(0, f"nas search --config {quote(file)}   # begins it anew, from what is below")
+        config = folded(file, commands(masked(config_text(of.study)).splitlines()))
     return section(
         "How to reproduce it",
         tag(
@@ -217,12 +226,6 @@ def _reproduce(of: Reported) -> Html:
             f"Seed {s.seed}, hw-nas {s.version}; {target}{data}. Sampler {s.sampler}, "
             f"{of.tally.trials} of {s.trials} trials.",
         ),
-        commands(
-            [
-                f"nas search --config {name}.yaml   # begins it anew, from the settings below",
-                f"nas resume {name}                 # goes on with it",
-                f"nas export {name} --output best.onnx",
-            ]
-        ),
-        folded(f"{of.study.name}.yaml", commands(masked(config_text(of.study)).splitlines())),
+        commands(lines),
+        config,
     )

@@ -96,7 +96,7 @@ def _lead(arch: Architecture, state: State) -> Child:
 
 def _reproduce(folder: Path, state: State) -> Html:
     recipe = yaml.safe_dump(state.recipe.model_dump(exclude_none=True), sort_keys=False)
-    source = quote(state.data.source)
+    data = f"--data {quote(state.data.source)}{state.data.options.flags()}"
     return section(
         "How to reproduce it",
         tag(
@@ -106,7 +106,7 @@ def _reproduce(folder: Path, state: State) -> Html:
         ),
         commands(
             [
-                f"nas train {quote(str(folder))} --data {source} --recipe recipe.yaml -o again/",
+                f"nas train {quote(str(folder))} {data} --recipe recipe.yaml -o again/",
                 f"nas export {quote(str(folder))}",
             ]
         ),

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from nas.defaults import STUDIES_FOLDER
 from nas.latency import Prediction, Target
+from nas.plugins import options_of
 from nas.support.errors import NasError
-from nas.support.text import between
+from nas.support.text import between, masked
 
 if TYPE_CHECKING:
     from nas.study import Study
+
+
+def named(study: Study) -> str:
+    """The study as the commands that are suggested name it, with what they need to find it: its
+    storage, without a password, and its plugins."""
+    location, place = study.storage.location, ""
+    if location != (os.environ.get("NAS_STORAGE") or STUDIES_FOLDER):
+        place = f" --storage {quote(masked(location))}"
+    return quote(study.name) + place + options_of(study.settings.plugins)
 
 
 def known_interval(low: float, high: float, known: bool) -> str:

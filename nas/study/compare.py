@@ -131,7 +131,10 @@ def _check(study: Study, first: Study) -> None:
     if not study.tally().trials:
         raise NasError(f"study '{study.name}' has no finished trial yet")
     if not study.reference_trials:
-        raise NasError(f"study '{study.name}' is of an older hw-nas, which kept less to compare")
+        raise NasError(
+            f"study '{study.name}' keeps no random networks, to which a hypervolume is relative: "
+            "one that prunes has none, nor has one of an older hw-nas"
+        )
 
 
 def _text(value: object) -> str:

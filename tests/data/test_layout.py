@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 import unicodedata
@@ -289,6 +290,15 @@ def test_mistaken_overrides(tmp_path: Path, split: list[str], chosen: list[str],
     classes(tmp_path / "a")
     with pytest.raises(NasError, match=said):
         load_data(tmp_path, options=data_options(split, chosen))
+
+
+def test_options_as_a_command_line_says_them_again() -> None:
+    options = data_options(["train=a b,c", "test=d"], ["x", "y z"], 0.5, 0.1, "9x7")
+    words = shlex.split(options.flags())
+    assert words[:4] == ["--split", "train=a b,c", "--split", "test=d"]
+    assert words[4:] == ["--classes", "x", "--classes", "y z", "--left-out", "0.5",
+                         "--test-share", "0.1", "--image-size", "9x7"]  # fmt: skip
+    assert data_options().flags() == ""
 
 
 def test_only_folders_take_them() -> None:

@@ -96,6 +96,7 @@ def test_the_page_says_what_the_study_holds(study: Study, page: str) -> None:
     assert "0 of 1 measured latencies are inside" in text
     assert f"Seed {study.settings.seed}" in text
     assert study.settings.target_checksum[:16] in text
+    assert f"nas resume s --storage {study.storage.folder}" in text  # it is not ./studies
 
 
 def test_every_network_of_the_front_is_drawn_with_its_rows(study: Study, page: str) -> None:

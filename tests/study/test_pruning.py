@@ -10,6 +10,7 @@ from parents import ARCH, trained_parent
 
 from nas.data import DataSet, load_data
 from nas.pruning.children import Ancestry
+from nas.report.study import study_report
 from nas.study import Study
 from nas.study.driver import Driver
 from nas.study.finalists import run_finalists
@@ -59,6 +60,9 @@ def test_a_search_of_children(folder: Path, data: DataSet, here: Path) -> None:
         low, high = record.accuracy_interval or (0, 0)
         assert 0 <= low <= record.score <= high <= 100
         assert record.scores == {}
+    page, _ = study_report(again)
+    assert "nas resume s" in page
+    assert "nas search" not in page  # it was begun by nas prune
     assert again.record().to_dict()["inherited_accuracy"] == again.record().score
     # It is spent on what just fits.
     assert sorted(record.macs for record in records)[6] > 0.85 * 350_000
