@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nas.measures import Measure, parse_unit
 from nas.support.errors import NasError, shown
 
-_NUMBER = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Zµ]*)\s*")
+_NUMBER = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Zµμ]*)\s*")
 EXAMPLES = "300MFLOPs, 8ms, 4Mparams, 2MB (peak activation memory), 5MBweights, 256KBsram"
 
 

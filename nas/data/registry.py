@@ -8,6 +8,7 @@ A reader is found by one of the `names` that it knows, or because it `accepts` a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -83,7 +84,7 @@ def find_reader(source: str | Path) -> Reader:
             return entry
     path = Path(text)
     shown = shown_path(path, Path())
-    if not path.exists():
+    if not os.path.exists(path):  # False too for what cannot be a path
         if path.name == text:
             raise one_of("data set or folder", shown, _names())
         raise NasError(f"data set {shown}: no such folder")
@@ -149,7 +150,7 @@ def load_again(
     is the same. Errors: `NasError`, with what to do, where it is gone or another.
     """
     where = source if moved is None else moved
-    if moved is None and source not in _names() and not Path(source).exists():
+    if moved is None and source not in _names() and not os.path.exists(source):
         raise NasError(f"data set {source} is not there any more: --data says where it is now")
     data = load_data(where, seed, options)
     if data.checksum != checksum:
