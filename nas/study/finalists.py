@@ -48,8 +48,8 @@ FinalistReport: TypeAlias = "Callable[[Record, int, int, TrainingProgress], None
 
 @dataclass(frozen=True)
 class Finalist:
-    """A trained finalist: the validation accuracy (0 to 1) and loss of its last epoch. A pruned one
-    ended early, so its accuracy does not compare with that of the others."""
+    """A trained finalist: the validation accuracy (0 to 1) and loss of the epoch that is kept. A
+    pruned one ended early, so its accuracy does not compare with that of the others."""
 
     record: Record
     accuracy: float
@@ -83,7 +83,7 @@ def read_finalists(study: Study) -> list[Finalist]:
     with _damage(study):
         tried = _tried(study, (TrialState.COMPLETE, TrialState.PRUNED))
         finalists = [_finalist(record, trial, folder) for record, trial in tried]
-    return sorted(finalists, key=lambda f: (f.pruned, -f.epochs, -f.accuracy, f.loss))
+    return sorted(finalists, key=lambda f: (f.pruned, -f.epochs * f.pruned, -f.accuracy, f.loss))
 
 
 def _finalist(record: Record, trial: FrozenTrial, folder: Path) -> Finalist:
@@ -207,7 +207,7 @@ def _train(
     tell: Callable[[TrainingProgress], None],
 ) -> None:
     from nas.training import train
-    from nas.training.run import Untrainable
+    from nas.training.checks import Untrainable
 
     def progress(now: TrainingProgress) -> None:
         tell(now)
@@ -248,7 +248,7 @@ def _train(
         if epoch.epoch not in stored:
             trial.report(epoch.validation_accuracy, epoch.epoch)
             trial.should_prune()  # by which the others are compared with it
-    _note(trial, done.accuracy, done.loss, recipe.epochs)
+    _note(trial, done.accuracy, done.loss, len(done.history))
     trained.tell(trial, done.accuracy)
 
 

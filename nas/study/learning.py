@@ -31,6 +31,7 @@ from nas.study.storage.locks import claim_file
 from nas.study.study import Study
 from nas.study.workers.executors import InlineExecutor, Slots
 from nas.support.errors import NasError
+from nas.training.checkpoint import kept_epoch
 from nas.training.own_table import remember, remembered
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) ->
     folder = learning_folder(study).absolute()
     third = recipe.epochs // 3
     archs = {record.trial: record.arch for record in study.records(trials)}
-    epochs: dict[int, list[Epoch]] = {}
+    epochs: dict[int, list[Epoch]] = {}  # with patience fewer than were asked for
 
     def train_to(some: Sequence[int], count: int, stage: str) -> None:
         source, options = training.data.source, training.data.options.model_dump_json()
@@ -210,11 +211,11 @@ def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) ->
     going_on, early = list(trials), {}
     if third and len(trials) >= FEWEST_HALVED:
         train_to(trials, third, "to a third")
-        early = {trial: each[third - 1].validation_accuracy for trial, each in epochs.items()}
+        early = {t: kept_epoch(recipe, h[:third]).validation_accuracy for t, h in epochs.items()}
         going_on = sorted(early, key=lambda trial: -early[trial])[: -(-len(early) // 2)]
     train_to(going_on, recipe.epochs, "to the end")
     complete = [trial for trial in going_on if trial in epochs]
-    final = {trial: epochs[trial][-1].validation_accuracy for trial in complete}
+    final = {t: kept_epoch(recipe, epochs[t]).validation_accuracy for t in complete}
     stopped = {trial: value for trial, value in early.items() if trial not in final}
     pairs = [(early[trial], final[trial]) for trial in complete if trial in early]
     for each in rounds[:-1]:

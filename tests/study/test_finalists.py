@@ -64,6 +64,20 @@ def test_finalists_are_ranked_by_what_was_trained(study: Study) -> None:
     assert run_finalists(study) == found  # nothing is trained twice
 
 
+def test_with_patience_the_epochs_are_those_that_were_trained(
+    searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = search(
+        "jetson", space=searched / "tiny.yaml", trials=2, name="s", proxies=["entropy"],
+        data="digits", finalists=1, recipe=Recipe(epochs=8, lr=5.0, images=128, patience=1),
+    )  # fmt: skip
+    (finalist,) = run_finalists(study)
+    trained = Trained.load(finalist.folder)
+    assert finalist.epochs == len(trained.history) < 8
+    assert finalist.accuracy == trained.accuracy
+
+
 @pytest.mark.parametrize("epochs", [1, 9, 10, 25])
 def test_finalists_are_looked_at_once_after_a_third(epochs: int, tmp_path: Path) -> None:
     trained = _open(tmp_path, epochs)
