@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nas.study.learning import LearningProgress
     from nas.study.progress import SearchReport
     from nas.training import TrainingProgress
-    from nas.training.run import TrainingReport
+    from nas.training.progress import TrainingReport
 
 LOG_EVERY_SECONDS = 10.0
 

@@ -40,7 +40,7 @@ def prune_unstructured(
     from nas.training.accuracy import evaluate
     from nas.training.batches import Normalise, Pixels
     from nas.training.checkpoint import MODEL, write_weights
-    from nas.training.run import check_fit, check_no_model
+    from nas.training.checks import check_fit, check_no_model
 
     wanted = None if pattern is None else parsed_pattern(pattern)
     check_fit(arch, data)

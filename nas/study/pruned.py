@@ -129,7 +129,7 @@ def begin_pruning(
 
 def _check(parent: Architecture, data: DataSet, recipe: Recipe, output: str | Path | None) -> None:
     """Errors: `NasError` where children cannot be trained on the data, or not be written."""
-    from nas.training.run import check_fit
+    from nas.training.checks import check_fit
 
     check_fit(parent, data)
     recipe.check(len(data.train.labels))
@@ -186,7 +186,7 @@ def _with_first(
 def check_output(folder: Path) -> None:
     """Errors: `NasError` where the folder holds something already that would be replaced."""
     from nas.training.checkpoint import is_training
-    from nas.training.run import check_no_model
+    from nas.training.checks import check_no_model
 
     check_folder(folder)
     if is_training(folder):

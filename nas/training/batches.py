@@ -18,6 +18,8 @@ from nas.resolution import Resolution, sides
 from nas.training.augment import augmented, mixed
 from nas.training.recipe import Recipe
 
+SUBSET = 2**31  # the stream that draws `Recipe.images`; epochs are streams 0, 1, …
+
 
 class Pixels:
     """Images of one `resolution` on a device as (N, C, H, W) of uint8, with their `labels` (N,).
@@ -136,6 +138,15 @@ def _order(labels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor
         return torch.randperm(len(labels), generator=generator)
     weights = class_weights(labels.cpu())[labels.cpu()]
     return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
+
+
+def subset(images: Images, recipe: Recipe) -> Images:
+    """As many of the images as the recipe takes, drawn by its seed."""
+    count = recipe.images
+    if count is None or count == len(images.labels):
+        return images
+    rng = np.random.default_rng(mixed_seed(recipe.seed, SUBSET))
+    return images.take(np.sort(rng.permutation(len(images.labels))[:count]))
 
 
 def class_weights(labels: Tensor, classes: int = 0) -> Tensor:

@@ -28,7 +28,7 @@ from nas.training.trained import Trained
 
 CALIBRATION, HELD_OUT = 256, 1000  # training images
 CALIBRATION_BATCH = 8  # every map of them is in memory at once
-DRAW = 2**31 + 1  # the stream that draws them; see `nas.training.run.SUBSET`
+DRAW = 2**31 + 1  # the stream that draws them; see `nas.training.batches.SUBSET`
 
 Array = npt.NDArray[np.float32]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from nas.support.errors import NasError, one_line, one_of
 from nas.training.checkpoint import Epoch
+from nas.training.progress import TrainingProgress, TrainingReport
 from nas.training.recipe import Recipe
-from nas.training.run import TrainingProgress, TrainingReport
 
 Write = Callable[[dict[str, float], int], None]
 NAMES = {

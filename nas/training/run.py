@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,23 +16,14 @@ from torch.nn import functional
 from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
 from nas.formats.folded import unfold_norms
-from nas.support.errors import NasError
 from nas.support.files import check_folder
 from nas.support.ownership import owned
 from nas.support.plain_torch import plain_torch
 from nas.support.signals import stop_on_signal
 from nas.torch_module import Network, build
 from nas.training.accuracy import Metrics, evaluate, logits, metrics
-from nas.training.batches import (
-    Normalise,
-    Pixels,
-    class_weights,
-    mixed_seed,
-    training_batches,
-)
+from nas.training.batches import Normalise, Pixels, class_weights, subset, training_batches
 from nas.training.checkpoint import (
-    MODEL,
-    WEIGHTS,
     DataFacts,
     Epoch,
     Parts,
@@ -48,37 +38,19 @@ from nas.training.checkpoint import (
     write_state,
     write_weights,
 )
+from nas.training.checks import check_fit, check_no_model, diverged, same_training
 from nas.training.device import deterministic, device_of
 from nas.training.fake_quantise import FakeQuantised
 from nas.training.optimise import averaging, norm_penalty, optimiser_of, rate
+from nas.training.progress import TrainingProgress
+from nas.training.progress import TrainingReport as TrainingReport
 from nas.training.recipe import Recipe
 from nas.training.scores import Scores
 from nas.training.teacher import Teacher, distillation_loss
-from nas.training.trained import Trained, check_sizes
+from nas.training.trained import Trained
 
 REPORT_EVERY = 10  # steps
 SHOWN = 128  # images by which norms that were folded are told their statistics
-SUBSET = 2**31  # the stream that draws `Recipe.images`; epochs are streams 0, 1, …
-
-
-class TrainingProgress(NamedTuple):
-    """How far a training is: `step` of `steps`, in epoch `epoch` (from 1) of `epochs`.
-
-    `loss` and `accuracy` are of the training images that the epoch has seen so far; `last` is the
-    last finished epoch. `seconds_left` is None before the first step is timed.
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    accuracy: float
-    last: Epoch | None
-    seconds_left: float | None
-
-
-TrainingReport = Callable[[TrainingProgress], None]
 
 
 class Start(NamedTuple):
@@ -157,13 +129,16 @@ class _Run:
 
     def _run(self) -> Trained:
         if self.output is not None and is_training(self.output):
-            self.state = _same(read_state(self.output), self.state, self.output)
+            kept = read_state(self.output)
+            self.state = same_training(kept, self.state, self.output)
+            if self.state.finished:
+                if self.state != kept:  # where its data are now
+                    write_state(self.output, self.state)
+                return Trained.load(self.output)
         elif self.output is not None:
             check_no_model(self.output)
-        if self.state.finished and self.output is not None:
-            return Trained.load(self.output)
         with deterministic(), stop_on_signal(self._stop):
-            images = self._pixels(_subset(self.data.train, self.recipe))
+            images = self._pixels(subset(self.data.train, self.recipe))
             self.per_epoch = self.recipe.steps_per_epoch(len(images))
             self.steps = self.per_epoch * self.recipe.epochs
             validation = self._pixels(self.data.validation)
@@ -315,60 +290,6 @@ class _Run:
         return Trained.of(self.state, average.to(memory_format=torch.contiguous_format))  # type: ignore[call-overload]
 
 
-class Untrainable(NasError):
-    """The network cannot be trained by this recipe on these data."""
-
-
-def diverged(epoch: int) -> Untrainable:
-    """The error for a loss that is no number."""
-    return Untrainable(f"training diverged in epoch {epoch}: lower the recipe's lr")
-
-
-def check_no_model(folder: Path) -> None:
-    """Checks that a folder without a training holds no model of somebody's, which the training
-    would replace. Errors: `NasError` naming the file."""
-    for name in (WEIGHTS, MODEL):
-        if os.path.lexists(folder / name):
-            raise NasError(
-                f"{folder} holds a {name} that is of no training there: choose another folder"
-            )
-
-
-def check_fit(arch: Architecture, data: DataSet) -> None:
-    """Checks that the network's classes and channels are those of the data. Errors: `NasError`."""
-    check_sizes("the network", arch.classes, arch.channels, data)
-
-
 def _spread(images: int) -> Tensor:
     """The indices of some images, from all over the set: they may be in the order of classes."""
     return torch.linspace(0, images - 1, min(images, SHOWN)).long()
-
-
-def _subset(images: Images, recipe: Recipe) -> Images:
-    count = recipe.images
-    if count is None or count == len(images.labels):
-        return images
-    rng = np.random.default_rng(mixed_seed(recipe.seed, SUBSET))
-    return images.take(np.sort(rng.permutation(len(images.labels))[:count]))
-
-
-def _same(kept: State, wanted: State, output: Path) -> State:
-    """The state on disk. Errors: `NasError` where it is of another training than `wanted`.
-
-    The content of data decides, not where they are: where they are now is what is kept.
-    """
-    same = {
-        "recipe": kept.recipe == wanted.recipe,
-        "data": kept.data.checksum == wanted.data.checksum,
-        "architecture": kept.architecture == wanted.architecture,
-        "teacher": kept.teacher == wanted.teacher,
-        "start": kept.start == wanted.start,
-    }
-    for what, is_same in same.items():
-        if not is_same:
-            raise NasError(
-                f"{output} holds a training with another {what}: give the same one to go on, or "
-                "another folder"
-            )
-    moved = kept.data.model_copy(update={"source": wanted.data.source})
-    return kept.model_copy(update={"data": moved})

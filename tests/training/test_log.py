@@ -9,7 +9,7 @@ from nas.support.errors import NasError
 from nas.training import Recipe
 from nas.training.checkpoint import Epoch
 from nas.training.log import KINDS, NAMES, logged
-from nas.training.run import TrainingProgress
+from nas.training.progress import TrainingProgress
 
 EPOCHS = [
     Epoch(
