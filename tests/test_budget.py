@@ -19,6 +19,8 @@ from nas.support.errors import NasError
         ("300 mflops", "macs", 300e6),
         ("8ms", "latency_ms", 8),
         ("900us", "latency_ms", 0.9),
+        ("900\u00b5s", "latency_ms", 0.9),  # the sign micro, and the Greek letter
+        ("900\u03bcs", "latency_ms", 0.9),
         ("4Mparams", "params", 4e6),
         ("500kparams", "params", 5e5),
         ("2MB", "peak_bytes", 2e6),

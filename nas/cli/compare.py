@@ -85,7 +85,7 @@ def compare(
         options |= {"objectives": objective} if objective else {}
         options |= {"proxies": listed([proxies])} if proxies else {}
         names = list(dict.fromkeys(listed([samplers])))
-        studies = _run(names, seeds, target, budget or [], space, options)
+        studies = _run(names, seeds, target, budget or [], space, options, as_json)
     else:
         studies = [Study.load(name, storage) for name in dict.fromkeys(study or [])]
     all_curves = curves(studies)
@@ -109,6 +109,7 @@ def _run(
     budgets: Sequence[str],
     space: str,
     options: dict[str, Any],
+    as_json: bool,
 ) -> list[Study]:
     """Runs what is missing of every study, one seed of all samplers after the other."""
     from nas.cli.progress import progress_display
@@ -128,7 +129,8 @@ def _run(
             with progress_display(study) as report:
                 ended = Driver(study, report=report).run(options["trials"])
             if ended == "interrupted":
-                echo("interrupted: all finished trials are kept; the same command goes on")
+                kept = "all finished trials are kept; the same command goes on"
+                echo(f"interrupted: {kept}", err=as_json)
                 raise typer.Exit(130)
     return studies
 

@@ -61,7 +61,7 @@ def conclude(
     """
     if as_json:
         if study.tally().scored and ended != "interrupted" and study.settings.finalists:
-            ended = _train_finalists(study, ended, data)
+            ended = _train_finalists(study, ended, data, as_json)
         echo_json({**study_facts(study), "ended": ended})
         if ended == "interrupted":
             raise typer.Exit(130)
@@ -91,7 +91,8 @@ def conclude(
         echo(f"export the best:  nas export {where} --output best.onnx")
     if ended != "exhausted":
         more = "" if ended == "interrupted" else f" --trials {study.settings.trials}"
-        echo(f"go on searching:  nas resume {where}{more}{workers}")
+        moved = f" --data {quote(data)}" if data else ""
+        echo(f"go on searching:  nas resume {where}{more}{workers}{moved}")
     config = config_path(study)
     if config and config.exists():
         with_plugins = options_of(study.settings.plugins)
@@ -100,7 +101,7 @@ def conclude(
         raise typer.Exit(130)
 
 
-def _train_finalists(study: Study, ended: str, data: str | None) -> str:
+def _train_finalists(study: Study, ended: str, data: str | None, as_json: bool = False) -> str:
     """Trains the finalists; says how it ended, which is `ended` unless it was interrupted."""
     from nas.cli.progress import finalists_display
     from nas.study.finalists import run_finalists
@@ -109,6 +110,6 @@ def _train_finalists(study: Study, ended: str, data: str | None) -> str:
         with finalists_display(study) as report:
             run_finalists(study, report, data)
     except KeyboardInterrupt:
-        echo("interrupted: every finished epoch of the finalists is kept")
+        echo("interrupted: every finished epoch of the finalists is kept", err=as_json)
         return "interrupted"
     return ended

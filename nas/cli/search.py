@@ -141,10 +141,13 @@ def search(
 ) -> None:
     """Search for the best networks within budget. Ctrl-C is safe: `nas resume` goes on."""
     from nas import plugins
+    from nas.budget import parse_budgets
     from nas.study.new import begin_or_go_on
     from nas.study.workers.open import open_executor
 
     plugins.load_all(plugin)
+    parse_budgets(budget or ())  # before the data are read, which may take minutes
+    own_recipe = _recipe(recipe)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun, notice = begin_or_go_on(
             target,
@@ -163,7 +166,7 @@ def search(
             finalists=finalists,
             learn=learn,
             train_minutes=train_minutes,
-            recipe=_recipe(recipe),
+            recipe=own_recipe,
         )
         if notice:
             echo(notice, err=True)

@@ -101,6 +101,7 @@ def train(
     from nas.data.fit import fit_architecture
     from nas.networks import made_here
     from nas.study.networks import find_network
+    from nas.support.files import check_folder
     from nas.training import Recipe
     from nas.training.checkpoint import is_training
     from nas.training.recipe import TRANSFER
@@ -108,11 +109,17 @@ def train(
     plugins.load_all(plugin)
     found, _ = find_network(arch, as_resolution(resolution), storage)
     network = made_here(found, "nas train")
+    # Mistakes are said before the data are read, which may take minutes.
+    own = Recipe.load(recipe) if recipe else None
+    (own or Recipe()).changed(epochs=epochs, seed=seed)
+    check_folder(output)
     loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
     images = len(loaded.train.labels)
     suited = (Recipe() if weights is None else TRANSFER).suited(images)
-    settings = _settings(recipe, suited, epochs, seed, int8)
+    settings = (own or suited).changed(epochs=epochs, seed=seed)
+    if int8 and not settings.int8:
+        settings = settings.changed(int8=INT8_SHARE)
     fitted = fit_architecture(network, loaded)
     if fitted != network:
         say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
@@ -138,7 +145,7 @@ def train(
             )
     except KeyboardInterrupt:
         kept = "every finished epoch is kept" if going_on or is_training(output) else "nothing yet"
-        echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}")
+        echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}", err=as_json)
         raise typer.Exit(130) from None
     if learned_from is None and start is None:  # predictions are of networks trained by themselves
         remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
@@ -163,16 +170,6 @@ def _reporting(
             write(progress)
 
         yield report
-
-
-def _settings(
-    file: Path | None, suited: Recipe, epochs: int | None, seed: int | None, int8: bool
-) -> Recipe:
-    """The recipe of a file, or the one that suits, with what the options change."""
-    from nas.training import Recipe
-
-    settings = (Recipe.load(file) if file else suited).changed(epochs=epochs, seed=seed)
-    return settings.changed(int8=INT8_SHARE) if int8 and not settings.int8 else settings
 
 
 def _facts(trained: Trained, data: DataSet, output: Path) -> dict[str, object]:

@@ -57,11 +57,32 @@ def test_train_says_what_it_understood_and_export_finds_moved_data(place: Path) 
     out, _ = run("export", "out", "--data", "moved")
     assert f"trained on {place}/moved" in out
     run(*TRAIN, "--data", "./moved/")  # the same data: nothing is to be trained any more
+    run("export", "out")  # what that has printed
     photo(place / "moved" / "Val" / "cat" / "new.png")
     with pytest.raises(NasError, match="another data"):
         run(*TRAIN, "--data", "moved")
     with pytest.raises(NasError, match="has other images"):
         run("export", "out", "--data", "moved")
+    (place / "moved" / "Val" / "cat" / "new.png").unlink()
+    for part in ("Train", "Val"):
+        shutil.move(place / "moved" / part, place / "moved" / f"{part} a")
+    shutil.rmtree(place / "moved" / "Val a" / "owl")
+    options = ["--split", "train=Train a", "--split", "validation=Val a"]
+    run(*TRAIN, "--data", "moved", *options)
+    run("export", "out")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--epochs", "0"], "epochs: should be greater"),
+        (["--recipe", "gone.yaml"], "gone.yaml: No such file"),
+        (["--output", "r.yaml"], "r.yaml is no folder"),
+    ],
+)
+def test_mistakes_are_said_before_data_are_read(place: Path, words: list[str], said: str) -> None:
+    with pytest.raises(NasError, match=said):
+        run(*TRAIN, "--data", "no such data", *words)
 
 
 def test_overrides_are_kept_with_a_training(place: Path) -> None:
@@ -132,7 +153,22 @@ def test_a_study_goes_on_with_moved_data(place: Path) -> None:
     shutil.move(place / "photos", place / "moved")
     with pytest.raises(NasError, match="not there any more"):
         run("resume", "s", "--trials", "1")
-    _, err = run("resume", "s", "--trials", "1", "--data", "moved")
+    out, err = run("resume", "s", "--trials", "1", "--data", "moved")
+    assert "nas resume s --trials 2 --data moved" in out
     assert "  train       Train  16 images: fox 8, dog 8" in err
     shutil.move(place / "moved", place / "photos")
     run("search", "--config", "studies/s.yaml", "--study", "again", "--trials", "1")
+
+
+def test_what_is_printed_as_json_is_json_after_ctrl_c_too(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.study.finalists.run_finalists", stopped)
+    words = [*SEARCH, "--data", "photos", "--finalists", "1", "--recipe", "r.yaml", "--json"]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 130
+    assert json.loads(done.stdout)["ended"] == "interrupted"
+    assert "every finished epoch of the finalists is kept" in done.stderr

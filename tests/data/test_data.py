@@ -58,6 +58,12 @@ def test_digits_are_those_of_scikit_learn() -> None:
     assert deviation == pytest.approx(np.asarray(data.train.pixels).std() / 255)
 
 
+def test_what_cannot_be_a_path_is_one_line() -> None:
+    for name in ("x" * 5000, "a/" * 3000):
+        with pytest.raises(NasError, match=r"unknown|no such folder"):
+            load_data(name)
+
+
 @pytest.mark.parametrize("end", ["", ".gz"])
 def test_idx_files_are_read_byte_by_byte(tmp_path: Path, end: str) -> None:
     data = load_data(idx_folder(tmp_path, end))
