@@ -43,9 +43,9 @@ def parse_budget(text: str) -> Budget:
 
 
 def parse_budgets(texts: Iterable[str]) -> tuple[Budget, ...]:
-    """Several budgets, at most one a measure. Errors: `NasError`."""
+    """Several budgets, or the one that a text is, at most one a measure. Errors: `NasError`."""
     budgets: dict[str, Budget] = {}
-    for text in texts:
+    for text in [texts] if isinstance(texts, str) else texts:
         budget = parse_budget(text)
         if budget.measure in budgets:
             first = budgets[budget.measure].text

@@ -55,6 +55,10 @@ def test_refuses_two_limits_of_one_measure() -> None:
         parse_budgets(["300M", "8ms", "0.2GFLOPs"])
 
 
+def test_a_text_is_one_budget() -> None:
+    assert parse_budgets("2MFLOPs") == parse_budgets(["2MFLOPs"])
+
+
 @given(st.text(max_size=12))
 def test_any_text_is_a_budget_or_a_clear_error(text: str) -> None:
     try:

@@ -68,7 +68,6 @@ def conclude(
         return
     from nas.cli.tables import print_best, print_finalists, print_output
     from nas.plugins import options_of
-    from nas.report.words import named
     from nas.study.config import config_path
 
     tally = study.tally()
@@ -82,9 +81,7 @@ def conclude(
     if scored and ended != "interrupted" and study.settings.finalists:
         ended = _train_finalists(study, ended, data)
         print_finalists(study)
-    where, location = named(study), study.storage.location
-    if "--storage" in where and masked(location) != location:
-        echo("the storage's password is not shown; NAS_STORAGE can hold its URL instead")
+    where = _named(study)
     if study.settings.pruning:
         print_output(study)
     elif scored:
@@ -99,6 +96,16 @@ def conclude(
         echo(f"begin it anew:    nas search --config {quote(str(config))}{with_plugins}")
     if ended == "interrupted":
         raise typer.Exit(130)
+
+
+def _named(study: Study) -> str:
+    """The study as commands name it, after a word on a password that is not shown."""
+    from nas.report.words import named
+
+    where, location = named(study), study.storage.location
+    if "--storage" in where and masked(location) != location:
+        echo("the storage's password is not shown; NAS_STORAGE can hold its URL instead")
+    return where
 
 
 def _train_finalists(study: Study, ended: str, data: str | None, as_json: bool = False) -> str:

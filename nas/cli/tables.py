@@ -163,7 +163,7 @@ def records_table(
             for r in records
         ),
         left=0,
-        minor=("by hand", "peak MB", "px", "Mparams", "interval", "trained"),
+        minor=("by hand", "peak MB", "px", "Mparams", "interval", "trained", "MMACs"),
     )
 
 
@@ -248,4 +248,5 @@ def layers_table(network: Network, target: Target) -> Table:
         for layer in layers(network, target)
     ]
     rows.append(("constant", "", "", "", "", "", "", significant(target.constant_ms)))
-    return table(columns, rows, left=3, fold=("settings",), minor=("peak MB", "kparams", "MMACs"))
+    minor = ("peak MB", "kparams", "MMACs", "settings")
+    return table(columns, rows, left=3, fold=("settings",), minor=minor)

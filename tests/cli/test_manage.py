@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from stores import place
 
 from nas.cli import tables
 from nas.cli.console import console
+from nas.latency import Target
+from nas.references import reference
 from nas.study import Study, begin
 from nas.study.config import config_path
 from nas.study.storage.storage import Storage
@@ -152,3 +155,15 @@ def test_names_stay_whole_on_a_terminal_of_60_columns(
     assert "75.6%" in out
     assert "no room for: space" in out
     assert max(map(len, out.splitlines())) <= 60
+
+
+def test_a_network_on_a_terminal_of_40_columns_loses_columns_and_not_their_contents(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = console()
+    narrow.width = 40
+    monkeypatch.setattr(tables, "console", lambda: narrow)
+    tables.show(tables.layers_table(reference("mobilenet_v2_100"), Target.load("jetson")))
+    heads, out = (lines := capsys.readouterr().out.splitlines())[0], " ".join(lines)
+    assert "settings" not in heads
+    assert re.search(r"no room for: .*settings", out)
