@@ -8,8 +8,7 @@ from math import isfinite, log, pi, sin
 from nas.charts.chart import XY, Bars, Chart, Matrix, Series, tick_texts, ticks
 from nas.support.html import Html, tag
 
-FONT = 12  # px, with which a character is some 6.6 px wide
-CHARACTER = 6.6
+CHARACTER = 6.6  # px wide, in text of 12 px
 COLOURS = 6
 Map = Callable[[float], float]
 

@@ -57,29 +57,32 @@ def data_set(
     )  # fmt: skip
 
 
-def _file(path: Path) -> Path | None:
-    """The one `.npz` file with arrays of these names that a path is or a folder holds."""
-    found = [path] if path.is_file() else list(path.glob("*.npz"))
-    if len(found) != 1 or found[0].suffix.lower() != ".npz":
-        return None
+def _files(path: Path) -> list[Path]:
+    """The `.npz` files with arrays of these names that a path is or a folder holds."""
+    found = [path] if path.is_file() else sorted(path.glob("*"))
+    return [file for file in found if file.suffix.lower() == ".npz" and _is_one(file)]
+
+
+def _is_one(file: Path) -> bool:
     try:
-        with zipfile.ZipFile(found[0]) as held:
+        with zipfile.ZipFile(file) as held:
             names = held.namelist()
     except (OSError, zipfile.BadZipFile):
-        return None
-    return (
-        found[0] if any(f"{images.format('train')}.npy" in names for images, _ in NAMES) else None
-    )
+        return False
+    return any(f"{images.format('train')}.npy" in names for images, _ in NAMES)
 
 
 @reader(
     "arrays",
-    accepts=lambda path: _file(path) is not None,
+    accepts=lambda path: bool(_files(path)),
     takes="an .npz file of train_images, train_labels, … or x_train, y_train, …",
 )
 def read_npz(source: str, seed: int) -> DataSet:
     """The images of an `.npz` file. Errors: `NasError` with the array and the rule."""
-    path = _file(Path(source)) or Path(source)
+    path, *others = _files(Path(source)) or [Path(source)]
+    if others:
+        names = ", ".join(file.name for file in (path, *others))
+        raise NasError(f"data set {source}: it holds several data sets: give one of {names}")
     parts: dict[Part, Images] = {}
     try:
         with np.load(path, allow_pickle=False) as held:

@@ -72,6 +72,15 @@ def test_arrays_of_other_names_are_refused(tmp_path: Path) -> None:
         load_data(tmp_path / "b.npz")
 
 
+def test_several_files_of_arrays_are_no_one_data_set(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "organmnist.npz", **arrays())
+    np.savez_compressed(tmp_path / "mean.npz", mean=np.zeros(3))
+    assert counts(load_data(tmp_path)) == (20, 6, 4)
+    np.savez_compressed(tmp_path / "pathmnist.npz", **arrays())
+    with pytest.raises(NasError, match=r"give one of organmnist\.npz, pathmnist\.npz"):
+        load_data(tmp_path)
+
+
 def idx(folder: Path, name: str, array: np.ndarray) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
