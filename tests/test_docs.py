@@ -18,7 +18,7 @@ from nas.space import SearchSpace
 from nas.space.files import space_names
 from nas.testing.numerics import randomise
 from nas.torch_module import build
-from nas.training import Recipe
+from nas.training import Recipe, Trained
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -98,13 +98,17 @@ def test_the_recipe_of_the_document_is_the_default() -> None:
     assert Recipe.model_validate(yaml.safe_load(example)) == Recipe()
 
 
-def test_the_python_of_the_document_runs() -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
+def test_the_python_of_the_document_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, training = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
     before, search, _ = code.partition("study = nas.search(")  # 200 trials are not for a test
     assert search
     names: dict[str, object] = {}
     exec(before, names)
     assert names["arch"] == SearchSpace.load("mobile").sample(seed=0)
+    monkeypatch.chdir(tmp_path)
+    exec(training, names)
+    assert names["trained"].accuracy == Trained.load(tmp_path / "net").accuracy  # type: ignore[attr-defined]
+    assert (tmp_path / "net" / "model.onnx").exists()
 
 
 def test_the_reference_of_commands_is_the_programs() -> None:
