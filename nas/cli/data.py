@@ -11,6 +11,10 @@ from nas.cli.terminal import echo, say
 if TYPE_CHECKING:
     from nas.data import DataSet
 
+DATA = (
+    "digits, fashion-mnist, a folder of images or of IDX files, a CSV of labels, or Parquet, tar "
+    "or .npz files; see docs/data.md"
+)
 SplitOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -9,6 +9,7 @@ import typer
 
 from nas.cli.config import ConfigOption
 from nas.cli.data import (
+    DATA,
     ClassesOption,
     ImageSizeOption,
     LeftOutOption,
@@ -101,9 +102,7 @@ def search(
     seed: SeedOption = 0,
     data: Annotated[
         str | None,
-        typer.Option(
-            help="digits, fashion-mnist or a folder of images: gives classes, channels, resolution."
-        ),
+        typer.Option(help=f"{DATA}. It gives classes, channels and resolution."),
     ] = None,
     split: SplitOption = None,
     classes: ClassesOption = None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.data import (
+    DATA,
     ClassesOption,
     ImageSizeOption,
     LeftOutOption,
@@ -39,13 +40,7 @@ INT8_SHARE = 0.25  # of the epochs, where --int8 alone asks for them
 
 def train(
     arch: NetworkArgument,
-    data: Annotated[
-        str,
-        typer.Option(
-            help="digits, fashion-mnist, a folder of images or of IDX files, a CSV of labels, or "
-            "an .npz file."
-        ),
-    ],
+    data: Annotated[str, typer.Option(help=f"{DATA}.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is trained.")],
     epochs: Annotated[
         int | None, typer.Option(help="Default: the recipe's, or 20, and more for few images.")
