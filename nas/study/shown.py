@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.charts import XY, Series
 from nas.measures import OBJECTIVES, axis, format_measure
+from nas.study.objectives import titles
 from nas.study.record import Record
 from nas.study.stored import OptionTable, Stored, utc
 from nas.support.text import between, significant
@@ -56,7 +57,7 @@ def pareto_chart(
         keys, scores = [str(r.trial) for r in some], [r.score for r in some]
         return Series(name, [value(r) for r in some], scores, "points", tips=tips, keys=keys)
 
-    predicted = bool(front) and front[0].accuracy_interval is not None
+    score = front[0].score_name if front else "score"
     series = [points("Pareto front", sorted(front, key=value))]
     if random:
         values = [v / unit for _, v in random]
@@ -75,9 +76,9 @@ def pareto_chart(
     values = [v for one in (*series, cloud) for v in one.x]
     return XY(
         f"pareto-{objective}",
-        f"{'Predicted accuracy' if predicted else 'Score'} against {label.split(' (')[0]}",
+        f"{score.capitalize()} against {label.split(' (')[0]}",
         label,
-        "predicted accuracy (%)" if predicted else "score (no accuracy)",
+        titles([], score)[0],
         [*series, cloud],
         log_x=min(values, default=0) > 0 and max(values) > WIDE * min(values),
     )

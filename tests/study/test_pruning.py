@@ -62,6 +62,7 @@ def test_a_search_of_children(folder: Path, data: DataSet, here: Path) -> None:
         assert record.scores == {}
     page, _ = study_report(again)
     assert "nas resume s" in page
+    assert "Inherited accuracy against latency" in page
     assert "nas search" not in page  # it was begun by nas prune
     assert again.record().to_dict()["inherited_accuracy"] == again.record().score
     # It is spent on what just fits.
