@@ -28,7 +28,7 @@ from nas.support.files import PART, lock
 FOLDER, GIBIBYTES = "NAS_CACHE", "NAS_CACHE_GIB"  # variables
 DEFAULT_GIBIBYTES = 64.0
 SUFFIX = ".pixels"
-VERSION = 1  # of how images are decoded
+VERSION = 2  # of how images are decoded
 BATCH = 64  # images that a process is asked for at once
 MOST_PROCESSES = 32
 

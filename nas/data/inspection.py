@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 _OTHER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+GREY_ALPHA = "LA;16B"
 TURNED = {f"{c};16{o}": f"{c};16{_OTHER[o]}" for c in ("RGB", "RGBA") for o in "BLN"}
 UNREADABLE = "cannot be read"
 SAMPLE = 256  # values of an image by which the range of a data set's is judged
@@ -62,7 +63,7 @@ def inspect(path: Path, label: int) -> Inspected:
         with quiet(), Image.open(path) as image:
             width, height = image.size
             values = sample = None
-            whole = image.mode != "F"
+            whole, grey = image.mode != "F", _is_grey(image)
             if (array := deep_values(path, image)) is not None:
                 finite = array[np.isfinite(array)] if image.mode == "F" else array[..., :3].ravel()
                 if not finite.size:
@@ -71,8 +72,7 @@ def inspect(path: Path, label: int) -> Inspected:
                 sample = _sampled(finite)
             return Inspected(
                 path, label, digest, (height, width),
-                image.mode in GREY_MODES, _frames(image), None, values, sample,
-                whole,
+                grey, _frames(image), None, values, sample, whole,
             )  # fmt: skip
     # Pillow's decoders fail in many ways: OSError, SyntaxError, ValueError, bombs, struct.error.
     except Exception:
@@ -83,7 +83,8 @@ def deep_values(path: Path, image: Image) -> NDArray[np.generic] | None:
     """The values of an image of more than eight bits, (H, W) or (H, W, C), None of any other.
 
     Pillow keeps the high byte alone of colours of 16 bits. Read with the order of their bytes
-    turned round it keeps the low one.
+    turned round it keeps the low one. Grey beside transparency is read as four bytes a pixel, and
+    given as colours.
     """
     from PIL import Image
 
@@ -91,13 +92,16 @@ def deep_values(path: Path, image: Image) -> NDArray[np.generic] | None:
     if image.mode in DEEP_MODES:
         values = np.asarray(image)
         return values
-    tiles: list[Any] = getattr(image, "tile", [])
-    if not tiles or not all(_code(tile[3]) in TURNED for tile in tiles):
+    codes = _codes(image)
+    if not codes or not codes <= {*TURNED, GREY_ALPHA}:
         return None
     opened: Any
     with Image.open(path) as opened:
         opened.tile = [(*tile[:3], _turned(tile[3])) for tile in opened.tile]
         low: NDArray[np.uint8] = np.asarray(opened)
+    if GREY_ALPHA in codes:
+        values = low.view(">u2")[..., [0, 0, 0, 1]].astype(np.uint16)
+        return values
     values = np.asarray(image).astype(np.uint16)
     return values << 8 | low
 
@@ -121,8 +125,17 @@ def _code(args: Any) -> str:
     return str(args[0] if isinstance(args, tuple) and args else args)
 
 
+def _codes(image: Image) -> set[str]:
+    """How the values of an image that is not read yet are stored."""
+    return {_code(tile[3]) for tile in getattr(image, "tile", [])}
+
+
+def _is_grey(image: Image) -> bool:
+    return image.mode in GREY_MODES or GREY_ALPHA in _codes(image)
+
+
 def _turned(args: Any) -> Any:
-    other = TURNED[_code(args)]
+    other = TURNED.get(_code(args), "RGBA")
     return (other, *args[1:]) if isinstance(args, tuple) else other
 
 

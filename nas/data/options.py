@@ -89,7 +89,7 @@ def data_options(
         parts: dict[str, tuple[str, ...]] = {}
         for text in texts:
             part, equals, folders = text.partition("=")
-            if not equals:
+            if not equals or not _listed([folders]):
                 raise NasError(f"--split {text!r}: must be none or PART=FOLDER, as in train=images")
             if part not in PARTS:
                 raise one_of("part of the data", part, PARTS)

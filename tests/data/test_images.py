@@ -124,7 +124,7 @@ def png16(path: Path, pixels: np.ndarray) -> None:
     """A PNG of 16 bits a channel, as its specification says; Pillow writes none in colour."""
     height, width, channels = pixels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    head = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n"
     for name, body in ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
         data += struct.pack(">I", len(body)) + name + body
@@ -174,6 +174,20 @@ def test_transparency_of_sixteen_bits(tmp_path: Path) -> None:
     data = load_data(tmp_path)
     (found,) = [x for x in of_class(data, 0) if (x[:, 6:] == 255).all()]
     assert (found[:, 1:6] == 128).all()
+
+
+def test_grey_and_transparency_of_sixteen_bits(tmp_path: Path) -> None:
+    grey = (WAVE * 4095).astype(np.uint16)
+    for i in range(6):
+        opaque = np.stack([np.roll(grey, i, 0), np.full_like(grey, 65535)], 2)
+        (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
+        png16(tmp_path / "ab"[i % 2] / f"{i}.png", opaque)
+    data = load_data(tmp_path)
+    assert (data.channels, data.values) == (1, (0, 4095))
+    assert min(np.abs(x[0] - np.rint(grey / 4095 * 255)).max() for x in of_class(data, 0)) <= 1
+    classes(tmp_path / "clear", number=5)
+    png16(tmp_path / "clear" / "cat" / "x.png", np.zeros((12, 12, 2), np.uint16))
+    assert any((x == 255).all() for x in of_class(load_data(tmp_path / "clear"), 0))
 
 
 def test_transparency_is_put_on_white(tmp_path: Path) -> None:
