@@ -229,7 +229,7 @@ class _Run:
             learned = learning.learning_folder(study) / f"trial-{by_hand.trial}"
             take_over(learned, self.work / "by-hand")
             trained = self._trained(
-                study.network(by_hand), plan.brief, "by-hand", f"by hand: {by_hand.like}"
+                by_hand.arch, plan.brief, "by-hand", f"by hand: {by_hand.like}"
             )
             found.append(self._compared_one(plan, by_hand, trained.accuracy, self.work / "by-hand"))
         if not found:
