@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from nas.architecture import Architecture
@@ -22,7 +24,18 @@ class Pilot:
     """Plans the training of candidates on a data set, by short trainings of some of them."""
 
     def __init__(self, candidates: Candidates, data: DataSet, seed: int) -> None:
-        self.candidates, self.data, self.seed = candidates, data, seed
+        self.candidates, self.seed = candidates, seed
+        self.images, self.validation = len(data.train.labels), len(data.validation.labels)
+        self.recipe = Recipe().suited(self.images).changed(epochs=2)
+        size = self.recipe.batch_size
+        # Few validation images: how long they take beside training is known only roughly.
+        self.few = replace(
+            data,
+            train=data.train.take(np.arange(min(self.images, PILOT_STEPS * size))),
+            validation=data.validation.take(np.arange(min(self.validation, size))),
+            test=None,
+            content=None,
+        )
 
     def planned(self, minutes: float | None) -> Plan:
         """The plan for so many minutes, after a few steps of training the largest network that is
@@ -31,18 +44,17 @@ class Pilot:
         A network that cannot be trained in the time is of no use, however accurate it would become:
         the time is a budget of multiply-adds.
         """
-        images = len(self.data.train.labels)
         limits, cut = self.candidates.budgets, tuple[str, ...]()
         if minutes is None:
             seconds = self._timed(largest(self.candidates))
         else:
-            capped, seconds = self._affordable(affordable_seconds(images, minutes))
+            capped, seconds = self._affordable(affordable_seconds(self.images, minutes))
             if capped is not self.candidates:
                 limits = capped.budgets
                 limit = f"{limits[-1].limit / 1e6:.3g} MMACs"
                 cut = (f"networks of over {limit}, which could not be trained in the time",)
         plan = planned(
-            images, len(self.data.validation.labels), seconds, minutes, self.seed,
+            self.images, self.validation, seconds, minutes, self.seed,
             tuple(b.text for b in limits),
         )  # fmt: skip
         return plan.model_copy(update={"cut": (*cut, *plan.cut)})
@@ -76,11 +88,9 @@ class Pilot:
 
     def seconds(self, arch: Architecture) -> float:
         """The seconds of training a network on one image."""
-        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
-        suited = Recipe().suited(images)
-        count = min(images, PILOT_STEPS * suited.batch_size)
-        history = train(arch, self.data, suited.changed(epochs=2, images=count)).history
-        return min(epoch.seconds for epoch in history) / (count + EVALUATED * validation)
+        history = train(arch, self.few, self.recipe).history
+        count = len(self.few.train.labels) + EVALUATED * len(self.few.validation.labels)
+        return min(epoch.seconds for epoch in history) / count
 
 
 def largest(candidates: Candidates) -> Candidate:
