@@ -172,8 +172,7 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
     trials = round(min(whole.trials, max(FEWEST_TRIALS, SEARCH * seconds * TRIALS_A_SECOND)))
     if trials < whole.trials:
         cut.append(f"{trials} networks are searched instead of {whole.trials}")
-    wanted = whole.learn * 2 / 3  # the worse half of them is trained a third of the way
-    affordable = LEARN * seconds / wanted / each / brief.epochs - EVALUATED * validation
+    affordable = LEARN * seconds / whole.learn / each / brief.epochs - EVALUATED * validation
     fewest = min(images, max(FEWEST_BRIEF_STEPS * brief.batch_size // brief.epochs,
                              2 * brief.batch_size))  # fmt: skip
     few = round(min(images, max(fewest, affordable)))
@@ -182,7 +181,7 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
         cut.append(f"networks are compared after {brief.epochs} passes over {few} of the "
                    f"{images} training images")  # fmt: skip
     one = seconds_of(brief, few, each, validation)
-    learn = min(whole.learn, int(LEARN * seconds / one * 1.5))
+    learn = min(whole.learn, round(LEARN * seconds / one))
     if learn < FEWEST:
         learn = 0
         cut.append("no network is trained to learn from: predictions are not of these data")
