@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
@@ -14,9 +15,9 @@ from nas.study.candidates import Candidate, Candidates
 from nas.study.families import hand_scaled
 from nas.training import Recipe, train
 
-PILOT_STEPS = 12
+PILOT_EPOCHS, PILOT_STEPS = 4, 6  # of the epochs the quickest counts
 DRAWN = 8  # networks
-GROWTH = 1.5  # times the multiply-adds, below which no larger network is timed
+GROWTH = 1.1  # times the multiply-adds, below which no larger network is timed
 LEAST = 1.5  # times the smallest network of the space: there is something to search
 
 
@@ -26,7 +27,7 @@ class Pilot:
     def __init__(self, candidates: Candidates, data: DataSet, seed: int) -> None:
         self.candidates, self.seed = candidates, seed
         self.images, self.validation = len(data.train.labels), len(data.validation.labels)
-        self.recipe = Recipe().suited(self.images).changed(epochs=2)
+        self.recipe = Recipe().suited(self.images).changed(epochs=PILOT_EPOCHS)
         size = self.recipe.batch_size
         # Few validation images: how long they take beside training is known only roughly.
         self.few = replace(
@@ -71,16 +72,17 @@ class Pilot:
             limit = parse_budget(f"{macs / 1e6:.3g}MFLOPs")
             return Candidates(whole.space, whole.target, (*kept, limit))
 
-        reached, limit = 0.0, LEAST * whole.smallest("macs").value
+        reached, limit, rate = 0.0, LEAST * whole.smallest("macs").value, inf
         least, most_of_all = limit, largest(whole)
         while limit > GROWTH * reached:
             timed = largest(within(limit))
-            seconds = self._timed(timed)
-            reached, limit = limit, max(least, timed.cost.macs * most / seconds)
+            # The lowest a multiply-add that was seen: others were disturbed, or have slow layers.
+            rate = min(rate, self._timed(timed) / timed.cost.macs)
+            reached, limit = limit, max(least, most / rate)
             if limit >= most_of_all.cost.macs:
                 return whole, self._timed(most_of_all)
         capped = within(limit)
-        return capped, seconds * largest(capped).cost.macs / timed.cost.macs
+        return capped, rate * largest(capped).cost.macs
 
     def _timed(self, candidate: Candidate) -> float:
         """The seconds of training on one image."""
