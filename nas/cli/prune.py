@@ -10,6 +10,7 @@ import typer
 from nas.cli.data import ClassesOption, ImageSizeOption, LeftOutOption, SplitOption, open_data
 from nas.cli.options import (
     BudgetOption,
+    JsonOption,
     PluginOption,
     ResolutionOption,
     SamplerOption,
@@ -105,6 +106,7 @@ def prune(
     workers: WorkersOption = 1,
     scheduler: SchedulerOption = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a trained network fit a budget. Ctrl-C is safe: `nas resume` goes on.
 
@@ -123,7 +125,9 @@ def prune(
     assert loaded is not None
     arch, file = _parent(parent, weights, resolution, storage, loaded)
     if unstructured is not None:
-        prune_unstructured(arch, file, loaded, output, unstructured, sparsity, pattern, seed)
+        prune_unstructured(
+            arch, file, loaded, output, unstructured, sparsity, pattern, seed, as_json
+        )
         return
     if not budget:
         raise NasError("--budget is needed, or --unstructured")
@@ -153,7 +157,7 @@ def prune(
             output=output,
         )
         ended = run_study(begun, begun.settings.trials, executor, slots)
-    conclude(begun, ended, worker_options(workers, scheduler))
+    conclude(begun, ended, worker_options(workers, scheduler), as_json=as_json)
 
 
 def _parent(

@@ -57,12 +57,19 @@ def conclude(
     """Shows the best networks, trains the finalists and says how to go on, with which `workers`.
 
     `data` is where the study's data are now, if that is elsewhere. As JSON it is what `nas show
-    --json` prints, and how it ended.
+    --json` prints, how it ended, and for a study that prunes the folder that its best child is
+    written to.
     """
     if as_json:
         if study.tally().scored and ended != "interrupted" and study.settings.finalists:
             ended = _train_finalists(study, ended, data, as_json)
-        echo_json({**study_facts(study), "ended": ended})
+        facts = {**study_facts(study), "ended": ended}
+        if study.settings.pruning is not None:
+            from nas.study.pruned import write_best
+
+            written = write_best(study)
+            facts["output"] = None if written is None else str(written)
+        echo_json(facts)
         if ended == "interrupted":
             raise typer.Exit(130)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.cli.terminal import echo
+from nas.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -23,6 +23,7 @@ def prune_unstructured(
     sparsity: float,
     pattern: str | None,
     seed: int,
+    as_json: bool,
 ) -> None:
     """Sets weights of a trained network to zero, writes it and says what that buys.
 
@@ -57,6 +58,10 @@ def prune_unstructured(
     cost = sparse_cost(arch, parent, sparse.module)
     export_onnx(arch, output / MODEL, sparse.module)
     write_weights(output, sparse.module)
+    if as_json:
+        facts = {"folder": str(output), "sparsity": sparse.sparsity, **cost._asdict()}
+        echo_json(facts | dict(zip(("accuracy_before", "accuracy"), accuracies, strict=True)))
+        return
     for line in cost.lines(sparse.sparsity):
         echo(line)
     echo(

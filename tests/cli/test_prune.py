@@ -33,8 +33,11 @@ def test_from_a_training_to_an_exported_child(folder: Path, run: Run, tmp_path: 
     code, out, err = run("export", "small")
     assert code == 0, err
     assert (tmp_path / "small/model.onnx").exists()
-    code, out, err = run("resume", "p", "--trials", "2")
+    shutil.rmtree(tmp_path / "small")
+    code, out, err = run("resume", "p", "--trials", "2", "--json")
     assert code == 0, err
+    assert json.loads(out)["output"] == str(tmp_path / "small")
+    assert (tmp_path / "small/training.json").exists()
     code, out, err = run("export", "p", "-o", "child.onnx")
     assert code == 0, err
     assert "inherited" in out

@@ -43,6 +43,9 @@ def test_weights_become_zero_and_the_report_is_plain(
     zeros = sum(int((w == 0).sum()) for w in weights)
     assert zeros / sum(w.numel() for w in weights) == pytest.approx(0.75, abs=0.01)
     onnxruntime.InferenceSession(str(tmp_path / "out" / "model.onnx"))
+    code, out, err = run(*words[:-1], "json", "--unstructured", "magnitude", "--json")
+    assert code == 0, err
+    assert json.loads(out)["sparsity"] == pytest.approx(0.5, abs=0.01)
     code, _, err = run(*words, "--unstructured", "obs", "--pattern", "2:4")
     assert code == 2
     assert "holds a model.safetensors that is of no training there" in err
