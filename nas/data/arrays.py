@@ -81,8 +81,8 @@ def read_npz(source: str, seed: int) -> DataSet:
     """The images of an `.npz` file. Errors: `NasError` with the array and the rule."""
     path, *others = _files(Path(source)) or [Path(source)]
     if others:
-        names = ", ".join(file.name for file in (path, *others))
-        raise NasError(f"data set {source}: it holds several data sets: give one of {names}")
+        found = ", ".join(file.name for file in (path, *others))
+        raise NasError(f"data set {source}: it holds several data sets: give one of {found}")
     parts: dict[Part, Images] = {}
     try:
         with np.load(path, allow_pickle=False) as held:
