@@ -14,7 +14,7 @@ import numpy as np
 from nas.imported import Network, check_network
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
-from nas.latency.metadata import Metadata
+from nas.latency.metadata import Metadata, check_name
 from nas.latency.model.basis import KINDS, Vector
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.design import Design
@@ -67,9 +67,10 @@ def calibrate(
     it. `runtime` and `precision` are labels, the base's unless given; `throughput` says that the
     latencies are times per image of batches.
 
-    Errors: `NasError` for fewer than three networks, a latency that is not positive, a base that
-    was calibrated itself but is not shipped.
+    Errors: `NasError` for fewer than three networks, a latency that is not positive, a name that is
+    none of a target, a base that was calibrated itself but is not shipped.
     """
+    check_name(name)
     networks, latency_ms = _checked(measured)
     priors = usual_priors() if base is None else priors_around(base)
     kernels = [network_kernels(arch) for arch in networks]

@@ -20,7 +20,7 @@ from nas.imported import Network
 from nas.latency.known import Known
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import graph_kernels, lowered_output, typical_layout
-from nas.latency.metadata import Metadata, read_metadata
+from nas.latency.metadata import SUFFIXES, Metadata, read_metadata
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.fitting import table_predictor, timed_networks
 from nas.latency.model.npu_memory import ENCODINGS, Memory, network_memory
@@ -239,7 +239,7 @@ def target_names() -> list[str]:
 
 def target_path(name: str | Path) -> Path:
     """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest names."""
-    if Path(name).suffix in (".yaml", ".yml"):
+    if Path(name).suffix in SUFFIXES:
         return Path(at_home(str(name)))
     files = list(_files())
     for known, path in files:

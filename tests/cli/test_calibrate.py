@@ -46,7 +46,11 @@ def test_the_base_and_the_labels_are_those_given(run: Run, measured: Path, tmp_p
 
 WRONG = {
     "no file": (["--target", "mine", "--from", "no.csv"], "no.csv: No such file"),
-    "name": (["--target", "My Device", "--from", "measured.csv"], "not 'My Device'"),
+    "name": (["--target", "My Device", "--from", "measured.csv"], "name 'My Device' must be"),
+    "a file's name": (
+        ["--target", "a.yaml", "--from", "measured.csv"],
+        "must not end like a file's: call it a",
+    ),
     "base": (["--target", "a", "--from", "measured.csv", "--base", "x"], "target 'x' is unknown"),
     "precision": (
         ["--target", "a", "--from", "measured.csv", "--precision", "fp8"],
