@@ -111,6 +111,7 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
             if cells[columns.value].lower() in MISSING:
                 continue
             arch, ms, batch = _row(cells, columns, path.parent, elsewhere)
+            network_cost(arch)  # where it cannot be built, the row is still known
         except NasError as error:
             raise NasError(f"{where}: row {number}: {error}") from None
         runs.setdefault(arch.hash, []).append(ms)
@@ -239,6 +240,6 @@ def _network(name: str, resolution: str, folder: Path, elsewhere: Finder | None)
     try:
         return find_network(name, size, folders=(folder, Path()))
     except NasError:
-        if elsewhere is None or size is not None:
+        if elsewhere is None or size is not None or (folder / name).is_file():
             raise
         return elsewhere(name)

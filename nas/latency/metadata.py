@@ -97,6 +97,12 @@ class Metadata(_Strict):
             raise ValueError("error: a calibrated target must state it")
         return self
 
+    @property
+    def kind(self) -> str:
+        """What its latencies are, for a sentence."""
+        batches = ["time per image of batches"] if self.throughput else []
+        return ", ".join([self.provenance, self.precision, *batches])
+
     def shown(self) -> dict[str, Any]:
         """What there is to know of the target as JSON types, without what the fit found."""
         return self.model_dump(mode="json", exclude={"fit", "weights"})

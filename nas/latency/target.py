@@ -80,7 +80,7 @@ class Target:
 
     def __repr__(self) -> str:
         facts = self.metadata
-        return f"<Target {self.name!r}: {facts.provenance}, {facts.precision}, {self._error}>"
+        return f"<Target {self.name!r}: {facts.kind}, {self._error}>"
 
     @property
     def _error(self) -> str:

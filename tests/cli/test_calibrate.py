@@ -113,6 +113,18 @@ def test_tables_as_people_have_them(run: Run, tmp_path: Path) -> None:
     assert "--runtime" not in err
 
 
+def test_a_throughput_is_called_one(run: Run, tmp_path: Path) -> None:
+    rows = [f"{name},{100 + i},64" for i, name in enumerate(NETWORKS[:3])]
+    text = "\n".join(["model,Throughput (images/s),batch_size", *rows, ""])
+    (tmp_path / "gpu.csv").write_text(text, encoding="utf-8")
+    assert run("calibrate", "--target", "mine", "--from", "gpu.csv", "--runtime", "trt")[0] == 0
+    assert (
+        "mine (calibrated, fp32, time per image of batches)"
+        in run("describe", "resnet18", "--target", "mine")[1]
+    )
+    assert "trt, throughput" in " ".join(run("targets", "mine")[1].split())
+
+
 def test_networks_worth_measuring_are_written_and_read_again(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("calibrate", "--suggest", "4", "--space", "small", "--output", "todo")
     assert code == 0

@@ -176,6 +176,7 @@ ERRORS = {
     "batch": ("network,ms,batch\nresnet18,1," + "9" * 5000, "row 2: batch must be a whole number"),
     "quotes": (HEAD + '"resnet18,1,\n', "not CSV"),
     "bad json": (HEAD + "bad.json,1,\n", "bad.json: not an architecture"),
+    "too small": (HEAD + "vgg16,1,16\n", "row 2: Block('maxpool'"),
     "other size": (HEAD + "tiny.json,1,64\n", "resolution must be the file's, 32, not '64'"),
     "not onnx": (HEAD + "bad.onnx,1,\n", "bad.onnx: not an ONNX file"),
     "another's onnx": (
@@ -201,3 +202,10 @@ def test_what_is_wrong_is_named(name: str, tmp_path: Path) -> None:
         read_latencies(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_file_is_looked_for_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"\xff\xfe nothing")
+    path = written(tmp_path, "network,latency_ms\nbad.onnx,1\n")
+    with pytest.raises(NasError, match="not an ONNX file"):
+        read_latencies(path, lambda name: nas.reference(f"{name} of a study"))
