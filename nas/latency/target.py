@@ -16,7 +16,7 @@ from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.defaults import TARGETS_FOLDER
 from nas.graph import Graph, Shape
-from nas.imported import Network
+from nas.imported import Network, check_network
 from nas.latency.known import Known
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import graph_kernels, lowered_output, typical_layout
@@ -163,10 +163,11 @@ class Target:
         return [sum(map(self.kernel_ms, kernels)) for kernels in each]
 
     def predict(self, network: Network) -> Prediction:
-        """The latency of a network, one image at a time."""
+        """The latency of a network, one image at a time. Errors: `NasError` for what is none."""
         if isinstance(network, Architecture):
             ms = self.constant_ms + sum(self.rows_ms(network))
         else:
+            check_network(network, "predict")
             ms = self.constant_ms + sum(self.nodes_ms(network.graph()))
         factor = self._factor
         if self.interval_known:

@@ -1,5 +1,6 @@
 """`nas calibrate`, run as a user would."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,9 @@ def test_tables_as_people_have_them(run: Run, tmp_path: Path) -> None:
     assert "1 networks were measured up to 2 times" in out
     assert "runtime ncnn, calibrated on 6 networks" in out
     assert "--runtime" not in err
+    facts = json.loads(run("calibrate", *words, "--json")[1])
+    assert facts["warnings"][0] == "ignored columns: remark"
+    assert facts["error"]["networks"] == 6
 
 
 def test_a_throughput_is_called_one(run: Run, tmp_path: Path) -> None:
