@@ -237,6 +237,15 @@ def test_equal_accuracies_do_not_show_that_there_is_no_noise(
         assert found.high - found.low > 0.2
 
 
+def test_accuracies_near_one_stay_apart(model: AccuracyModel, archs: list[Architecture]) -> None:
+    """As on MNIST."""
+    pairs = [(arch, 99.2 + 0.05 * i) for i, arch in enumerate(archs[:12])]
+    for arch, accuracy in pairs:
+        found = model.adapt(pairs).predict(arch)
+        assert found.low < accuracy < found.high
+        assert found.value == pytest.approx(accuracy, abs=0.1)
+
+
 @given(st.lists(st.floats(0, 100), min_size=3, max_size=12))
 def test_any_accuracies_can_be_adapted_to(accuracies: list[float]) -> None:
     pairs = list(zip(SAMPLED, accuracies, strict=False))
