@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nas.architecture import Architecture
 from nas.costs import Cost, cost, graph_cost
 from nas.graph import Graph, Shape
+from nas.support.errors import NasError, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,12 @@ class ImportedNetwork:
 
 
 Network = Architecture | ImportedNetwork
+
+
+def check_network(network: object, what: str) -> None:
+    """Checks that `what` is given a network, not its name. Errors: `NasError`."""
+    if not isinstance(network, Network):
+        raise NasError(f"{what}: {shown(network)} is no network; nas.reference(name) makes one")
 
 
 def network_cost(network: Network) -> Cost:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nas.architecture import Architecture
-from nas.imported import ImportedNetwork, Network
+from nas.imported import ImportedNetwork, Network, check_network
 from nas.references import meant, reference, reference_names
 from nas.resolution import Resolution, read_resolution, sides
 from nas.support.errors import NasError, one_of
@@ -64,6 +64,7 @@ def network_file(path: Path, resolution: Resolution | None = None) -> Network:
 
 def made_here(network: Network, what: str) -> Architecture:
     """The network itself, where nas wrote it. Errors: `NasError` that says `what` needs that."""
+    check_network(network, what)
     if isinstance(network, ImportedNetwork):
         raise NasError(
             f"{network.name} was not written by nas, so it has no architecture, which {what} needs"

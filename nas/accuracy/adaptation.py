@@ -11,11 +11,13 @@ likely it makes the networks.
 from __future__ import annotations
 
 from itertools import product
+from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nas.accuracy.features import Matrix, Vector
+from nas.accuracy.regression import LEAST_NOISE
 from nas.accuracy.residual import distances
 
 SLOPES = (0.4, 0.7, 1.0, 1.4)
@@ -103,7 +105,8 @@ class Adaptation:
         mean: Vector = (self._weights @ np.array(means)).astype(np.float64)
         between = self._weights @ (np.array(means) - mean) ** 2
         deviation: Vector = self.factor * np.sqrt(self._weights @ np.array(variances) + between)
-        return mean, deviation
+        # Networks that happen to be equally good do not show that trainings have no noise.
+        return mean, np.maximum(deviation, sqrt(LEAST_NOISE))
 
     def _mean(self, point: Point, before: Vector) -> Vector:
         return self._level + point.slope * (before - self._center)

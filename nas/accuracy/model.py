@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import isfinite
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,8 @@ from nas.accuracy.prior import read_prior, sums_of
 from nas.accuracy.regression import Fitted, fit, log_odds, share_of
 from nas.accuracy.residual import Process, process
 from nas.architecture import Architecture
-from nas.support.errors import NasError, one_of
+from nas.imported import check_network
+from nas.support.errors import NasError, one_of, shown
 from nas.support.html import Html, tag
 from nas.support.text import between, significant
 
@@ -110,9 +111,10 @@ class AccuracyModel:
         if len(pairs) < FEWEST:
             raise NasError(f"adapt: {len(pairs)} networks; at least {FEWEST} are needed")
         for arch, accuracy in pairs:
-            if not isfinite(accuracy) or not 0 <= accuracy <= 100:
+            check_network(arch, "adapt")
+            if not isinstance(accuracy, Real) or not 0 <= float(accuracy) <= 100:
                 rule = "must be from 0 to 100 percent, or to 1 as a share"
-                raise NasError(f"adapt: accuracy of {arch.name!r} {rule}, not {accuracy}")
+                raise NasError(f"adapt: accuracy of {arch.name!r} {rule}, not {shown(accuracy)}")
         values = np.array([float(accuracy) for _, accuracy in pairs])
         unit = 1.0 if values.max() <= 1 else 100.0
         sums = sums_of(arch for arch, _ in pairs)
@@ -149,8 +151,8 @@ class AccuracyModel:
 
     def explain(self, arch: Architecture) -> list[Contribution]:
         """What each part gives to the prior's log odds; with the whole's they add up to it."""
-        *parts, whole = contributions(arch, self.fitted.effects, self._brevity)
         sums = sums_of([arch])
+        *parts, whole = contributions(arch, self.fitted.effects, self._brevity)
         extra = sum(float(each.mean(local(sums))[0]) for each in self.processes)
         return [*parts, whole._replace(log_odds=whole.log_odds + extra)]
 

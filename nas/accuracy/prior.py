@@ -23,6 +23,7 @@ from nas.accuracy.regression import Squares, log_odds, squares
 from nas.accuracy.residual import Residual
 from nas.accuracy.table import FOLDER, AccuracyTable, read_accuracy_table
 from nas.architecture import Architecture
+from nas.networks import made_here
 from nas.support.errors import NasError
 from nas.support.files import read_text
 from nas.support.validation import Settings, validated
@@ -91,8 +92,10 @@ def feature_names() -> list[str]:
 
 
 def sums_of(architectures: Iterable[Architecture]) -> Matrix:
-    """`network_sums` of networks, one a row."""
-    return np.array([network_sums(arch) for arch in architectures])
+    """`network_sums` of networks, one a row. Errors: `NasError` for one that another program wrote,
+    or for what is none."""
+    made = (made_here(arch, "a prediction of its accuracy") for arch in architectures)
+    return np.array([network_sums(arch) for arch in made])
 
 
 def checksum(path: Path) -> str:

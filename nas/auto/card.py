@@ -12,6 +12,7 @@ from nas.data import DataSet
 from nas.report.page import note, plots, scroll, section
 from nas.report.training import curves_charts, interval_of
 from nas.report.training_page import outcome_parts
+from nas.report.words import extrapolated
 from nas.resolution import in_words
 from nas.support.html import Child, table, tag
 from nas.support.text import significant
@@ -187,6 +188,7 @@ def _predicted(result: Result) -> str:
         f"{predicted.ms:.3g} ms predicted ({kind} {predicted.low_ms:.3g} to "
         f"{predicted.high_ms:.3g}) on {device.device}, {device.runtime}, {device.precision}; "
         f"the target is {device.provenance}"
+        f"{''.join(f'; {line}' for line in extrapolated(target, [predicted]))}"
     )
 
 

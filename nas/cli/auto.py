@@ -192,7 +192,7 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
     from nas.auto.card import COLUMNS, ORDER, compared_rows, left_out, verdict
     from nas.auto.write import int8_line
     from nas.cli.tables import show, table
-    from nas.report.words import known_interval
+    from nas.report.words import extrapolated, known_interval
 
     arch, target = result.trained.arch, result.target
     predicted = target.predict(arch)
@@ -206,6 +206,8 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
     echo(f"accuracy, {'trained fully' if result.further else 'after that training'}: {accuracy}")
     known = known_interval(predicted.low_ms, predicted.high_ms, target.interval_known)
     echo(f"latency predicted for {target.name}: {predicted.ms:.3g} ms ({known})")
+    for line in extrapolated(target, [predicted]):
+        echo(line)
     if written.measured:
         found, where, _ = written.measured
         echo(f"latency measured {where}: {found.measured_ms:.3g} ms")

@@ -115,7 +115,7 @@ def _calibrate(
     )
     write_whole(path, made.metadata.to_yaml())
     if as_json:
-        echo_json({"file": str(path), **made.metadata.shown()})
+        echo_json({"file": str(path), **made.metadata.shown(), "warnings": given.notes})
         return
     for note in given.notes:
         echo(f"{measured}: {note}")

@@ -60,7 +60,7 @@ def describe(
         f"({significant(facts['weight_bytes'] / 1e6)} MB in {facts['precision']}), "
         f"peak activations {significant(facts['peak_bytes'] / 1e6)} MB",
         *_npu_memory(facts),
-        f"latency on {device.name} ({device.metadata.provenance}, {device.metadata.precision}): "
+        f"latency on {device.name} ({device.metadata.kind}): "
         f"{significant(facts['latency_ms'])} ms, "
         f"{known_interval(low, high, device.interval_known)}",
         *extrapolated(device, [(facts["latency_ms"], low, high)]),
@@ -155,7 +155,7 @@ def _target_row(name: str, facts: Metadata) -> tuple[str, ...]:
         ", ".join(facts.aliases),
         facts.provenance,
         facts.device,
-        facts.runtime,
+        f"{facts.runtime}, throughput" if facts.throughput else facts.runtime,
         facts.precision,
         facts.date,
         *("–" if share is None else f"{share:.1%}" for share in (*shares, facts.noise)),

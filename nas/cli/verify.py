@@ -102,7 +102,6 @@ def _verify_network(
     from nas.cli.measure import show_progress
     from nas.latency.measuring.verify import verify as compare
     from nas.support.errors import NasError
-    from nas.support.text import between, significant
 
     with show_progress(minutes * 60) as progress:
         (one,), notes = compare([network], device, minutes=minutes, progress=progress)
@@ -114,12 +113,22 @@ def _verify_network(
         return
     for note in notes:
         echo(f"warning: {note}", err=True)
+    for line in _lines(name, one, device):
+        echo(line)
+
+
+def _lines(name: str, one: Comparison, device: Target) -> list[str]:
+    """The comparison of one network in words."""
+    from nas.report.words import extrapolated
+    from nas.support.text import between, significant
+
     low, high = one.predicted.low_ms, one.predicted.high_ms
-    echo(
+    return [
         f"{name}: {significant(one.measured_ms)} ms measured here (noise {one.spread:.1%}), "
         f"{significant(one.predicted.ms)} ms ({between(low, high)}) predicted for {device.name}: "
-        f"{one.error:+.1%}"
-    )
+        f"{one.error:+.1%}",
+        *extrapolated(device, [one.predicted]),
+    ]
 
 
 def _summary(done: Sequence[tuple[int, Comparison]]) -> dict[str, Any]:

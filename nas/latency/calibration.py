@@ -5,18 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import log
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 
-from nas.imported import Network
+from nas.imported import Network, check_network
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
-from nas.latency.metadata import Metadata
+from nas.latency.metadata import Metadata, check_name
 from nas.latency.model.basis import KINDS, Vector
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.design import Design
-from nas.latency.model.error import LeftOut, error_of, far_off, widening_of
+from nas.latency.model.error import LeftOut, error_of, far_off, suspects, widening_of
 from nas.latency.model.posterior import Posterior, fit
 from nas.latency.model.prices import fit_prices
 from nas.latency.model.prior import Prior, shipped_prior
@@ -33,9 +35,7 @@ EACH, FOLDS = 20, 10  # up to so many networks each is left out by itself, more 
 SPREADS = (1.0, 4.0)  # of the prior's covariance: devices like those known, and others
 CLOSE = (0.02, 0.1, 0.4, 1.0)  # how far from its base a device may be, in prior deviations
 OPERATIONS = ("conv3", "convk", "pointwise", "grouped", "depthwise3", "depthwisek", "linear")
-UNKNOWN = (
-    0.5  # of the prior's deviation of a price: it is hardly determined if more than that is left
-)
+UNKNOWN = 0.5  # of a price's prior deviation: it is hardly determined if more than that is left
 
 
 class Judgement(NamedTuple):
@@ -62,27 +62,29 @@ def calibrate(
     What devices have in common is the prior; with a `base`, the new device is that one times a
     factor, as far as the latencies make it likely. The error is that of leaving each network out
     (of more than 20, a tenth of them at a time), and so is what the predicted uncertainty of every
-    prediction is multiplied by to give its interval. A network that is far off is left out, with a
-    `NasWarning` that names it. `runtime` and `precision` are labels, the base's unless given;
-    `throughput` says that the latencies are times per image of batches.
+    prediction is multiplied by to give its interval. Several latencies of a network are runs, of
+    which the median counts. A network that is far off is left out, with a `NasWarning` that names
+    it. `runtime` and `precision` are labels, the base's unless given; `throughput` says that the
+    latencies are times per image of batches.
 
-    Errors: `NasError` for fewer than three networks, a latency that is not positive, a base that
-    was calibrated itself but is not shipped.
+    Errors: `NasError` for fewer than three networks, a latency that is not positive, a name that is
+    none of a target, a base that was calibrated itself but is not shipped.
     """
+    check_name(name)
     networks, latency_ms = _checked(measured)
     priors = usual_priors() if base is None else priors_around(base)
     kernels = [network_kernels(arch) for arch in networks]
     judgement = judged(kernels, latency_ms, priors)
-    if off := far_off(logs := judgement.left_out.logs):
+    if off := _far_off(judgement.left_out.logs, kernels, latency_ms, priors):
         named = [
             f"{networks[i].name or networks[i].hash[:12]} ({latency_ms[i]:g} ms is "
-            f"{np.exp(-logs[i]):.2g} times what the others make likely)"
-            for i in off
+            f"{np.exp(-one):.2g} times what the others make likely)"
+            for i, one in off.items()
         ]
         warnings.warn(f"left out as far off: {', '.join(named)}", NasWarning, stacklevel=2)
         kept = [i for i in range(len(networks)) if i not in off]
         networks, kernels = [networks[i] for i in kept], [kernels[i] for i in kept]
-        judgement = judged(kernels, np.delete(latency_ms, off), priors)
+        judgement = judged(kernels, latency_ms[kept], priors)
     known = base.metadata if base else None
     facts = {
         "name": name,
@@ -137,10 +139,29 @@ def judged(
         kept = np.setdiff1d(order, out)
         without = Calibrated(*_likeliest(design.of_networks(kept), latency_ms[kept], priors), 1.0)
         for i in out:
-            ms = without.constant_ms + sum(without.kernels_ms(networks[i]))
-            logs[i] = np.log(ms / latency_ms[i])
+            logs[i] = _log_error(without, networks[i], latency_ms[i])
             deviations[i] = without.deviation(without.trace(networks[i]))
     return Judgement(*_likeliest(design, latency_ms, priors), LeftOut(logs, deviations))
+
+
+def _far_off(
+    logs: Vector, networks: Sequence[Sequence[Kernel]], latency_ms: Vector, priors: Sequence[Prior]
+) -> dict[int, float]:
+    """The networks that are far off, with their log errors. Several suspects are judged again, by a
+    fit without them all: a latency that is wrong makes those of networks like its own look so."""
+    found = suspects(logs)
+    if len(found) > 1:
+        kept = np.setdiff1d(np.arange(len(logs)), found)
+        design = Design.of([networks[i] for i in kept])
+        without = Calibrated(*_likeliest(design, latency_ms[kept], priors), 1.0)
+        logs = logs.copy()
+        logs[found] = [_log_error(without, networks[i], latency_ms[i]) for i in found]
+    return {i: float(logs[i]) for i in far_off(logs) if i in found}
+
+
+def _log_error(found: Calibrated, kernels: Sequence[Kernel], latency_ms: float) -> float:
+    """Log (predicted / measured) of the network of these kernels."""
+    return log((found.constant_ms + sum(found.kernels_ms(kernels))) / latency_ms)
 
 
 def _likeliest(
@@ -196,15 +217,17 @@ def _prices_of(target: Target) -> dict[str, float]:
 
 
 def _checked(measured: Iterable[tuple[Network, float]]) -> tuple[list[Network], Vector]:
-    """The networks and their latencies. Errors: see `calibrate`."""
-    networks, latencies = [], []
+    """Every network once, with the median of its latencies. Errors: see `calibrate`."""
+    networks: dict[str, Network] = {}
+    runs: dict[str, list[float]] = {}
     for arch, ms in measured:
+        check_network(arch, "calibrate")
         try:
             check_latency(ms)
         except NasError as error:
             raise NasError(f"calibrate: {arch.name!r}: {error}") from None
-        networks.append(arch)
-        latencies.append(float(ms))
+        networks.setdefault(arch.hash, arch)
+        runs.setdefault(arch.hash, []).append(float(ms))
     if len(networks) < FEWEST:
         raise NasError(f"calibrate: {len(networks)} networks; at least {FEWEST} are needed")
-    return networks, np.array(latencies)
+    return list(networks.values()), np.array([median(times) for times in runs.values()])

@@ -1,17 +1,19 @@
 """The latencies that `nas calibrate` is given: a CSV of networks as people have them.
 
-Columns: `network`, one of `UNITS` and, if wanted, `resolution` and `batch`; others are ignored. A
-network is the name of a published one or a usual synonym, or the path (from the CSV's folder or the
-working one) of an architecture's JSON or of an ONNX file, whoever wrote it. `resolution` (a number
-or HEIGHTxWIDTH) is the input size of a published network, its own where it is not given, or of an
-ONNX file that leaves it open. Rows of the same network are
-repeated runs: their median counts.
+Columns: the network, latencies or rates in a column whose name has the unit (`UNITS`, `RATE`) and,
+if wanted, `resolution` and `batch`; others are ignored. A network is the name of a published one or
+a usual synonym, or the path (from the CSV's folder or the working one) of an architecture's JSON or
+of an ONNX file, whoever wrote it. `resolution` (a number or HEIGHTxWIDTH) is the input size of a
+published network, its own where it is not given, or of an ONNX file that leaves it open. Rows of
+the same network are repeated runs: their median counts. Cells that are separated by semicolons or
+tabs may have decimal commas.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
@@ -22,19 +24,34 @@ from nas.imported import ImportedNetwork, Network, network_cost
 from nas.latency.table import check_latency
 from nas.networks import find_network
 from nas.resolution import read_resolution
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError
 from nas.support.files import read_text
 from nas.support.text import whole_number
 
-# What a column's name says of its values: ms of one of its unit, negative for a rate.
-UNITS = {
-    **dict.fromkeys(("latency_ms", "ms", "time_ms", "milliseconds"), 1.0),
-    **dict.fromkeys(("latency_us", "us", "microseconds"), 1e-3),
-    **dict.fromkeys(("latency_s", "seconds", "s"), 1e3),
-    **dict.fromkeys(("fps", "images/s", "images_s", "images_per_second", "throughput"), -1e3),
+UNITS = {  # ms of one
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1.0),
+    **dict.fromkeys(("us", "µs", "μs", "usec", "microsecond", "microseconds"), 1e-3),
+    **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-6),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1e3),
 }
-THROUGHPUTS = ("images/s", "images_s", "images_per_second", "throughput")
-NAMES = ("network", "model", "name")
+RATE = re.compile(r"(?:fps|(?:frame|image|img|sample)s?_(?:per_)?(?:s|sec|second))")
+# Words of a column's name that say neither a unit nor that the column is of something else.
+FILLERS = {
+    "mean",
+    "avg",
+    "average",
+    "median",
+    "inference",
+    "infer",
+    "latency",
+    "time",
+    "throughput",
+}
+NAMES = ("network", "model", "name", "model_name", "architecture", "arch", "file", "path")
+RESOLUTIONS = ("resolution", "input_resolution", "input_size", "image_size", "img_size")
+BATCHES = ("batch", "batch_size", "batchsize")
+SEPARATORS = ",;\t"
+MISSING = ("", "-", "nan", "na", "n/a", "none", "null")
 # Multiply-adds a second that no device reaches with one image at a time: of a network of up to
 # 10^9, and in proportion of a larger one.
 FASTEST = 3e12
@@ -50,13 +67,16 @@ class Latencies(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """Where in a row everything stands."""
+    """Where in a row everything stands; of the values the column's name and the ms of one of its
+    unit, negative for a rate."""
 
     network: int
     value: int
-    unit: str
     resolution: int | None
     batch: int | None
+    unit: str
+    unit_ms: float
+    decimal_comma: bool
 
 
 Finder = Callable[[str], Network]
@@ -65,35 +85,45 @@ Finder = Callable[[str], Network]
 def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
     """The networks and their latencies. What is neither a published network's name nor a file is
     looked for `elsewhere`, too. Errors: `NasError` with file, row and rule."""
-    text = read_text(path, f"measured {path}").removeprefix("\ufeff")
+    where = f"measured {path}"
+    text = read_text(path, where).removeprefix("\ufeff")
+    separator = max(SEPARATORS, key=text.lstrip().partition("\n")[0].count)
     try:
-        lines = [cells for cells in csv.reader(io.StringIO(text), strict=True) if cells]
+        table = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
     except csv.Error as error:
-        raise NasError(f"measured {path}: not CSV: {error}") from None
+        raise NasError(f"{where}: not CSV: {error}") from None
+    stripped = ([cell.strip() for cell in cells] for cells in table)
+    lines = [(number, cells) for number, cells in enumerate(stripped, 1) if any(cells)]
     if not lines:
-        raise NasError(f"measured {path}: it is empty")
+        raise NasError(f"{where}: it is empty")
+    (_, header), *rows = lines
     try:
-        columns, notes = _columns([cell.strip().lower() for cell in lines[0]])
+        columns, notes = _columns(header, decimal_comma=separator != ",")
     except NasError as error:
-        raise NasError(f"measured {path}: {error}") from None
+        raise NasError(f"{where}: {error}") from None
     runs: dict[str, list[float]] = {}
     networks: dict[str, Network] = {}
     batches: set[int] = set()
-    for number, cells in enumerate(lines[1:], 2):
+    for number, cells in rows:
         try:
-            if len(cells) != len(lines[0]):
-                raise NasError(f"{len(cells)} cells; the file has {len(lines[0])} columns")
-            arch, ms, batch = _row(
-                [cell.strip() for cell in cells], columns, path.parent, elsewhere
-            )
+            if len(cells) != len(header):
+                raise NasError(f"{len(cells)} cells; the file has {len(header)} columns")
+            if cells[columns.value].lower() in MISSING:
+                continue
+            arch, ms, batch = _row(cells, columns, path.parent, elsewhere)
+            network_cost(arch)  # where it cannot be built, the row is still known
         except NasError as error:
-            raise NasError(f"measured {path}: row {number}: {error}") from None
+            raise NasError(f"{where}: row {number}: {error}") from None
         runs.setdefault(arch.hash, []).append(ms)
         networks.setdefault(arch.hash, arch)
         batches.add(batch)
+    if not runs:
+        raise NasError(f"{where}: no row has a latency")
     if len(batches) > 1:
         shown = ", ".join(map(str, sorted(batches)))
-        raise NasError(f"measured {path}: batch must be the same in all rows, not {shown}")
+        raise NasError(f"{where}: batch must be the same in all rows, not {shown}")
+    if missing := len(rows) - sum(map(len, runs.values())):
+        notes.append(f"{missing} rows have no latency, so they are left out")
     repeated = [len(times) for times in runs.values() if len(times) > 1]
     if repeated:
         notes.append(
@@ -102,7 +132,7 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
     for network in networks.values():
         if isinstance(network, ImportedNetwork) and network.unread:
             notes.append(f"{network.name}: {network.left_out}")
-    throughput = columns.unit in THROUGHPUTS or max(batches, default=1) > 1
+    throughput = _is_throughput(columns) or max(batches) > 1
     if throughput:
         notes.append("times per image at full throughput: no latency of a single image")
     measured = [(networks[key], median(times)) for key, times in runs.items()]
@@ -111,25 +141,54 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
     return Latencies(measured, throughput, notes)
 
 
-def _columns(header: Sequence[str]) -> tuple[_Columns, list[str]]:
-    for name in header:
-        if name and header.count(name) > 1:
-            raise NasError(f"column {name!r} must be there once")
-    network = next((name for name in NAMES if name in header), None)
-    values = [name for name in UNITS if name in header]
+def _columns(header: Sequence[str], decimal_comma: bool) -> tuple[_Columns, list[str]]:
+    keys = ["_".join(_words(name)) for name in header]
+    units = {i: ms for i, name in enumerate(header) if (ms := _unit_ms(name)) is not None}
+    network, resolution, batch = (_column(keys, n) for n in (NAMES, RESOLUTIONS, BATCHES))
+    named = ", ".join(name for name in header if name)
     if network is None:
-        raise one_of("column for the networks, 'network',", ", ".join(header), NAMES)
-    if not values:
-        raise one_of("column for the latencies", ", ".join(header), UNITS)
-    columns = _Columns(
-        header.index(network),
-        header.index(values[0]),
-        values[0],
-        header.index("resolution") if "resolution" in header else None,
-        header.index("batch") if "batch" in header else None,
+        raise NasError(f"no column for the networks: name it 'network'; there are {named:.80}")
+    if not units:
+        raise NasError(
+            "no column for the latencies: name it latency_ms, latency_us, latency_s, fps or "
+            f"images_s; there are {named:.80}"
+        )
+    value = max(units, key=lambda i: units[i] > 0)  # a latency rather than a rate
+    used = [i for i in (network, value, resolution, batch) if i is not None]
+    for i in used:
+        if header.count(header[i]) > 1:
+            raise NasError(f"column {header[i]!r} must be there once")
+    ignored = [name for i, name in enumerate(header) if name and i not in used]
+    return (
+        _Columns(network, value, resolution, batch, header[value], units[value], decimal_comma),
+        [f"ignored columns: {', '.join(ignored)}"] if ignored else [],
     )
-    ignored = [name for i, name in enumerate(header) if i not in columns]
-    return columns, [f"ignored columns: {', '.join(ignored)}"] if ignored else []
+
+
+def _words(name: str) -> list[str]:
+    """What a column's name says, as words in lower case."""
+    return [word for word in re.findall(r"[^\W_]+", name.lower()) if word not in FILLERS]
+
+
+def _column(keys: Sequence[str], names: Sequence[str]) -> int | None:
+    """The column that has the first of these names, if one has any."""
+    return next((keys.index(name) for name in names if name in keys), None)
+
+
+def _unit_ms(name: str) -> float | None:
+    """The ms of one of the unit in a column's name, negative for a rate; None for another."""
+    unit = "_".join(_words(name))
+    if RATE.fullmatch(unit) or name.lower() == "throughput":
+        return -1e3
+    return UNITS.get(unit)
+
+
+def _is_throughput(columns: _Columns) -> bool:
+    """Whether a rate is one of batches: frames a second are of one after the other."""
+    if columns.unit_ms > 0:
+        return False
+    name = columns.unit.lower()
+    return "throughput" in name or not ("fps" in name or "frame" in name)
 
 
 def _row(
@@ -137,20 +196,31 @@ def _row(
 ) -> tuple[Network, float, int]:
     text = cells[columns.value]
     try:
-        value = float(text)
+        value = float(text.replace(",", ".") if columns.decimal_comma else text)
     except ValueError:
         value = 0.0
     if not (isfinite(value) and value > 0):
         raise NasError(f"{columns.unit} must be a number above 0, not {text!r:.40}")
-    written = cells[columns.batch] if columns.batch is not None else "1"
+    written = _cell(cells, columns.batch) or "1"
     batch = whole_number(written) or 0
     if not 1 <= batch <= 1 << 16:
         raise NasError(f"batch must be a whole number of at least 1, not {written!r:.40}")
-    factor = UNITS[columns.unit]
-    ms = -factor / value if factor < 0 else factor * value / batch
+    unit_ms = columns.unit_ms
+    ms = -unit_ms / value if unit_ms < 0 else unit_ms * value / batch
     check_latency(ms)
-    resolution = cells[columns.resolution] if columns.resolution is not None else ""
+    resolution = _sides(_cell(cells, columns.resolution))
     return _network(cells[columns.network], resolution, folder, elsewhere), ms, batch
+
+
+def _cell(cells: Sequence[str], column: int | None) -> str:
+    """A cell of whole numbers, "" where there is none. A spreadsheet may write them as 224.0."""
+    return "" if column is None else cells[column].removesuffix(".0")
+
+
+def _sides(text: str) -> str:
+    """Height and width of a size that may also have the batch and the channels: 1x3x224x224."""
+    sizes = [size.strip() for size in text.lower().replace("×", "x").split("x")]
+    return "x".join(sizes if len(sizes) <= 2 else [size for size in sizes if len(size) > 1])
 
 
 def _check_plausible(path: Path, unit: str, measured: Sequence[tuple[Network, float]]) -> None:
@@ -170,6 +240,6 @@ def _network(name: str, resolution: str, folder: Path, elsewhere: Finder | None)
     try:
         return find_network(name, size, folders=(folder, Path()))
     except NasError:
-        if elsewhere is None or size is not None:
+        if elsewhere is None or size is not None or (folder / name).is_file():
             raise
         return elsewhere(name)

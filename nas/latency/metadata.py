@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from nas.support.validation import Settings, validated
 from nas.support.yaml import LARGEST, read_yaml
 
 NAME = r"^([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$"
+SUFFIXES = (".yaml", ".yml")
 PROVENANCES, PRECISIONS = ("measured", "estimated", "calibrated"), tuple(BYTES)
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
@@ -95,6 +97,12 @@ class Metadata(_Strict):
             raise ValueError("error: a calibrated target must state it")
         return self
 
+    @property
+    def kind(self) -> str:
+        """What its latencies are, for a sentence."""
+        batches = ["time per image of batches"] if self.throughput else []
+        return ", ".join([self.provenance, self.precision, *batches])
+
     def shown(self) -> dict[str, Any]:
         """What there is to know of the target as JSON types, without what the fit found."""
         return self.model_dump(mode="json", exclude={"fit", "weights"})
@@ -105,6 +113,15 @@ class Metadata(_Strict):
         return yaml.safe_dump(
             data, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None
         )
+
+
+def check_name(name: str) -> None:
+    """Checks the name of a target that is to be made. Errors: `NasError` with the rule."""
+    if not re.fullmatch(NAME, name):
+        rule = "must be of lower-case letters, digits, '.', '_' and '-'"
+        raise NasError(f"name {name!r} {rule}")
+    if name.endswith(SUFFIXES):  # every command would take it for a file
+        raise NasError(f"name {name!r} must not end like a file's: call it {Path(name).stem}")
 
 
 def read_metadata(path: Path) -> Metadata:

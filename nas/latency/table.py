@@ -14,6 +14,7 @@ import io
 import json
 from collections.abc import Iterable
 from math import isfinite
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from nas.imported import Network
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import NEUTRAL, Lowering, graph_kernels, network_kernels
 from nas.resolution import read_resolution
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, one_of, shown
 from nas.support.files import read_text, write_whole
 
 COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
@@ -173,9 +174,11 @@ def _row(cells: dict[str, str], count: int) -> TableRow:
     return TableRow(subject, latency_ms, spread, int(visits))
 
 
-def check_latency(ms: float) -> None:
+def check_latency(ms: object) -> None:
     """Checks that a latency can be one. Errors: `NasError`, also for what is no number."""
-    if not LEAST_MS <= ms <= MOST_MS:
+    if not isinstance(ms, Real):
+        raise NasError(f"latency_ms must be a number, not {shown(ms)}")
+    if not LEAST_MS <= float(ms) <= MOST_MS:
         raise NasError(f"latency_ms must be above 0, from {LEAST_MS:g} to {MOST_MS:g}, not {ms:g}")
 
 

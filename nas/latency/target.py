@@ -16,11 +16,11 @@ from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.defaults import TARGETS_FOLDER
 from nas.graph import Graph, Shape
-from nas.imported import Network
+from nas.imported import Network, check_network
 from nas.latency.known import Known
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import graph_kernels, lowered_output, typical_layout
-from nas.latency.metadata import Metadata, read_metadata
+from nas.latency.metadata import SUFFIXES, Metadata, read_metadata
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.fitting import table_predictor, timed_networks
 from nas.latency.model.npu_memory import ENCODINGS, Memory, network_memory
@@ -80,7 +80,7 @@ class Target:
 
     def __repr__(self) -> str:
         facts = self.metadata
-        return f"<Target {self.name!r}: {facts.provenance}, {facts.precision}, {self._error}>"
+        return f"<Target {self.name!r}: {facts.kind}, {self._error}>"
 
     @property
     def _error(self) -> str:
@@ -163,10 +163,11 @@ class Target:
         return [sum(map(self.kernel_ms, kernels)) for kernels in each]
 
     def predict(self, network: Network) -> Prediction:
-        """The latency of a network, one image at a time."""
+        """The latency of a network, one image at a time. Errors: `NasError` for what is none."""
         if isinstance(network, Architecture):
             ms = self.constant_ms + sum(self.rows_ms(network))
         else:
+            check_network(network, "predict")
             ms = self.constant_ms + sum(self.nodes_ms(network.graph()))
         factor = self._factor
         if self.interval_known:
@@ -239,7 +240,7 @@ def target_names() -> list[str]:
 
 def target_path(name: str | Path) -> Path:
     """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest names."""
-    if Path(name).suffix in (".yaml", ".yml"):
+    if Path(name).suffix in SUFFIXES:
         return Path(at_home(str(name)))
     files = list(_files())
     for known, path in files:

@@ -35,7 +35,7 @@ def latency_source(target: Target) -> str:
     """A sentence on where predicted latencies come from, and whether their error is known."""
     facts = target.metadata
     error = "with its 90% interval" if target.interval_known else "no error known"
-    return f"latency: predicted for {target.name}, {facts.provenance}, {facts.precision}, {error}"
+    return f"latency: predicted for {target.name}, {facts.kind}, {error}"
 
 
 def extrapolated(target: Target | None, intervals: Iterable[Sequence[float]]) -> list[str]:

@@ -60,11 +60,12 @@ def nearest(value: object, allowed: Iterable[str], most: int = 1, lister: str = 
     """The end of an error about an unknown `value`: the nearest allowed names, and the list, of
     many names a few and the command that lists all.
 
-    What is behind a name's last `/` counts as well. Names that have the value between their hyphens
-    or slashes come first, and of these those that begin with it.
+    Capitals do not count, and what is behind a name's last `/` counts as well. Names that have the
+    value between their hyphens or slashes come first, and of these those that begin with it.
     """
-    names, text = sorted(allowed), str(value)
-    by_word = {name.rpartition("/")[2]: name for name in names} | {name: name for name in names}
+    names, text = sorted(allowed), str(value).lower()
+    by_word = {name.rpartition("/")[2].lower(): name for name in names}
+    by_word |= {name.lower(): name for name in names}
     longer = [word for word in by_word if f"-{text}-" in f"-{word.replace('/', '-')}-"]
     longer.sort(key=lambda word: not word.startswith(text))
     words = [*longer, *get_close_matches(text, by_word, n=most)]

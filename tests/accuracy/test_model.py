@@ -1,5 +1,6 @@
 """`AccuracyModel`: what others call."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from nas.accuracy.model import BRIEFLY
 from nas.accuracy.prior import sums_of
 from nas.accuracy.regression import log_odds, share_of
 from nas.accuracy.table import FOLDER, read_accuracy_table
+from nas.imported import ImportedNetwork
 from nas.references.scaled import scaled
 
 SAMPLED = [SearchSpace.load("small").sample(seed) for seed in range(12)]
@@ -198,14 +200,50 @@ def test_adapting_again_starts_from_the_prior(
         ([80.0, 81.0, 120.0], "must be from 0 to 100 percent, or to 1 as a share, not 120.0"),
         ([80.0, 81.0, -1.0], "not -1.0"),
         ([80.0, 81.0, float("nan")], "not nan"),
+        ([80.0, 81.0, "82"], "not '82'"),
+        ([80.0, 81.0, None], "not None"),
     ],
 )
 def test_what_cannot_be_adapted_to_is_one_line(
-    accuracies: list[float], words: str, model: AccuracyModel, archs: list[Architecture]
+    accuracies: list[Any], words: str, model: AccuracyModel, archs: list[Architecture]
 ) -> None:
     with pytest.raises(NasError, match=words) as caught:
         model.adapt(zip(archs, accuracies, strict=False))
     assert "\n" not in str(caught.value)
+
+
+def test_what_has_no_rows_is_one_line(model: AccuracyModel, archs: list[Architecture]) -> None:
+    graph = archs[0].graph()
+    for wrong, words in (
+        ("resnet18", "'resnet18' is no network; nas.reference"),
+        (ImportedNetwork("other.onnx", graph, {}, ()), "other.onnx was not written by nas"),
+    ):
+        uses: tuple[Callable[[Any], object], ...] = (
+            model.predict,
+            model.explain,
+            lambda it: model.adapt([(it, 70.0), (archs[0], 71.0), (archs[1], 72.0)]),
+        )
+        for use in uses:
+            with pytest.raises(NasError, match=words):
+                use(wrong)
+
+
+@pytest.mark.parametrize("count", [3, 60])
+def test_equal_accuracies_do_not_show_that_there_is_no_noise(
+    count: int, model: AccuracyModel, archs: list[Architecture]
+) -> None:
+    """Of 10,000 test images alone the deviation at 90% is 0.3 points."""
+    for found in model.adapt([(arch, 90.0) for arch in archs[:count]]).predict_many(archs):
+        assert found.high - found.low > 0.2
+
+
+def test_accuracies_near_one_stay_apart(model: AccuracyModel, archs: list[Architecture]) -> None:
+    """As on MNIST."""
+    pairs = [(arch, 99.2 + 0.05 * i) for i, arch in enumerate(archs[:12])]
+    for arch, accuracy in pairs:
+        found = model.adapt(pairs).predict(arch)
+        assert found.low < accuracy < found.high
+        assert found.value == pytest.approx(accuracy, abs=0.1)
 
 
 @given(st.lists(st.floats(0, 100), min_size=3, max_size=12))

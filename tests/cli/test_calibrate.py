@@ -1,5 +1,6 @@
 """`nas calibrate`, run as a user would."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,11 @@ def test_the_base_and_the_labels_are_those_given(run: Run, measured: Path, tmp_p
 
 WRONG = {
     "no file": (["--target", "mine", "--from", "no.csv"], "no.csv: No such file"),
-    "name": (["--target", "My Device", "--from", "measured.csv"], "not 'My Device'"),
+    "name": (["--target", "My Device", "--from", "measured.csv"], "name 'My Device' must be"),
+    "a file's name": (
+        ["--target", "a.yaml", "--from", "measured.csv"],
+        "must not end like a file's: call it a",
+    ),
     "base": (["--target", "a", "--from", "measured.csv", "--base", "x"], "target 'x' is unknown"),
     "precision": (
         ["--target", "a", "--from", "measured.csv", "--precision", "fp8"],
@@ -107,6 +112,21 @@ def test_tables_as_people_have_them(run: Run, tmp_path: Path) -> None:
     assert "1 networks were measured up to 2 times" in out
     assert "runtime ncnn, calibrated on 6 networks" in out
     assert "--runtime" not in err
+    facts = json.loads(run("calibrate", *words, "--json")[1])
+    assert facts["warnings"][0] == "ignored columns: remark"
+    assert facts["error"]["networks"] == 6
+
+
+def test_a_throughput_is_called_one(run: Run, tmp_path: Path) -> None:
+    rows = [f"{name},{100 + i},64" for i, name in enumerate(NETWORKS[:3])]
+    text = "\n".join(["model,Throughput (images/s),batch_size", *rows, ""])
+    (tmp_path / "gpu.csv").write_text(text, encoding="utf-8")
+    assert run("calibrate", "--target", "mine", "--from", "gpu.csv", "--runtime", "trt")[0] == 0
+    assert (
+        "mine (calibrated, fp32, time per image of batches)"
+        in run("describe", "resnet18", "--target", "mine")[1]
+    )
+    assert "trt, throughput" in " ".join(run("targets", "mine")[1].split())
 
 
 def test_networks_worth_measuring_are_written_and_read_again(run: Run, tmp_path: Path) -> None:

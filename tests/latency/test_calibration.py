@@ -3,6 +3,7 @@
 import re
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -200,6 +201,41 @@ def test_what_the_networks_hardly_determine_is_said() -> None:
     assert "depthwise3" in notes
 
 
+def test_latencies_of_one_network_are_its_runs() -> None:
+    """Left out by itself, a network would be judged by another run of it."""
+    once = [(arch, latency("phone", arch)) for arch in NETWORKS[:8]]
+    runs = [(arch, ms * factor) for arch, ms in once for factor in (0.9, 1.0, 1.3)]
+    found, alike = calibrate(runs), calibrate(once)
+    assert found.metadata.error == alike.metadata.error
+    assert found.checksum == alike.checksum
+    with pytest.raises(nas.NasError, match="2 networks; at least 3"):
+        calibrate([*once[:2], *once[:2]])
+
+
+@pytest.mark.parametrize("wrong", ["resnet18", "mobilenet_v3_large_100"])
+def test_only_the_wrong_latency_is_left_out(wrong: str) -> None:
+    """Fits that have seen it predict networks like its own so badly that these look wrong too."""
+    some = "alexnet mobilenet_v2_100 vgg11 mnasnet_100 resnet50 ghostnet_100 shufflenet_v2_x1_0"
+    names = [
+        *some.split(),
+        "resnet18",
+        "squeezenet1_1",
+        "efficientnet_b0",
+        "mobilenet_v3_large_100",
+        "googlenet",
+    ]
+    archs = map(nas.reference, names)
+    measured = [
+        (arch, latency("phone", arch) * (100 if arch.name == wrong else 1)) for arch in archs
+    ]
+    with pytest.warns(nas.support.errors.NasWarning, match="far off") as said:
+        found = calibrate(measured)
+    (warning,) = said
+    assert [name for name in names if f"{name} (" in str(warning.message)] == [wrong]
+    assert found.metadata.error
+    assert found.metadata.error.networks == len(names) - 1
+
+
 def test_wrong_latencies_are_refused() -> None:
     few = [(arch, 1.0) for arch in NETWORKS[:2]]
     with pytest.raises(nas.NasError, match="2 networks; at least 3"):
@@ -207,6 +243,14 @@ def test_wrong_latencies_are_refused() -> None:
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(nas.NasError, match="must be above 0"):
             calibrate([*few, (NETWORKS[2], wrong)])
+    untyped: tuple[tuple[Any, str], ...] = (
+        ((NETWORKS[2], "7"), "latency_ms must be a number, not '7'"),
+        ((NETWORKS[2], None), "latency_ms must be a number, not None"),
+        (("resnet18", 1.0), r"calibrate: 'resnet18' is no network; nas\.reference"),
+    )
+    for pair, words in untyped:
+        with pytest.raises(nas.NasError, match=words):
+            calibrate([*few, pair])
     with pytest.raises(nas.NasError, match="precision"):
         calibrate([(arch, 1.0) for arch in NETWORKS[:3]], precision="fp8")
 

@@ -45,8 +45,14 @@ def test_the_resolution_is_optional(tmp_path: Path) -> None:
         ("ms", "7", 7.0),
         ("Seconds", "0.007", 7.0),
         ("latency_s", "0.007", 7.0),
+        ("Latency (ms)", "7", 7.0),
+        ("mean_ms", "7", 7.0),
+        ("Inference time [µs]", "7000", 7.0),
+        ("latency_ns", "7e6", 7.0),
         ("fps", "50", 20.0),
         ("images/s", "50", 20.0),
+        ("Throughput (img/sec)", "50", 20.0),
+        ("infer_samples_per_sec", "50", 20.0),
     ],
 )
 def test_units_are_in_the_name_of_the_column(
@@ -56,7 +62,7 @@ def test_units_are_in_the_name_of_the_column(
     ((network, latency_ms),) = found.measured
     assert network == nas.reference("resnet18")
     assert latency_ms == pytest.approx(ms)
-    assert found.throughput == (column == "images/s")
+    assert found.throughput == (ms == 20 and column != "fps")
 
 
 def test_a_batch_is_divided_and_called_a_throughput(tmp_path: Path) -> None:
@@ -66,6 +72,41 @@ def test_a_batch_is_divided_and_called_a_throughput(tmp_path: Path) -> None:
     assert any("no latency of a single image" in note for note in found.notes)
     with pytest.raises(NasError, match="batch must be the same in all rows, not 1, 8"):
         read_latencies(written(tmp_path, "network,ms,batch\nresnet18,80,8\nvgg11,9,1\n"))
+
+
+@pytest.mark.parametrize("column", ["batch_size", "infer_batch_size"])
+def test_a_batch_by_another_name_is_one(column: str, tmp_path: Path) -> None:
+    found = read_latencies(written(tmp_path, f"network,latency_ms,{column}\nresnet18,80,8.0\n"))
+    assert (found.measured[0][1], found.throughput) == (10, True)
+
+
+@pytest.mark.parametrize("size", ["160", "160.0", "160 x 160", "160×160", "1x3x160x160"])
+def test_a_resolution_by_another_name_is_one(size: str, tmp_path: Path) -> None:
+    found = read_latencies(written(tmp_path, f"network,ms,input_size\nresnet18,80,{size}\n"))
+    assert found.measured == [(nas.reference("resnet18", resolution=160), 80.0)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "network;latency_ms\nresnet18;12,5\nalexnet;5\n",
+        "\ufeffnetwork;latency_ms\r\nresnet18;12,5\r\n\r\n;\r\nalexnet;5\r\n",
+        "network\tlatency_ms\nresnet18\t12.5\n \t \nalexnet\t5\n",
+        '"network","latency_ms",""\n"resnet18","12.5",""\n"alexnet","5",""\n',
+    ],
+)
+def test_cells_are_separated_as_spreadsheets_do(text: str, tmp_path: Path) -> None:
+    found = read_latencies(written(tmp_path, text))
+    assert [ms for _, ms in found.measured] == [12.5, 5]
+    assert found.notes == []
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "-", "N/A"])
+def test_rows_without_a_latency_are_left_out_and_counted(cell: str, tmp_path: Path) -> None:
+    text = f"network,latency_ms\nresnet18,12\nvgg11,{cell}\nsomething_else,{cell}\n"
+    found = read_latencies(written(tmp_path, text))
+    assert found.measured == [(nas.reference("resnet18"), 12)]
+    assert found.notes == ["2 rows have no latency, so they are left out"]
 
 
 def test_repeated_rows_are_runs_and_other_columns_are_ignored(tmp_path: Path) -> None:
@@ -111,11 +152,19 @@ def test_what_is_no_synonym_is_not_taken_for_one() -> None:
 HEAD = "network,latency_ms,resolution\n"
 ERRORS = {
     "empty": ("", "it is empty"),
-    "no latency": ("network\nresnet18\n", "column for the latencies 'network' is unknown"),
-    "no network": ("net,latency_ms\nresnet18,1\n", "column for the networks"),
+    "no latency": ("network\nresnet18\n", "no column for the latencies: name it latency_ms"),
+    "no unit": ("network,latency\nresnet18,1\n", "no column for the latencies: name it latency_ms"),
+    "spread": ("network,std_ms\nresnet18,1\n", "no column for the latencies: name it latency_ms"),
+    "no rows": ("network,latency_ms\n", "no row has a latency"),
+    "no network": ("net,latency_ms\nresnet18,1\n", "no column for the networks: name it"),
     "twice": ("network,latency_ms,latency_ms\n", "column 'latency_ms' must be there once"),
     "unknown network": (HEAD + "resnet18,1,\nresnet19,2,\n", "row 3: network 'resnet19'"),
     "not a number": (HEAD + "resnet18,fast,\n", "row 2: latency_ms must be a number above 0"),
+    "thousands": (
+        'network,ms\nresnet18,"1,200"\n',
+        "row 2: ms must be a number above 0, not '1,200'",
+    ),
+    "after a blank": ("network,ms\n\nresnet19,2\n", "row 3: network 'resnet19'"),
     "negative": (HEAD + "resnet18,-1,\n", "row 2: latency_ms must be a number above 0, not '-1'"),
     "infinite": (HEAD + "resnet18,inf,\n", "row 2: latency_ms must be a number above 0"),
     "cells": (HEAD + "resnet18,1\n", "row 2: 2 cells; the file has 3 columns"),
@@ -127,6 +176,7 @@ ERRORS = {
     "batch": ("network,ms,batch\nresnet18,1," + "9" * 5000, "row 2: batch must be a whole number"),
     "quotes": (HEAD + '"resnet18,1,\n', "not CSV"),
     "bad json": (HEAD + "bad.json,1,\n", "bad.json: not an architecture"),
+    "too small": (HEAD + "vgg16,1,16\n", "row 2: Block('maxpool'"),
     "other size": (HEAD + "tiny.json,1,64\n", "resolution must be the file's, 32, not '64'"),
     "not onnx": (HEAD + "bad.onnx,1,\n", "bad.onnx: not an ONNX file"),
     "another's onnx": (
@@ -152,3 +202,10 @@ def test_what_is_wrong_is_named(name: str, tmp_path: Path) -> None:
         read_latencies(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_file_is_looked_for_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"\xff\xfe nothing")
+    path = written(tmp_path, "network,latency_ms\nbad.onnx,1\n")
+    with pytest.raises(NasError, match="not an ONNX file"):
+        read_latencies(path, lambda name: nas.reference(f"{name} of a study"))

@@ -251,3 +251,8 @@ def test_a_count_that_could_not_be_read_again_is_refused() -> None:
     protocol = {"warm_up": 10**30, "visit_ms": [1.0, 2.0], "visits": 6, "statistic": "median"}
     with pytest.raises(NasError, match=r"^facts: warm_up: "):
         validated(Protocol, protocol, "facts")
+
+
+def test_a_name_is_no_network() -> None:
+    with pytest.raises(NasError, match=r"predict: 'resnet18' is no network; nas\.reference"):
+        Target.load("jetson-nano").predict("resnet18")  # type: ignore[arg-type]

@@ -19,3 +19,8 @@ def test_few_names_are_all_shown() -> None:
     said = str(one_of("target", "zzz", MANY[:5], lister="nas targets"))
     assert all(name in said for name in MANY[:5])
     assert "nas targets" not in said
+
+
+def test_capitals_hide_no_near_name() -> None:
+    assert "did you mean 'device-005'?" in str(one_of("target", "DEVICE-005", MANY))
+    assert "did you mean 'xeon/NCNN'?" in str(one_of("target", "ncnn", ["xeon/NCNN", *MANY]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -22,7 +21,7 @@ from nas.latency.measuring.engines import (
     subject_entries,
 )
 from nas.latency.measuring.plan import SUBJECTS, Sampler, anchors, mixed_network, subjects
-from nas.latency.metadata import NAME, Metadata, read_metadata
+from nas.latency.metadata import Metadata, check_name, read_metadata
 from nas.latency.model.error import error_of
 from nas.latency.model.fitting import fitted, timed_networks
 from nas.latency.model.scaled import left_out
@@ -135,13 +134,6 @@ def failures() -> Iterator[None]:
         raise NasError(str(failure)) from None
     except OSError as error:
         raise NasError(f"{error.filename}: {error.strerror or error}") from None
-
-
-def check_name(name: str) -> None:
-    """Checks the name of a target. Errors: `NasError` with the rule."""
-    if not re.fullmatch(NAME, name):
-        rule = "must be of lower-case letters, digits, '.', '_' and '-'"
-        raise NasError(f"name {name!r} {rule}")
 
 
 def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, Path, Metadata]:

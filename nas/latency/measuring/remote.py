@@ -13,9 +13,9 @@ from typing import IO, Any, NamedTuple
 
 from nas.defaults import TARGETS_FOLDER
 from nas.latency.measuring.bundle import SCRIPT, write_bundle
-from nas.latency.measuring.measure import check_name, check_same
+from nas.latency.measuring.measure import check_same
 from nas.latency.measuring.transfer import Facts, import_results, make_bundle, read_facts
-from nas.latency.metadata import read_metadata
+from nas.latency.metadata import check_name, read_metadata
 from nas.latency.runner.main import FACTS, RESULTS
 from nas.latency.runner.timing import TimingSettings
 from nas.latency.table import Subject, TableRow, read_table

@@ -13,9 +13,9 @@ from pydantic import ConfigDict
 
 from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 from nas.latency.measuring.bundle import write_bundle
-from nas.latency.measuring.measure import begin, check_name, check_numbers, finish, planned
+from nas.latency.measuring.measure import begin, check_numbers, finish, planned
 from nas.latency.measuring.plan import Sampler, mixed_network
-from nas.latency.metadata import Protocol
+from nas.latency.metadata import Protocol, check_name
 from nas.latency.runner.batches import ANCHORS
 from nas.latency.runner.main import FACTS, RESULTS
 from nas.latency.runner.timing import CPU, TimingSettings
