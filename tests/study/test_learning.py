@@ -89,6 +89,18 @@ def test_predictions_are_adapted_to_what_was_trained(
         assert record.score == pytest.approx(100 * model.predict(record.arch).value, rel=1e-5)
 
 
+def test_what_ends_for_its_patience_counts_with_what_is_kept_of_it() -> None:
+    recipe = Recipe(epochs=9, images=64, batch_size=32, patience=1)
+    study = begin(**OPTIONS | {"recipe": recipe}, name="patient", learn=8)
+    assert run(study, 32) == ("finished", 0)
+    states = {t: learning_folder(study) / f"trial-{t}" for t in trained(study)}
+    histories = [Trained.load(state).history for state in states.values()]
+    assert min(map(len, histories)) < 3  # before the worse half is stopped
+    for trial, each in trained(study).items():
+        if each.complete:
+            assert each.accuracy == pytest.approx(100 * Trained.load(states[trial]).accuracy)
+
+
 def test_half_of_the_first_round_are_families_scaled_by_hand() -> None:
     study = begin(**OPTIONS | {"budgets": ["5MFLOPs"]}, name="families", learn=8)
     Driver(study).run(20)
