@@ -55,7 +55,8 @@ from nas.support.files import check_folder
 from nas.support.ownership import owned
 from nas.training import Recipe, Trained, train
 from nas.training.checkpoint import WEIGHTS
-from nas.training.run import Start, TrainingReport
+from nas.training.progress import TrainingReport
+from nas.training.run import Start
 
 STUDY, PRUNED = "search", "pruned"
 LEAST_LEFT = 0.5  # of the time, after a network to prune was trained

@@ -42,8 +42,7 @@ from nas.training.checks import check_fit, check_no_model, diverged, same_traini
 from nas.training.device import deterministic, device_of
 from nas.training.fake_quantise import FakeQuantised
 from nas.training.optimise import averaging, norm_penalty, optimiser_of, rate
-from nas.training.progress import TrainingProgress
-from nas.training.progress import TrainingReport as TrainingReport
+from nas.training.progress import TrainingProgress, TrainingReport
 from nas.training.recipe import Recipe
 from nas.training.scores import Scores
 from nas.training.teacher import Teacher, distillation_loss
