@@ -52,6 +52,8 @@ def load_weights(
     that fits nowhere, or in a file sorted by names in more than one place; and where an ONNX file
     computes something else than the network does with its weights.
     """
+    if not 0 < norm_eps <= 1:
+        raise NasError(f"the epsilon of norms must be above 0 and at most 1, not {norm_eps}")
     module, file = build(arch, seed=seed), read_weight_file(path)
     own = module.state_dict()
     if {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in file.state.items()}:
