@@ -160,18 +160,17 @@ def _with_first(
 
     assert settings.pruning is not None
     ratios, bench = settings.pruning.ratios, bench_of(inheritance_of(settings), data)
-    uniform: list[Candidate | None] = [*candidates.uniform()]
     found: list[Candidate | None]
     match ratios:
         case "uniform":
-            found = uniform[:1]
+            found = [candidates.fitted(candidates.pruning.whole)]
         case "global":
             found = [by_importance(candidates, bench.parent)]
         case "sensitivity":
             found = [by_sensitivity(candidates, bench.accuracies)]
         case _:
             shallow = by_depth(candidates, bench.accuracies)
-            found = [by_importance(candidates, bench.parent), *uniform, *shallow]
+            found = [by_importance(candidates, bench.parent), *candidates.uniform(), *shallow]
     first = tuple(child.assignment for child in found if child is not None)
     if not first and ratios != "search":
         raise NasError(
