@@ -127,21 +127,23 @@ class _Matching:
 
     def fill(self, arch: Architecture, network: Network) -> None:
         """Writes the weights into the network. Errors: `NasError`."""
-        nodes = [n for n in arch.graph().nodes if n.op in ("conv", "linear") or n.norm]
+        graph = arch.graph()
+        nodes = [n for n in graph.nodes if n.op in ("conv", "linear") or n.norm]
         first, last = nodes[0], nodes[-1]
         for node in nodes:
             bias = near = None
             if node.op in ("conv", "linear"):
                 core = network.get_submodule(f"{node.name}.{node.op}")
                 if isinstance(core, Branches):
-                    raise NasError(
-                        f"{self.file.path}: {node.name} is trained as branches, whose weights the "
-                        "file has not: give that of a training, or a network with branches: 0"
-                    )
+                    self._fill_branches(node, core)
+                    continue
                 assert isinstance(core, nn.Conv2d | nn.Linear)
                 if self.new_classifier and self._adapt(core, node is first, node is last):
                     continue
                 shape = squeezed(core.weight.shape)
+                if node.op == "linear" and not self._fitting("layer", shape):
+                    # Some write one behind a map as a convolution whose window is the map.
+                    shape = squeezed((shape[0], *graph.nodes[node.inputs[0]].shape))
                 near = self._take("layer", shape, node, biased=core.bias is not None)
                 core.weight.copy_(near.tensors["weight"].reshape(core.weight.shape))
                 bias = self._bias(core, near)
@@ -155,6 +157,22 @@ class _Matching:
         if self.unused:
             left = self.unused[0]
             raise self._misfit(left.name, left.shape, "", ())
+
+    def _fill_branches(self, node: Node, branches: Branches) -> None:
+        """Writes the convolutions and norms as which one convolution is trained."""
+        near: Module | None = None
+        for part in branches.parts.values():
+            conv, norm = part._modules.get("conv"), part._modules["norm"]
+            if isinstance(conv, nn.Conv2d):
+                near = self._take("layer", squeezed(conv.weight.shape), node, biased=False)
+                if "bias" in near.tensors:
+                    raise NasError(
+                        f"{self.file.path}: {node.name} is trained as branches, whose weights the "
+                        "file has not: give that of a training, or a network with branches: 0"
+                    )
+                conv.weight.copy_(near.tensors["weight"].reshape(conv.weight.shape))
+            assert isinstance(norm, nn.BatchNorm2d)
+            self._fill_norm(node, norm, near, None)
 
     def _bias(self, core: nn.Conv2d | nn.Linear, found: Module) -> Tensor | None:
         """Writes the bias, which may be missing; returns one that the network has no place for."""

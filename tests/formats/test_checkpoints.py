@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import nas
@@ -136,3 +137,68 @@ def test_a_network_with_folded_norms_is_made_to_be_trained(tmp_path: Path) -> No
             )
     with pytest.raises(NasError, match=r"images of shape \(64, 3, 4, 8\): the network takes"):
         nas.create_model(names[0], weights=names[1], images=some[:, :, :4])
+
+
+def normed(i: int, o: int, kernel: int, groups: int = 1) -> nn.ModuleDict:
+    conv = nn.Conv2d(i, o, kernel, padding=kernel // 2, groups=groups, bias=False)
+    return nn.ModuleDict({"conv": conv, "bn": nn.BatchNorm2d(o)})
+
+
+class Branched(nn.Module):
+    """A block of RepVGG (one full branch) or MobileOne under the names of their repositories."""
+
+    def __init__(self, i: int, o: int, full: int, kernel: int = 3, groups: int = 1) -> None:
+        super().__init__()
+        self.rbr_skip = nn.BatchNorm2d(o) if i == o else None
+        self.rbr_conv = nn.ModuleList(normed(i, o, kernel, groups) for _ in range(full))
+        self.rbr_scale = normed(i, o, 1, groups) if kernel > 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        total = torch.zeros(()) if self.rbr_skip is None else self.rbr_skip(x)
+        for part in (*self.rbr_conv, self.rbr_scale):
+            total = total if part is None else total + part["bn"](part["conv"](x))
+        return total.relu()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_branches_under_their_own_names(suffix: str, tmp_path: Path) -> None:
+    arch = Architecture(
+        8,
+        (Block("repvgg", out=4),),
+        ((Block("repvgg", out=4), Block("repvgg", out=4), Block("mobileone", out=4, branches=2)),),
+        (Block("gap"), Block("linear", out=3)),
+    )
+    rows = [Branched(3, 4, 1), Branched(4, 4, 1), Branched(4, 4, 1)]
+    rows += [Branched(4, 4, 2, 3, 4), Branched(4, 4, 2, 1)]
+    body = nn.ModuleDict({"stages": nn.Sequential(*rows), "linear": nn.Linear(4, 3)})
+    randomise(body).eval()
+    if suffix == ".pth":
+        torch.save(body.state_dict(), tmp_path / "w.pth")
+    else:
+        save_file(body.state_dict(), tmp_path / "w.safetensors")
+    x = torch.from_numpy(images(2, 3, 8, 8))
+    with torch.no_grad():
+        expected = body["linear"](body["stages"](x).mean((2, 3)))
+        made = load_weights(arch, tmp_path / f"w{suffix}")(x)
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_linear_layer_behind_a_map_as_a_convolution(tmp_path: Path) -> None:
+    """As timm writes VGG's."""
+    arch = Architecture(
+        4, (Block("conv", out=4),), (), (Block("linear", out=6, act="relu"), Block("linear", out=3))
+    )
+    body = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 4),
+        nn.ReLU(),
+        nn.Conv2d(6, 3, 1),
+    )
+    randomise(body).eval()
+    torch.save(body.state_dict(), tmp_path / "w.pth")
+    x = torch.from_numpy(images(2, 3, 4, 4))
+    with torch.no_grad():
+        made = load_weights(arch, tmp_path / "w.pth")(x)
+        torch.testing.assert_close(made, body(x).flatten(1), rtol=1e-4, atol=1e-5)
