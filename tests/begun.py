@@ -24,7 +24,7 @@ def begun(folder: Path, **changes: object) -> list[str]:
         "budgets": ("1ms",), "space": str(space), "minutes": None, "seed": 0,
     }  # fmt: skip
     plan = Plan(
-        budgets=("1ms",), trials=70, learn=0, finalists=1, brief=BRIEF, seconds_an_image=1e-3
+        budgets=("1ms",), trials=70, learn=3, finalists=1, brief=BRIEF, seconds_an_image=1e-3
     )
     final = Recipe(epochs=2, batch_size=32, images=256)
     state = State(asked=Asked.model_validate(facts | changes), plan=plan, final=final, decided=True)

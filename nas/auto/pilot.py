@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import inf
+
 import numpy as np
 
 from nas.architecture import Architecture
@@ -12,9 +15,9 @@ from nas.study.candidates import Candidate, Candidates
 from nas.study.families import hand_scaled
 from nas.training import Recipe, train
 
-PILOT_STEPS = 12
+PILOT_EPOCHS, PILOT_STEPS = 4, 6  # of the epochs the quickest counts
 DRAWN = 8  # networks
-GROWTH = 1.5  # times the multiply-adds, below which no larger network is timed
+GROWTH = 1.1  # times the multiply-adds, below which no larger network is timed
 LEAST = 1.5  # times the smallest network of the space: there is something to search
 
 
@@ -22,7 +25,18 @@ class Pilot:
     """Plans the training of candidates on a data set, by short trainings of some of them."""
 
     def __init__(self, candidates: Candidates, data: DataSet, seed: int) -> None:
-        self.candidates, self.data, self.seed = candidates, data, seed
+        self.candidates, self.seed = candidates, seed
+        self.images, self.validation = len(data.train.labels), len(data.validation.labels)
+        self.recipe = Recipe().suited(self.images).changed(epochs=PILOT_EPOCHS)
+        size = self.recipe.batch_size
+        # Few validation images: how long they take beside training is known only roughly.
+        self.few = replace(
+            data,
+            train=data.train.take(np.arange(min(self.images, PILOT_STEPS * size))),
+            validation=data.validation.take(np.arange(min(self.validation, size))),
+            test=None,
+            content=None,
+        )
 
     def planned(self, minutes: float | None) -> Plan:
         """The plan for so many minutes, after a few steps of training the largest network that is
@@ -31,18 +45,17 @@ class Pilot:
         A network that cannot be trained in the time is of no use, however accurate it would become:
         the time is a budget of multiply-adds.
         """
-        images = len(self.data.train.labels)
         limits, cut = self.candidates.budgets, tuple[str, ...]()
         if minutes is None:
             seconds = self._timed(largest(self.candidates))
         else:
-            capped, seconds = self._affordable(affordable_seconds(images, minutes))
+            capped, seconds = self._affordable(affordable_seconds(self.images, minutes))
             if capped is not self.candidates:
                 limits = capped.budgets
                 limit = f"{limits[-1].limit / 1e6:.3g} MMACs"
                 cut = (f"networks of over {limit}, which could not be trained in the time",)
         plan = planned(
-            images, len(self.data.validation.labels), seconds, minutes, self.seed,
+            self.images, self.validation, seconds, minutes, self.seed,
             tuple(b.text for b in limits),
         )  # fmt: skip
         return plan.model_copy(update={"cut": (*cut, *plan.cut)})
@@ -59,16 +72,17 @@ class Pilot:
             limit = parse_budget(f"{macs / 1e6:.3g}MFLOPs")
             return Candidates(whole.space, whole.target, (*kept, limit))
 
-        reached, limit = 0.0, LEAST * whole.smallest("macs").value
+        reached, limit, rate = 0.0, LEAST * whole.smallest("macs").value, inf
         least, most_of_all = limit, largest(whole)
         while limit > GROWTH * reached:
             timed = largest(within(limit))
-            seconds = self._timed(timed)
-            reached, limit = limit, max(least, timed.cost.macs * most / seconds)
+            # The lowest a multiply-add that was seen: others were disturbed, or have slow layers.
+            rate = min(rate, self._timed(timed) / timed.cost.macs)
+            reached, limit = limit, max(least, most / rate)
             if limit >= most_of_all.cost.macs:
                 return whole, self._timed(most_of_all)
         capped = within(limit)
-        return capped, seconds * largest(capped).cost.macs / timed.cost.macs
+        return capped, rate * largest(capped).cost.macs
 
     def _timed(self, candidate: Candidate) -> float:
         """The seconds of training on one image."""
@@ -76,11 +90,9 @@ class Pilot:
 
     def seconds(self, arch: Architecture) -> float:
         """The seconds of training a network on one image."""
-        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
-        suited = Recipe().suited(images)
-        count = min(images, PILOT_STEPS * suited.batch_size)
-        history = train(arch, self.data, suited.changed(epochs=2, images=count)).history
-        return min(epoch.seconds for epoch in history) / (count + EVALUATED * validation)
+        history = train(arch, self.few, self.recipe).history
+        count = len(self.few.train.labels) + EVALUATED * len(self.few.validation.labels)
+        return min(epoch.seconds for epoch in history) / count
 
 
 def largest(candidates: Candidates) -> Candidate:

@@ -14,18 +14,18 @@ from nas.support.validation import Settings
 from nas.training.recipe import TRANSFER, Recipe
 
 # Shares of the time; the rest goes to training the winner, to checks and to writing.
-SEARCH, LEARN, FINALISTS, FINAL = 0.05, 0.2, 0.15, 0.5
+SEARCH, LEARN, FINALISTS, FINAL = 0.05, 0.25, 0.15, 0.45
 TRANSFERRED = 0.2  # of all of it, before the rest is divided
 SPARE = 0.08
 TRIALS_A_SECOND = 60  # scored, with all that goes with it; a slow core
 TRIALS, FEWEST_TRIALS = 5000, 300
-LEARNED, FINALISTS_TRAINED = 18, 4
+LEARNED, FINALISTS_TRAINED = 12, 4
 CHILDREN, FEWEST_CHILDREN = 300, 40  # of a trained network, looked at when it is pruned
 CHILD_SECONDS, CHILD_IMAGES = 0.25, 200  # at least; images that a child classifies, about
 BRIEF_EPOCHS = 9
 MORE = 1.5  # times the brief training: less is not worth another one
 FEWEST_BRIEF_STEPS = 60  # of a brief training; fewer tell nothing
-EVALUATED = 0.35  # seconds of an image that is classified, to one that is trained on
+EVALUATED = 0.25  # seconds of an image that is classified, to one that is trained on
 
 Minutes = Annotated[float, Field(gt=0, le=60 * 24 * 365, allow_inf_nan=False)]
 
@@ -172,8 +172,7 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
     trials = round(min(whole.trials, max(FEWEST_TRIALS, SEARCH * seconds * TRIALS_A_SECOND)))
     if trials < whole.trials:
         cut.append(f"{trials} networks are searched instead of {whole.trials}")
-    wanted = whole.learn * 2 / 3  # the worse half of them is trained a third of the way
-    affordable = LEARN * seconds / wanted / each / brief.epochs - EVALUATED * validation
+    affordable = LEARN * seconds / whole.learn / each / brief.epochs - EVALUATED * validation
     fewest = min(images, max(FEWEST_BRIEF_STEPS * brief.batch_size // brief.epochs,
                              2 * brief.batch_size))  # fmt: skip
     few = round(min(images, max(fewest, affordable)))
@@ -182,7 +181,7 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
         cut.append(f"networks are compared after {brief.epochs} passes over {few} of the "
                    f"{images} training images")  # fmt: skip
     one = seconds_of(brief, few, each, validation)
-    learn = min(whole.learn, int(LEARN * seconds / one * 1.5))
+    learn = min(whole.learn, round(LEARN * seconds / one))
     if learn < FEWEST:
         learn = 0
         cut.append("no network is trained to learn from: predictions are not of these data")
