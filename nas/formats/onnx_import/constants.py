@@ -95,7 +95,7 @@ def inferred(
             break
         if prod(dims) > MOST_VALUES:
             raise NasError(f"{described(node)}: makes {prod(dims)} values, over {MOST_VALUES}")
-        kind = found[name].tensor_type.elem_type if name in found else TensorProto.UNDEFINED
+        kind: int = found[name].tensor_type.elem_type if name in found else TensorProto.UNDEFINED
         made.append((dims, TensorProto.FLOAT if kind in (TensorProto.UNDEFINED, *REAL) else kind))
     if not made:
         raise NasError(f"{described(node)}: the shape of what it makes is not known")
