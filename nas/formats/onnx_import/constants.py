@@ -95,8 +95,8 @@ def inferred(
             break
         if prod(dims) > MOST_VALUES:
             raise NasError(f"{described(node)}: makes {prod(dims)} values, over {MOST_VALUES}")
-        kind: int = found[name].tensor_type.elem_type if name in found else TensorProto.UNDEFINED
-        made.append((dims, TensorProto.FLOAT if kind in (TensorProto.UNDEFINED, *REAL) else kind))
+        code = found[name].tensor_type.elem_type if name in found else 0
+        made.append((dims, TensorProto.FLOAT if code in (0, *REAL) else code))
     if not made:
         raise NasError(f"{described(node)}: the shape of what it makes is not known")
     return made
