@@ -30,6 +30,7 @@ def unfold_norms(module: nn.Module, images: Tensor) -> None:
 
     def refit(norm: nn.Module, inputs: tuple[Tensor]) -> None:
         assert isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_mean is not None
         variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)
         norm.bias.add_(norm.weight * (mean - norm.running_mean))
         norm.weight.mul_((variance + norm.eps).sqrt())
