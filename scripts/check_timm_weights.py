@@ -32,6 +32,11 @@ NAMES = (
     "mnasnet_100",
     "regnety_004",
     "mobilenetv1_100",
+    "mobilenetv4_conv_small",
+    "lcnet_050",
+    "resnet34",
+    "repvgg_a0",
+    "mobileone_s0",
 )
 SIDE = 64
 

@@ -126,9 +126,11 @@ def prune(
     arch, file = _parent(parent, weights, resolution, storage, loaded)
     if unstructured is not None:
         prune_unstructured(
-            arch, file, loaded, output, unstructured, sparsity, pattern, seed, as_json
+            arch, file, loaded, output, unstructured, sparsity, pattern, norm_eps, seed, as_json
         )
         return
+    if pattern is not None:
+        raise NasError(f"--pattern {pattern}: of --unstructured alone")
     if not budget:
         raise NasError("--budget is needed, or --unstructured")
     default = Recipe.load(recipe) if recipe else FINE_TUNING.suited(len(loaded.train.labels))

@@ -22,22 +22,26 @@ def prune_unstructured(
     method: str,
     sparsity: float,
     pattern: str | None,
+    norm_eps: float,
     seed: int,
     as_json: bool,
 ) -> None:
-    """Sets weights of a trained network to zero, writes it and says what that buys.
+    """Sets weights of a trained network to zero, writes it and says what that buys; of one that is
+    trained as branches, those of the network that is exported.
 
     Errors: `NasError`; nothing is written then.
     """
     import numpy as np
     import torch
 
+    from nas.branches import deployed
     from nas.formats.verified import export_onnx
     from nas.formats.weights import load_weights
     from nas.pruning.sparse_report import sparse_cost
     from nas.pruning.subject import Subject
     from nas.pruning.unstructured import parsed_pattern, sparsified
     from nas.support.files import check_folder
+    from nas.torch_module import Network
     from nas.training.accuracy import evaluate
     from nas.training.batches import Normalise, Pixels
     from nas.training.checkpoint import MODEL, write_weights
@@ -47,7 +51,8 @@ def prune_unstructured(
     check_fit(arch, data)
     check_folder(output)
     check_no_model(output)
-    parent, cpu = load_weights(arch, weights), torch.device("cpu")
+    parent, cpu = deployed(load_weights(arch, weights, norm_eps=norm_eps)), torch.device("cpu")
+    assert isinstance(parent, Network)
     normalise, validation = Normalise(data, cpu), Pixels(data.validation, arch.resolution, cpu)
     order = np.random.default_rng(seed).permutation(len(data.train.labels))[:IMAGES]
     shown = Pixels(data.train.take(np.sort(order)), arch.resolution, cpu)

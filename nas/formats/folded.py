@@ -30,12 +30,13 @@ def unfold_norms(module: nn.Module, images: Tensor) -> None:
 
     def refit(norm: nn.Module, inputs: tuple[Tensor]) -> None:
         assert isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_mean is not None
         variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)
-        norm.running_mean, norm.running_var = mean, variance
-        norm.bias.add_(norm.weight * mean)
+        norm.bias.add_(norm.weight * (mean - norm.running_mean))
         norm.weight.mul_((variance + norm.eps).sqrt())
+        norm.running_mean, norm.running_var = mean, variance
 
-    folded = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d) and _is_folded(m)]
+    folded = folded_norms(module)
     module.eval()
     if not folded:
         return
@@ -45,7 +46,7 @@ def unfold_norms(module: nn.Module, images: Tensor) -> None:
         module(images)
 
 
-def _is_folded(norm: nn.BatchNorm2d) -> bool:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    return not norm.running_mean.any() and bool((norm.running_var == 1.0 - norm.eps).all())
+def folded_norms(module: nn.Module) -> list[nn.BatchNorm2d]:
+    """The norms of `fold_norm`: no other has just that variance."""
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    return [m for m in norms if (m.running_var == 1.0 - m.eps).all()]  # type: ignore[union-attr]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal, NamedTuple
@@ -18,12 +19,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
+from nas.formats.onnx_import.loading import load
 from nas.support.errors import NasError
 from nas.support.files import read_bytes
 from nas.support.text import whole_number
 
 NESTED = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema", "net")
 SUFFIXES = {"weight", "bias", "running_mean", "running_var"}
+COUNTER = "num_batches_tracked"
 
 
 @dataclass(eq=False)
@@ -74,7 +77,7 @@ def read_weight_file(path: Path) -> WeightFile:
     """The weights of a file: ONNX or safetensors by its suffix, or else what `torch.save` wrote of
     tensors alone. Errors: `NasError` with the path and the reason."""
     if path.suffix == ".onnx":
-        model = _read_onnx(path)
+        model, _ = load(path)
         try:
             modules = tuple(_of_onnx(model))
         except (KeyError, IndexError, TypeError, ValueError):  # a node as no exporter writes it
@@ -88,6 +91,9 @@ def read_weight_file(path: Path) -> WeightFile:
         modules = tuple(_of_state(state, path))
     if not modules:
         raise NasError(f"{path}: holds no weights of convolutions or linear layers")
+    for module in modules:
+        if not all(bool(value.isfinite().all()) for value in module.tensors.values()):
+            raise NasError(f"{path}: {module.name} has values that are no finite numbers")
     return WeightFile(path, modules, path.suffix != ".safetensors", state)
 
 
@@ -116,30 +122,35 @@ def _read_torch(path: Path) -> Mapping[str, Tensor]:
         raise NasError(f"{path}: damaged, or no file of weights") from None
     except Exception:  # every kind of damage has an error of its own
         raise NasError(f"{path}: damaged, or no file of weights") from None
-    return _tensors(content, path)
-
-
-def _tensors(content: Any, path: Path) -> Mapping[str, Tensor]:
-    """The state dict in what was saved, which may hold it beside other things."""
     if not isinstance(content, Mapping):
         raise NasError(f"{path}: holds no tensors by name but {type(content).__name__}")
-    tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
-    if tensors:
-        return tensors
-    for key in (*NESTED, *content):
-        if isinstance(content.get(key), Mapping):
-            return _tensors(content[key], path)
-    raise NasError(f"{path}: holds no tensors")
+    tensors = _tensors(content)
+    if not tensors:
+        raise NasError(f"{path}: holds no tensors")
+    return tensors
+
+
+def _tensors(content: Any) -> Mapping[str, Tensor]:
+    """The state dict in what was saved, which may hold it beside other things, tensors too: the
+    accuracy so far, say."""
+    if not isinstance(content, Mapping):
+        return {}
+    own = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+    named = [content[key] for key in NESTED if key in content]
+    others = [] if own else content.values()
+    return next(filter(None, map(_tensors, chain(named, others))), own)
 
 
 def _of_state(state: Mapping[str, Tensor], path: Path) -> Iterator[Module]:
     found: dict[str, dict[str, Tensor]] = {}
     for name, value in state.items():
         owner, _, suffix = name.rpartition(".")
+        counts = value.ndim == 0 and not value.is_floating_point()  # steps, or batches of a norm
         # Auxiliary classifiers serve training alone.
-        if suffix == "num_batches_tracked" or any(p[:3] == "aux" for p in owner.split(".")):
+        if counts or suffix == COUNTER or any(p[:3] == "aux" for p in owner.split(".")):
             continue
-        if suffix not in SUFFIXES or not value.is_floating_point():
+        plain = value.is_floating_point() and value.layout == torch.strided and not value.is_meta
+        if suffix not in SUFFIXES or not plain:
             raise NasError(f"{path}: {name} {tuple(value.shape)} is no weight of a known layer")
         found.setdefault(owner, {})[suffix] = value.float()
     for owner, tensors in found.items():
@@ -160,21 +171,14 @@ def _folded(scale: Tensor) -> dict[str, Tensor]:
     return {"weight": scale, **statistics}
 
 
-def _read_onnx(path: Path) -> onnx.ModelProto:
-    try:
-        return onnx.load(str(path))
-    except OSError as error:
-        raise NasError(f"{path}: {error.strerror}") from None
-    except Exception:  # protobuf has an error of its own for every kind of damage
-        raise NasError(f"{path}: not an ONNX file") from None
-
-
 def _of_onnx(model: onnx.ModelProto) -> Iterator[Module]:
     """The layers and norms of an ONNX graph in execution order."""
     constants = {t.name: t for t in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             constants[node.output[0]] = node.attribute[0].t
+        elif node.op_type == "Identity" and node.input[0] in constants:  # of equal weights, once
+            constants[node.output[0]] = constants[node.input[0]]
     made: dict[str, Module] = {}  # by the name of what it computes
     found: list[Module] = []
 

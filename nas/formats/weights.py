@@ -7,28 +7,27 @@ shape are taken in the file's order as the network's nodes of that shape come.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from nas.architecture import Architecture, check_size, with_classes
 from nas.branches import Branches
-from nas.formats.folded import fold_norm
+from nas.formats.folded import fold_norm, folded_norms, unfold_norms
+from nas.formats.weight_check import check_outputs
 from nas.formats.weight_files import Module, WeightFile, natural, read_weight_file, squeezed
 from nas.graph import Node
 from nas.networks import find_network, made_here
 from nas.resolution import Resolution
-from nas.support.errors import NasError, one_line
+from nas.support.errors import NasError, NasWarning
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
 
 EPS = 1e-5  # of the norms of `build`
-TOLERANCE = 1e-4
 # What implementations call a residual unit's other branch, wherever they register it.
 _SHORTCUT = re.compile(r"down|short|skip|identity", re.IGNORECASE)
 
@@ -53,6 +52,8 @@ def load_weights(
     that fits nowhere, or in a file sorted by names in more than one place; and where an ONNX file
     computes something else than the network does with its weights.
     """
+    if not 0 < norm_eps <= 1:
+        raise NasError(f"the epsilon of norms must be above 0 and at most 1, not {norm_eps}")
     module, file = build(arch, seed=seed), read_weight_file(path)
     own = module.state_dict()
     if {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in file.state.items()}:
@@ -62,7 +63,7 @@ def load_weights(
     with torch.no_grad():
         matching.fill(arch, module)
     if path.suffix == ".onnx" and not matching.adapted:
-        _check_outputs(arch, module.eval(), path)
+        check_outputs(arch, module.eval(), path)
     return module.eval()
 
 
@@ -74,13 +75,19 @@ def create_model(
     in_chans: int | None = None,
     resolution: Resolution | None = None,
     norm_eps: float = EPS,
+    images: Tensor | None = None,
     seed: int | None = None,
 ) -> Network:
     """The module of a network by its name (`nas references`), a usual synonym of it, or its file.
 
     Without `weights`, a file for `load_weights`, it is freshly initialised; with them it is in
     evaluation mode, with a fresh classifier where `num_classes` differs from the file's. Input
-    channels and resolution are the network's own unless given. Errors: `NasError`.
+    channels and resolution are the network's own unless given.
+
+    Norms that an ONNX file has folded into its layers have no statistics. To train such a network,
+    give `images` (N, C, H, W), some of those that it will be trained on, normalised as there: the
+    norms get the statistics of these, and compute the same. Errors: `NasError`. Warns with
+    `NasWarning` where norms are left without statistics.
     """
     arch = made_here(find_network(name, resolution), "create_model")
     arch = with_classes(
@@ -89,13 +96,26 @@ def create_model(
     )
     if weights is None:
         return build(arch, seed=seed)
-    return load_weights(
+    module = load_weights(
         arch,
         Path(weights),
         norm_eps=norm_eps,
         new_classifier=num_classes is not None or in_chans is not None,
         seed=seed or 0,
     )
+    if images is not None:
+        if not len(images) or images.shape[1:] != arch.input_shape:
+            shape, wanted = tuple(images.shape), ("N", *arch.input_shape)
+            raise NasError(f"images of shape {shape}: the network takes {wanted}")
+        unfold_norms(module, images)
+    elif folded_norms(module):
+        warnings.warn(
+            f"{weights}: norms are folded into its layers: the network computes what the file's "
+            "does, but cannot be trained on from there unless create_model gets some images",
+            NasWarning,
+            stacklevel=2,
+        )
+    return module
 
 
 class _Matching:
@@ -107,21 +127,23 @@ class _Matching:
 
     def fill(self, arch: Architecture, network: Network) -> None:
         """Writes the weights into the network. Errors: `NasError`."""
-        nodes = [n for n in arch.graph().nodes if n.op in ("conv", "linear") or n.norm]
+        graph = arch.graph()
+        nodes = [n for n in graph.nodes if n.op in ("conv", "linear") or n.norm]
         first, last = nodes[0], nodes[-1]
         for node in nodes:
             bias = near = None
             if node.op in ("conv", "linear"):
                 core = network.get_submodule(f"{node.name}.{node.op}")
                 if isinstance(core, Branches):
-                    raise NasError(
-                        f"{self.file.path}: {node.name} is trained as branches, whose weights the "
-                        "file has not: give that of a training, or a network with branches: 0"
-                    )
+                    self._fill_branches(node, core)
+                    continue
                 assert isinstance(core, nn.Conv2d | nn.Linear)
                 if self.new_classifier and self._adapt(core, node is first, node is last):
                     continue
                 shape = squeezed(core.weight.shape)
+                if node.op == "linear" and not self._fitting("layer", shape):
+                    # Some write one behind a map as a convolution whose window is the map.
+                    shape = squeezed((shape[0], *graph.nodes[node.inputs[0]].shape))
                 near = self._take("layer", shape, node, biased=core.bias is not None)
                 core.weight.copy_(near.tensors["weight"].reshape(core.weight.shape))
                 bias = self._bias(core, near)
@@ -135,6 +157,22 @@ class _Matching:
         if self.unused:
             left = self.unused[0]
             raise self._misfit(left.name, left.shape, "", ())
+
+    def _fill_branches(self, node: Node, branches: Branches) -> None:
+        """Writes the convolutions and norms as which one convolution is trained."""
+        near: Module | None = None
+        for part in branches.parts.values():
+            conv, norm = part._modules.get("conv"), part._modules["norm"]
+            if isinstance(conv, nn.Conv2d):
+                near = self._take("layer", squeezed(conv.weight.shape), node, biased=False)
+                if "bias" in near.tensors:
+                    raise NasError(
+                        f"{self.file.path}: {node.name} is trained as branches, whose weights the "
+                        "file has not: give that of a training, or a network with branches: 0"
+                    )
+                conv.weight.copy_(near.tensors["weight"].reshape(conv.weight.shape))
+            assert isinstance(norm, nn.BatchNorm2d)
+            self._fill_norm(node, norm, near, None)
 
     def _bias(self, core: nn.Conv2d | nn.Linear, found: Module) -> Tensor | None:
         """Writes the bias, which may be missing; returns one that the network has no place for."""
@@ -263,32 +301,3 @@ def _comes_first(one: Module, other: Module, ordered: bool) -> bool:
             in_unit = any(part[-1:].isdigit() for part in one.path[:i])
             return numbered or (ordered and not (branches and in_unit))
     return ordered
-
-
-def _check_outputs(arch: Architecture, module: Network, path: Path) -> None:
-    """Errors: `NasError` where the file's model computes something else than the module."""
-    try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise NasError(f"{path}: onnxruntime cannot run it: {one_line(error)[:200]}") from None
-    images = torch.randn(1, *arch.input_shape, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected = module(images)
-    try:
-        output = session.run(None, {session.get_inputs()[0].name: images.numpy()})[0]
-    except Exception as error:
-        raise NasError(
-            f"{path}: does not take images of {arch.input_shape}: {one_line(error)[:200]}"
-        ) from None
-    theirs = output.reshape(len(output), -1)
-    differences = [
-        np.abs(theirs - ours.numpy()).max() / max(1.0, np.abs(theirs).max())
-        for ours in (expected, expected.softmax(1))
-        if ours.shape == theirs.shape
-    ]
-    if not differences or not min(differences) <= TOLERANCE:
-        found = f"by {min(differences):.2g}" if differences else f"in shape {theirs.shape}"
-        raise NasError(
-            f"{path}: its model's outputs differ from the network's with its weights {found}: "
-            "another layout, or padding that this network does not have"
-        )

@@ -69,17 +69,16 @@ class PruningSpace(OptionSpace):
         keep_depth: bool = False,
         keep_resolution: bool = False,
     ) -> PruningSpace:
-        """The space of a parent, with the resolutions of `resolutions_of` unless they are kept."""
-        chosen = () if keep_resolution else resolutions_of(parent)
-        return cls(
-            PruningSettings(
-                name=name,
-                parent=parent.to_dict(),
-                divisor=divisor,
-                resolutions=chosen,
-                keep_depth=keep_depth,
-            )
-        )
+        """The space of a parent, with the resolutions of `resolutions_of` unless they are kept.
+        Errors: `NasError` for a divisor that cannot be."""
+        data = {
+            "name": name,
+            "parent": parent.to_dict(),
+            "divisor": divisor,
+            "resolutions": () if keep_resolution else resolutions_of(parent),
+            "keep_depth": keep_depth,
+        }
+        return cls.from_dict(data, "prune")
 
     @classmethod
     def from_dict(cls, data: object, source: str) -> PruningSpace:

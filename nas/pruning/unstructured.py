@@ -56,7 +56,7 @@ def sparsified(
     if method not in METHODS:
         raise one_of("unstructured method", method, METHODS)
     if pattern is None and not 0 < sparsity < 1:
-        raise NasError(f"sparsity {sparsity} must be between 0 and 1")
+        raise NasError(f"sparsity {sparsity} must be above 0 and below 1")
     if pattern is not None and not 0 < pattern[0] < pattern[1] <= BLOCK:
         raise NasError(f"pattern {pattern[0]}:{pattern[1]} must keep 1 to m - 1 of m, m to {BLOCK}")
     module = deepcopy(subject.module)

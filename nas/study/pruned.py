@@ -97,27 +97,27 @@ def begin_pruning(
         keep_resolution=keep_resolution,
     )
     candidates = PruningCandidates(space, device, limits)
-    pruning = PruningStudy(
-        weights=str(Path(weights).resolve()),
-        checksum=weights_checksum(str(weights)),
-        criterion=ranked_by,
-        reconstruct=reconstruct,
-        norm_eps=norm_eps,
-        ratios=ratios,
-        output=None if output is None else str(Path(output).resolve()),
-        images=images,
-    )
+    pruning = {
+        "weights": str(Path(weights).resolve()),
+        "checksum": weights_checksum(str(weights)),
+        "criterion": ranked_by,
+        "reconstruct": reconstruct,
+        "norm_eps": norm_eps,
+        "ratios": ratios,
+        "output": None if output is None else str(Path(output).resolve()),
+        "images": images,
+    }
     chosen = {
         "space": space.to_dict(),
         **of_target(target, candidates),
         **of_data(data),
         "sampler": SAMPLERS[sampler].name,
         "objectives": tuple(objectives),
-        "trials": 1 if ratios != "search" else trials or TRIALS,
+        "trials": 1 if ratios != "search" else TRIALS if trials is None else trials,
         "seed": seed,
         "finalists": finalists,
         "recipe": recipe,
-        "pruning": pruning,
+        "pruning": validated(PruningStudy, pruning, "prune"),
         "plugins": _plugins(parent, criterion, sampler, data),
     }
     settings = validated(StudySettings, chosen, "prune")
@@ -160,18 +160,17 @@ def _with_first(
 
     assert settings.pruning is not None
     ratios, bench = settings.pruning.ratios, bench_of(inheritance_of(settings), data)
-    uniform: list[Candidate | None] = [*candidates.uniform()]
     found: list[Candidate | None]
     match ratios:
         case "uniform":
-            found = uniform[:1]
+            found = [candidates.fitted(candidates.pruning.whole)]
         case "global":
             found = [by_importance(candidates, bench.parent)]
         case "sensitivity":
             found = [by_sensitivity(candidates, bench.accuracies)]
         case _:
             shallow = by_depth(candidates, bench.accuracies)
-            found = [by_importance(candidates, bench.parent), *uniform, *shallow]
+            found = [by_importance(candidates, bench.parent), *candidates.uniform(), *shallow]
     first = tuple(child.assignment for child in found if child is not None)
     if not first and ratios != "search":
         raise NasError(

@@ -86,8 +86,8 @@ class PruningCandidates(Candidates):
 
     def uniform(self) -> list[Candidate]:
         """The children within budget that keep the same share of every width: one for each
-        resolution, that of the parent first, no block left out."""
-        sizes = sorted(self.space.options.get(RESOLUTION, ()), reverse=True)
+        resolution, from the parent's down, no block left out."""
+        sizes = self.space.options.get(RESOLUTION, ())[::-1]
         whole = self.pruning.whole
         tried = [{**whole, RESOLUTION: size} for size in sizes] or [whole]
         return [child for params in tried if (child := self.fitted(params))]

@@ -37,7 +37,7 @@ class PruningStudy(Settings):
     checksum: str
     criterion: str = "l1"
     reconstruct: bool = False
-    norm_eps: Annotated[float, Field(gt=0)] = 1e-5
+    norm_eps: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-5
     ratios: Ratios = "search"
     enough: Annotated[float, Field(ge=0, le=1)] = 0.0
     output: str | None = None

@@ -55,6 +55,9 @@ def test_mistakes_are_one_line(folder: Path, run: Run, tmp_path: Path) -> None:
         (("prune", str(folder), *COMMON, "--criterion", "l3"), "criterion 'l3' is unknown"),
         (("prune", str(folder), *COMMON, "--ratios", "all"), "ratio mode 'all' is unknown"),
         (("prune", str(folder), *COMMON, "--weights", "none.pt"), "none.pt"),
+        (("prune", str(folder), *COMMON, "--divisor", "0"), "divisor: should be greater than"),
+        (("prune", str(folder), *COMMON, "--norm-eps", "0"), "norm_eps: should be greater than 0"),
+        (("prune", str(folder), *COMMON, "--trials", "0"), "trials: should be greater than"),
         (
             ("prune", str(folder), *COMMON, "--resolution", "9x8"),
             "--resolution 9x8: a training has",

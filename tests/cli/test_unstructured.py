@@ -51,11 +51,35 @@ def test_weights_become_zero_and_the_report_is_plain(
     assert "holds a model.safetensors that is of no training there" in err
 
 
+def test_branches_are_pruned_as_they_are_exported(run: Run, tmp_path: Path) -> None:
+    rows = (Block("repvgg", out=8),)
+    arch = Architecture(8, (Block("conv", out=8),), (rows,), NET.head, channels=1)
+    (tmp_path / "net.json").write_text(arch.to_json())
+    save_file(initialised(arch).state_dict(), tmp_path / "w.safetensors")
+    words = ["prune", "net.json", "--weights", "w.safetensors", "--data", "digits", "-o", "out"]
+    code, _, err = run(*words, "--unstructured", "magnitude", "--pattern", "1:4")
+    assert code == 0, err
+    weight = load_file(tmp_path / "out" / "model.safetensors")["stages.0.0.conv.conv.weight"]
+    assert ((weight != 0).view(8, 2, 4, 9).sum(2) == 1).all()
+
+
+def test_the_epsilon_of_the_weights_counts(run: Run, words: list[str], tmp_path: Path) -> None:
+    state = initialised(NET).state_dict()  # under other names, as another program's
+    save_file({f"net.{k}": v for k, v in state.items()}, tmp_path / "w.safetensors")
+    code, _, err = run(*words, "--unstructured", "magnitude", "--norm-eps", "0.5")
+    assert code == 0, err
+    found = load_file(tmp_path / "out" / "model.safetensors")["stem.0.conv.norm.running_var"]
+    assert found.tolist() == pytest.approx(
+        [v + 0.5 - 1e-5 for v in state["stem.0.conv.norm.running_var"].tolist()]
+    )
+
+
 def test_mistakes_are_one_line(run: Run, words: list[str]) -> None:
     for more, text in (
         ([], "--budget is needed, or --unstructured"),
         (["--unstructured", "obx"], "did you mean 'obs'"),
         (["--unstructured", "obs", "--pattern", "4:2"], "must be n:m"),
+        (["--budget", "1ms", "--pattern", "2:4"], "--pattern 2:4: of --unstructured alone"),
     ):
         code, _, err = run(*words, *more)
         assert code == 2

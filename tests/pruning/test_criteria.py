@@ -47,6 +47,16 @@ def test_a_dead_channel_is_never_the_most_important(
     assert scores[DEAD[1]] < scores.max()
 
 
+@pytest.mark.parametrize("name", ["hrank", "lasso", "nisp", "l1"])
+def test_a_network_that_overflows_is_refused(name: str) -> None:
+    subject = sample_subject()
+    with torch.no_grad():
+        for layer in subject.layers.values():
+            layer.core.weight.mul_(1e12)
+    with pytest.raises(NasError, match="outputs are no finite numbers"):
+        importances(name, subject)
+
+
 def test_random_scores_depend_on_the_seed() -> None:
     one = importances("random", sample_subject())
     other = importances("random", sample_subject(seed=1))

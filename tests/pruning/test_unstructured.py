@@ -150,7 +150,7 @@ def test_the_report_says_what_is_saved(subject: Subject) -> None:
 def test_mistakes(subject: Subject) -> None:
     with pytest.raises(NasError, match="did you mean 'magnitude'"):
         sparsified(subject, "magnitud")
-    with pytest.raises(NasError, match="sparsity 1 must be between 0 and 1"):
+    with pytest.raises(NasError, match="sparsity 1 must be above 0 and below 1"):
         sparsified(subject, "obd", 1)
     with pytest.raises(NasError, match="pattern 4:4 must keep 1 to m - 1 of m"):
         sparsified(subject, "obd", pattern=(4, 4))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from parents import ARCH, trained_parent
 
+from nas.budget import parse_budgets
 from nas.data import DataSet, load_data
+from nas.latency import Target
 from nas.pruning.children import Ancestry
+from nas.pruning.space import PruningSpace
 from nas.report.study import study_report
 from nas.study import Study
 from nas.study.driver import Driver
@@ -98,6 +102,20 @@ def test_finalists_begin_with_inherited_weights_and_learn_from_the_parent(
     assert trained.accuracy == found.accuracy
     assert trained.arch.hash == record.hash
     assert not list(here.glob("**/*.csv"))  # its accuracy is no example to predict by
+
+
+def test_a_rule_keeps_the_resolution(folder: Path, data: DataSet, here: Path) -> None:
+    with pytest.raises(NasError, match="--ratios uniform: no such child meets the budgets"):
+        begun(folder, data, "0.04MFLOPs", ratios="uniform")
+
+
+def test_images_that_are_nearly_square_become_square() -> None:
+    arch = replace(ARCH, resolution="16x15")
+    space = PruningSpace.of(arch, "children")
+    candidates = PruningCandidates(space, Target.load("cpu"), parse_budgets([BUDGET]))
+    found = [child.arch.resolution for child in candidates.uniform()]
+    assert found == list(space.options["resolution"])[::-1]
+    assert 8 in found
 
 
 def test_rules_give_children_that_just_fit(folder: Path, data: DataSet, here: Path) -> None:

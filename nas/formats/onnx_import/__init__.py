@@ -25,6 +25,7 @@ from nas.formats.onnx_import.constants import (
     evaluated,
     inferred,
     operation,
+    single,
 )
 from nas.formats.onnx_import.draft import Draft
 from nas.formats.onnx_import.layer_norms import Parts, normalised
@@ -91,12 +92,16 @@ def _read(
         return
     tensors = [x for x in inputs if isinstance(x, Value)]
     made = inferred(node, inputs, opset, stated) if node.op_type != "Constant" else []
+    if node.op_type == "CastLike" and tensors and isinstance(constant := inputs[0], np.ndarray):
+        values[node.output[0]] = constant.astype(np.float32)  # as every tensor is here
+        return
     if not tensors and node.domain in DOMAINS:
         arrays = {n: x for n, x in zip(node.input, inputs, strict=True) if n}
         constants = evaluated(node, arrays, opset)  # type: ignore[arg-type]
-        values.update(zip(node.output, constants, strict=False))
+        values.update(zip(node.output, map(single, constants), strict=False))
         return
-    op = Operation(node.op_type, _name(node, values), inputs, attributes, made, opset)
+    dims = [dims for dims, _ in made]
+    op = Operation(node.op_type, _name(node, values), inputs, attributes, dims, opset)
     reader = READERS.get(node.op_type) if node.domain in DOMAINS else None
     try:
         norm = parts.norm(node) if node.op_type == "Div" else None
@@ -108,8 +113,10 @@ def _read(
         raise NasError(f"{described(node)}: {one_line(error):.120}") from None
     if read is None:
         what, places = operation(node), [draft.shaped(x) for x in tensors]
-        read = [draft.add("unread", what, places, dims, mode=what) for dims in made]
-    values.update(zip(node.output, read if isinstance(read, list) else [read], strict=False))
+        read = [draft.add("unread", what, places, dims, mode=what) for dims in op.made]
+    found = read if isinstance(read, list) else [read]
+    for name, value, (_, kind) in zip(node.output, found, made, strict=False):
+        values[name] = value._replace(kind=kind)
 
 
 def _known(name: str, values: Mapping[str, Value | Array]) -> Value | Array:

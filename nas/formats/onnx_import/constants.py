@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 Dims = tuple[int, ...]
 MOST_VALUES = 1 << 30  # of a tensor
 TOLD = 1 << 12  # values of a constant input that shapes may depend on
+# Numbers that are read as float32.
+REAL = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
 # Makes the shape that it takes, which onnx does not infer: it is deprecated in opset 18, and a
 # function in 21.
 LIKE_ITS_INPUT = "GroupNormalization"
@@ -26,10 +28,11 @@ LIKE_ITS_INPUT = "GroupNormalization"
 
 class Value(NamedTuple):
     """A tensor of the network: the node of the graph that makes its values, in this order, and its
-    dimensions in ONNX, batch included."""
+    dimensions in ONNX, batch included. What is not read may make others than floats (`kind`)."""
 
     node: int
     dims: Dims
+    kind: int = TensorProto.FLOAT
 
 
 def evaluated(node: onnx.NodeProto, inputs: Mapping[str, Array], opset: int) -> list[Array]:
@@ -54,18 +57,18 @@ def inferred(
     inputs: Sequence[Value | Array | None],
     opset: int,
     stated: Mapping[str, Dims],
-) -> list[Dims]:
-    """The dimensions of the outputs of an operation, up to one that has none (a dropout's mask);
-    `stated` are those that the file gives.
+) -> list[tuple[Dims, int]]:
+    """The dimensions and the types of the outputs of an operation, up to one that has none (a
+    dropout's mask); `stated` are the dimensions that the file gives.
 
     Errors: `NasError` where the operation cannot take its inputs or its outputs are unknown.
     """
     if node.op_type == LIKE_ITS_INPUT and isinstance(value := next(iter(inputs), None), Value):
-        return [value.dims]
+        return [(value.dims, value.kind)]
     types, data = {}, {}
     for name, value in zip(node.input, inputs, strict=True):
         if isinstance(value, Value):
-            types[name] = helper.make_tensor_type_proto(TensorProto.FLOAT, value.dims)
+            types[name] = helper.make_tensor_type_proto(value.kind, value.dims)
         elif value is not None:
             kind = helper.np_dtype_to_tensor_dtype(value.dtype)
             types[name] = helper.make_tensor_type_proto(kind, value.shape)
@@ -83,7 +86,7 @@ def inferred(
             )
         except Exception as error:  # of onnx's own kinds
             raise NasError(f"{described(node)}: {one_line(error):.120}") from None
-    made: list[Dims] = []
+    made: list[tuple[Dims, int]] = []
     least = 1 if any(isinstance(value, Value) for value in inputs) else 0  # a constant may be empty
     for name in node.output:
         dims = _dims(found.get(name), least)
@@ -92,7 +95,8 @@ def inferred(
             break
         if prod(dims) > MOST_VALUES:
             raise NasError(f"{described(node)}: makes {prod(dims)} values, over {MOST_VALUES}")
-        made.append(dims)
+        code = found[name].tensor_type.elem_type if name in found else 0
+        made.append((dims, TensorProto.FLOAT if code in (0, *REAL) else code))
     if not made:
         raise NasError(f"{described(node)}: the shape of what it makes is not known")
     return made
@@ -110,9 +114,15 @@ def _dims(found: onnx.TypeProto | None, least: int) -> Dims | None:
 def array_of(tensor: onnx.TensorProto) -> Array:
     """The values of a tensor. Errors: `NasError` where they are damaged."""
     try:
-        return np.asarray(numpy_helper.to_array(tensor))
+        return single(np.asarray(numpy_helper.to_array(tensor)))
     except Exception as error:  # of numpy, or of onnx's own kinds
         raise NasError(f"weights {shown(tensor.name)}: {one_line(error):.120}") from None
+
+
+def single(array: Array) -> Array:
+    """Floating-point numbers of any precision in that of the graph; others as they are."""
+    floating = array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+    return array.astype(np.float32, copy=False) if floating else array
 
 
 def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from math import prod
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from onnx import TensorProto
 
 from nas.formats.folding import BATCH_NORM_EPS
-from nas.formats.onnx_import.constants import Array, Dims, Value
+from nas.formats.onnx_import.constants import REAL, Array, Dims, Value
 from nas.formats.onnx_import.draft import Draft, axis_of, shape_of
 
 
@@ -101,6 +102,12 @@ def _arithmetic(draft: Draft, op: Operation) -> Made:
             return None
 
 
+@reads("Neg")
+def _negative(draft: Draft, op: Operation) -> Made:
+    x = op.tensor()
+    return x and draft.affine(x, -1, 0, op.name)
+
+
 @reads("Reciprocal")
 def _reciprocal(draft: Draft, op: Operation) -> Made:
     one = np.float32(1)
@@ -167,11 +174,11 @@ def elementwise(
     return draft.back(made, axis) if last else made
 
 
-@reads("Identity", "Dropout", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze")
+@reads("Identity", "Dropout", "Cast", "CastLike", "Flatten", "Reshape", "Squeeze", "Unsqueeze")
 def _same_values(draft: Draft, op: Operation) -> Made:
     """What changes no value and no order costs nothing; the shape is kept in mind."""
     x = op.tensor()
-    if x is None or prod(x.dims) != prod(op.made[0]):
+    if x is None or prod(x.dims) != prod(op.made[0]) or op.get("to", TensorProto.FLOAT) not in REAL:
         return None
     return Value(x.node, op.made[0])
 

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from nas.pruning.subject import Subject
 from nas.support.errors import NasError, one_of
@@ -73,10 +74,14 @@ def criterion(
 def importances(name: str, subject: Subject) -> Scores:
     """The scores that a criterion gives every conv and linear node of a subject, checked.
 
-    Errors: `NasError` for an unknown criterion, one that is undefined for the network, and one
-    that leaves out a node or gives other than one finite number a channel.
+    Errors: `NasError` for an unknown criterion, a network whose outputs are no finite numbers, and
+    a criterion that leaves out a node or gives other than one finite number a channel.
     """
-    scores = CRITERIA[name].function(subject)
+    function = CRITERIA[name].function
+    with torch.no_grad():
+        if not subject.module(subject.images[: subject.batch]).isfinite().all():
+            raise NasError(f"criterion '{name}': the network's outputs are no finite numbers")
+    scores = function(subject)
     for node, layer in subject.layers.items():
         values = scores.get(node)
         channels = layer.node.shape[0]
