@@ -19,6 +19,7 @@ def test_the_winner_is_timed_on_another_machine(run: Run, tmp_path: Path, server
     python.chmod(0o755)
     words = [*begun(tmp_path), "--ssh", host, "--python", str(python)]
     words += [word for option in options for word in ("--ssh-option", option)]
+    before = sorted(home.iterdir())  # other tests' own
     code, out, err = run(*words)
     assert code == 0, err
     assert f"latency measured on {host}: " in out
@@ -26,7 +27,7 @@ def test_the_winner_is_timed_on_another_machine(run: Run, tmp_path: Path, server
     for text in (card.read_text(), page.read_text()):
         assert re.search(r"measured[ :|]+[\d.]+ ms \(±[\d.]+%\) through onnxruntime", text)
         assert host not in text
-    assert not list(home.iterdir())
+    assert sorted(home.iterdir()) == before
     lost = f"[ -e {tmp_path}/used ] && echo it is gone >&2 && exit 1; touch {tmp_path}/used"
     python.write_text(f'#!/bin/sh\n{lost}\nexec {sys.executable} "$@"\n')
     code, out, err = run(*words)  # it answers at the beginning, and not at the end

@@ -115,7 +115,7 @@ def test_a_study_of_before_reference_networks_goes_on_but_does_not_compare(tmp_p
     old = Study.load("old", str(tmp_path))
     old.optuna.add_trials(study.trials())
     assert Driver(old).run(4) == "finished"
-    with pytest.raises(NasError, match="is of an older hw-nas"):
+    with pytest.raises(NasError, match="keeps no random networks"):
         curves([old])
 
 
