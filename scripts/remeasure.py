@@ -65,7 +65,7 @@ def main() -> None:
         archs = [row.subject.architecture() for row in chosen]
         compared, notes = verify(archs, target, minutes=MINUTES)
         print(f"\n## {name}\n\nMeasured on {target.metadata.date}.", *notes)
-        print("\n| | networks | within 5% | 10% | RMSPE | without the bias | 10% | RMSPE | bias |")
+        print("\n| | networks | within 5% | 10% | RMSPE | 5%, no bias | 10% | RMSPE | bias |")
         print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
         print(*lines(chosen, compared), sep="\n", flush=True)
 
