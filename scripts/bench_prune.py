@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from prune_cases import PARENT, TUNING, Case, bench, device
+from prune_cases import PARENT, TUNING, Case, bench, device, tested
 from prune_peer import measured, peer_child
 from scipy.stats import spearmanr
 
@@ -38,7 +38,7 @@ from nas.pruning.space import PruningSpace
 from nas.references import reference
 from nas.study.candidates import Candidate
 from nas.study.pruning import PruningCandidates
-from nas.torch_module import Network, build
+from nas.torch_module import Network
 from nas.training import Recipe, train
 from nas.training.batches import Pixels
 from nas.training.checkpoint import WEIGHTS
@@ -89,7 +89,16 @@ def runs(case: Case) -> Iterator[Run]:
         return child(case.important(share, criterion), criterion)
 
     def search(share: float, criterion: str, by: str = "latency") -> Child | None:
-        return child(case.searched(share, by, criterion), criterion)
+        """The finalist that is best on validation images once it is fine-tuned, before that."""
+        name = {"latency": "search", "macs": "search MACs"}[by]
+
+        def accuracy(found: Candidate) -> float:
+            module = case.bench(criterion).child(found.arch)
+            return case.tuned(found.arch, module, f"{name} {criterion}").accuracy
+
+        return child(
+            max(case.searched(share, by, criterion), key=accuracy, default=None), criterion
+        )
 
     def peer(share: float, whole: bool) -> Child | None:
         found = peer_child(case, share, whole)
@@ -148,7 +157,9 @@ def done(case: Case, run: Run, folder: Path) -> dict[str, object]:
     if module is not None:
         row["inherited"] = f"{case.accuracy(arch, module):.2f}"
     if run.tune == "tuning":
-        row["tuned"] = f"{case.tuned(arch, module or build(arch, seed=0), run.method):.2f}"
+        assert module is not None
+        tuned = case.tuned(arch, module, f"{run.method} {run.criterion}")
+        row["tuned"] = f"{tested(tuned):.2f}"
     elif run.tune == "alone":
         row["tuned"] = f"{case.alone(arch, spent(case, arch)):.2f}"
     row["seconds"] = f"{process_time() - began:.1f}"

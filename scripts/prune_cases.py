@@ -26,6 +26,7 @@ from nas.pruning.space import RESOLUTION, PruningSpace
 from nas.references.adapted import adapted
 from nas.study import Driver, Study, begin
 from nas.study.candidates import Candidate
+from nas.study.choosing import children
 from nas.study.pruned import begin_pruning
 from nas.study.pruning import PruningCandidates
 from nas.study.ratios import by_importance, by_sensitivity
@@ -40,7 +41,7 @@ from nas.training.teacher import Teacher
 IMAGES, TEST = 8889, 3000  # a tenth of the first is for validation
 PARENT = Recipe(epochs=24, batch_size=32, lr=0.05)
 TUNING = Recipe(epochs=3, batch_size=32, lr=0.025, warmup=0.1)
-TRIALS = 200
+TRIALS, FINALISTS = 300, 3
 SUBSETS = 32  # of left-out blocks that are evaluated
 TARGET = "cpu"
 CPU = torch.device("cpu")
@@ -83,6 +84,7 @@ class Case:
         self.folder = folder / f"{network}-{seed}"
         self._images = folder / f"images-{seed}" / "fashion-mnist"  # known by that name
         self._benches: dict[tuple[str, bool], Bench] = {}
+        self._tuned: dict[tuple[str, str], Trained] = {}
 
     @cached_property
     def data(self) -> DataSet:
@@ -137,11 +139,13 @@ class Case:
         with torch.inference_mode():
             return 100 * evaluate(module, images, self.bench().normalise).accuracy
 
-    def tuned(self, arch: Architecture, module: Network, identity: str) -> float:
-        """The test accuracy, in percent, after fine-tuning with the parent as the teacher."""
-        start = Start(identity, lambda: module)
-        recipe = TUNING.changed(seed=self.seed)
-        return tested(train(arch, self.data, recipe, teacher=self.teacher, start=start))
+    def tuned(self, arch: Architecture, module: Network, identity: str) -> Trained:
+        """The child after fine-tuning with the parent as the teacher; done once for an identity."""
+        if (key := (arch.hash, identity)) not in self._tuned:
+            start, recipe = Start(identity, lambda: module), TUNING.changed(seed=self.seed)
+            trained = train(arch, self.data, recipe, teacher=self.teacher, start=start)
+            self._tuned[key] = trained
+        return self._tuned[key]
 
     def as_long(self, arch: Architecture, macs: float) -> Recipe:
         """The parent's recipe with as many epochs as cost so many multiply-adds."""
@@ -188,14 +192,14 @@ class Case:
                 return child
         return None
 
-    def searched(self, share: float, by: str, criterion: str) -> Candidate | None:
-        """The best of a search of widths, depth and resolution: within the latency, or within the
-        multiply-adds of the `uniform` child, its widths then moved until the latency fits."""
+    def searched(self, share: float, by: str, criterion: str) -> list[Candidate]:
+        """The finalists of a search of widths, depth and resolution: within the latency, or within
+        the multiply-adds of the `uniform` child, their widths then moved until the latency fits."""
         budget = self.budget(share)
         if by == "macs":
             uniform = self.uniform(share)
             if uniform is None:
-                return None
+                return []
             budget = f"{uniform.cost.macs}FLOPs"
         name = f"{self.network}-{self.seed}-{by}-{share}-{criterion}"
         storage = str(self.folder)
@@ -214,9 +218,10 @@ class Case:
             )
         study = Study.load(name, storage)
         Driver(study).run(TRIALS)
-        best = study.record().trial
-        params = next(trial.params for trial in study.trials() if trial.number == best)
-        return self.candidates(share).fitted(params)
+        numbers = [r.trial for r in children(study.records(), study.settings.objectives, FINALISTS)]
+        params = {trial.number: trial.params for trial in study.trials()}
+        fitted = (self.candidates(share).fitted(params[number]) for number in numbers)
+        return [child for child in fitted if child]
 
     def other(self, share: float) -> Architecture:
         """A network of `small` that `nas search` finds within the latency."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from optuna.study import Study as OptunaStudy
 
 from nas.architecture import Architecture
 from nas.blocks import Block
@@ -128,6 +129,10 @@ class Candidates:
         if all(self.feasible({}, rng) is None for _ in range(8)):
             texts = " and ".join(repr(b.text) for b in self.budgets)
             raise NasError(f"budgets {texts} cannot be met together in space '{self.space.name}'")
+
+    def turn(self, study: OptunaStudy, rng: np.random.Generator) -> Params:
+        """Options that the next proposal takes whatever a sampler says, by the study's trials."""
+        return {}
 
     def feasible(self, chosen: Params, rng: np.random.Generator) -> Candidate | None:
         """A candidate within every budget, near the `chosen` options.

@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from math import exp, log2
 
+from nas.resolution import Resolution
 from nas.study.best import best, lost, width
 from nas.study.objectives import pareto
+from nas.study.pruning import unbeaten
 from nas.study.record import Record
 
 REACH = 0.05  # of finalists, log odds: one point at 70%
@@ -30,6 +32,18 @@ def finalists(records: Sequence[Record], objectives: Sequence[str], count: int) 
     if not records or records[0].accuracy_interval is None:
         return pareto(records, objectives)[:count]
     return spread(records, objectives, count, REACH)
+
+
+def children(records: Sequence[Record], objectives: Sequence[str], count: int) -> list[Record]:
+    """The `count` finalists among children of a trained network: the best of each resolution that
+    `nas.study.pruning.unbeaten` names, from the highest down, then others by the rule above."""
+    best_of: dict[Resolution, Record] = {}
+    for record in sorted(records, key=lambda record: -record.score):
+        best_of.setdefault(record.arch.resolution, record)
+    sizes = unbeaten({size: record.score for size, record in best_of.items()})
+    first = [best_of[size] for size in sizes[:count]]
+    known = {record.trial for record in first}
+    return first + spread(records, objectives, count - len(first), REACH, known)
 
 
 def spread(

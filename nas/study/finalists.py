@@ -152,7 +152,8 @@ def run_finalists(
     elsewhere. Errors: `NasError`, also where they have changed.
     """
     settings = study.settings
-    front = choosing.finalists(study.records(), settings.objectives, settings.finalists)
+    choose = choosing.finalists if settings.pruning is None else choosing.children
+    front = choose(study.records(), settings.objectives, settings.finalists)
     if settings.data is None or not front:
         return []
     data = study_data(study, source)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from optuna.study import Study as OptunaStudy
+from optuna.trial import TrialState
 
 from nas.architecture import Architecture
 from nas.budget import Budget
@@ -14,6 +16,7 @@ from nas.data import DataSet
 from nas.latency import Target
 from nas.measures import Measure
 from nas.pruning.space import RESOLUTION, PruningSpace
+from nas.resolution import Resolution, mean_side
 from nas.space import Params
 from nas.space.extremes import Extreme
 from nas.space.options import OptionSpace
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from nas.training.teacher import Teacher
 
 STEPS = 7  # of the bisection by which a child is made to fit
+FREE = 0.25  # of proposals have the resolution that the sampler says
 FEW = 3  # values of an option, from the least on, among which the smallest child is looked for
 
 
@@ -69,6 +73,20 @@ class PruningCandidates(Candidates):
         drawn = {**self.space.sample_params(rng), **chosen}
         return self.fitted(drawn) or self._repair(self.make(drawn), rng)
 
+    def turn(self, study: OptunaStudy, rng: np.random.Generator) -> Params:
+        """The resolution of the next child, one at random of `unbeaten`; now and then what the
+        sampler says."""
+        if RESOLUTION not in self.space.options or rng.random() < FREE:
+            return {}
+        best: dict[Resolution, float] = {}
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            size, value = trial.params[RESOLUTION], trial.values[0]
+            best[size] = max(value, best.get(size, value))
+        if not best:
+            return {}
+        sizes = unbeaten(best)
+        return {RESOLUTION: sizes[rng.integers(len(sizes))]}
+
     def fitted(self, params: Params) -> Candidate | None:
         """The widest child of these proportions within budget, None where there is none."""
         return widest(lambda share: self.make(self._scaled(params, share)), self.excess, STEPS)
@@ -91,6 +109,21 @@ class PruningCandidates(Candidates):
         whole = self.pruning.whole
         tried = [{**whole, RESOLUTION: size} for size in sizes] or [whole]
         return [child for params in tried if (child := self.fitted(params))]
+
+
+def unbeaten(accuracies: Mapping[Resolution, float]) -> list[Resolution]:
+    """The resolutions, from the highest down, whose best inherited accuracy is above that of all
+    higher ones.
+
+    It compares children of one resolution: fewer pixels cost little of it, and much of what
+    fine-tuning reaches, so of each such resolution the best is looked for and fine-tuned.
+    """
+    found, top = list[Resolution](), 0.0
+    for size in sorted(accuracies, key=mean_side, reverse=True):
+        if not found or accuracies[size] > top:
+            found.append(size)
+            top = accuracies[size]
+    return found
 
 
 def widest(

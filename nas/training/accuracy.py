@@ -13,6 +13,7 @@ from nas.resolution import sides
 from nas.training.batches import Normalise, Pixels
 
 BATCH, PIXELS = 250, 250 * 64**2  # images at once, at most; and pixels
+NEAR, NEAR_PIXELS = 64, 8 * 224**2  # the same on a CPU: maps of more leave its caches
 
 
 class Metrics(NamedTuple):
@@ -30,7 +31,8 @@ def evaluate(module: nn.Module, images: Pixels, normalise: Normalise) -> Metrics
 def logits(module: nn.Module, images: Pixels, normalise: Normalise) -> Tensor:
     """The outputs for every image, (N, classes)."""
     before = module.training
-    size = max(1, min(BATCH, PIXELS // prod(sides(images.resolution))))
+    most, pixels = (NEAR, NEAR_PIXELS) if images.labels.device.type == "cpu" else (BATCH, PIXELS)
+    size = max(1, min(most, pixels // prod(sides(images.resolution))))
     module.eval()
     with torch.inference_mode():
         outputs = [module(normalise(part)) for part in images.split(size)]

@@ -47,9 +47,11 @@ class BudgetSampler(BaseSampler):
     def sample_relative(
         self, study: OptunaStudy, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        turn = self.candidates.turn(study, self.rng)
+
         def proposed() -> dict[str, Any]:
             chosen = self.inner.sample_relative(study, trial, search_space)
-            return self.candidates.space.snap(chosen)
+            return {**self.candidates.space.snap(chosen), **turn}
 
         cascade = self.study.settings.cascade
         if cascade == 1:
