@@ -13,6 +13,7 @@ from nas.data import READERS, DataSet, find_reader
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER
 from nas.latency import Target
 from nas.pruning.space import PruningSpace
+from nas.resolution import mean_side
 from nas.study.candidates import Candidate
 from nas.study.finalists import read_finalists
 from nas.study.objectives import check_objectives
@@ -155,7 +156,8 @@ def _with_first(
     settings: StudySettings, candidates: PruningCandidates, data: DataSet
 ) -> StudySettings:
     """The settings with the assignments that the study begins with: one by a rule, or those that a
-    search sets out from; and with the best accuracy among them, which is enough."""
+    search sets out from; and with the best accuracy among those of the highest resolution, which
+    is enough."""
     from nas.pruning.evaluate import bench_of
 
     assert settings.pruning is not None
@@ -177,7 +179,9 @@ def _with_first(
             f"--ratios {ratios}: no such child meets the budgets, as depth and resolution stay: "
             "use --ratios search"
         )
-    known = bench.accuracies([candidates.space.decode(each) for each in first])
+    archs = [candidates.space.decode(each) for each in first]
+    most = max((mean_side(arch.resolution) for arch in archs), default=0.0)
+    known = bench.accuracies([arch for arch in archs if mean_side(arch.resolution) == most])
     pruning = settings.pruning.model_copy(update={"enough": max(known, default=0.0)})
     return settings.model_copy(update={"start_from": first, "pruning": pruning})
 
