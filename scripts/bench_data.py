@@ -56,7 +56,7 @@ def child(folder: str, steps: int, cached: bool) -> None:
     loaded = time.monotonic()
     DataFacts.of(data)
     known = time.monotonic()
-    recipe = Recipe(epochs=1)
+    recipe = Recipe(epochs=1).batched(len(data.train.labels), SIDE**2)
     arch = reference(NETWORK, resolution=SIDE, classes=CLASSES)
     rates = alone(folder, 5) if cached else {}
     at: list[float] = []
@@ -72,7 +72,7 @@ def child(folder: str, steps: int, cached: bool) -> None:
     evaluate(build(arch, seed=0), Pixels(data.validation, SIDE, cpu), Normalise(data, cpu))
     print(json.dumps({
         "reading": loaded - began, "moments": known - loaded,
-        "rate": 64 * (steps - 10) / (at[-1] - at[0]),
+        "rate": recipe.batch_size * (steps - 10) / (at[-1] - at[0]),
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "alone": rates,
     }))  # fmt: skip
@@ -89,7 +89,8 @@ def alone(folder: str, steps: int) -> dict[str, float]:
     from nas.training.batches import Normalise, Pixels, training_batches
 
     data, cpu = load_data(folder), torch.device("cpu")
-    normalise, recipe = Normalise(data, cpu), Recipe()
+    normalise = Normalise(data, cpu)
+    recipe = Recipe().batched(len(data.train.labels), SIDE**2)
 
     def batches(resolution: int) -> Iterator[torch.Tensor]:
         images = Pixels(data.train, resolution, cpu)
@@ -103,20 +104,22 @@ def alone(folder: str, steps: int) -> dict[str, float]:
         began = time.monotonic()
         for batch in batches(resolution):
             last = batch
-        rates[f"batches of {resolution} px"] = 64 * steps / (time.monotonic() - began)
+        rates[f"batches of {resolution} px"] = (
+            recipe.batch_size * steps / (time.monotonic() - began)
+        )
     module = build(reference(NETWORK, resolution=SIDE, classes=CLASSES), seed=0)
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     began = time.monotonic()
     for _ in range(5):
         module(last).square().mean().backward()
-    rates["network"] = 64 * 5 / (time.monotonic() - began)
+    rates["network"] = recipe.batch_size * 5 / (time.monotonic() - began)
     return rates
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--steps", type=int, default=20, help="of 64 images, a multiple of 10")
+    parser.add_argument("--steps", type=int, default=20, help="a multiple of 10")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--cached", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -134,7 +137,7 @@ def main() -> None:
         print(
             f"`scripts/bench_data.py`: {args.images:,} photographs of {LONGER}x{SIDE} px "
             f"({size:.2f} GiB of JPEG, {args.images * 3 * SIDE**2 / 2**30:.2f} GiB decoded), "
-            f"MobileNetV3-small at {SIDE} px, {args.steps} steps of 64, {cores} cores.\n"
+            f"MobileNetV3-small at {SIDE} px, {args.steps} steps, {cores} cores.\n"
         )
         print("| | decoding | images in the cache |\n|---|---|---|")
         words = [sys.executable, __file__, "--child", f"{there}/photos", "--steps"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import prod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,7 @@ def train(
     from nas import plugins
     from nas.data.fit import fit_architecture
     from nas.networks import made_here
+    from nas.resolution import sides
     from nas.study.networks import find_network
     from nas.support.files import check_folder
     from nas.training import Recipe
@@ -110,14 +112,14 @@ def train(
     check_folder(output)
     loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
-    images = len(loaded.train.labels)
-    suited = (Recipe() if weights is None else TRANSFER).suited(images)
-    settings = (own or suited).changed(epochs=epochs, seed=seed)
-    if int8 and not settings.int8:
-        settings = settings.changed(int8=INT8_SHARE)
     fitted = fit_architecture(network, loaded)
     if fitted != network:
         say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
+    images, pixels = len(loaded.train.labels), prod(sides(fitted.resolution))
+    suited = (Recipe() if weights is None else TRANSFER).suited(images, pixels)
+    settings = (own or suited).changed(epochs=epochs, seed=seed)
+    if int8 and not settings.int8:
+        settings = settings.changed(int8=INT8_SHARE)
     going_on = is_training(output)
     from nas.training import train as run
     from nas.training.own_table import remember

@@ -18,6 +18,7 @@ Positive = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
 FEWEST_STEPS, BATCHES, SMALLEST_BATCH = 1200, 16, 8
+PIXELS = 64 * 160**2  # of a batch of large images: the maps of more take gigabytes
 
 
 class Recipe(Settings):
@@ -97,22 +98,22 @@ class Recipe(Settings):
         data = read_yaml(path, source)
         return validated(cls, {} if data is None else data, source)
 
-    def suited(self, images: int) -> Recipe:
-        """The recipe for so many training images: small batches of few images, and as many epochs
-        as it takes to make `FEWEST_STEPS` steps, or the share of them that its epochs are of the
-        default ones."""
-        small = self.batched(images)
+    def suited(self, images: int, pixels: int = 0) -> Recipe:
+        """The recipe for so many training images, of so many pixels each where that is known: small
+        batches of few images or of large ones, and as many epochs as it takes to make
+        `FEWEST_STEPS` steps, or the share of them that its epochs are of the default ones."""
+        small = self.batched(images, pixels)
         fewest = FEWEST_STEPS * self.epochs / Recipe().epochs
         epochs = ceil(fewest / max(images // small.batch_size, 1))
         return small.changed(epochs=max(self.epochs, epochs))
 
-    def batched(self, images: int) -> Recipe:
-        """The recipe with smaller batches of few images.
+    def batched(self, images: int, pixels: int = 0) -> Recipe:
+        """The recipe with smaller batches of few images, or of images of many pixels.
 
         The learning rate goes with the batch size (Goyal et al. 2017).
         """
         size = self.batch_size
-        while size > SMALLEST_BATCH and images < BATCHES * size:
+        while size > SMALLEST_BATCH and (images < BATCHES * size or size * pixels > PIXELS):
             size //= 2
         return self.changed(batch_size=size, lr=self.lr * size / self.batch_size)
 

@@ -211,3 +211,10 @@ def test_few_images_have_small_batches_at_a_lower_rate(images: int, size: int) -
         assert fewer.batch_size == size
         assert fewer.lr / recipe.lr == size / recipe.batch_size
         assert fewer.changed(batch_size=64, lr=recipe.lr) == recipe
+
+
+@pytest.mark.parametrize(("side", "size"), [(160, 64), (161, 32), (224, 32), (320, 16), (640, 8)])
+def test_large_images_have_small_batches_at_a_lower_rate(side: int, size: int) -> None:
+    small = Recipe().batched(10_000, side**2)
+    assert (small.batch_size, small.lr) == (size, 0.1 * size / 64)
+    assert Recipe().suited(10_000, side**2) == small.changed(epochs=20)
