@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from math import prod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Annotated

@@ -205,7 +205,7 @@ class Driver:
         # One stream of random numbers a driver and trial: two words of the seed.
         number = asked + (self._claim.number << 32)
         seen: ChainMap[str, object] = ChainMap({}, self._stored, self._waiting)  # type: ignore[arg-type]
-        sampler = BudgetSampler(self.study, number, seen)
+        sampler = BudgetSampler(self.study, self._history, number, seen)
         notes = self._history.ask(sampler)
         candidate, like = self._warm_start(seen) or (sampler.candidate or sampler.propose({}), None)
         key = candidate.arch.hash

@@ -6,7 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.trial import create_trial
 from parents import ARCH, trained_parent
 
 from nas.budget import parse_budgets
@@ -15,11 +20,13 @@ from nas.latency import Target
 from nas.pruning.children import Ancestry
 from nas.pruning.space import PruningSpace
 from nas.report.study import study_report
+from nas.resolution import Resolution
 from nas.study import Study
+from nas.study.choosing import children
 from nas.study.driver import Driver
 from nas.study.finalists import run_finalists
 from nas.study.pruned import begin_pruning, write_best
-from nas.study.pruning import PruningCandidates
+from nas.study.pruning import PruningCandidates, unbeaten
 from nas.study.ratios import by_depth, by_importance, by_sensitivity
 from nas.study.workers.open import open_executor
 from nas.support.errors import NasError
@@ -104,6 +111,43 @@ def test_finalists_begin_with_inherited_weights_and_learn_from_the_parent(
     assert not list(here.glob("**/*.csv"))  # its accuracy is no example to predict by
 
 
+@given(st.dictionaries(st.integers(8, 64), st.integers(0, 9), min_size=1))
+def test_fewer_pixels_are_worth_it_only_where_more_is_inherited(best: dict[int, float]) -> None:
+    worth = [s for s in best if all(best[s] > best[more] for more in best if more > s)]
+    assert unbeaten(best) == sorted(worth, reverse=True)
+
+
+def test_each_such_resolution_has_its_turn_and_a_finalist(
+    folder: Path, data: DataSet, here: Path
+) -> None:
+    study = begun(folder, data, trials=24)
+    Driver(study).run(24)
+    records, history = study.records(), optuna.create_study(direction="maximize")
+    best: dict[Resolution, float] = {}
+    for record, trial in zip(records, study.trials(), strict=True):
+        size = record.arch.resolution
+        best[size] = max(record.score, best.get(size, 0.0))
+        history.add_trial(
+            create_trial(
+                value=record.score,
+                params={"resolution": trial.params["resolution"]},
+                distributions={"resolution": trial.distributions["resolution"]},
+            )
+        )
+    sizes = unbeaten(best)
+    assert len(best) > len(sizes)  # or nothing is tested
+    rng = np.random.default_rng(0)
+    turns = [study.candidates.turn(history, rng).get("resolution") for _ in range(100)]
+    assert {*turns} == {*sizes, None}  # None: what the sampler says
+    assert 10 < turns.count(None) < 40
+    for count in (1, 2, 3):
+        first, *_ = found = children(records, study.settings.objectives, count)
+        assert len({record.trial for record in found}) == count
+        shown = [(r.arch.resolution, r.score) for r in found[: len(sizes)]]
+        assert shown == [(size, best[size]) for size in sizes[:count]]
+        assert first.arch.resolution == max(best)  # type: ignore[type-var]
+
+
 def test_a_rule_keeps_the_resolution(folder: Path, data: DataSet, here: Path) -> None:
     with pytest.raises(NasError, match="--ratios uniform: no such child meets the budgets"):
         begun(folder, data, "0.04MFLOPs", ratios="uniform")
@@ -131,8 +175,6 @@ def test_rules_give_children_that_just_fit(folder: Path, data: DataSet, here: Pa
         for node in ARCH.graph().nodes
         if node.op == "conv"
     }  # fmt: skip
-    import numpy as np
-
     ancestry = Ancestry(ARCH, {name: np.array(values) for name, values in scores.items()})
     wide = PruningCandidates(candidates.pruning, study.target, ())
     assert by_importance(wide, ancestry).arch == ARCH  # type: ignore[union-attr]

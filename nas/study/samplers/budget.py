@@ -16,6 +16,7 @@ from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.study.candidates import Candidate
+from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
 from nas.study.study import Study
 from nas.support.errors import NasError
@@ -30,13 +31,16 @@ class BudgetSampler(BaseSampler):
     `sample_relative`, `candidate` is what was proposed.
     """
 
-    def __init__(self, study: Study, number: int, seen: Container[str]) -> None:
+    def __init__(
+        self, study: Study, history: History, number: int, seen: Container[str]
+    ) -> None:
         settings = study.settings
         sequence = np.random.SeedSequence((settings.seed, number))
         make, seed = SAMPLERS[settings.sampler].make, int(sequence.generate_state(1)[0])
         self.inner = make(seed, study.reference_trials)
         self.rng = np.random.default_rng(sequence)
         self.study, self.candidates, self.seen = study, study.candidates, seen
+        self.history = history
         self.candidate: Candidate | None = None
 
     def infer_relative_search_space(
@@ -50,7 +54,8 @@ class BudgetSampler(BaseSampler):
         turn = self.candidates.turn(study, self.rng)
 
         def proposed() -> dict[str, Any]:
-            chosen = self.inner.sample_relative(study, trial, search_space)
+            with self.history.only(turn):
+                chosen = self.inner.sample_relative(study, trial, search_space)
             return {**self.candidates.space.snap(chosen), **turn}
 
         cascade = self.study.settings.cascade

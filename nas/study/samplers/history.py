@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -12,6 +13,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas.space import Params
 from nas.study.optuna_private import generation_of, id_of
 from nas.study.quiet import quiet
 from nas.study.samplers.registry import Sampler
@@ -61,6 +63,16 @@ class History:
             numbers = {parent.number for parent in parents}
             self._trials.keep(numbers)
 
+    @contextmanager
+    def only(self, params: Params) -> Iterator[None]:
+        """A context in which there are only the trials of these params; of samplers with
+        generations all, for they count them."""
+        self._trials.only = {} if self._genetic else params
+        try:
+            yield
+        finally:
+            self._trials.only = {}
+
     def ask(self, sampler: BaseSampler) -> dict[str, Any]:
         """Lets the sampler propose. What it noted on the trial, which is to be stored with it."""
         study = self._study(sampler)
@@ -95,6 +107,7 @@ class _Trials(InMemoryStorage):
         self._frozen = frozen
         self.complete: deque[FrozenTrial | Stored] = deque(maxlen=memory)
         self.asked: FrozenTrial | None = None
+        self.only: Params = {}
 
     def keep(self, numbers: Container[int]) -> None:
         """Forgets all but the trials of these numbers."""
@@ -115,4 +128,6 @@ class _Trials(InMemoryStorage):
         for i, trial in enumerate(self.complete):
             if isinstance(trial, Stored):
                 self.complete[i] = self._frozen(trial)
-        return [trial for trial in self.complete if isinstance(trial, FrozenTrial)]
+        only = self.only.items()
+        known = (trial for trial in self.complete if isinstance(trial, FrozenTrial))
+        return [trial for trial in known if only <= trial.params.items()]
