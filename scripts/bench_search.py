@@ -117,10 +117,10 @@ def screened(studies: list[Study]) -> tuple[float, float]:
     history = History(study.directions, SAMPLERS[DEFAULT_SAMPLER], study.frozen)
     for trial in study.stored():
         history.add(trial)
-    history.ask(BudgetSampler(study, 0, ()))  # features are read once
+    history.ask(BudgetSampler(study, history, 0, ()))  # features are read once
     begun = process_time()
     for number in range(1, ASKS + 1):
-        history.ask(BudgetSampler(study, number, ()))
+        history.ask(BudgetSampler(study, history, number, ()))
     return float(np.mean(found)), (process_time() - begun) / ASKS * 1e3
 
 

@@ -31,9 +31,7 @@ class BudgetSampler(BaseSampler):
     `sample_relative`, `candidate` is what was proposed.
     """
 
-    def __init__(
-        self, study: Study, history: History, number: int, seen: Container[str]
-    ) -> None:
+    def __init__(self, study: Study, history: History, number: int, seen: Container[str]) -> None:
         settings = study.settings
         sequence = np.random.SeedSequence((settings.seed, number))
         make, seed = SAMPLERS[settings.sampler].make, int(sequence.generate_state(1)[0])
