@@ -76,8 +76,10 @@ def test_a_search_of_children(folder: Path, data: DataSet, here: Path) -> None:
     assert "Inherited accuracy against latency" in page
     assert "nas search" not in page  # it was begun by nas prune
     assert again.record().to_dict()["inherited_accuracy"] == again.record().score
-    # It is spent on what just fits.
-    assert sorted(record.macs for record in records)[6] > 0.85 * 350_000
+    # It is spent on what just fits: all but what has lost so many blocks that nothing else need go.
+    deep = [r.macs for r in records if all(row.kind != "skip" for row in r.arch.rows())]
+    assert len(deep) > 3
+    assert sorted(deep)[len(deep) // 2] > 0.85 * 350_000, deep
     assert max(r.score for r in records) > 25  # a tenth is chance
 
 
