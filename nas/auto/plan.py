@@ -26,6 +26,7 @@ CHILDREN, FEWEST_CHILDREN = 300, 40  # of a trained network, looked at when it i
 CHILD_SECONDS, CHILD_IMAGES = 0.25, 200  # at least; images that a child classifies, about
 BRIEF_EPOCHS = 9
 MORE = 1.5  # times the brief training: less is not worth another one
+SLOWER = 1.5  # times the timed network's, the epochs of the winner, before anything is known of it
 FEWEST_BRIEF_STEPS = 60  # of a brief training; fewer tell nothing
 EVALUATED = 0.25  # seconds of an image that is classified, to one that is trained on
 
@@ -185,7 +186,7 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
                    f"{images} training images")  # fmt: skip
     one = seconds_of(brief, few, each, validation)
     last = seconds_of(_whole(images), images, each, validation)
-    left = (1 - SEARCH - FINALISTS - SPARE) * seconds - last
+    left = (1 - SEARCH - FINALISTS - SPARE) * seconds - SLOWER * last
     learn = max(0, min(whole.learn, int(left / one)))
     if learn < FEWEST:
         learn = 0
