@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from optuna.study import Study as OptunaStudy
 
 from nas.architecture import Architecture
 from nas.blocks import Block
@@ -17,6 +16,7 @@ from nas.graph import Shape
 from nas.latency import Prediction, Target
 from nas.latency.model.npu_memory import Memory, row_memory
 from nas.measures import MEASURES, OF_TARGET, Measure, format_measure
+from nas.resolution import Resolution
 from nas.space import Params, SearchSpace
 from nas.space.extremes import Extreme, RowValue, smallest
 from nas.space.options import OptionSpace
@@ -130,8 +130,9 @@ class Candidates:
             texts = " and ".join(repr(b.text) for b in self.budgets)
             raise NasError(f"budgets {texts} cannot be met together in space '{self.space.name}'")
 
-    def turn(self, study: OptunaStudy, rng: np.random.Generator) -> Params:
-        """Options that the next proposal takes whatever a sampler says, by the study's trials."""
+    def turn(self, best: Mapping[Resolution, float], rng: np.random.Generator) -> Params:
+        """Options that the next proposal takes whatever a sampler says, by the `best` score of each
+        resolution so far."""
         return {}
 
     def feasible(self, chosen: Params, rng: np.random.Generator) -> Candidate | None:

@@ -37,6 +37,8 @@ def finalists(records: Sequence[Record], objectives: Sequence[str], count: int) 
 def children(records: Sequence[Record], objectives: Sequence[str], count: int) -> list[Record]:
     """The `count` finalists among children of a trained network: the best of each resolution that
     `nas.study.pruning.unbeaten` names, from the highest down, then others by the rule above."""
+    if not records:
+        return []
     best_of: dict[Resolution, Record] = {}
     for record in sorted(records, key=lambda record: -record.score):
         best_of.setdefault(record.arch.resolution, record)

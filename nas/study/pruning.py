@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.study import Study as OptunaStudy
-from optuna.trial import TrialState
 
 from nas.architecture import Architecture
 from nas.budget import Budget
@@ -73,19 +71,15 @@ class PruningCandidates(Candidates):
         drawn = {**self.space.sample_params(rng), **chosen}
         return self.fitted(drawn) or self._repair(self.make(drawn), rng)
 
-    def turn(self, study: OptunaStudy, rng: np.random.Generator) -> Params:
+    def turn(self, best: Mapping[Resolution, float], rng: np.random.Generator) -> Params:
         """The resolution of the next child, one at random of `unbeaten`; now and then what the
         sampler says."""
-        if RESOLUTION not in self.space.options or rng.random() < FREE:
+        sizes = self.space.options.get(RESOLUTION, ())
+        known = {size: best[size] for size in sizes if size in best}
+        if not known or rng.random() < FREE:
             return {}
-        best: dict[Resolution, float] = {}
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            size, value = trial.params[RESOLUTION], trial.values[0]
-            best[size] = max(value, best.get(size, value))
-        if not best:
-            return {}
-        sizes = unbeaten(best)
-        return {RESOLUTION: sizes[rng.integers(len(sizes))]}
+        worth = unbeaten(known)
+        return {RESOLUTION: worth[rng.integers(len(worth))]}
 
     def fitted(self, params: Params) -> Candidate | None:
         """The widest child of these proportions within budget, None where there is none."""

@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.trial import create_trial
 from parents import ARCH, trained_parent
 
 from nas.budget import parse_budgets
@@ -127,22 +125,14 @@ def test_each_such_resolution_has_its_turn_and_a_finalist(
 ) -> None:
     study = begun(folder, data, trials=24)
     Driver(study).run(24)
-    records, history = study.records(), optuna.create_study(direction="maximize")
-    best: dict[Resolution, float] = {}
-    for record, trial in zip(records, study.trials(), strict=True):
+    records, best = study.records(), dict[Resolution, float]()
+    for record in records:
         size = record.arch.resolution
         best[size] = max(record.score, best.get(size, 0.0))
-        history.add_trial(
-            create_trial(
-                value=record.score,
-                params={"resolution": trial.params["resolution"]},
-                distributions={"resolution": trial.distributions["resolution"]},
-            )
-        )
     sizes = unbeaten(best)
     assert len(best) > len(sizes)  # or nothing is tested
     rng = np.random.default_rng(0)
-    turns = [study.candidates.turn(history, rng).get("resolution") for _ in range(100)]
+    turns = [study.candidates.turn(best, rng).get("resolution") for _ in range(100)]
     assert {*turns} == {*sizes, None}  # None: what the sampler says
     assert 10 < turns.count(None) < 40
     for count in (1, 2, 3):
@@ -151,6 +141,9 @@ def test_each_such_resolution_has_its_turn_and_a_finalist(
         shown = [(r.arch.resolution, r.score) for r in found[: len(sizes)]]
         assert shown == [(size, best[size]) for size in sizes[:count]]
         assert first.arch.resolution == max(best, key=mean_side)
+    assert children([], study.settings.objectives, 3) == []
+    one = PruningSpace.of(ARCH, "one resolution", keep_resolution=True)
+    assert PruningCandidates(one, study.target, ()).turn(best, rng) == {}
 
 
 def test_a_rule_keeps_the_resolution(folder: Path, data: DataSet, here: Path) -> None:

@@ -49,7 +49,7 @@ class BudgetSampler(BaseSampler):
     def sample_relative(
         self, study: OptunaStudy, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        turn = self.candidates.turn(study, self.rng)
+        turn = self.candidates.turn(self.history.best, self.rng)
 
         def proposed() -> dict[str, Any]:
             with self.history.only(turn):

@@ -13,6 +13,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas.resolution import Resolution
 from nas.space import Params
 from nas.study.optuna_private import generation_of, id_of
 from nas.study.quiet import quiet
@@ -30,7 +31,8 @@ class History:
     `frozen` makes Optuna's trial of a stored one, where it is read.
 
     One with generations notes the parents of each when it begins, and reads nothing older
-    from then on: neither does this.
+    from then on: neither does this. `best` is the highest score of each resolution, forgotten
+    trials included.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class History:
     ) -> None:
         self._trials, self._count, self._generation = _Trials(sampler.memory, frozen), 0, 0
         self._genetic = _genetic(sampler) if sampler.generations else None
+        self.best: dict[Resolution, float] = {}
         with quiet():
             optuna.create_study(study_name=NAME, storage=self._trials, directions=directions)
 
@@ -53,6 +56,10 @@ class History:
             self._begin(generation_of(self._genetic, trial.notes), self._genetic)
         if trial.complete:
             self._trials.complete.append(trial)
+            size = trial.facts.get("resolution")
+            if isinstance(size, Resolution) and trial.values:
+                score = trial.values[0]
+                self.best[size] = max(score, self.best.get(size, score))
         self._count += 1
 
     def _begin(self, generation: int, sampler: BaseGASampler) -> None:

@@ -95,3 +95,36 @@ def test_a_sampler_is_given_the_latest_trials_that_it_reads() -> None:
         history.add(finished(number, dict.fromkeys(SPACE, number), {}))
     history.ask(Looking(0))
     assert (seen, len(history)) == ([[6, 7, 8]], 9)
+
+
+@pytest.mark.parametrize("generations", [False, True])
+def test_a_sampler_is_given_the_trials_whose_turn_it_is_but_counts_generations_of_all(
+    generations: bool,
+) -> None:
+    class Looking(NSGAIISampler):
+        def sample_relative(
+            self, study: Any, trial: FrozenTrial, search_space: Any
+        ) -> dict[str, Any]:
+            with history.only({"x0": 2}):
+                looked = study.get_trials(deepcopy=False)
+            seen.extend([[t.number for t in some] for some in (looked, study.get_trials())])
+            return {}
+
+    seen: list[list[int]] = []
+    made = Sampler("looking", lambda *_: Looking(), generations=generations)
+    history = History(DIRECTIONS, made, frozen)
+    for number in range(9):  # 3 has failed
+        history.add(finished(number, {**dict.fromkeys(SPACE, 5), "x0": number % 4}, {}))
+    history.ask(Looking())
+    complete = [0, 1, 2, 4, 5, 6, 7, 8]
+    assert seen == [complete if generations else [2, 6], complete]
+
+
+def test_the_best_score_of_a_resolution_is_known_of_what_is_forgotten() -> None:
+    history = History(DIRECTIONS, Sampler("none", lambda *_: Recording(0), memory=0), frozen)
+    for number, size, score in ((0, 28, -3.0), (1, "16x15", 2.0), (2, 28, -1.0), (3, 28, -2.0)):
+        facts = {"resolution": size}
+        history.add(Stored(number, TrialState.COMPLETE, [score, 1.0], facts, {}, {}))
+    history.add(Stored(4, TrialState.COMPLETE, [9.0, 1.0], {}, {}, {}))  # of an older hw-nas
+    history.add(Stored(5, TrialState.FAIL, None, {"resolution": 28}, {}, {}))
+    assert history.best == {28: -1.0, "16x15": 2.0}
