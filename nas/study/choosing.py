@@ -35,15 +35,16 @@ def finalists(records: Sequence[Record], objectives: Sequence[str], count: int) 
 
 
 def children(records: Sequence[Record], objectives: Sequence[str], count: int) -> list[Record]:
-    """The `count` finalists among children of a trained network: the best of each resolution that
-    `nas.study.pruning.unbeaten` names, from the highest down, then others by the rule above."""
+    """The `count` finalists among children of a trained network: the one that inherits most, the
+    best of each other resolution that `nas.study.pruning.unbeaten` names, from the highest down,
+    then others by the rule above."""
     if not records:
         return []
     best_of: dict[Resolution, Record] = {}
     for record in sorted(records, key=lambda record: -record.score):
         best_of.setdefault(record.arch.resolution, record)
     sizes = unbeaten({size: record.score for size, record in best_of.items()})
-    first = [best_of[size] for size in sizes[:count]]
+    first = [best_of[size] for size in (sizes[-1:] + sizes[:-1])[:count]]
     known = {record.trial for record in first}
     return first + spread(records, objectives, count - len(first), REACH, known)
 

@@ -136,11 +136,11 @@ def test_each_such_resolution_has_its_turn_and_a_finalist(
     assert {*turns} == {*sizes, None}  # None: what the sampler says
     assert 10 < turns.count(None) < 40
     for count in (1, 2, 3):
-        first, *_ = found = children(records, study.settings.objectives, count)
-        assert len({record.trial for record in found}) == count
-        shown = [(r.arch.resolution, r.score) for r in found[: len(sizes)]]
-        assert shown == [(size, best[size]) for size in sizes[:count]]
-        assert first.arch.resolution == max(best, key=mean_side)
+        first, *others = children(records, study.settings.objectives, count)
+        assert len({record.trial for record in (first, *others)}) == count
+        assert first.score == max(best.values())
+        shown = [(r.arch.resolution, r.score) for r in others[: len(sizes) - 1]]
+        assert shown == [(size, best[size]) for size in sizes[: min(count, len(sizes)) - 1]]
     assert children([], study.settings.objectives, 3) == []
     one = PruningSpace.of(ARCH, "one resolution", keep_resolution=True)
     assert PruningCandidates(one, study.target, ()).turn(best, rng) == {}
