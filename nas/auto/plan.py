@@ -13,20 +13,17 @@ from nas.support.errors import NasError
 from nas.support.validation import Settings
 from nas.training.recipe import TRANSFER, Recipe
 
-# Shares of the time; the rest goes to checks and to writing. What trains the winner as long as it
-# should is not spent on learning: where both were done, a winner that was trained for longer was
-# better than one that was chosen by more.
-SEARCH, FINALISTS, FINAL = 0.05, 0.12, 0.72
+# Shares of the time; the rest goes to training the winner, to checks and to writing.
+SEARCH, LEARN, FINALISTS, FINAL = 0.05, 0.25, 0.15, 0.45
 TRANSFERRED = 0.2  # of all of it, before the rest is divided
 SPARE = 0.08
 TRIALS_A_SECOND = 60  # scored, with all that goes with it; a slow core
 TRIALS, FEWEST_TRIALS = 5000, 300
-LEARNED, FINALISTS_TRAINED = 12, 3
+LEARNED, FINALISTS_TRAINED = 12, 4
 CHILDREN, FEWEST_CHILDREN = 300, 40  # of a trained network, looked at when it is pruned
 CHILD_SECONDS, CHILD_IMAGES = 0.25, 200  # at least; images that a child classifies, about
 BRIEF_EPOCHS = 9
 MORE = 1.5  # times the brief training: less is not worth another one
-SLOWER = 1.5  # times the timed network's, the epochs of the winner, before anything is known of it
 FEWEST_BRIEF_STEPS = 60  # of a brief training; fewer tell nothing
 EVALUATED = 0.25  # seconds of an image that is classified, to one that is trained on
 
@@ -175,8 +172,7 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
     trials = round(min(whole.trials, max(FEWEST_TRIALS, SEARCH * seconds * TRIALS_A_SECOND)))
     if trials < whole.trials:
         cut.append(f"{trials} networks are searched instead of {whole.trials}")
-    affordable = FINALISTS * seconds / (whole.finalists + 1) / each / brief.epochs
-    affordable -= EVALUATED * validation
+    affordable = LEARN * seconds / whole.learn / each / brief.epochs - EVALUATED * validation
     fewest = min(images, max(FEWEST_BRIEF_STEPS * brief.batch_size // brief.epochs,
                              2 * brief.batch_size))  # fmt: skip
     few = round(min(images, max(fewest, affordable)))
@@ -185,12 +181,10 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
         cut.append(f"networks are compared after {brief.epochs} passes over {few} of the "
                    f"{images} training images")  # fmt: skip
     one = seconds_of(brief, few, each, validation)
-    last = seconds_of(_whole(images), images, each, validation)
-    left = (1 - SEARCH - FINALISTS - SPARE) * seconds - SLOWER * last
-    learn = max(0, min(whole.learn, int(left / one)))
+    learn = min(whole.learn, round(LEARN * seconds / one))
     if learn < FEWEST:
         learn = 0
-        cut.append("no network is trained to learn from: the time is the winner's")
+        cut.append("no network is trained to learn from: predictions are not of these data")
     elif learn < whole.learn:
         cut.append(f"{learn} networks are trained to learn from instead of {whole.learn}")
     finalists = max(1, min(whole.finalists, int(FINALISTS * seconds / one) - 1))
@@ -217,7 +211,8 @@ def final_recipe(
     Without a limit of time it is what suits the number of images, at twice the steps; None where
     there is no time for more than the `brief` training that it has had.
     """
-    whole = _whole(images).changed(seed=brief.seed)
+    suited = Recipe().suited(images)
+    whole = suited.changed(epochs=2 * suited.epochs, seed=brief.seed)
     if seconds is None:
         return whole, None
     one_epoch = seconds_of(whole.changed(epochs=1), images, seconds_an_image, validation)
@@ -228,9 +223,3 @@ def final_recipe(
         return None, "the winner is trained no further than for the comparison"
     said = f"the winner is trained for {affordable} epochs instead of {whole.epochs}"
     return whole.changed(epochs=affordable), said
-
-
-def _whole(images: int) -> Recipe:
-    """The winner's recipe where there is time: what suits the images, at twice the steps."""
-    suited = Recipe().suited(images)
-    return suited.changed(epochs=2 * suited.epochs)
