@@ -73,7 +73,8 @@ def score_source(study: Study) -> str:
     if study.settings.pruning is not None:
         return (
             "inherited accuracy: percent of validation images that are classified correctly with "
-            "the parent's weights, before any training, with its 90% interval"
+            "the parent's weights, before any training, with its 90% interval; compare it at one "
+            "resolution: fewer pixels cost more once children are fine-tuned"
         )
     if not study.predicts:
         return (
