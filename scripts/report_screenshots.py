@@ -1,9 +1,9 @@
-"""The screenshots of docs/report.md: the top of a report on a screen and on a phone.
+"""The screenshots of docs/report.md and docs/auto.md: the top of a report on a screen and a phone.
 
-    PYTHONPATH=. python scripts/report_screenshots.py RESULT/report.html   # needs Chromium
-    PYTHONPATH=. python scripts/report_screenshots.py                      # some minutes more
+    PYTHONPATH=. python scripts/report_screenshots.py RESULT/report.html --name auto  # Chromium
+    PYTHONPATH=. python scripts/report_screenshots.py                        # some minutes more
 
-Writes docs/report_400.png and docs/report_1400.png, with few enough colours for less than 200 kB.
+Writes docs/NAME_400.png and docs/NAME_1400.png, with few enough colours for less than 200 kB.
 Without a report it makes one, of a small search on digits with trainings.
 """
 
@@ -65,13 +65,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("report", type=Path, nargs="?", help="a page of nas report or nas auto")
     parser.add_argument("--output", type=Path, default=DOCS, help="folder for the pictures")
+    parser.add_argument("--name", default="report", help="what their names begin with")
     given = parser.parse_args()
     if chromium() is None:
         print("there is no Chromium", file=sys.stderr)
         return 2
     html = given.report.read_text(encoding="utf-8") if given.report else report()
     for width, height in SHOTS.items():
-        path = given.output / f"report_{width}.png"
+        path = given.output / f"{given.name}_{width}.png"
         write_whole(path, png(screenshot(html, width, height)))
         print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
     return 0
