@@ -16,6 +16,7 @@ import argparse
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import nan
 from pathlib import Path
 from statistics import mean, median
 from typing import NamedTuple
@@ -132,7 +133,7 @@ def tables(known: list[dict[str, str]]) -> str:
     for what in dict.fromkeys(row["what"] for row in known):
         mine = [row for row in known if row["what"] == what]
         accuracy, ms, mmacs, minutes = (
-            mean(float(row[name]) for row in mine)
+            mean([float(row[name]) for row in mine if row[name]] or [nan])
             for name in ("accuracy", "measured_ms", "mmacs", "minutes")
         )
         cells = (f"{what}: {mine[0]['network']}", len(mine), f"{accuracy:.2f}", f"{ms:.3f}")
