@@ -1,9 +1,18 @@
 """The command `nas`, also as `python -m nas`."""
 
+import signal
 import sys
 
 
 def main() -> None:
+    """The command as a process: once it has run, a Ctrl-C does not break off how Python ends."""
+    try:
+        run()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def run() -> None:
     """Runs the command line, ready for Ctrl-C while it is still being imported."""
     try:
         from nas.cli.terminal import open_streams
@@ -11,9 +20,9 @@ def main() -> None:
 
         open_streams()
         with remembered_interrupts():
-            from nas.cli.main import main as run
+            from nas.cli.main import main as command
 
-            run()
+            command()
     except KeyboardInterrupt:
         print("nas: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -24,7 +24,7 @@ import yaml
 from commands import Run
 
 import nas
-from nas.__main__ import main as program
+from nas.__main__ import run as program
 from nas.latency.metadata import read_metadata
 from nas.latency.target import target_names, target_path
 from nas.networks import read_network

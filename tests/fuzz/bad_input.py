@@ -40,7 +40,7 @@ from fuzz.samples import (
     to_lines,
 )
 from fuzz.words import command_lines
-from nas.__main__ import main
+from nas.__main__ import run
 from nas.architecture import Architecture
 from nas.budget import parse_budget
 from nas.latency.runner.main import _measure as time_bundle
@@ -76,7 +76,7 @@ def call(*words: str) -> Outcome:
     code: object = None
     try:
         with redirect_stdout(out), redirect_stderr(err):
-            main()
+            run()
     except SystemExit as ended:
         code = ended.code
     finally:

@@ -68,6 +68,18 @@ for send in (True, False):
     except (KeyboardInterrupt, ImportError) as error:
         print(type(error).__name__)
 """
+# What Python calls as it ends, an interrupt in which it prints with its traceback.
+ENDING = """
+import atexit, os, signal, sys, time
+def end():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    print("ended")
+atexit.register(end)
+from nas.__main__ import main
+sys.argv = ["nas", "--version"]
+main()
+"""
 
 
 def output(program: str, folder: Path) -> str:
@@ -93,3 +105,8 @@ def test_an_interrupt_that_was_lost_stops_the_next_work(tmp_path: Path) -> None:
 
 def test_an_error_that_an_interrupt_became_is_the_interrupt(tmp_path: Path) -> None:
     assert output(MISTAKEN, tmp_path).split() == ["KeyboardInterrupt", "ImportError"]
+
+
+def test_an_interrupt_does_not_break_off_how_a_command_ends(tmp_path: Path) -> None:
+    _, ended = output(ENDING, tmp_path).splitlines()
+    assert ended == "ended"
