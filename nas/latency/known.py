@@ -15,6 +15,7 @@ from nas.latency.lowering.nchwc import Lowered
 from nas.latency.lowering.rows import Lowering, lowered_row, network_kernels
 from nas.latency.model.scaled import KernelPredictor
 from nas.latency.model.traces import Traces
+from nas.support.threads import one_blas_thread
 
 # The shape of a row's input, and whether that is in the runtime's own layout.
 Input = tuple[Shape, bool]
@@ -87,7 +88,8 @@ class Known:
                 number = new.setdefault(kernel, start + len(new))
             numbers.append(number)
         if new:
-            trace = self._predictor.trace(list(new))
+            with one_blas_thread():
+                trace = self._predictor.trace(list(new))
             self.traces.put(start, trace)
             self.ms += trace[0].tolist()
             known.update(zip(map(tuple, new), new.values(), strict=True))

@@ -26,6 +26,7 @@ from nas.study.study import Study
 from nas.study.workers.executors import InlineExecutor, Slots, WorkersLost
 from nas.support.errors import NasError
 from nas.support.signals import stop_on_signal
+from nas.support.threads import one_blas_thread
 
 REFERENCE_SIZE = 64
 MAX_REPEATS = 20
@@ -86,7 +87,11 @@ class Driver:
         """
         driven = self.study.storage.driven(self.study.name, lambda: self.stopping)
         try:
-            with stop_on_signal(self._stop), driven as (self._claim, self._alone):
+            with (
+                stop_on_signal(self._stop),
+                one_blas_thread(),
+                driven as (self._claim, self._alone),
+            ):
                 self._alone(self.study.refresh)
                 self._cursor, self._tally = self.study.followed()
                 self._alone(self._read_stored)
