@@ -7,22 +7,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from nas.accuracy.model import FEWEST
 from nas.data.options import DataOptions
 from nas.support.errors import NasError
 from nas.support.validation import Settings
 from nas.training.recipe import TRANSFER, Recipe
 
-# Shares of the time; the rest goes to training the winner, to checks and to writing.
+# Shares of the time; the rest goes to checks and to writing. What is not learned is trained longer.
 SEARCH, LEARN, FINALISTS, FINAL = 0.05, 0.25, 0.15, 0.45
 TRANSFERRED = 0.2  # of all of it, before the rest is divided
 SPARE = 0.08
 TRIALS_A_SECOND = 60  # scored, with all that goes with it; a slow core
 TRIALS, FEWEST_TRIALS = 5000, 300
-LEARNED, FINALISTS_TRAINED = 12, 4
+LEARNED, LEAST_LEARNED, FINALISTS_TRAINED = 12, 6, 4
 CHILDREN, FEWEST_CHILDREN = 300, 40  # of a trained network, looked at when it is pruned
 CHILD_SECONDS, CHILD_IMAGES = 0.25, 200  # at least; images that a child classifies, about
 BRIEF_EPOCHS = 9
+LONGEST = 5  # times the epochs that suit the images
 MORE = 1.5  # times the brief training: less is not worth another one
 FEWEST_BRIEF_STEPS = 60  # of a brief training; fewer tell nothing
 EVALUATED = 0.25  # seconds of an image that is classified, to one that is trained on
@@ -65,6 +65,11 @@ class Plan(Settings):
     def brief_seconds(self) -> float:
         """How long one brief training takes, by the estimate."""
         return seconds_of(self.brief, self.brief.images or 0, self.seconds_an_image)
+
+    @property
+    def final_share(self) -> float:
+        """The share of the time in which the winner is trained."""
+        return FINAL if self.learn else FINAL + LEARN
 
     def fine_tuning(self, recipe: Recipe, seconds_an_image: float | None) -> Recipe:
         """The recipe cut to take about as long as a brief training, for children of a network of
@@ -167,26 +172,31 @@ def planned(
 
 
 def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
-    """The plan cut to the time: first to fewer images, then to fewer networks."""
+    """The plan cut to the time: first to fewer networks, then to fewer images.
+
+    Networks to learn from are trained on all images or not at all: what a briefer training tells is
+    which networks learn quickly.
+    """
     each, brief, cut = whole.seconds_an_image, whole.brief, []
     trials = round(min(whole.trials, max(FEWEST_TRIALS, SEARCH * seconds * TRIALS_A_SECOND)))
     if trials < whole.trials:
         cut.append(f"{trials} networks are searched instead of {whole.trials}")
-    affordable = LEARN * seconds / whole.learn / each / brief.epochs - EVALUATED * validation
+    learn = min(whole.learn, int(LEARN * seconds / seconds_of(brief, images, each, validation)))
+    if learn < LEAST_LEARNED:
+        learn = 0
+        cut.append("no network is trained to learn from: predictions are not of these data")
+    elif learn < whole.learn:
+        cut.append(f"{learn} networks are trained to learn from instead of {whole.learn}")
+    affordable = FINALISTS * seconds / (whole.finalists + 1) / each / brief.epochs
+    affordable -= EVALUATED * validation
     fewest = min(images, max(FEWEST_BRIEF_STEPS * brief.batch_size // brief.epochs,
                              2 * brief.batch_size))  # fmt: skip
-    few = round(min(images, max(fewest, affordable)))
+    few = images if learn else round(min(images, max(fewest, affordable)))
     if few < images:
         brief = brief.changed(images=few).batched(few)
         cut.append(f"networks are compared after {brief.epochs} passes over {few} of the "
                    f"{images} training images")  # fmt: skip
     one = seconds_of(brief, few, each, validation)
-    learn = min(whole.learn, round(LEARN * seconds / one))
-    if learn < FEWEST:
-        learn = 0
-        cut.append("no network is trained to learn from: predictions are not of these data")
-    elif learn < whole.learn:
-        cut.append(f"{learn} networks are trained to learn from instead of {whole.learn}")
     finalists = max(1, min(whole.finalists, int(FINALISTS * seconds / one) - 1))
     if finalists < whole.finalists:
         finalists_are = "finalist is" if finalists == 1 else "finalists are"
@@ -208,8 +218,9 @@ def final_recipe(
 ) -> tuple[Recipe | None, str | None]:
     """The recipe by which the winner is trained within so many seconds, and what that cuts.
 
-    Without a limit of time it is what suits the number of images, at twice the steps; None where
-    there is no time for more than the `brief` training that it has had.
+    Without a limit of time it is what suits the number of images, at twice the steps; within one it
+    takes all of the time, up to `LONGEST` times those steps. None where there is no time for more
+    than the `brief` training that it has had.
     """
     suited = Recipe().suited(images)
     whole = suited.changed(epochs=2 * suited.epochs, seed=brief.seed)
@@ -218,8 +229,18 @@ def final_recipe(
     one_epoch = seconds_of(whole.changed(epochs=1), images, seconds_an_image, validation)
     affordable = int(seconds / one_epoch)
     if affordable >= whole.epochs:
-        return whole, None
+        return whole.changed(epochs=min(affordable, LONGEST * suited.epochs)), None
     if affordable * images < MORE * brief.epochs * (brief.images or images):
         return None, "the winner is trained no further than for the comparison"
     said = f"the winner is trained for {affordable} epochs instead of {whole.epochs}"
     return whole.changed(epochs=affordable), said
+
+
+def searched_steps(plan: Plan, images: int, validation: int, minutes: float | None) -> int:
+    """The steps of training for which the search predicts accuracies: those of the brief trainings
+    where it learns from them, or else those of `nas train`, where the winner makes so many."""
+    if plan.learn or minutes is None:
+        return plan.brief.steps(images)
+    seconds = plan.final_share * 60 * minutes
+    last, _ = final_recipe(images, validation, plan.seconds_an_image, seconds, plan.brief)
+    return min((last or plan.brief).steps(images), Recipe().suited(images).steps(images))

@@ -19,12 +19,12 @@ from nas.auto.parent import TRANSFERRED, Parent, check_reach, find_parent
 from nas.auto.pilot import Pilot
 from nas.auto.plan import (
     EVALUATED,
-    FINAL,
     SPARE,
     Asked,
     Plan,
     children,
     final_recipe,
+    searched_steps,
     transfer_recipe,
 )
 from nas.auto.result import WORK, Compared, Result, ranked
@@ -180,10 +180,12 @@ class _Run:
         if STUDY in Storage(self.storage).names():
             study = Study.load(STUDY, self.storage)
         else:
+            images, validation = len(self.data.train.labels), len(self.data.validation.labels)
             study = begin(
                 self.asked.target, plan.budgets, self.asked.space, name=STUDY,
                 storage=self.storage, trials=plan.trials, seed=self.asked.seed, data=self.data,
                 finalists=plan.finalists, learn=plan.learn, recipe=plan.brief,
+                training_steps=searched_steps(plan, images, validation, self.asked.minutes),
             )  # fmt: skip
         self._drive(study, executor, slots)
         return study
@@ -216,7 +218,7 @@ class _Run:
         last training; one that was pruned is not trained further."""
         expected, minutes, images = accuracy, self.asked.minutes, len(self.data.train.labels)
         if not pruned:
-            left = None if minutes is None else FINAL * 60 * minutes
+            left = None if minutes is None else plan.final_share * 60 * minutes
             last = self._last(folder, plan, left)[0] or plan.brief
             steps, model = (plan.brief.steps(images), last.steps(images)), AccuracyModel.load()
             expected = model.continued(record.arch, accuracy, *steps)

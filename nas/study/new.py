@@ -56,6 +56,7 @@ class Options(TypedDict, total=False):
     recipe: Recipe | None
     start_from: Sequence[str | dict[str, Any]]
     cascade: int | None
+    training_steps: int
 
 
 def begin(
@@ -66,7 +67,8 @@ def begin(
 ) -> Study:
     """A new, stored study without trials, after everything that could be wrong was checked.
 
-    Parameters, defaults and errors are those of `search`, but a name that is taken is one too.
+    Parameters, defaults and errors are those of `search`, but a name that is taken is one too; and
+    accuracies are predicted for so many `training_steps`, unless given those of the recipe.
     Plugins that were loaded and that the study uses are stored with it.
     """
     study = created(_planned(target, budgets, space, options))
@@ -139,7 +141,8 @@ def _planned(
             recipe.check(images)
         elif recipe in (None, FINALIST_RECIPE):  # nothing is trained by it, but by `nas train`
             recipe = Recipe().suited(images)
-        facts = {**of_data(dataset), "training_steps": recipe.steps(images)}
+        steps = options.get("training_steps") or recipe.steps(images)
+        facts = {**of_data(dataset), "training_steps": steps}
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
     elif options.get("learn") or options.get("train_minutes") is not None:

@@ -6,11 +6,16 @@ search took 1.4 times the CPU time, and a new network's latency three times.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
+
+_lock, _within = Lock(), 0  # how many are in the context
+_limit: Any = None
 
 
 @cache
@@ -19,7 +24,19 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """A context in which the linear algebra of numpy has one thread."""
-    limited: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
-    return limited
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """A context in which the linear algebra of numpy has one thread, in the whole process. The last
+    to leave it sets what was before."""
+    global _within, _limit
+    with _lock:
+        if not _within:
+            _limit = _libraries().limit(limits=1, user_api="blas")
+        _within += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _within -= 1
+            if not _within:
+                _limit.restore_original_limits()

@@ -9,12 +9,15 @@ from nas.auto.plan import (
     FEWEST_BRIEF_STEPS,
     FINAL,
     LEARN,
+    LONGEST,
     MORE,
+    SEARCH,
     TRANSFERRED,
     affordable_seconds,
     children,
     final_recipe,
     planned,
+    searched_steps,
     seconds_of,
     transfer_recipe,
 )
@@ -35,7 +38,10 @@ def test_what_is_planned_takes_no_more_than_its_share_or_is_the_least(
     validation = round(share * images)
     plan = planned(images, validation, each, minutes, 0, ("1ms",))
     one = seconds_of(plan.brief, images, each, validation)
-    assert plan.learn == 0 or (plan.learn - 0.5) * one <= LEARN * 60 * minutes * 1.01
+    assert plan.learn * one <= LEARN * 60 * minutes * 1.01
+    assert not plan.learn or plan.brief.images == images
+    spent = plan.learn * one + (plan.finalists + 1) * one
+    assert plan.finalists == 1 or spent <= (1 - SEARCH - plan.final_share) * 60 * minutes * 1.01
     assert plan.brief.images is not None
     assert plan.brief.images >= plan.brief.batch_size
     plan.brief.check(images)
@@ -68,7 +74,11 @@ def test_the_last_training_fits_or_is_left_out(
         assert seconds < needed + images * each * 2
     else:
         assert seconds_of(recipe, images, each, validation) <= seconds * 1.001
-        assert (cut is None) == (recipe == unlimited)
+        assert (cut is None) == (recipe.epochs >= unlimited.epochs)
+        assert recipe.epochs <= LONGEST * brief.epochs
+        one_more = recipe.changed(epochs=recipe.epochs + 1)
+        if recipe.epochs < LONGEST * brief.epochs:
+            assert seconds_of(one_more, images, each, validation) > seconds * 0.999
 
 
 @given(COUNTS)
@@ -121,3 +131,18 @@ def test_pruning_a_slower_network_looks_at_fewer_children_and_images(
     assert slower.images <= least or slow * slower.images <= plan.brief.images + slow
     assert children(minutes, 1e-3 * slow) <= children(minutes, 1e-3) <= CHILDREN
     assert children(None, None) == CHILDREN
+
+
+@given(images=COUNTS, minutes=MINUTES, each=st.floats(1e-6, 0.1))
+def test_what_learns_nothing_searches_for_what_is_best_in_the_end(
+    images: int, minutes: float, each: float
+) -> None:
+    plan = planned(images, images // 5, each, minutes, 0, ("1ms",))
+    steps = searched_steps(plan, images, images // 5, minutes)
+    brief, whole = plan.brief.steps(images), Recipe().suited(images).steps(images)
+    assert searched_steps(plan, images, images // 5, None) == brief
+    if plan.learn:
+        assert steps == brief
+    else:
+        assert 0 < steps <= whole
+        assert searched_steps(plan, images, images // 5, 1e9) == whole

@@ -22,3 +22,15 @@ def test_there_is_one_thread_within_and_as_many_as_before_afterwards() -> None:
                 pass
             assert threads() == {1}
         assert threads() == before
+
+
+def test_who_leaves_first_takes_nothing_from_who_came_later() -> None:
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = threads()
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert threads() == {1}
+        second.__exit__(None, None, None)
+        assert threads() == before
