@@ -8,7 +8,7 @@ from math import inf
 import numpy as np
 
 from nas.architecture import Architecture
-from nas.auto.plan import EVALUATED, Plan, affordable_seconds, planned
+from nas.auto.plan import EVALUATED, Counts, Plan, affordable_seconds, planned
 from nas.budget import parse_budget
 from nas.data import DataSet
 from nas.study.candidates import Candidate, Candidates
@@ -26,14 +26,14 @@ class Pilot:
 
     def __init__(self, candidates: Candidates, data: DataSet, seed: int) -> None:
         self.candidates, self.seed = candidates, seed
-        self.images, self.validation = len(data.train.labels), len(data.validation.labels)
-        self.recipe = Recipe().suited(self.images).changed(epochs=PILOT_EPOCHS)
+        self.images = Counts.of(data)
+        self.recipe = self.images.suited(Recipe()).changed(epochs=PILOT_EPOCHS)
         size = self.recipe.batch_size
         # Few validation images: how long they take beside training is known only roughly.
         self.few = replace(
             data,
-            train=data.train.take(np.arange(min(self.images, PILOT_STEPS * size))),
-            validation=data.validation.take(np.arange(min(self.validation, size))),
+            train=data.train.take(np.arange(min(self.images.training, PILOT_STEPS * size))),
+            validation=data.validation.take(np.arange(min(self.images.validation, size))),
             test=None,
             content=None,
         )
@@ -54,10 +54,7 @@ class Pilot:
                 limits = capped.budgets
                 limit = f"{limits[-1].limit / 1e6:.3g} MMACs"
                 cut = (f"networks of over {limit}, which could not be trained in the time",)
-        plan = planned(
-            self.images, self.validation, seconds, minutes, self.seed,
-            tuple(b.text for b in limits),
-        )  # fmt: skip
+        plan = planned(self.images, seconds, minutes, self.seed, tuple(b.text for b in limits))
         return plan.model_copy(update={"cut": (*cut, *plan.cut)})
 
     def _affordable(self, most: float) -> tuple[Candidates, float]:

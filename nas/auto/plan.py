@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
+from nas.data import DataSet
 from nas.data.options import DataOptions
 from nas.support.errors import NasError
 from nas.support.validation import Settings
@@ -28,6 +29,27 @@ FEWEST_BRIEF_STEPS = 60  # of a brief training; fewer tell nothing
 EVALUATED = 0.25  # seconds of an image that is classified, to one that is trained on
 
 Minutes = Annotated[float, Field(gt=0, le=60 * 24 * 365, allow_inf_nan=False)]
+
+
+class Counts(NamedTuple):
+    """How many images there are to train on and to validate by, and the pixels of each."""
+
+    training: int
+    validation: int
+    pixels: int = 0
+
+    @classmethod
+    def of(cls, data: DataSet) -> Counts:
+        """Those of a data set."""
+        return cls(len(data.train.labels), len(data.validation.labels), data.area)
+
+    def suited(self, recipe: Recipe) -> Recipe:
+        """The recipe for so many training images of that size."""
+        return recipe.suited(self.training, self.pixels)
+
+    def epoch(self, some: int | None = None) -> float:
+        """The images of an epoch on `some` of them or on all, as training on so many takes."""
+        return (some or self.training) + EVALUATED * self.validation
 
 
 class Asked(Settings):
@@ -64,7 +86,8 @@ class Plan(Settings):
     @property
     def brief_seconds(self) -> float:
         """How long one brief training takes, by the estimate."""
-        return seconds_of(self.brief, self.brief.images or 0, self.seconds_an_image)
+        brief = self.brief
+        return brief.epochs * (brief.images or 0) * self.seconds_an_image
 
     @property
     def final_share(self) -> float:
@@ -107,59 +130,57 @@ def children(minutes: float | None, seconds_an_image: float | None) -> int:
 
 def transfer_recipe(
     name: str,
-    images: int,
-    validation: int,
+    images: Counts,
     seconds_an_image: float | None,
     minutes: float | None,
     seed: int,
 ) -> tuple[Recipe, str | None]:
     """The recipe by which a network with weights from elsewhere is trained on the data, and what
     the time cuts of it. Errors: `NasError` where there is no time for `FEWEST_BRIEF_STEPS`."""
-    suited = TRANSFER.suited(images).changed(seed=seed)
+    suited = images.suited(TRANSFER).changed(seed=seed)
     if minutes is None or seconds_an_image is None:
         return suited, None
     affordable = TRANSFERRED * 60 * minutes / seconds_an_image
-    epochs = int(affordable / (images + EVALUATED * validation))
+    epochs = int(affordable / images.epoch())
     if epochs >= suited.epochs:
         return suited, None
     if epochs:
         said = f"{name} is trained on these images for {epochs} of {suited.epochs} epochs"
         return suited.changed(epochs=epochs), said
-    few, least = int(affordable - EVALUATED * validation), FEWEST_BRIEF_STEPS * suited.batch_size
-    if few < min(images, least):
-        needed = (min(images, least) + EVALUATED * validation) / affordable * minutes
+    fewest = min(images.training, FEWEST_BRIEF_STEPS * suited.batch_size)
+    few = int(affordable - EVALUATED * images.validation)
+    if few < fewest:
+        needed = images.epoch(fewest) / affordable * minutes
         raise NasError(
             f"--time {minutes:g}m: too short to train {name} on these images even briefly: give "
             f"at least {ceil(needed)}m and another --output"
         )
-    said = f"{name} is trained on {few} of the {images} training images, once"
+    said = f"{name} is trained on {few} of the {images.training} training images, once"
     return suited.changed(epochs=1, images=few), said
 
 
-def seconds_of(recipe: Recipe, images: int, seconds_an_image: float, validation: int = 0) -> float:
-    """How long a training takes: `recipe.images` or else `images` of them in each epoch."""
-    each = (recipe.images or images) + EVALUATED * validation
-    return recipe.epochs * each * seconds_an_image
+def seconds_of(recipe: Recipe, images: Counts, seconds_an_image: float) -> float:
+    """How long a training takes."""
+    return recipe.epochs * images.epoch(recipe.images) * seconds_an_image
 
 
-def affordable_seconds(images: int, minutes: float) -> float:
+def affordable_seconds(images: Counts, minutes: float) -> float:
     """The seconds of training on an image with which the winner can be trained as it should."""
-    suited = Recipe().suited(images)
-    return FINAL * 60 * minutes / (suited.steps(images) * suited.batch_size)
+    suited = images.suited(Recipe())
+    return FINAL * 60 * minutes / (suited.steps(images.training) * suited.batch_size)
 
 
 def planned(
-    images: int,
-    validation: int,
+    images: Counts,
     seconds_an_image: float,
     minutes: float | None,
     seed: int,
     budgets: tuple[str, ...],
 ) -> Plan:
-    """The plan for so many training and validation images, of which one takes so long."""
-    suited = Recipe().suited(images).changed(seed=seed)
+    """The plan for these images, of which one takes so long."""
+    suited = images.suited(Recipe()).changed(seed=seed)
     epochs = min(suited.epochs, max(BRIEF_EPOCHS, suited.epochs // 4))
-    brief = suited.changed(epochs=epochs, images=images)
+    brief = suited.changed(epochs=epochs, images=images.training)
     whole = Plan(
         budgets=budgets,
         trials=TRIALS,
@@ -168,10 +189,10 @@ def planned(
         brief=brief,
         seconds_an_image=seconds_an_image,
     )
-    return whole if minutes is None else _within(whole, images, validation, 60 * minutes)
+    return whole if minutes is None else _within(whole, images, 60 * minutes)
 
 
-def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
+def _within(whole: Plan, images: Counts, seconds: float) -> Plan:
     """The plan cut to the time: first to fewer networks, then to fewer images.
 
     Networks to learn from are trained on all images or not at all: what a briefer training tells is
@@ -181,22 +202,23 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
     trials = round(min(whole.trials, max(FEWEST_TRIALS, SEARCH * seconds * TRIALS_A_SECOND)))
     if trials < whole.trials:
         cut.append(f"{trials} networks are searched instead of {whole.trials}")
-    learn = min(whole.learn, int(LEARN * seconds / seconds_of(brief, images, each, validation)))
+    learn = min(whole.learn, int(LEARN * seconds / seconds_of(brief, images, each)))
     if learn < LEAST_LEARNED:
         learn = 0
         cut.append("no network is trained to learn from: predictions are not of these data")
     elif learn < whole.learn:
         cut.append(f"{learn} networks are trained to learn from instead of {whole.learn}")
     affordable = FINALISTS * seconds / (whole.finalists + 1) / each / brief.epochs
-    affordable -= EVALUATED * validation
-    fewest = min(images, max(FEWEST_BRIEF_STEPS * brief.batch_size // brief.epochs,
-                             2 * brief.batch_size))  # fmt: skip
-    few = images if learn else round(min(images, max(fewest, affordable)))
-    if few < images:
+    affordable -= EVALUATED * images.validation
+    count = images.training
+    fewest = min(count, max(FEWEST_BRIEF_STEPS * brief.batch_size // brief.epochs,
+                            2 * brief.batch_size))  # fmt: skip
+    few = count if learn else round(min(count, max(fewest, affordable)))
+    if few < count:
         brief = brief.changed(images=few).batched(few)
         cut.append(f"networks are compared after {brief.epochs} passes over {few} of the "
-                   f"{images} training images")  # fmt: skip
-    one = seconds_of(brief, few, each, validation)
+                   f"{count} training images")  # fmt: skip
+    one = seconds_of(brief, images, each)
     finalists = max(1, min(whole.finalists, int(FINALISTS * seconds / one) - 1))
     if finalists < whole.finalists:
         finalists_are = "finalist is" if finalists == 1 else "finalists are"
@@ -210,8 +232,7 @@ def _within(whole: Plan, images: int, validation: int, seconds: float) -> Plan:
 
 
 def final_recipe(
-    images: int,
-    validation: int,
+    images: Counts,
     seconds_an_image: float,
     seconds: float | None,
     brief: Recipe,
@@ -222,25 +243,25 @@ def final_recipe(
     takes all of the time, up to `LONGEST` times those steps. None where there is no time for more
     than the `brief` training that it has had.
     """
-    suited = Recipe().suited(images)
+    suited = images.suited(Recipe())
     whole = suited.changed(epochs=2 * suited.epochs, seed=brief.seed)
     if seconds is None:
         return whole, None
-    one_epoch = seconds_of(whole.changed(epochs=1), images, seconds_an_image, validation)
-    affordable = int(seconds / one_epoch)
+    affordable = int(seconds / (images.epoch() * seconds_an_image))
     if affordable >= whole.epochs:
         return whole.changed(epochs=min(affordable, LONGEST * suited.epochs)), None
-    if affordable * images < MORE * brief.epochs * (brief.images or images):
+    if affordable * images.training < MORE * brief.epochs * (brief.images or images.training):
         return None, "the winner is trained no further than for the comparison"
     said = f"the winner is trained for {affordable} epochs instead of {whole.epochs}"
     return whole.changed(epochs=affordable), said
 
 
-def searched_steps(plan: Plan, images: int, validation: int, minutes: float | None) -> int:
+def searched_steps(plan: Plan, images: Counts, minutes: float | None) -> int:
     """The steps of training for which the search predicts accuracies: those of the brief trainings
     where it learns from them, or else those of `nas train`, where the winner makes so many."""
     if plan.learn or minutes is None:
-        return plan.brief.steps(images)
+        return plan.brief.steps(images.training)
     seconds = plan.final_share * 60 * minutes
-    last, _ = final_recipe(images, validation, plan.seconds_an_image, seconds, plan.brief)
-    return min((last or plan.brief).steps(images), Recipe().suited(images).steps(images))
+    last, _ = final_recipe(images, plan.seconds_an_image, seconds, plan.brief)
+    recipes = last or plan.brief, images.suited(Recipe())
+    return min(recipe.steps(images.training) for recipe in recipes)

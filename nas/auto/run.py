@@ -18,9 +18,9 @@ from nas.architecture import Architecture
 from nas.auto.parent import TRANSFERRED, Parent, check_reach, find_parent
 from nas.auto.pilot import Pilot
 from nas.auto.plan import (
-    EVALUATED,
     SPARE,
     Asked,
+    Counts,
     Plan,
     children,
     final_recipe,
@@ -102,7 +102,7 @@ def auto(
 class _Run:
     def __init__(self, asked: Asked, data: DataSet, output: Path, displays: Displays) -> None:
         self.asked, self.data, self.displays = asked, data, displays
-        self.work, self.kept = output / WORK, Kept(asked, output)
+        self.work, self.kept, self.images = output / WORK, Kept(asked, output), Counts.of(data)
         space = fit_space(SearchSpace.load(asked.space), data)
         self.target = Target.load(asked.target)
         self.candidates = Candidates(space, self.target, parse_budgets(asked.budgets))
@@ -147,7 +147,6 @@ class _Run:
     def _transferred(self, parent: Parent) -> Trained:
         """The training of the network that is pruned, which is done here where its weights are from
         elsewhere."""
-        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
         each, name = self.kept.state.parent_seconds, parent.arch.name or "the network of --from"
         if self.asked.minutes is not None and each is None and self.kept.state.plan is None:
             self.displays.say(f"timing a few steps of training {name}")
@@ -158,7 +157,7 @@ class _Run:
         recipe = self.kept.state.transfer
         if recipe is None:
             recipe, cut = transfer_recipe(
-                name, images, validation, each, self.asked.minutes, self.asked.seed
+                name, self.images, each, self.asked.minutes, self.asked.seed
             )
             self.kept.store(transfer=recipe, cut=(cut,) if cut else ())
             if cut:
@@ -180,12 +179,11 @@ class _Run:
         if STUDY in Storage(self.storage).names():
             study = Study.load(STUDY, self.storage)
         else:
-            images, validation = len(self.data.train.labels), len(self.data.validation.labels)
             study = begin(
                 self.asked.target, plan.budgets, self.asked.space, name=STUDY,
                 storage=self.storage, trials=plan.trials, seed=self.asked.seed, data=self.data,
                 finalists=plan.finalists, learn=plan.learn, recipe=plan.brief,
-                training_steps=searched_steps(plan, images, validation, self.asked.minutes),
+                training_steps=searched_steps(plan, self.images, self.asked.minutes),
             )  # fmt: skip
         self._drive(study, executor, slots)
         return study
@@ -216,7 +214,7 @@ class _Run:
     ) -> Compared:
         """A network with what is expected of it after as many steps as it makes in the time of the
         last training; one that was pruned is not trained further."""
-        expected, minutes, images = accuracy, self.asked.minutes, len(self.data.train.labels)
+        expected, minutes, images = accuracy, self.asked.minutes, self.images.training
         if not pruned:
             left = None if minutes is None else plan.final_share * 60 * minutes
             last = self._last(folder, plan, left)[0] or plan.brief
@@ -251,7 +249,7 @@ class _Run:
                 trials=children(self.asked.minutes, self.kept.state.parent_seconds),
                 finalists=min(2, plan.finalists),
                 recipe=plan.fine_tuning(
-                    FINE_TUNING.suited(len(self.data.train.labels)), self.kept.state.parent_seconds
+                    self.images.suited(FINE_TUNING), self.kept.state.parent_seconds
                 ),
                 seed=self.asked.seed,
             )  # fmt: skip
@@ -286,10 +284,9 @@ class _Run:
     ) -> tuple[Recipe | None, str | None]:
         """How the network of a brief training is trained further in the seconds that are left, by
         how long its epochs took, and what that cuts."""
-        images, validation = len(self.data.train.labels), len(self.data.validation.labels)
         took = median(epoch.seconds for epoch in Trained.load(folder).history)
-        each = took / ((plan.brief.images or images) + EVALUATED * validation)
-        return final_recipe(images, validation, each, left, plan.brief)
+        each = took / self.images.epoch(plan.brief.images)
+        return final_recipe(self.images, each, left, plan.brief)
 
     def _trained(
         self, arch: Architecture, recipe: Recipe, folder: str, title: str,

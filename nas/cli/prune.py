@@ -133,8 +133,8 @@ def prune(
         raise NasError(f"--pattern {pattern}: of --unstructured alone")
     if not budget:
         raise NasError("--budget is needed, or --unstructured")
-    default = Recipe.load(recipe) if recipe else FINE_TUNING.suited(len(loaded.train.labels))
-    settings = default.changed(epochs=epochs)
+    default = FINE_TUNING.suited(len(loaded.train.labels), loaded.area)
+    settings = (Recipe.load(recipe) if recipe else default).changed(epochs=epochs)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun = begin_pruning(
             arch,

@@ -137,10 +137,10 @@ def _planned(
         loaded, options["data"] = fit_space(loaded, dataset), dataset.source
         images, recipe = len(dataset.train.labels), options.get("recipe")
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
-            recipe = options["recipe"] = recipe or FINALIST_RECIPE.suited(images)
+            recipe = options["recipe"] = recipe or FINALIST_RECIPE.suited(images, dataset.area)
             recipe.check(images)
         elif recipe in (None, FINALIST_RECIPE):  # nothing is trained by it, but by `nas train`
-            recipe = Recipe().suited(images)
+            recipe = Recipe().suited(images, dataset.area)
         steps = options.get("training_steps") or recipe.steps(images)
         facts = {**of_data(dataset), "training_steps": steps}
     elif options.get("finalists"):

@@ -87,7 +87,7 @@ def begin_pruning(
         raise NasError("a budget is needed: what is the network to be pruned to?")
     if finalists < 1:
         raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
-    recipe = recipe or FINE_TUNING.suited(len(data.train.labels))
+    recipe = recipe or FINE_TUNING.suited(len(data.train.labels), data.area)
     _check(parent, data, recipe, output)
     check_objectives(objectives)
     space = PruningSpace.of(

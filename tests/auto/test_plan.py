@@ -13,6 +13,7 @@ from nas.auto.plan import (
     MORE,
     SEARCH,
     TRANSFERRED,
+    Counts,
     affordable_seconds,
     children,
     final_recipe,
@@ -36,8 +37,8 @@ def test_what_is_planned_takes_no_more_than_its_share_or_is_the_least(
     images: int, share: float, minutes: float, each: float
 ) -> None:
     validation = round(share * images)
-    plan = planned(images, validation, each, minutes, 0, ("1ms",))
-    one = seconds_of(plan.brief, images, each, validation)
+    plan = planned(Counts(images, validation), each, minutes, 0, ("1ms",))
+    one = seconds_of(plan.brief, Counts(images, validation), each)
     assert plan.learn * one <= LEARN * 60 * minutes * 1.01
     assert not plan.learn or plan.brief.images == images
     spent = plan.learn * one + (plan.finalists + 1) * one
@@ -45,7 +46,7 @@ def test_what_is_planned_takes_no_more_than_its_share_or_is_the_least(
     assert plan.brief.images is not None
     assert plan.brief.images >= plan.brief.batch_size
     plan.brief.check(images)
-    whole = planned(images, validation, each, None, 0, ("1ms",))
+    whole = planned(Counts(images, validation), each, None, 0, ("1ms",))
     reduced = plan.model_copy(update={"cut": ()}) != whole
     assert reduced == bool(plan.cut)
 
@@ -54,7 +55,7 @@ def test_what_is_planned_takes_no_more_than_its_share_or_is_the_least(
 def test_networks_as_quick_as_the_time_allows_are_trained_for_every_step(
     images: int, minutes: float
 ) -> None:
-    each = affordable_seconds(images, minutes)
+    each = affordable_seconds(Counts(images, 0), minutes)
     suited = Recipe().suited(images)
     whole = suited.epochs * (images // suited.batch_size) * suited.batch_size
     assert whole * each <= FINAL * 60 * minutes * 1.01
@@ -65,20 +66,32 @@ def test_the_last_training_fits_or_is_left_out(
     images: int, validation: int, seconds: float, each: float
 ) -> None:
     brief = Recipe().suited(images)
-    recipe, cut = final_recipe(images, validation, each, seconds, brief)
-    unlimited, nothing = final_recipe(images, validation, each, None, brief)
+    recipe, cut = final_recipe(Counts(images, validation), each, seconds, brief)
+    unlimited, nothing = final_recipe(Counts(images, validation), each, None, brief)
     assert unlimited is not None
     assert nothing is None
     if recipe is None:
         needed = MORE * brief.epochs * (images + EVALUATED * validation) * each
         assert seconds < needed + images * each * 2
     else:
-        assert seconds_of(recipe, images, each, validation) <= seconds * 1.001
+        assert seconds_of(recipe, Counts(images, validation), each) <= seconds * 1.001
         assert (cut is None) == (recipe.epochs >= unlimited.epochs)
         assert recipe.epochs <= LONGEST * brief.epochs
         one_more = recipe.changed(epochs=recipe.epochs + 1)
         if recipe.epochs < LONGEST * brief.epochs:
-            assert seconds_of(one_more, images, each, validation) > seconds * 0.999
+            assert seconds_of(one_more, Counts(images, validation), each) > seconds * 0.999
+
+
+@given(COUNTS)
+def test_photographs_are_trained_on_in_small_batches(images: int) -> None:
+    counts = Counts(images, images // 5, 224**2)
+    brief = planned(counts, 1e-3, 60, 0, ("1ms",)).brief
+    last, _ = final_recipe(counts, 1e-3, None, brief)
+    assert last is not None
+    assert brief.batch_size <= last.batch_size <= 32
+    assert Recipe(batch_size=brief.batch_size, lr=brief.lr) == Recipe().batched(
+        brief.images or images, 224**2
+    )
 
 
 @given(COUNTS)
@@ -103,24 +116,24 @@ def test_a_transfer_fits_its_share_or_is_refused(
     validation, whole = round(share * images), TRANSFER.suited(images)
     allowed = TRANSFERRED * 60 * minutes
     try:
-        recipe, cut = transfer_recipe("net", images, validation, each, minutes, 0)
+        recipe, cut = transfer_recipe("net", Counts(images, validation), each, minutes, 0)
     except NasError as error:
         least = min(images, FEWEST_BRIEF_STEPS * whole.batch_size)
         assert each * (least + EVALUATED * validation) > allowed * 0.99
         needed = int(str(error).split("at least ")[1].split("m ")[0])
-        assert transfer_recipe("net", images, validation, each, needed * 1.001, 0)[1]
+        assert transfer_recipe("net", Counts(images, validation), each, needed * 1.001, 0)[1]
         return
     recipe.check(images)
-    assert seconds_of(recipe, images, each, validation) <= allowed * 1.01
+    assert seconds_of(recipe, Counts(images, validation), each) <= allowed * 1.01
     assert (cut is None) == (recipe == whole)
-    assert transfer_recipe("net", images, validation, None, None, 0) == (whole, None)
+    assert transfer_recipe("net", Counts(images, validation), None, None, 0) == (whole, None)
 
 
 @given(images=COUNTS, minutes=MINUTES, slow=st.floats(1, 1000))
 def test_pruning_a_slower_network_looks_at_fewer_children_and_images(
     images: int, minutes: float, slow: float
 ) -> None:
-    plan = planned(images, images // 5, 1e-3, minutes, 0, ("1ms",))
+    plan = planned(Counts(images, images // 5), 1e-3, minutes, 0, ("1ms",))
     suited = FINE_TUNING.suited(images)
     quick, slower = (plan.fine_tuning(suited, s) for s in (None, 1e-3 * slow))
     assert quick.images == plan.brief.images
@@ -137,12 +150,12 @@ def test_pruning_a_slower_network_looks_at_fewer_children_and_images(
 def test_what_learns_nothing_searches_for_what_is_best_in_the_end(
     images: int, minutes: float, each: float
 ) -> None:
-    plan = planned(images, images // 5, each, minutes, 0, ("1ms",))
-    steps = searched_steps(plan, images, images // 5, minutes)
+    plan = planned(Counts(images, images // 5), each, minutes, 0, ("1ms",))
+    steps = searched_steps(plan, Counts(images, images // 5), minutes)
     brief, whole = plan.brief.steps(images), Recipe().suited(images).steps(images)
-    assert searched_steps(plan, images, images // 5, None) == brief
+    assert searched_steps(plan, Counts(images, images // 5), None) == brief
     if plan.learn:
         assert steps == brief
     else:
         assert 0 < steps <= whole
-        assert searched_steps(plan, images, images // 5, 1e9) == whole
+        assert searched_steps(plan, Counts(images, images // 5), 1e9) == whole

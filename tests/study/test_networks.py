@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tiny import TINY
 
 import nas
-from nas.data import load_data
+from nas.data import DataSet, Images, load_data
 from nas.study import Study, begin
 from nas.study.networks import find_network, find_networks, find_study
 from nas.study.new import begin_or_go_on
@@ -116,3 +117,14 @@ def test_a_begun_study_goes_on_with_what_it_was_checked_by(tmp_path: Path) -> No
     assert study.space is SPACE
     assert study.candidates.space is study.space
     assert study.candidates.target is study.target
+
+
+def test_finalists_of_large_images_are_trained_in_small_batches(tmp_path: Path) -> None:
+    pixels = np.broadcast_to(np.uint8(9), (512, 1, 256, 256))
+    images = Images(pixels, np.arange(512) % 2)
+    data = DataSet("digits", ("a", "b"), images, images.take(np.arange(8)))
+    assert data.area == 256**2
+    space = nas.SearchSpace.from_dict({**TINY, "channels": 1, "resolution": [8, 256]})
+    study = begin("jetson", space=space, data=data, finalists=1, storage=str(tmp_path))
+    assert study.settings.recipe.batch_size == 16  # 32 by their number
+    assert study.settings.training_steps == study.settings.recipe.steps(512)
