@@ -5,7 +5,7 @@ So 224 and "96x160" are the same in JSON, YAML, a study's options and on a comma
 
 from __future__ import annotations
 
-from math import sqrt
+from math import prod, sqrt
 
 from nas.support.errors import NasError
 from nas.support.text import whole_number
@@ -49,6 +49,15 @@ def sides(resolution: Resolution) -> tuple[int, int]:
         return resolution, resolution
     height, width = resolution.split("x")
     return int(height), int(width)
+
+
+def area(resolution: Resolution) -> int:
+    """The number of pixels.
+
+    >>> area(224), area("96x160")
+    (50176, 15360)
+    """
+    return prod(sides(resolution))
 
 
 def in_words(resolution: Resolution) -> str:

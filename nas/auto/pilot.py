@@ -24,9 +24,9 @@ LEAST = 1.5  # times the smallest network of the space: there is something to se
 class Pilot:
     """Plans the training of candidates on a data set, by short trainings of some of them."""
 
-    def __init__(self, candidates: Candidates, data: DataSet, seed: int) -> None:
+    def __init__(self, candidates: Candidates, data: DataSet, images: Counts, seed: int) -> None:
         self.candidates, self.seed = candidates, seed
-        self.images = Counts.of(data)
+        self.images = images
         self.recipe = self.images.suited(Recipe()).changed(epochs=PILOT_EPOCHS)
         size = self.recipe.batch_size
         # Few validation images: how long they take beside training is known only roughly.
@@ -45,16 +45,21 @@ class Pilot:
         A network that cannot be trained in the time is of no use, however accurate it would become:
         the time is a budget of multiply-adds.
         """
-        limits, cut = self.candidates.budgets, tuple[str, ...]()
+        candidates, limits, cut = self.candidates, self.candidates.budgets, tuple[str, ...]()
         if minutes is None:
-            seconds = self._timed(largest(self.candidates))
+            seconds = self._timed(largest(candidates))
         else:
-            capped, seconds = self._affordable(affordable_seconds(self.images, minutes))
-            if capped is not self.candidates:
-                limits = capped.budgets
+            candidates, seconds = self._affordable(affordable_seconds(self.images, minutes))
+            if candidates is not self.candidates:
+                limits = candidates.budgets
                 limit = f"{limits[-1].limit / 1e6:.3g} MMACs"
                 cut = (f"networks of over {limit}, which could not be trained in the time",)
-        plan = planned(self.images, seconds, minutes, self.seed, tuple(b.text for b in limits))
+        facts = self.images, seconds, minutes, self.seed, tuple(b.text for b in limits)
+        plan = planned(*facts)
+        if plan.brief.batch_size < self.recipe.batch_size:
+            arch = largest(candidates).arch
+            slower = self.seconds(arch, plan.brief) / self.seconds(arch)
+            plan = planned(*facts, slower=max(1.0, slower))
         return plan.model_copy(update={"cut": (*cut, *plan.cut)})
 
     def _affordable(self, most: float) -> tuple[Candidates, float]:
@@ -85,9 +90,11 @@ class Pilot:
         """The seconds of training on one image."""
         return self.seconds(candidate.arch)
 
-    def seconds(self, arch: Architecture) -> float:
-        """The seconds of training a network on one image."""
-        history = train(arch, self.few, self.recipe).history
+    def seconds(self, arch: Architecture, like: Recipe | None = None) -> float:
+        """The seconds of training a network on one image, in batches of the size that suits the
+        images or of another recipe's."""
+        size = (like or self.recipe).batch_size
+        history = train(arch, self.few, self.recipe.changed(batch_size=size)).history
         count = len(self.few.train.labels) + EVALUATED * len(self.few.validation.labels)
         return min(epoch.seconds for epoch in history) / count
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import ceil
 from typing import Annotated, NamedTuple
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from nas.data import DataSet
 from nas.data.options import DataOptions
+from nas.resolution import Resolution, area
 from nas.support.errors import NasError
 from nas.support.validation import Settings
 from nas.training.recipe import TRANSFER, Recipe
@@ -32,16 +34,18 @@ Minutes = Annotated[float, Field(gt=0, le=60 * 24 * 365, allow_inf_nan=False)]
 
 
 class Counts(NamedTuple):
-    """How many images there are to train on and to validate by, and the pixels of each."""
+    """How many images there are to train on and to validate by, and the pixels of the largest that
+    a network is trained on."""
 
     training: int
     validation: int
     pixels: int = 0
 
     @classmethod
-    def of(cls, data: DataSet) -> Counts:
-        """Those of a data set."""
-        return cls(len(data.train.labels), len(data.validation.labels), data.area)
+    def of(cls, data: DataSet, resolutions: Iterable[Resolution]) -> Counts:
+        """Those of a data set and of networks with these inputs."""
+        pixels = max(map(area, resolutions))
+        return cls(len(data.train.labels), len(data.validation.labels), pixels)
 
     def suited(self, recipe: Recipe) -> Recipe:
         """The recipe for so many training images of that size."""
@@ -73,7 +77,9 @@ class Asked(Settings):
 
 class Plan(Settings):
     """How much of everything is done. `brief` is the recipe of networks that are compared,
-    `budgets` are those asked for and what the time allows, `cut` says what it did not."""
+    `budgets` are those asked for and what the time allows, `cut` says what it did not. `slower` is
+    how much longer an image takes in the batches of the brief trainings, `minutes` the time that it
+    is made for, where that is limited."""
 
     budgets: tuple[str, ...]
     trials: int
@@ -81,18 +87,21 @@ class Plan(Settings):
     finalists: int
     brief: Recipe
     seconds_an_image: float
+    slower: float = 1.0
+    minutes: float | None = None
     cut: tuple[str, ...] = ()
 
     @property
     def brief_seconds(self) -> float:
-        """How long one brief training takes, by the estimate."""
+        """How long one brief training takes without its validation, by the estimate."""
         brief = self.brief
-        return brief.epochs * (brief.images or 0) * self.seconds_an_image
+        return brief.epochs * (brief.images or 0) * self.seconds_an_image * self.slower
 
     @property
-    def final_share(self) -> float:
-        """The share of the time in which the winner is trained."""
-        return FINAL if self.learn else FINAL + LEARN
+    def final_seconds(self) -> float | None:
+        """The seconds in which the winner is trained, where the time is limited."""
+        share = FINAL if self.learn else FINAL + LEARN
+        return None if self.minutes is None else share * 60 * self.minutes
 
     def fine_tuning(self, recipe: Recipe, seconds_an_image: float | None) -> Recipe:
         """The recipe cut to take about as long as a brief training, for children of a network of
@@ -165,7 +174,8 @@ def seconds_of(recipe: Recipe, images: Counts, seconds_an_image: float) -> float
 
 
 def affordable_seconds(images: Counts, minutes: float) -> float:
-    """The seconds of training on an image with which the winner can be trained as it should."""
+    """The seconds of training on an image with which the winner can be trained as it should, with
+    some to spare where nothing is learned."""
     suited = images.suited(Recipe())
     return FINAL * 60 * minutes / (suited.steps(images.training) * suited.batch_size)
 
@@ -176,8 +186,10 @@ def planned(
     minutes: float | None,
     seed: int,
     budgets: tuple[str, ...],
+    slower: float = 1.0,
 ) -> Plan:
-    """The plan for these images, of which one takes so long."""
+    """The plan for these images, of which one takes so long, and so much longer in the batches of
+    brief trainings where those have to be smaller."""
     suited = images.suited(Recipe()).changed(seed=seed)
     epochs = min(suited.epochs, max(BRIEF_EPOCHS, suited.epochs // 4))
     brief = suited.changed(epochs=epochs, images=images.training)
@@ -188,11 +200,12 @@ def planned(
         finalists=FINALISTS_TRAINED,
         brief=brief,
         seconds_an_image=seconds_an_image,
+        minutes=minutes,
     )
-    return whole if minutes is None else _within(whole, images, 60 * minutes)
+    return whole if minutes is None else _within(whole, images, 60 * minutes, slower)
 
 
-def _within(whole: Plan, images: Counts, seconds: float) -> Plan:
+def _within(whole: Plan, images: Counts, seconds: float, slower: float) -> Plan:
     """The plan cut to the time: first to fewer networks, then to fewer images.
 
     Networks to learn from are trained on all images or not at all: what a briefer training tells is
@@ -208,17 +221,21 @@ def _within(whole: Plan, images: Counts, seconds: float) -> Plan:
         cut.append("no network is trained to learn from: predictions are not of these data")
     elif learn < whole.learn:
         cut.append(f"{learn} networks are trained to learn from instead of {whole.learn}")
-    affordable = FINALISTS * seconds / (whole.finalists + 1) / each / brief.epochs
+    affordable = FINALISTS * seconds / (whole.finalists + 1) / (slower * each) / brief.epochs
     affordable -= EVALUATED * images.validation
     count = images.training
     fewest = min(count, max(FEWEST_BRIEF_STEPS * brief.batch_size // brief.epochs,
                             2 * brief.batch_size))  # fmt: skip
     few = count if learn else round(min(count, max(fewest, affordable)))
     if few < count:
-        brief = brief.changed(images=few).batched(few)
+        brief = brief.changed(images=few)
+        small = brief.batched(few)
+        if 2 * seconds_of(small, images, slower * each) <= FINALISTS * seconds:
+            brief = small  # or else it would take the winner's time
         cut.append(f"networks are compared after {brief.epochs} passes over {few} of the "
                    f"{count} training images")  # fmt: skip
-    one = seconds_of(brief, images, each)
+    slower = slower if brief.batch_size < whole.brief.batch_size else 1.0
+    one = seconds_of(brief, images, slower * each)
     finalists = max(1, min(whole.finalists, int(FINALISTS * seconds / one) - 1))
     if finalists < whole.finalists:
         finalists_are = "finalist is" if finalists == 1 else "finalists are"
@@ -226,7 +243,7 @@ def _within(whole: Plan, images: Counts, seconds: float) -> Plan:
     return whole.model_copy(
         update={
             "trials": trials, "learn": learn, "finalists": finalists, "brief": brief,
-            "cut": tuple(cut),
+            "slower": slower, "cut": tuple(cut),
         }
     )  # fmt: skip
 
@@ -239,8 +256,8 @@ def final_recipe(
 ) -> tuple[Recipe | None, str | None]:
     """The recipe by which the winner is trained within so many seconds, and what that cuts.
 
-    Without a limit of time it is what suits the number of images, at twice the steps; within one it
-    takes all of the time, up to `LONGEST` times those steps. None where there is no time for more
+    Without a limit of time it is what suits the images, at twice the epochs; within one it takes
+    all of it, up to `LONGEST` times the epochs that suit. None where there is no time for more
     than the `brief` training that it has had.
     """
     suited = images.suited(Recipe())
@@ -256,12 +273,11 @@ def final_recipe(
     return whole.changed(epochs=affordable), said
 
 
-def searched_steps(plan: Plan, images: Counts, minutes: float | None) -> int:
+def searched_steps(plan: Plan, images: Counts) -> int:
     """The steps of training for which the search predicts accuracies: those of the brief trainings
     where it learns from them, or else those of `nas train`, where the winner makes so many."""
-    if plan.learn or minutes is None:
+    if plan.learn or plan.minutes is None:
         return plan.brief.steps(images.training)
-    seconds = plan.final_share * 60 * minutes
-    last, _ = final_recipe(images, plan.seconds_an_image, seconds, plan.brief)
+    last, _ = final_recipe(images, plan.seconds_an_image, plan.final_seconds, plan.brief)
     recipes = last or plan.brief, images.suited(Recipe())
     return min(recipe.steps(images.training) for recipe in recipes)

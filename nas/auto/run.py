@@ -102,15 +102,16 @@ def auto(
 class _Run:
     def __init__(self, asked: Asked, data: DataSet, output: Path, displays: Displays) -> None:
         self.asked, self.data, self.displays = asked, data, displays
-        self.work, self.kept, self.images = output / WORK, Kept(asked, output), Counts.of(data)
+        self.work, self.kept = output / WORK, Kept(asked, output)
         space = fit_space(SearchSpace.load(asked.space), data)
+        self.images = Counts.of(data, space.settings.resolution)
         self.target = Target.load(asked.target)
         self.candidates = Candidates(space, self.target, parse_budgets(asked.budgets))
         self.candidates.check(asked.seed)
         self.parent = find_parent(asked, data, self.work)
         if self.parent is not None:
             check_reach(self.parent, self.target, self.candidates.budgets)
-        self.pilot = Pilot(self.candidates, data, asked.seed)
+        self.pilot = Pilot(self.candidates, data, self.images, asked.seed)
         self.storage = str(self.work / "studies")
 
     def run(self, executor: Executor | None, slots: Slots) -> Result:
@@ -157,8 +158,9 @@ class _Run:
         recipe = self.kept.state.transfer
         if recipe is None:
             recipe, cut = transfer_recipe(
-                name, self.images, each, self.asked.minutes, self.asked.seed
-            )
+                name, Counts.of(self.data, [parent.arch.resolution]), each,
+                self.asked.minutes, self.asked.seed,
+            )  # fmt: skip
             self.kept.store(transfer=recipe, cut=(cut,) if cut else ())
             if cut:
                 self.displays.say(f"  cut: {cut}")
@@ -183,7 +185,7 @@ class _Run:
                 self.asked.target, plan.budgets, self.asked.space, name=STUDY,
                 storage=self.storage, trials=plan.trials, seed=self.asked.seed, data=self.data,
                 finalists=plan.finalists, learn=plan.learn, recipe=plan.brief,
-                training_steps=searched_steps(plan, self.images, self.asked.minutes),
+                training_steps=searched_steps(plan, self.images),
             )  # fmt: skip
         self._drive(study, executor, slots)
         return study
@@ -214,12 +216,12 @@ class _Run:
     ) -> Compared:
         """A network with what is expected of it after as many steps as it makes in the time of the
         last training; one that was pruned is not trained further."""
-        expected, minutes, images = accuracy, self.asked.minutes, self.images.training
+        expected, images = accuracy, self.images.training
         if not pruned:
-            left = None if minutes is None else plan.final_share * 60 * minutes
-            last = self._last(folder, plan, left)[0] or plan.brief
-            steps, model = (plan.brief.steps(images), last.steps(images)), AccuracyModel.load()
-            expected = model.continued(record.arch, accuracy, *steps)
+            last = self._last(folder, plan, plan.final_seconds)[0] or plan.brief
+            brief, model = plan.brief.steps(images), AccuracyModel.load()
+            steps = max(brief, last.steps(images))
+            expected = model.continued(record.arch, accuracy, brief, steps)
         return Compared(record, accuracy, expected, record.like, folder, pruned)
 
     def _compared(self, study: Study, plan: Plan) -> tuple[Compared, ...]:
@@ -249,7 +251,8 @@ class _Run:
                 trials=children(self.asked.minutes, self.kept.state.parent_seconds),
                 finalists=min(2, plan.finalists),
                 recipe=plan.fine_tuning(
-                    self.images.suited(FINE_TUNING), self.kept.state.parent_seconds
+                    Counts.of(self.data, [parent.arch.resolution]).suited(FINE_TUNING),
+                    self.kept.state.parent_seconds,
                 ),
                 seed=self.asked.seed,
             )  # fmt: skip
@@ -285,7 +288,7 @@ class _Run:
         """How the network of a brief training is trained further in the seconds that are left, by
         how long its epochs took, and what that cuts."""
         took = median(epoch.seconds for epoch in Trained.load(folder).history)
-        each = took / self.images.epoch(plan.brief.images)
+        each = took / self.images.epoch(plan.brief.images) / plan.slower
         return final_recipe(self.images, each, left, plan.brief)
 
     def _trained(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from math import prod
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Annotated
@@ -96,7 +95,7 @@ def train(
     from nas import plugins
     from nas.data.fit import fit_architecture
     from nas.networks import made_here
-    from nas.resolution import sides
+    from nas.resolution import area
     from nas.study.networks import find_network
     from nas.support.files import check_folder
     from nas.training import Recipe
@@ -115,7 +114,7 @@ def train(
     fitted = fit_architecture(network, loaded)
     if fitted != network:
         say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
-    images, pixels = len(loaded.train.labels), prod(sides(fitted.resolution))
+    images, pixels = len(loaded.train.labels), area(fitted.resolution)
     suited = (Recipe() if weights is None else TRANSFER).suited(images, pixels)
     settings = (own or suited).changed(epochs=epochs, seed=seed)
     if int8 and not settings.int8:

@@ -71,11 +71,6 @@ class DataSet:
         """Height and width of the images as they are stored, in pixels."""
         return resolution_of(*self.train.pixels.shape[2:])
 
-    @property
-    def area(self) -> int:
-        """The number of pixels of an image as it is stored."""
-        return int(np.prod(self.train.pixels.shape[2:]))
-
     @cached_property
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """The mean and the standard deviation of each channel over the training images, whose

@@ -17,6 +17,7 @@ from nas.data.fit import fit_space
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_SPACE, PROXY_TRIALS
 from nas.latency import Target
 from nas.measures import OBJECTIVES
+from nas.resolution import area
 from nas.space import SearchSpace
 from nas.study import learning
 from nas.study.bar import shown_progress
@@ -136,11 +137,12 @@ def _planned(
         dataset = source if isinstance(source, DataSet) else load_data(source)
         loaded, options["data"] = fit_space(loaded, dataset), dataset.source
         images, recipe = len(dataset.train.labels), options.get("recipe")
+        pixels = max(map(area, loaded.settings.resolution))
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
-            recipe = options["recipe"] = recipe or FINALIST_RECIPE.suited(images, dataset.area)
+            recipe = options["recipe"] = recipe or FINALIST_RECIPE.suited(images, pixels)
             recipe.check(images)
         elif recipe in (None, FINALIST_RECIPE):  # nothing is trained by it, but by `nas train`
-            recipe = Recipe().suited(images, dataset.area)
+            recipe = Recipe().suited(images, pixels)
         steps = options.get("training_steps") or recipe.steps(images)
         facts = {**of_data(dataset), "training_steps": steps}
     elif options.get("finalists"):

@@ -13,7 +13,7 @@ from nas.data import READERS, DataSet, find_reader
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER
 from nas.latency import Target
 from nas.pruning.space import PruningSpace
-from nas.resolution import mean_side
+from nas.resolution import area, mean_side
 from nas.study.candidates import Candidate
 from nas.study.finalists import read_finalists
 from nas.study.objectives import check_objectives
@@ -87,7 +87,7 @@ def begin_pruning(
         raise NasError("a budget is needed: what is the network to be pruned to?")
     if finalists < 1:
         raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
-    recipe = recipe or FINE_TUNING.suited(len(data.train.labels), data.area)
+    recipe = recipe or FINE_TUNING.suited(len(data.train.labels), area(parent.resolution))
     _check(parent, data, recipe, output)
     check_objectives(objectives)
     space = PruningSpace.of(

@@ -17,7 +17,7 @@ from commands import Run
 from tiny import TINY
 
 from nas.auto.pilot import Pilot, largest
-from nas.auto.plan import Asked, Plan
+from nas.auto.plan import Asked, Counts, Plan
 from nas.auto.result import ranked
 from nas.auto.run import Displays, _Run
 from nas.data import load_data
@@ -45,7 +45,7 @@ def test_no_network_is_timed_that_is_much_too_slow(rate: float, itself: float) -
             return rate * candidate.cost.macs + itself
 
     candidates, most = Candidates(space, Target.load("cpu"), ()), 1e-3
-    found, seconds = OnMachine(candidates, data, 0)._affordable(most)
+    found, seconds = OnMachine(candidates, data, Counts.of(data, [8]), 0)._affordable(most)
     most_found, whole = largest(found).cost.macs, largest(candidates).cost.macs
     least = 2 * candidates.smallest("macs").value
     assert max(timed) <= max(most / rate, least) * 1.01

@@ -1,5 +1,6 @@
 """How the time is divided: sums of what the plan says must be done stay within it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,10 +9,10 @@ from nas.auto.plan import (
     EVALUATED,
     FEWEST_BRIEF_STEPS,
     FINAL,
+    FINALISTS,
     LEARN,
     LONGEST,
     MORE,
-    SEARCH,
     TRANSFERRED,
     Counts,
     affordable_seconds,
@@ -41,14 +42,28 @@ def test_what_is_planned_takes_no_more_than_its_share_or_is_the_least(
     one = seconds_of(plan.brief, Counts(images, validation), each)
     assert plan.learn * one <= LEARN * 60 * minutes * 1.01
     assert not plan.learn or plan.brief.images == images
-    spent = plan.learn * one + (plan.finalists + 1) * one
-    assert plan.finalists == 1 or spent <= (1 - SEARCH - plan.final_share) * 60 * minutes * 1.01
+    assert plan.finalists == 1 or (plan.finalists + 1) * one <= FINALISTS * 60 * minutes * 1.01
+    assert plan.final_seconds == pytest.approx(60 * minutes * (FINAL + LEARN * (not plan.learn)))
     assert plan.brief.images is not None
     assert plan.brief.images >= plan.brief.batch_size
     plan.brief.check(images)
     whole = planned(Counts(images, validation), each, None, 0, ("1ms",))
-    reduced = plan.model_copy(update={"cut": ()}) != whole
+    reduced = plan.model_copy(update={"cut": (), "minutes": None}) != whole
     assert reduced == bool(plan.cut)
+
+
+@given(images=st.integers(100, 2000), minutes=MINUTES, slower=st.floats(1, 8))
+def test_small_batches_that_take_longer_are_planned_so(
+    images: int, minutes: float, slower: float
+) -> None:
+    counts, each = Counts(images, images // 5), 1e-2
+    plan = planned(counts, each, minutes, 0, ("1ms",), slower)
+    suited = counts.suited(Recipe())
+    assert (plan.slower == 1) or plan.slower == slower
+    assert (plan.slower > 1) <= (plan.brief.batch_size < suited.batch_size)
+    one = seconds_of(plan.brief, counts, each * plan.slower)
+    within = (plan.finalists + 1) * one <= FINALISTS * 60 * minutes * 1.01
+    assert within or (plan.finalists == 1 and plan.brief.batch_size == suited.batch_size)
 
 
 @given(images=COUNTS, minutes=MINUTES)
@@ -151,11 +166,13 @@ def test_what_learns_nothing_searches_for_what_is_best_in_the_end(
     images: int, minutes: float, each: float
 ) -> None:
     plan = planned(Counts(images, images // 5), each, minutes, 0, ("1ms",))
-    steps = searched_steps(plan, Counts(images, images // 5), minutes)
+    counts = Counts(images, images // 5)
+    steps = searched_steps(plan, counts)
     brief, whole = plan.brief.steps(images), Recipe().suited(images).steps(images)
-    assert searched_steps(plan, Counts(images, images // 5), None) == brief
+    assert searched_steps(plan.model_copy(update={"minutes": None}), counts) == brief
     if plan.learn:
         assert steps == brief
     else:
         assert 0 < steps <= whole
-        assert searched_steps(plan, Counts(images, images // 5), 1e9) == whole
+        ample = plan.model_copy(update={"minutes": 1e9})
+        assert searched_steps(ample, counts) == whole

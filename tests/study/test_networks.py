@@ -123,7 +123,6 @@ def test_finalists_of_large_images_are_trained_in_small_batches(tmp_path: Path) 
     pixels = np.broadcast_to(np.uint8(9), (512, 1, 256, 256))
     images = Images(pixels, np.arange(512) % 2)
     data = DataSet("digits", ("a", "b"), images, images.take(np.arange(8)))
-    assert data.area == 256**2
     space = nas.SearchSpace.from_dict({**TINY, "channels": 1, "resolution": [8, 256]})
     study = begin("jetson", space=space, data=data, finalists=1, storage=str(tmp_path))
     assert study.settings.recipe.batch_size == 16  # 32 by their number
