@@ -57,13 +57,14 @@ class Options(TypedDict, total=False):
     recipe: Recipe | None
     start_from: Sequence[str | dict[str, Any]]
     cascade: int | None
-    training_steps: int
 
 
 def begin(
     target: str | Path,
     budgets: Sequence[str] = (),
     space: str | Path | SearchSpace = DEFAULT_SPACE,
+    *,
+    training_steps: int | None = None,
     **options: Unpack[Options],
 ) -> Study:
     """A new, stored study without trials, after everything that could be wrong was checked.
@@ -72,7 +73,7 @@ def begin(
     accuracies are predicted for so many `training_steps`, unless given those of the recipe.
     Plugins that were loaded and that the study uses are stored with it.
     """
-    study = created(_planned(target, budgets, space, options))
+    study = created(_planned(target, budgets, space, options, training_steps))
     write_config(study)
     return study
 
@@ -127,7 +128,11 @@ def _difference(there: StudySettings, wanted: StudySettings) -> str:
 
 
 def _planned(
-    target: str | Path, budgets: Sequence[str], space: str | Path | SearchSpace, options: Options
+    target: str | Path,
+    budgets: Sequence[str],
+    space: str | Path | SearchSpace,
+    options: Options,
+    training_steps: int | None = None,
 ) -> Plan:
     plugins.load_installed()
     loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
@@ -143,8 +148,7 @@ def _planned(
             recipe.check(images)
         elif recipe in (None, FINALIST_RECIPE):  # nothing is trained by it, but by `nas train`
             recipe = Recipe().suited(images, pixels)
-        steps = options.get("training_steps") or recipe.steps(images)
-        facts = {**of_data(dataset), "training_steps": steps}
+        facts = of_data(dataset) | {"training_steps": training_steps or recipe.steps(images)}
     elif options.get("finalists"):
         raise NasError("finalists are trained on data: give a data set too")
     elif options.get("learn") or options.get("train_minutes") is not None:

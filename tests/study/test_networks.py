@@ -127,3 +127,10 @@ def test_finalists_of_large_images_are_trained_in_small_batches(tmp_path: Path) 
     study = begin("jetson", space=space, data=data, finalists=1, storage=str(tmp_path))
     assert study.settings.recipe.batch_size == 16  # 32 by their number
     assert study.settings.training_steps == study.settings.recipe.steps(512)
+
+
+def test_accuracies_are_predicted_for_the_steps_that_are_asked_for(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"data": "digits", "storage": str(tmp_path)}
+    study = begin("jetson", ["1M"], SPACE, name="long", training_steps=77, **options)
+    assert study.settings.training_steps == 77
+    assert Study.load("long", str(tmp_path)).settings.training_steps == 77
