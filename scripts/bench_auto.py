@@ -22,7 +22,7 @@ from statistics import mean, median
 from typing import NamedTuple
 
 from nas import Architecture, Target, cost, reference
-from nas.auto.plan import Asked
+from nas.auto.plan import Asked, Counts
 from nas.auto.result import Result
 from nas.auto.run import Displays, auto, default_space
 from nas.cli.auto import read_minutes
@@ -87,7 +87,7 @@ def trials(data: DataSet, given: argparse.Namespace, seed: int) -> Iterator[Tria
     """What is compared for a seed."""
     result, minutes = found(data, given, seed), read_minutes(given.time)
     yield Trial("nas auto", result.winner.by_hand or "found", result.trained, result.seconds / 60)
-    suited = Recipe().suited(len(data.train.labels)).changed(seed=seed)
+    suited = Counts.of(data, [data.resolution]).suited(Recipe()).changed(seed=seed)
     if scaled := by_hand(result.study):
         folder = given.folder / f"hand-{seed}"
         yield _trial("scaled by hand", *scaled[::-1], data, suited, folder, minutes)

@@ -25,9 +25,8 @@ class Pilot:
     """Plans the training of candidates on a data set, by short trainings of some of them."""
 
     def __init__(self, candidates: Candidates, data: DataSet, images: Counts, seed: int) -> None:
-        self.candidates, self.seed = candidates, seed
-        self.images = images
-        self.recipe = self.images.suited(Recipe()).changed(epochs=PILOT_EPOCHS)
+        self.candidates, self.images, self.seed = candidates, images, seed
+        self.recipe = images.suited(Recipe()).changed(epochs=PILOT_EPOCHS)
         size = self.recipe.batch_size
         # Few validation images: how long they take beside training is known only roughly.
         self.few = replace(
@@ -58,7 +57,7 @@ class Pilot:
         plan = planned(*facts)
         if plan.brief.batch_size < self.recipe.batch_size:
             arch = largest(candidates).arch
-            slower = self.seconds(arch, plan.brief) / self.seconds(arch)
+            slower = self.seconds(arch, plan.brief.batch_size) / self.seconds(arch)
             plan = planned(*facts, slower=max(1.0, slower))
         return plan.model_copy(update={"cut": (*cut, *plan.cut)})
 
@@ -90,11 +89,11 @@ class Pilot:
         """The seconds of training on one image."""
         return self.seconds(candidate.arch)
 
-    def seconds(self, arch: Architecture, like: Recipe | None = None) -> float:
-        """The seconds of training a network on one image, in batches of the size that suits the
-        images or of another recipe's."""
-        size = (like or self.recipe).batch_size
-        history = train(arch, self.few, self.recipe.changed(batch_size=size)).history
+    def seconds(self, arch: Architecture, batch_size: int | None = None) -> float:
+        """The seconds of training a network on one image, in batches of this size or of the one
+        that suits the images."""
+        recipe = self.recipe.changed(batch_size=batch_size)
+        history = train(arch, self.few, recipe).history
         count = len(self.few.train.labels) + EVALUATED * len(self.few.validation.labels)
         return min(epoch.seconds for epoch in history) / count
 

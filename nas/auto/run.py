@@ -46,8 +46,7 @@ from nas.study.finalists import (
 )
 from nas.study.learning import LearningReport
 from nas.study.progress import SearchReport
-from nas.study.pruned import begin_pruning
-from nas.study.settings import FINE_TUNING
+from nas.study.pruned import begin_pruning, fine_tuning_recipe
 from nas.study.storage.storage import Storage
 from nas.study.workers.executors import Slots
 from nas.support.errors import NasError
@@ -251,8 +250,7 @@ class _Run:
                 trials=children(self.asked.minutes, self.kept.state.parent_seconds),
                 finalists=min(2, plan.finalists),
                 recipe=plan.fine_tuning(
-                    Counts.of(self.data, [parent.arch.resolution]).suited(FINE_TUNING),
-                    self.kept.state.parent_seconds,
+                    fine_tuning_recipe(parent.arch, self.data), self.kept.state.parent_seconds
                 ),
                 seed=self.asked.seed,
             )  # fmt: skip

@@ -114,9 +114,7 @@ def prune(
     judged by their accuracy on validation images; the best are fine-tuned, and learn from it.
     """
     from nas import plugins
-    from nas.resolution import area
-    from nas.study.pruned import begin_pruning
-    from nas.study.settings import FINE_TUNING
+    from nas.study.pruned import begin_pruning, fine_tuning_recipe
     from nas.study.workers.open import open_executor
     from nas.support.errors import NasError
     from nas.training.recipe import Recipe
@@ -134,8 +132,8 @@ def prune(
         raise NasError(f"--pattern {pattern}: of --unstructured alone")
     if not budget:
         raise NasError("--budget is needed, or --unstructured")
-    default = FINE_TUNING.suited(len(loaded.train.labels), area(arch.resolution))
-    settings = (Recipe.load(recipe) if recipe else default).changed(epochs=epochs)
+    default = Recipe.load(recipe) if recipe else fine_tuning_recipe(arch, loaded)
+    settings = default.changed(epochs=epochs)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun = begin_pruning(
             arch,

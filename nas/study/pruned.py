@@ -32,6 +32,11 @@ from nas.training.recipe import Recipe
 TRIALS = 300
 
 
+def fine_tuning_recipe(parent: Architecture, data: DataSet) -> Recipe:
+    """The recipe of children of a network that suits the data, unless another one is given."""
+    return FINE_TUNING.suited(len(data.train.labels), area(parent.resolution))
+
+
 def begin_pruning(
     parent: Architecture,
     weights: str | Path,
@@ -87,7 +92,7 @@ def begin_pruning(
         raise NasError("a budget is needed: what is the network to be pruned to?")
     if finalists < 1:
         raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
-    recipe = recipe or FINE_TUNING.suited(len(data.train.labels), area(parent.resolution))
+    recipe = recipe or fine_tuning_recipe(parent, data)
     _check(parent, data, recipe, output)
     check_objectives(objectives)
     space = PruningSpace.of(

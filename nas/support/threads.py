@@ -1,7 +1,7 @@
 """Numpy's linear algebra on one thread.
 
 Our matrices are small: two threads gain nothing, and wait for each other on a busy machine. There a
-search took 1.4 times the CPU time, and a new network's latency three times.
+search took a third more CPU time, and a new network's latency three times as much.
 """
 
 from __future__ import annotations
