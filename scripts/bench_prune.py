@@ -104,37 +104,33 @@ def runs(case: Case) -> Iterator[Run]:
         found = peer_child(case, share, whole)
         return found and Child(*found)
 
+    def same(share: float, criterion: str) -> Child | None:
+        """The structure that `search` finds by the best criterion, with channels by another."""
+        found = search(share, BEST)
+        return found and Child(found.arch, case.bench(criterion).child(found.arch))
+
     parent = case.parent
     yield Run("parent", 1, "", lambda: Child(parent.arch, parent.module))
-    cheap = [name for name in CRITERIA if name not in SLOW]
-    for name in cheap:
-        tune = "tuning" if name == "l1" else ""
-        yield Run("uniform", 0.5, name, partial(uniform, 0.5, name), tune)
-    yield Run("uniform tuned", 0.5, BEST, partial(uniform, 0.5, BEST), "tuning")
+    yield Run("uniform", 0.5, BEST, partial(uniform, 0.5, BEST), "tuning")
     yield Run("search", 0.5, BEST, partial(search, 0.5, BEST), "tuning")
     yield Run("depth", 0.5, BEST, lambda: child(case.shallow(0.5, BEST), BEST), "tuning")
     yield Run("resolution", 0.5, BEST, lambda: child(case.coarse(0.5), BEST), "tuning")
-    yield Run("torch-pruning", 0.5, "l1", lambda: peer(0.5, False), "tuning")
     yield Run("search MACs", 0.5, BEST, partial(search, 0.5, BEST, "macs"), "tuning")
-    yield Run("uniform tuned", 0.5, "random", partial(uniform, 0.5, "random"), "tuning")
-    yield Run("scratch", 0.5, "", lambda: _fresh(search(0.5, BEST)), "alone")
-    yield Run("search", 0.5, "l1", partial(search, 0.5, "l1"), "tuning")
     yield Run("search", 0.25, BEST, partial(search, 0.25, BEST), "tuning")
-    for criterion in ("l1", BEST):
-        yield Run("uniform", 0.25, criterion, partial(uniform, 0.25, criterion), "tuning")
-    yield Run("depth", 0.25, BEST, lambda: child(case.shallow(0.25, BEST), BEST), "tuning")
-    yield Run("resolution", 0.25, BEST, lambda: child(case.coarse(0.25), BEST), "tuning")
+    for name in CRITERIA:
+        if name not in SLOW:
+            yield Run("uniform", 0.5, name, partial(uniform, 0.5, name), "tuning")
+            yield Run("same", 0.25, name, partial(same, 0.25, name), "tuning")
+    yield Run("torch-pruning", 0.5, "l1", lambda: peer(0.5, False), "tuning")
+    yield Run("scratch", 0.5, "", lambda: _fresh(search(0.5, BEST)), "alone")
     yield Run("other", 0.5, "", lambda: Child(case.other(0.5), None), "alone")
-    for name in ("magnitude", "taylor_2019"):
-        yield Run("global", 0.5, name, partial(everywhere, 0.5, name))
-    yield Run("sensitivity", 0.5, "l1", lambda: child(case.sensitive(0.5)))
-    yield Run("uniform refit", 0.5, "l1", partial(uniform, 0.5, "l1", True))
-    yield Run("torch-pruning global", 0.5, "l1", lambda: peer(0.5, True))
+    for name in ("magnitude", BEST):
+        yield Run("global", 0.5, name, partial(everywhere, 0.5, name), "tuning")
+    yield Run("sensitivity", 0.5, "l1", lambda: child(case.sensitive(0.5)), "tuning")
+    yield Run("uniform refit", 0.5, "l1", partial(uniform, 0.5, "l1", True), "tuning")
     for name in SLOW:
-        yield Run("uniform", 0.5, name, partial(uniform, 0.5, name))
-    for name in cheap:
-        yield Run("uniform", 0.75, name, partial(uniform, 0.75, name))
-    yield Run("uniform tuned", 0.5, "fpgm", partial(uniform, 0.5, "fpgm"), "tuning")
+        yield Run("uniform", 0.5, name, partial(uniform, 0.5, name), "tuning")
+        yield Run("same", 0.25, name, partial(same, 0.25, name), "tuning")
 
 
 def _fresh(child: Child | None) -> Child | None:
