@@ -100,8 +100,14 @@ def runs(case: Case) -> Iterator[Run]:
             max(case.searched(share, by, criterion), key=accuracy, default=None), criterion
         )
 
-    def peer(share: float, whole: bool) -> Child | None:
-        found = peer_child(case, share, whole)
+    def depth(share: float) -> Child | None:
+        return child(case.shallow(share, BEST), BEST)
+
+    def resolution(share: float) -> Child | None:
+        return child(case.coarse(share), BEST)
+
+    def peer(share: float) -> Child | None:
+        found = peer_child(case, share)
         return found and Child(*found)
 
     def same(share: float, criterion: str) -> Child | None:
@@ -111,17 +117,17 @@ def runs(case: Case) -> Iterator[Run]:
 
     parent = case.parent
     yield Run("parent", 1, "", lambda: Child(parent.arch, parent.module))
-    yield Run("uniform", 0.5, BEST, partial(uniform, 0.5, BEST), "tuning")
-    yield Run("search", 0.5, BEST, partial(search, 0.5, BEST), "tuning")
-    yield Run("depth", 0.5, BEST, lambda: child(case.shallow(0.5, BEST), BEST), "tuning")
-    yield Run("resolution", 0.5, BEST, lambda: child(case.coarse(0.5), BEST), "tuning")
+    for share in (0.5, 0.35, 0.25):
+        yield Run("uniform", share, BEST, partial(uniform, share, BEST), "tuning")
+        yield Run("search", share, BEST, partial(search, share, BEST), "tuning")
+        yield Run("depth", share, BEST, partial(depth, share), "tuning")
+        yield Run("resolution", share, BEST, partial(resolution, share), "tuning")
     yield Run("search MACs", 0.5, BEST, partial(search, 0.5, BEST, "macs"), "tuning")
-    yield Run("search", 0.25, BEST, partial(search, 0.25, BEST), "tuning")
     for name in CRITERIA:
         if name not in SLOW:
             yield Run("uniform", 0.5, name, partial(uniform, 0.5, name), "tuning")
             yield Run("same", 0.25, name, partial(same, 0.25, name), "tuning")
-    yield Run("torch-pruning", 0.5, "l1", lambda: peer(0.5, False), "tuning")
+    yield Run("torch-pruning", 0.5, "l1", partial(peer, 0.5), "tuning")
     yield Run("scratch", 0.5, "", lambda: _fresh(search(0.5, BEST)), "alone")
     yield Run("other", 0.5, "", lambda: Child(case.other(0.5), None), "alone")
     for name in ("magnitude", BEST):

@@ -23,17 +23,15 @@ STEPS = 7
 ROUNDS, RUNS = 15, 20
 
 
-def peer_child(
-    case: Case, share: float, global_pruning: bool = False
-) -> tuple[Architecture, Network] | None:
+def peer_child(case: Case, share: float) -> tuple[Architecture, Network] | None:
     """Torch-Pruning's largest child within the latency: filters by their L1 norm, the same ratio
-    everywhere or ranked over the whole network, its own rule for channels that go together. Widths
-    are multiples of 8, as ours are. None where it has none that our blocks can state."""
+    everywhere, its own rule for channels that go together. Widths are multiples of 8, as ours are.
+    None where it has none that our blocks can state."""
     candidates = case.candidates(share)
     low, high, best = 0.0, 1.0, None
     for _ in range(STEPS):
         ratio = (low + high) / 2
-        module = _pruned(case, ratio, global_pruning)
+        module = _pruned(case, ratio)
         widths = {
             name: _filters(module, w.members[0].nodes[0])
             for name, w in candidates.pruning.widths.items()
@@ -62,7 +60,7 @@ def _filters(module: nn.Module, node: str) -> int:
     return conv.out_channels
 
 
-def _pruned(case: Case, ratio: float, global_pruning: bool) -> nn.Module:
+def _pruned(case: Case, ratio: float) -> nn.Module:
     module = load_parent(case.parent.arch, str(case.weights)).eval()
     last = [m for m in module.modules() if isinstance(m, nn.Linear)][-1:]
     with warnings.catch_warnings():
@@ -73,7 +71,6 @@ def _pruned(case: Case, ratio: float, global_pruning: bool) -> nn.Module:
             importance=tp.importance.MagnitudeImportance(p=1),
             pruning_ratio=ratio,
             max_pruning_ratio=0.9,
-            global_pruning=global_pruning,
             ignored_layers=last,
             round_to=8,
         )
