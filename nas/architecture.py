@@ -186,7 +186,10 @@ class Architecture:
             raise NasError("'stages' must be a list of lists of rows")
         check_most("stages", len(data["stages"]), MAX_STAGES)
         parts = [data["stem"], *data["stages"], data["head"]]
-        check_most("rows", sum(len(rows) for rows in parts if isinstance(rows, list)), MAX_ROWS)
+        count = sum(len(rows) for rows in parts if isinstance(rows, list))
+        check_most("rows", count, MAX_ROWS)
+        if not count and all(isinstance(rows, list) for rows in parts):
+            raise NasError("an architecture needs a row")
         arch = cls(
             resolution=read_resolution(data["resolution"]),
             stem=_rows(data["stem"], "stem"),

@@ -95,6 +95,7 @@ BAD: dict[str, tuple[object, list[str]]] = {
     "padding": (row(padding=-1), ["conv", "padding (-1, -1)", "below 0"]),
     "groups": (row(groups=5), ["conv", "groups=5", "(3, 32, 32)"]),
     "kernel": (row(kernel=99, padding=0), ["conv", "kernel (99, 99)", "(3, 32, 32)"]),
+    "no row": ({"resolution": 32, "stem": [], "stages": [], "head": []}, ["needs a row"]),
     "channels of a row": (changed("stages.0.0.hidden", -8), ["inverted", "-8 channels"]),
     "odd shuffle": (changed("stages.0.1.out", 25), ["shuffle", "groups=2", "(25, 8, 8)"]),
 }

@@ -28,9 +28,9 @@ FADE = (
 LANDMARKS = 200
 
 
-def alikeness(a: Matrix, b: Matrix, reach: float = REACH) -> Matrix:
+def alikeness(a: Matrix, b: Matrix) -> Matrix:
     """How alike networks are, from 0 to 1, one of `a` a row and one of `b` a column."""
-    alike: Matrix = np.exp(distances(a, b) / (-2 * reach**2))
+    alike: Matrix = np.exp(distances(a, b) / (-2 * REACH**2))
     return alike
 
 

@@ -10,10 +10,11 @@ from nas.auto.result import WORK, Compared, Result
 from nas.costs import cost
 from nas.data import DataSet
 from nas.report.page import note, plots, scroll, section
-from nas.report.training import curves_charts, interval_of
+from nas.report.training import curves_charts
 from nas.report.training_page import outcome_parts
 from nas.report.words import extrapolated
 from nas.resolution import in_words
+from nas.study.scoring import share_interval
 from nas.support.html import Child, table, tag
 from nas.support.text import significant
 
@@ -33,7 +34,7 @@ def accuracy_line(result: Result, data: DataSet) -> str:
             "chosen: there are no test images"
         )
     count = len(data.test.labels)
-    low, high = interval_of(result.trained.test.accuracy, count)
+    low, high = share_interval(result.trained.test.accuracy, count)
     return (
         f"{result.trained.test.accuracy:.1%} (90% interval {low:.1%} to {high:.1%}) of {count} "
         f"test images, which nothing was chosen by{seen}"

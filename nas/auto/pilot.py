@@ -13,6 +13,7 @@ from nas.budget import parse_budget
 from nas.data import DataSet
 from nas.study.candidates import Candidate, Candidates
 from nas.study.families import hand_scaled
+from nas.support.text import significant
 from nas.training import Recipe, train
 
 PILOT_EPOCHS, PILOT_STEPS = 4, 6  # of the epochs the quickest counts
@@ -51,7 +52,7 @@ class Pilot:
             candidates, seconds = self._affordable(affordable_seconds(self.images, minutes))
             if candidates is not self.candidates:
                 limits = candidates.budgets
-                limit = f"{limits[-1].limit / 1e6:.3g} MMACs"
+                limit = f"{significant(limits[-1].limit / 1e6)} MMACs"
                 cut = (f"networks of over {limit}, which could not be trained in the time",)
         facts = self.images, seconds, minutes, self.seed, tuple(b.text for b in limits)
         plan = planned(*facts)
@@ -70,7 +71,7 @@ class Pilot:
         whole, kept = self.candidates, [b for b in self.candidates.budgets if b.measure != "macs"]
 
         def within(macs: float) -> Candidates:
-            limit = parse_budget(f"{macs / 1e6:.3g}MFLOPs")
+            limit = parse_budget(f"{significant(macs / 1e6)}MFLOPs")
             return Candidates(whole.space, whole.target, (*kept, limit))
 
         reached, limit, rate = 0.0, LEAST * whole.smallest("macs").value, inf

@@ -11,10 +11,9 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-from nas.accuracy import AccuracyModel
 from nas.architecture import Architecture
+from nas.auto.compare import best_by_hand, expected_of, last_recipe
 from nas.auto.parent import TRANSFERRED, Parent, check_reach, find_parent
 from nas.auto.pilot import Pilot
 from nas.auto.plan import (
@@ -23,7 +22,6 @@ from nas.auto.plan import (
     Counts,
     Plan,
     children,
-    final_recipe,
     searched_steps,
     transfer_recipe,
 )
@@ -35,7 +33,7 @@ from nas.data.fit import fit_space
 from nas.latency import Target
 from nas.resolution import mean_side
 from nas.space import SearchSpace
-from nas.study import Record, Study, begin, learning
+from nas.study import Study, begin, learning
 from nas.study.candidates import Candidates
 from nas.study.finalists import (
     FinalistReport,
@@ -54,6 +52,7 @@ from nas.support.files import check_folder
 from nas.support.ownership import owned
 from nas.training import Recipe, Trained, train
 from nas.training.checkpoint import WEIGHTS
+from nas.training.checks import Untrainable
 from nas.training.progress import TrainingReport
 from nas.training.run import Start
 
@@ -205,33 +204,24 @@ class _Run:
             finalists = run_finalists(study, report, self.data.source)
         pruned = study.settings.pruning is not None
         return [
-            self._compared_one(plan, f.record, f.accuracy, f.folder, pruned)
+            expected_of(f.record, f.accuracy, f.folder, self.images, plan, pruned)
             for f in finalists
             if not f.pruned
         ]
 
-    def _compared_one(
-        self, plan: Plan, record: Record, accuracy: float, folder: Path, pruned: bool = False
-    ) -> Compared:
-        """A network with what is expected of it after as many steps as it makes in the time of the
-        last training; one that was pruned is not trained further."""
-        expected, images = accuracy, self.images.training
-        if not pruned:
-            last = self._last(folder, plan, plan.final_seconds)[0] or plan.brief
-            brief, model = plan.brief.steps(images), AccuracyModel.load()
-            steps = max(brief, last.steps(images))
-            expected = model.continued(record.arch, accuracy, brief, steps)
-        return Compared(record, accuracy, expected, record.like, folder, pruned)
-
     def _compared(self, study: Study, plan: Plan) -> tuple[Compared, ...]:
         """The finalists and the best hand-scaled network, trained alike; the best first."""
         found = self._finalists(study, plan)
-        by_hand = _best_by_hand(study)
+        by_hand = best_by_hand(study)
         if by_hand and by_hand.hash not in {each.record.hash for each in found}:
             learned = learning.learning_folder(study) / f"trial-{by_hand.trial}"
             take_over(learned, self.work / "by-hand")
-            trained = self._trained(by_hand.arch, plan.brief, "by-hand", f"by hand: {by_hand.like}")
-            found.append(self._compared_one(plan, by_hand, trained.accuracy, self.work / "by-hand"))
+            title, folder = f"by hand: {by_hand.like}", self.work / "by-hand"
+            try:
+                accuracy = self._trained(by_hand.arch, plan.brief, "by-hand", title).accuracy
+                found.append(expected_of(by_hand, accuracy, folder, self.images, plan))
+            except Untrainable as error:  # a finalist that fails is left out, too
+                self.displays.say(f"{title}: {error}")
         if not found:
             raise NasError("no network could be trained on these data")
         return ranked(found)
@@ -266,7 +256,11 @@ class _Run:
         recipe = self.kept.state.final
         if recipe is None:
             return winner.folder
-        self._trained(study.network(winner.record), recipe, "final", "the winner")
+        try:
+            self._trained(study.network(winner.record), recipe, "final", "the winner")
+        except Untrainable as error:  # its brief training is whole
+            self.displays.say(f"the winner: {error}")
+            return winner.folder
         return self.work / "final"
 
     def _plan_final(self, winner: Compared, plan: Plan) -> None:
@@ -274,20 +268,11 @@ class _Run:
         left = None
         if self.asked.minutes is not None:
             left = max(0.0, (1 - SPARE) * 60 * self.asked.minutes - self.kept.state.spent)
-        recipe, cut = self._last(winner.folder, plan, left)
+        recipe, cut = last_recipe(winner.folder, self.images, plan, left)
         cuts = (*self.kept.state.cut, *([cut] if cut else []))
         self.kept.store(final=recipe, cut=cuts, decided=True)
         if cut:
             self.displays.say(f"  cut: {cut}")
-
-    def _last(
-        self, folder: Path, plan: Plan, left: float | None
-    ) -> tuple[Recipe | None, str | None]:
-        """How the network of a brief training is trained further in the seconds that are left, by
-        how long its epochs took, and what that cuts."""
-        took = median(epoch.seconds for epoch in Trained.load(folder).history)
-        each = took / self.images.epoch(plan.brief.images) / plan.slower
-        return final_recipe(self.images, each, left, plan.brief)
 
     def _trained(
         self, arch: Architecture, recipe: Recipe, folder: str, title: str,
@@ -297,9 +282,3 @@ class _Run:
             return train(
                 arch, self.data, recipe, output=self.work / folder, start=start, progress=report
             )
-
-
-def _best_by_hand(study: Study) -> Record | None:
-    """The hand-scaled network of the highest predicted accuracy, None where there is none."""
-    records = [record for record in study.records() if record.like]
-    return max(records, key=lambda record: record.score, default=None)

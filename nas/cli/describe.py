@@ -116,7 +116,7 @@ def list_targets(
         try:
             facts = read_metadata(target_path(name))
         except (NasError, OSError) as failure:
-            rows.append((name, "", str(failure), *[""] * 7))
+            rows.append((name, "", str(failure), *[""] * 6))
             found.append({"target": name, "error": str(failure)})
             continue
         text = " ".join([name, *facts.aliases, facts.device, facts.runtime]).lower()
@@ -136,20 +136,20 @@ def list_targets(
     columns = ("target", "alias", "provenance", "device", "runtime", "precision", "date")
     show(
         table(
-            (*columns, "error", "mobile", "noise"),
+            (*columns, "error", "noise"),
             rows,
             left=7,
             fold=("provenance", "device", "runtime"),
-            minor=("noise", "mobile", "alias", "date", "runtime", "device", "precision"),
+            minor=("noise", "alias", "date", "runtime", "device", "precision"),
         ),
-        "error: mean absolute error of predictions for networks that were left out of the fit, "
-        "and that of the mobile ones among them; noise: that of the measurement itself",
+        "error: mean absolute error of predictions for networks that were left out of the fit; "
+        "noise: that of the measurement itself",
     )
 
 
 def _target_row(name: str, facts: Metadata) -> tuple[str, ...]:
     error = facts.error
-    shares = (error.mape, error.mape_mobile) if error else (None, None)
+    shares = (error.mape if error else None, facts.noise)
     return (
         name,
         ", ".join(facts.aliases),
@@ -158,7 +158,7 @@ def _target_row(name: str, facts: Metadata) -> tuple[str, ...]:
         f"{facts.runtime}, throughput" if facts.throughput else facts.runtime,
         facts.precision,
         facts.date,
-        *("–" if share is None else f"{share:.1%}" for share in (*shares, facts.noise)),
+        *("–" if share is None else f"{share:.1%}" for share in shares),
     )
 
 

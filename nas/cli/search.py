@@ -216,6 +216,8 @@ def resume(
     from nas.study.workers.open import open_executor
     from nas.support.errors import NasError
 
+    if trials is not None and trials < 1:
+        raise NasError(f"--trials {trials}: must be at least 1")
     plugins.load_all(plugin)
     begun = Study.load(study, storage)
     if repredict:
@@ -228,8 +230,6 @@ def resume(
         echo(notice, err=True)
     if begun.settings.finalists or data is not None:
         tell(study_data(begun, data))
-    if trials is not None and trials < 1:
-        raise NasError(f"--trials {trials}: must be at least 1")
     goal = begun.settings.trials if trials is None else None
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         ended = run_study(begun, goal, executor, slots, trials or 0, data)

@@ -11,7 +11,10 @@ import io
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from math import isfinite
+from typing import Any
 
 from nas.support.text import in_ascii, masked, printable
 
@@ -85,8 +88,16 @@ def echo_lines(text: str) -> None:
 
 
 def echo_json(data: object) -> None:
-    """Prints plain data as JSON on one line, in ASCII."""
-    print(json.dumps(data).replace("\x7f", "\\u007f"), flush=True)
+    """Prints plain data as JSON on one line, in ASCII; what is no number is null."""
+    print(json.dumps(_finite(data), allow_nan=False).replace("\x7f", "\\u007f"), flush=True)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {key: _finite(value) for key, value in data.items()}
+    return [_finite(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def can_ask() -> bool:

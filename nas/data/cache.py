@@ -113,7 +113,7 @@ def _make_room(folder: Path, size: int, path: Path) -> None:
                 part.unlink()
     kept = sorted(
         ((stat.st_mtime, stat.st_size, other) for other in folder.glob(f"*{SUFFIX}")
-         for stat in [other.stat()]), reverse=True,
+         if (stat := _stat(other))), reverse=True,
     )  # fmt: skip
     total = size
     for _, bytes_of, other in kept:
@@ -122,11 +122,22 @@ def _make_room(folder: Path, size: int, path: Path) -> None:
             other.unlink(missing_ok=True)
 
 
+def _stat(path: Path) -> os.stat_result | None:
+    """What the system says of a file; None where another process has just removed it."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
 def _write(path: Path, images: Sequence[Inspected], form: Form, size: int) -> None:
     """Decodes the images into the file, unless another process that does so is waited for."""
     part = path.with_name(path.name + PART)
     with part.open("ab") as file:
         lock(file.fileno())
+        if not (path.exists() or os.fstat(file.fileno()).st_nlink):
+            _write(path, images, form, size)  # who had the lock has failed and removed it
+            return
         try:
             if path.exists():
                 return

@@ -25,7 +25,7 @@ def read_table(path: Path) -> list[list[str]]:
     """
     shown = shown_path(path, path.parent)
     try:
-        text = _text(path.read_bytes()).replace("\0", "").lstrip()
+        text = _text(path.read_bytes()).replace("\0", "").lstrip(" \r\n")
     except OSError as error:
         raise NasError(f"{shown}: {error.strerror}") from None
     if path.suffix.lower() == ".jsonl":

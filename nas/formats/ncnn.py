@@ -31,6 +31,9 @@ ALONE: Mapping[Act, tuple[str, str]] = {
     "hsigmoid": ("HardSigmoid", f"0={1 / 6:.9g} 1=0.5"),
     "hswish": ("HardSwish", f"0={1 / 6:.9g} 1=0.5"),
     "silu": ("Swish", ""),
+    "gelu": ("GELU", ""),
+    "tanh": ("TanH", ""),
+    "leaky_relu": ("ReLU", "0=0.01"),
 }
 FLOAT32 = bytes(4)  # what stands before weights that are stored as they are
 FLAT = (
@@ -46,13 +49,12 @@ class NcnnModel(NamedTuple):
     bin: bytes
 
 
-def to_ncnn(graph: Graph, state: State | None = None, *, seed: int = 0) -> NcnnModel:
+def to_ncnn(graph: Graph, state: State | None = None) -> NcnnModel:
     """An ncnn model: input `image`, output `logits`.
 
-    `state` holds arrays under torch's parameter names; without it the weights are random ones of
-    `seed`.
+    `state` holds arrays under torch's parameter names; without it the weights are random.
     """
-    graph, weights = folded(graph, state, seed=seed)
+    graph, weights = folded(graph, state)
     writer = _Writer(graph, weights)
     for i in range(1, len(graph.nodes)):
         writer.node(i)

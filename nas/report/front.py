@@ -104,4 +104,4 @@ def _score(record: Record) -> str:
     if record.accuracy_interval is None:
         return f"Score {record.score:.3f}, no accuracy"
     low, high = record.accuracy_interval
-    return f"Predicted accuracy {record.score:.1f}% ({low:.1f}–{high:.1f}%)"
+    return f"{record.score_name.capitalize()} {record.score:.1f}% ({low:.1f}–{high:.1f}%)"

@@ -114,6 +114,8 @@ def latency_check(verified: Sequence[Verified]) -> XY:
 
 def accuracy_check(study: Study, finalists: Sequence[Finalist]) -> XY | None:
     """Predicted accuracies against those of trainings to the end; None where there is none."""
+    if not study.predicts:  # an inherited accuracy predicts none
+        return None
     measured = measured_accuracies(study, finalists)
     records = [r for r in study.records(measured) if r.accuracy_interval] if measured else []
     if not records:

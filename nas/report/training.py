@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from collections.abc import Mapping
-from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +24,6 @@ MOST_CLASSES = 25  # of a matrix that can be read
 MOST_CONFUSIONS = 15
 WRONG = 12  # images that are shown
 SIDE = 96  # px, at least
-NINE_TENTHS = 1.645  # deviations
 
 
 class Outcome(NamedTuple):
@@ -54,14 +52,6 @@ def classify(trained: Trained, data: DataSet) -> Outcome:
     outputs = logits(trained.module, images, Normalise(data, cpu)).double().softmax(1)
     share, taken = outputs.max(1)
     return Outcome(taken.numpy(), share.numpy(), data.validation.labels)
-
-
-def interval_of(share: float, count: int) -> tuple[float, float]:
-    """The 90% interval of a share of `count` images (Wilson 1927)."""
-    z = NINE_TENTHS
-    center = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return max(center - half, 0.0), min(center + half, 1.0)
 
 
 def curves_charts(histories: Mapping[str, tuple[Epoch, ...]]) -> list[XY]:

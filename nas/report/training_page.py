@@ -13,7 +13,8 @@ from nas.costs import cost
 from nas.data import DataSet, load_again
 from nas.measures import format_measure
 from nas.report.page import commands, facts, folded, note, page, plots, section
-from nas.report.training import classify, confusion_chart, curves_charts, interval_of, wrong_images
+from nas.report.training import classify, confusion_chart, curves_charts, wrong_images
+from nas.study.scoring import share_interval
 from nas.support.errors import NasError
 from nas.support.html import Child, Html, tag
 from nas.training.checkpoint import State, kept_epoch, read_state
@@ -28,7 +29,7 @@ def outcome_parts(trained: Trained, data: DataSet) -> tuple[Html, Chart]:
     outcome = classify(trained, data)
     chart, figures = confusion_chart(outcome, data.classes), wrong_images(outcome, data)
     count = len(outcome.labels)
-    low, high = interval_of(outcome.accuracy, count)
+    low, high = share_interval(outcome.accuracy, count)
     wrong = int((outcome.taken != outcome.labels).sum())
     said = (
         f"{outcome.accuracy:.2%} of {count} validation images are classified right "

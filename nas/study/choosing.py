@@ -59,6 +59,8 @@ def spread(
     uncertain: bool = False,
 ) -> list[Record]:
     """So many records by the rule above, unlike the trials that are `known` already, too."""
+    if not records:
+        return []
     by_score = sorted(records, key=lambda record: -record.score)
     front = pareto(records, objectives)
     some = (*by_score[:POOL], *front)

@@ -129,7 +129,9 @@ def _next_size(study: Study) -> int:
     count = settings.learn - done if settings.learn else left * FIRST
     if settings.train_minutes and rounds:
         spent = sum(each["seconds"] for each in rounds) / 60
-        affordable = int((settings.train_minutes - spent) / max(spent / done, 1e-9))
+        if not spent:  # none could be trained
+            return 0
+        affordable = int((settings.train_minutes - spent) * done / spent)
         count = min(count, affordable) if settings.learn else affordable
     return max(0, -(-count // left))
 

@@ -14,8 +14,7 @@ import numpy as np
 from nas.accuracy.regression import log_odds, share_of
 from nas.architecture import Architecture
 from nas.data import DataOptions, DataSet, load_data
-from nas.study.workers.executors import InlineExecutor, WorkersLost
-from nas.support.errors import NasError
+from nas.study.workers.executors import InlineExecutor, Killed
 from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ FEWEST_PAIRS = 4  # trainings by which those that stopped are inferred
 
 def outcomes(executor: Executor, jobs: Sequence[tuple[Any, ...]]) -> Iterator[list[Epoch] | None]:
     """The history of each training in order, None for one that failed."""
+    from nas.training.checks import Untrainable  # needs torch
+
     calls: list[Callable[[], list[Epoch]]]
     if isinstance(executor, InlineExecutor):  # which is for what is small: it has one thread
         calls = [partial(train_part, *job) for job in jobs]
@@ -35,9 +36,7 @@ def outcomes(executor: Executor, jobs: Sequence[tuple[Any, ...]]) -> Iterator[li
     for call in calls:
         try:
             yield call()
-        except WorkersLost:
-            raise
-        except NasError:
+        except (Untrainable, Killed, RuntimeError, MemoryError):  # the others go on
             yield None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.latency import Target
+from nas.study.config import write_config
 from nas.study.manage import belongings, rename
 from nas.study.pruning import candidates_of
 from nas.study.storage.log import Cursor
@@ -39,6 +40,8 @@ def repredict(study: Study) -> tuple[Study, str]:
     candidates = candidates_of(study.space, target, study.budgets)
     candidates.check(settings.seed)
     made = Study.create(begun, settings, study.storage, candidates)
+    if settings.pruning is None:
+        write_config(made)
     for key, value in study.log.attributes().items():
         if key not in OWN:
             made.log.set_attribute(key, value)

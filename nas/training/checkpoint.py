@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from re import fullmatch
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # what a training is can be read without torch
     from torch import Tensor, nn
 
 STATE, WEIGHTS, MODEL = "training.json", "model.safetensors", "model.onnx"
+CHECKPOINT = r"epoch-[1-9][0-9]{0,8}\.safetensors"
 
 
 class Epoch(Settings):
@@ -92,7 +94,7 @@ class State(Settings):
     teacher: str | None = None
     start: str | None = None
     history: tuple[Epoch, ...] = ()
-    tensors: Annotated[str, Field(pattern=r"^epoch-[1-9][0-9]{0,8}\.safetensors$")] | None = None
+    tensors: Annotated[str, Field(pattern=f"^{CHECKPOINT}$")] | None = None
     finished: bool = False
     test_accuracy: float | None = None
     test_loss: float | None = None
@@ -178,12 +180,17 @@ def write_checkpoint(folder: Path, state: State, parts: Parts) -> State:
         tensors |= _flat(f"optimiser.{index}", values)
     name = f"epoch-{len(state.history)}.safetensors"
     write_whole(folder / name, save(tensors))
-    before = state.tensors
     state = state.model_copy(update={"tensors": name})
     write_state(folder, state)
-    if before and before != name:
-        (folder / before).unlink(missing_ok=True)
+    remove_checkpoints(folder, name)
     return state
+
+
+def remove_checkpoints(folder: Path, kept: str | None = None) -> None:
+    """Removes all checkpoints but the one that is `kept`: a killed run leaves its last but one."""
+    for path in folder.iterdir():
+        if fullmatch(CHECKPOINT, path.name) and path.name != kept:
+            path.unlink(missing_ok=True)
 
 
 def restore(folder: Path, state: State, parts: Parts) -> None:

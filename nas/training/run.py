@@ -33,6 +33,7 @@ from nas.training.checkpoint import (
     kept_epoch,
     plugins_of,
     read_state,
+    remove_checkpoints,
     restore,
     write_checkpoint,
     write_state,
@@ -277,15 +278,13 @@ class _Run:
             update["test_scores"] = scores
         if self.rounded is not None:
             self.rounded.close()
-        checkpoint = self.state.tensors
         self.state = self.state.model_copy(update=update)
         average = self.parts.average
         assert isinstance(average, Network)
         if self.output is not None:
             write_weights(self.output, average)
             write_state(self.output, self.state)
-            if checkpoint:
-                (self.output / checkpoint).unlink(missing_ok=True)
+            remove_checkpoints(self.output)
         return Trained.of(self.state, average.to(memory_format=torch.contiguous_format))  # type: ignore[call-overload]
 
 

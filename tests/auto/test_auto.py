@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import onnxruntime
 import pytest
@@ -16,10 +16,12 @@ from begun import BRIEF, OPTIONS, begun
 from commands import Run
 from tiny import TINY
 
+import nas
+import nas.auto.run as auto_run
+from nas.auto import compare
 from nas.auto.pilot import Pilot, largest
-from nas.auto.plan import Asked, Counts, Plan
+from nas.auto.plan import Counts, Plan
 from nas.auto.result import ranked
-from nas.auto.run import Displays, _Run
 from nas.data import load_data
 from nas.data.fit import fit_space
 from nas.latency import Target
@@ -27,7 +29,8 @@ from nas.references.scaled import scaled
 from nas.space import SearchSpace
 from nas.study import Record
 from nas.study.candidates import Candidate, Candidates
-from nas.training import Recipe
+from nas.training import Recipe, Trained
+from nas.training.checks import Untrainable
 
 
 @pytest.mark.parametrize("itself", [1e-6, 3e-4])
@@ -55,10 +58,24 @@ def test_no_network_is_timed_that_is_much_too_slow(rate: float, itself: float) -
     assert seconds == pytest.approx(rate * most_found + itself, rel=0.4)
 
 
-def test_what_learns_slowly_wins_where_the_last_training_is_long(tmp_path: Path) -> None:
+def test_a_limit_of_more_than_a_thousand_million_is_a_budget() -> None:
+    class Quick(Pilot):
+        def _timed(self, candidate: Candidate) -> float:
+            return 1e-9 * candidate.cost.macs
+
+    candidates = Candidates(SearchSpace.load("mobile"), Target.load("cpu"), ())
+    whole = largest(candidates).cost.macs
+    assert whole > 1.05e9
     data = load_data("digits", options=OPTIONS)
-    facts = {"data": "digits", "options": OPTIONS, "checksum": data.checksum, "target": "cpu"}
-    asked = Asked.model_validate(facts | {"budgets": (), "space": "small", "minutes": 1, "seed": 0})
+    found, _ = Quick(candidates, data, Counts.of(data, [8]), 0)._affordable(1e-9 * 1.03e9)
+    (limit,) = found.budgets
+    assert 1e9 < limit.limit < whole
+
+
+def test_what_learns_slowly_wins_where_the_last_training_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = Counts.of(load_data("digits", options=OPTIONS), [8])
     plan = Plan(budgets=(), trials=1, learn=0, finalists=2, brief=BRIEF, seconds_an_image=1e-3)
     shallow, deep = (
         cast(Record, SimpleNamespace(arch=scaled("mobilenet_v2", *size), like=None, latency_ms=1))
@@ -68,14 +85,13 @@ def test_what_learns_slowly_wins_where_the_last_training_is_long(tmp_path: Path)
     def first(epochs: dict[str, int], pruned: bool = False) -> Record:
         """Where the deep one, a little less accurate so far, is trained for so many epochs more."""
 
-        class OnMachine(_Run):
-            def _last(self, folder: Path, plan: Plan, left: float | None) -> tuple[Recipe, None]:
-                return Recipe(epochs=epochs[folder.name], batch_size=32), None
+        def last(folder: Path, *rest: object) -> tuple[Recipe, None]:
+            return Recipe(epochs=epochs[folder.name], batch_size=32), None
 
-        run = OnMachine(asked, data, tmp_path, cast(Displays, None))
+        monkeypatch.setattr(compare, "last_recipe", last)
         return ranked(
             [
-                run._compared_one(plan, record, accuracy, tmp_path / name, pruned)
+                compare.expected_of(record, accuracy, tmp_path / name, images, plan, pruned)
                 for name, record, accuracy in (("shallow", shallow, 0.875), ("deep", deep, 0.87))
             ]
         )[0].record
@@ -127,6 +143,26 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     before = {path: path.stat().st_mtime_ns for path in (result / "work").rglob("*.safetensors")}
     assert run(*words)[0] == 0  # all is there: nothing is trained again
     assert {p: p.stat().st_mtime_ns for p in (result / "work").rglob("*.safetensors")} == before
+
+
+def test_a_network_that_diverges_is_left_out(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, trained = begun(tmp_path), nas.training.train
+
+    def train(*args: Any, output: Path, **rest: Any) -> Trained:
+        if output.name in ("by-hand", "final"):
+            raise Untrainable(f"{output.name} diverged")
+        return trained(*args, output=output, **rest)
+
+    monkeypatch.setattr(auto_run, "train", train)
+    monkeypatch.setattr(auto_run, "take_over", lambda there, output: None)
+    code, _, err = run(*words)
+    assert code == 0, err
+    assert "by-hand diverged" in err
+    assert "final diverged" in err
+    best = Trained.load(tmp_path / "result")
+    assert len(best.history) == BRIEF.epochs  # the brief training is the result
 
 
 def test_a_trained_network_is_pruned_beside_the_search(run: Run, tmp_path: Path) -> None:

@@ -30,6 +30,11 @@ def test_from_a_training_to_an_exported_child(folder: Path, run: Run, tmp_path: 
     assert "inherited accuracy" in out
     assert run("show", "p", "--json")[0] == 0
     assert run("studies")[0] == 0
+    assert run("report", "p", "-o", "p.html")[0] == 0
+    page = (tmp_path / "p.html").read_text()
+    assert "<p>Inherited accuracy " in page
+    assert "redicted accuracy" not in page
+    assert "Predicted against measured accuracy" not in page
     code, out, err = run("export", "small")
     assert code == 0, err
     assert (tmp_path / "small/model.onnx").exists()

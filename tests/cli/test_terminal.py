@@ -56,6 +56,8 @@ def test_lines_tables_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert json.loads(out) == {"name": EVIL}
     assert out.rstrip("\n").isprintable()
+    echo_json({"a": [float("nan"), 1.5, (float("inf"), True)]})
+    assert json.loads(capsys.readouterr().out) == {"a": [None, 1.5, [None, True]]}
 
 
 def test_a_console_takes_any_renderable_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

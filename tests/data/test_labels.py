@@ -118,6 +118,11 @@ def test_tables_that_tell_nothing(tmp_path: Path, rows: list[str], said: str) ->
     [
         (["image;label, or class", *(r.replace(",", ";") for r in ROWS)], "utf-8", ("cat", "dog")),
         ([r.replace(",", ";").replace("cat", "a,b;") for r in ROWS], "utf-8", ("a,b", "dog")),
+        (
+            ["\timage\tlabel", *(f"{i}\t" + r.replace(",", "\t") for i, r in enumerate(ROWS))],
+            "utf-8",
+            ("cat", "dog"),
+        ),  # pandas' index first
         ([r.replace("cat", "“cat”") for r in ROWS], "cp1252", ("dog", "“cat”")),
     ],
 )

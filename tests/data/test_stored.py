@@ -21,6 +21,7 @@ import nas
 from nas.data import DataSet, Images, cache, load_data, stored
 from nas.data.stored import Stored
 from nas.support.errors import NasError
+from nas.support.files import PART, lock
 from nas.training import Recipe, train
 from nas.training.batches import Pixels
 
@@ -147,6 +148,39 @@ def test_the_cache_is_bounded(
     monkeypatch.setenv("NAS_CACHE_GIB", "much")
     with pytest.raises(NasError, match=r"NAS_CACHE_GIB 'much': must be a number of GiB"):
         load_data(one)
+
+
+def test_a_file_that_another_process_removes_meanwhile_is_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_room: Path
+) -> None:
+    load_data(classes(tmp_path / "one", "cat dog", 20))
+    (first,) = no_room.iterdir()
+    glob = Path.glob
+
+    def removing(self: Path, pattern: str) -> list[Path]:
+        found = list(glob(self, pattern))
+        if self == no_room:
+            first.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "glob", removing)
+    assert load_data(classes(tmp_path / "two", "cat dog", 20)).classes == ("cat", "dog")
+    assert not first.exists()
+
+
+def test_who_waited_for_one_that_failed_decodes_itself(tmp_path: Path, no_room: Path) -> None:
+    folder = classes(tmp_path / "photos", "cat dog", 20)
+    load_data(folder)
+    (path,) = no_room.iterdir()
+    whole = path.read_bytes()
+    path.unlink()
+    with (no_room / f"{path.name}{PART}").open("ab") as file:
+        lock(file.fileno())
+        waiting = subprocess.Popen([sys.executable, "-c", DECODES, str(folder)])
+        time.sleep(5)  # it holds the file that is removed now
+        Path(file.name).unlink()
+    assert waiting.wait(60) == 0
+    assert path.read_bytes() == whole
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(

@@ -21,10 +21,11 @@ from nas.latency import Prediction
 from nas.latency.measuring.verify import Comparison
 from nas.report.network import pruned
 from nas.report.study import study_report
-from nas.report.training import Outcome, confusion_chart, interval_of
+from nas.report.training import Outcome, confusion_chart
 from nas.space import SearchSpace
 from nas.study import Study, search
 from nas.study.finalists import run_finalists
+from nas.study.scoring import share_interval
 from nas.study.verified import read_verified, store_verified
 from nas.training import Recipe
 
@@ -158,9 +159,9 @@ def test_an_interval_holds_what_it_says() -> None:
     rng = np.random.default_rng(0)
     for share, count in ((0.9, 300), (0.98, 359)):
         drawn = rng.binomial(count, share, 2000) / count
-        inside = [low <= share <= high for low, high in (interval_of(d, count) for d in drawn)]
+        inside = [low <= share <= high for low, high in (share_interval(d, count) for d in drawn)]
         assert 0.87 < np.mean(inside) < 0.93
-    assert interval_of(1.0, 50)[1] == pytest.approx(1)
+    assert share_interval(1.0, 50)[1] == pytest.approx(1)
 
 
 def test_verified_latencies_are_kept_by_trial_and_target(study: Study) -> None:

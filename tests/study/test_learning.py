@@ -17,12 +17,14 @@ import nas
 from nas.accuracy.regression import share_of
 from nas.accuracy.table import read_accuracy_table
 from nas.references.adapted import FAMILIES
-from nas.study import Driver, Study, begin
+from nas.study import Driver, Study, begin, partial_training
 from nas.study.finalists import run_finalists
 from nas.study.learning import LearningProgress, _chosen, learning_folder, run
 from nas.study.partial_training import inferred
 from nas.study.rounds import read_rounds, trained
+from nas.support.errors import NasError
 from nas.training import Recipe, Trained
+from nas.training.checks import Untrainable
 
 OPTIONS: dict[str, Any] = {
     "target": "jetson",
@@ -168,6 +170,31 @@ def test_minutes_of_training_are_kept_to() -> None:
     run(study, 32)
     assert len(trained(study)) == 6  # the first round says what a network takes
     assert len(study.trials()) == 32
+
+
+def test_a_full_disk_ends_learning_and_not_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*job: object) -> list[object]:
+        raise NasError("t: No space left on device")
+
+    study = begin(**OPTIONS, learn=6)
+    with monkeypatch.context() as patched:
+        patched.setattr(partial_training, "train_part", full)
+        with pytest.raises(NasError, match="No space left"):
+            run(study, 32)
+    assert run(Study.load(study.name), 32).how == "finished"
+    assert len(trained(study)) == 6
+
+
+def test_where_nothing_can_be_trained_minutes_buy_no_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def diverging(*job: object) -> list[object]:
+        raise Untrainable("training diverged in epoch 1")
+
+    monkeypatch.setattr(partial_training, "train_part", diverging)
+    study = begin(**OPTIONS, train_minutes=1)
+    assert run(study, 32).how == "finished"
+    assert [each["accuracies"] for each in read_rounds(study)] == [{}]
 
 
 @pytest.mark.parametrize(

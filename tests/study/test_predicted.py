@@ -101,6 +101,7 @@ def test_finalists_are_no_clones() -> None:
 
 def test_what_is_known_is_not_chosen_again(study: Study) -> None:
     records = study.records()
+    assert spread([], ["latency"], 5, 0.2) == []
     first = {r.trial for r in spread(records, ["latency"], 5, 0.2, uncertain=True)}
     then = {r.trial for r in spread(records, ["latency"], 5, 0.2, first, uncertain=True)}
     assert len(first) == len(then) == 5

@@ -79,6 +79,11 @@ def test_a_study_goes_on_with_what_it_began_with_until_it_is_moved(run: Run) -> 
     slow = Target.load("mine").predict(arch).ms
     assert Study.load("s").record(0).latency_ms == pytest.approx(slow / 3, rel=0.02)
 
+    code, _, err = run("resume", "s", "--trials", "0", "--repredict")
+    assert code == 2
+    assert "must be at least 1" in err
+    with pytest.raises(NasError, match="s-before"):
+        Study.load("s-before")
     code, out, err = run("resume", "s", "--trials", "2", "--repredict")
     assert code == 0, err
     assert "as it was it is 's-before'" in err
@@ -88,6 +93,9 @@ def test_a_study_goes_on_with_what_it_began_with_until_it_is_moved(run: Run) -> 
     assert moved.record(0).score == pytest.approx(kept.record(0).score)
     assert (moved.tally().trials, kept.tally().trials) == (14, after["trials"])
     assert before["best"] is not None
+    stems = ("s", "s-before")
+    alike = [yaml.safe_load(Path(f"studies/{stem}.yaml").read_text()) for stem in stems]
+    assert alike[0] == alike[1]
     code, _, err = run("resume", "s", "--repredict")
     assert (code, "is as it was when it began" in err) == (2, True)
 

@@ -111,11 +111,13 @@ def test_only_the_last_epoch_is_kept_and_what_is_not_ours_is_left_alone(
     again = write_checkpoint(tmp_path, first, parts(2))  # a training that went on repeats an epoch
     assert again.tensors == "epoch-1.safetensors"
     assert (tmp_path / "epoch-1.safetensors").exists()
+    (tmp_path / "epoch-7.safetensors").write_bytes(b"of a run that was killed as it removed it")
+    (tmp_path / "epoch-7b.safetensors").write_bytes(b"mine")
     second = again.model_copy(update={"history": EPOCHS})
     held = parts(3)
     assert write_checkpoint(tmp_path, second, held).tensors == "epoch-2.safetensors"
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "epoch-2.safetensors", "note.txt", "training.json",
+        "epoch-2.safetensors", "epoch-7b.safetensors", "note.txt", "training.json",
     ]  # fmt: skip
     restored = parts(4)
     restore(tmp_path, read_state(tmp_path), restored)

@@ -13,6 +13,7 @@ from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.formats.endings import OTHER_ENDINGS
 from nas.formats.verified import initialised
+from nas.graph import ACTIVATIONS
 from nas.support.errors import NasError
 from nas.training.export_others import export_other
 
@@ -39,6 +40,16 @@ def test_a_format_is_written_and_computes_what_torch_does(form: str, tmp_path: P
     assert done.difference is not None
     assert done.difference <= 1e-4
     assert done.runtime.startswith(form)
+
+
+@pytest.mark.parametrize("act", ACTIVATIONS)
+def test_ncnn_has_every_activation(act: str, tmp_path: Path) -> None:
+    pytest.importorskip("ncnn")
+    stem, last = (Block("conv", out=8, act=act),), (Block("gap"), Block("linear", out=5, act=act))
+    arch = Architecture(12, stem, ((Block("basic", out=8, hidden=8, act=act),),), last)
+    done = export_other("ncnn", arch, initialised(arch), tmp_path / "net.param")
+    assert done.difference is not None
+    assert done.difference <= 1e-4
 
 
 class Wrong(nn.Module):

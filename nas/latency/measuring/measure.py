@@ -133,7 +133,8 @@ def failures() -> Iterator[None]:
     except Failure as failure:
         raise NasError(str(failure)) from None
     except OSError as error:
-        raise NasError(f"{error.filename}: {error.strerror or error}") from None
+        where = f"{error.filename}: " if error.filename else ""
+        raise NasError(f"{where}{error.strerror or error}") from None
 
 
 def begin(name: str, folder: Path, facts: Mapping[str, object]) -> tuple[Path, Path, Metadata]:

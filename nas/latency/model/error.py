@@ -27,15 +27,14 @@ class LeftOut(NamedTuple):
     deviations: Vector
 
 
-def error_of(logs: Vector, method: str, *, rows: int, mobile: Vector | None = None) -> Error:
+def error_of(logs: Vector, method: str, *, rows: int) -> Error:
     """The summary of log (predicted / measured) of networks that were left out of the fit;
-    `rows` is how many measurements there were of anything, `mobile` the logs of mobile networks."""
+    `rows` is how many measurements there were of anything."""
     return Error(
         method=method,
         networks=len(logs),
         rows=rows,
         mape=mape(logs),
-        mape_mobile=None if mobile is None else mape(mobile),
         interval_factor=interval_factor(logs),
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from nas import _version
 from nas.plugins import PluginFile, load_sent
-from nas.study.workers.executors import TRIES, WorkersLost, one_thread, queue_of
+from nas.study.workers.executors import TRIES, Killed, WorkersLost, one_thread, queue_of
 from nas.support.errors import NasError
 
 CONNECT_SECONDS, CLOSE_SECONDS = 10, 1
@@ -116,7 +116,7 @@ class ClusterExecutor(Executor):
         error = task.exception()
         if isinstance(error, self._killed):
             times = TRIES * (error.allowed_failures + 1)
-            raise NasError(f"its worker was killed {times} times")
+            raise Killed(f"its worker was killed {times} times")
         if isinstance(error, WorkersLost):
             raise error
         if error is not None:

@@ -31,6 +31,10 @@ class WorkersLost(NasError):
     """There is nothing left to evaluate with: unlike a candidate's failure it ends the search."""
 
 
+class Killed(NasError):
+    """A call that has killed every worker that took it: the others go on."""
+
+
 def queue_of(workers: int) -> int:
     """The evaluations to have under way, so that none waits while the driver asks for the next."""
     return workers + 2 + workers // 8
@@ -137,7 +141,7 @@ class ProcessExecutor(Executor):
             return None
         if process is None or not process.began:
             return WorkersLost(f"a worker process died {TRIES} times as it began")
-        return NasError(f"its worker process was killed {TRIES} times")
+        return Killed(f"its worker process was killed {TRIES} times")
 
     def __exit__(self, *error: object) -> None:
         """Stops at once: whoever wants a call's result has waited for it."""
