@@ -77,28 +77,26 @@ class Run(NamedTuple):
 def runs(case: Case) -> Iterator[Run]:
     """The runs of a case, most wanted first."""
 
-    def child(found: Candidate | None, criterion: str = "l1", refit: bool = False) -> Child | None:
+    def child(found: Candidate | None, criterion: str = "l1", refit: bool = True) -> Child | None:
         if found is None:
             return None
         return Child(found.arch, case.bench(criterion, refit).child(found.arch))
 
-    def uniform(share: float, criterion: str, refit: bool = False) -> Child | None:
+    def uniform(share: float, criterion: str, refit: bool = True) -> Child | None:
         return child(case.uniform(share), criterion, refit)
 
     def everywhere(share: float, criterion: str) -> Child | None:
         return child(case.important(share, criterion), criterion)
 
-    def search(share: float, criterion: str, by: str = "latency") -> Child | None:
+    def search(share: float, by: str = "latency", refit: bool = True) -> Child | None:
         """The finalist that is best on validation images once it is fine-tuned, before that."""
-        name = {"latency": "search", "macs": "search MACs"}[by]
 
         def accuracy(found: Candidate) -> float:
-            module = case.bench(criterion).child(found.arch)
-            return case.tuned(found.arch, module, f"{name} {criterion}").accuracy
+            module = case.bench(BEST, refit).child(found.arch)
+            return case.tuned(found.arch, module, f"search {by} {refit}").accuracy
 
-        return child(
-            max(case.searched(share, by, criterion), key=accuracy, default=None), criterion
-        )
+        found = case.searched(share, by, BEST, refit)
+        return child(max(found, key=accuracy, default=None), BEST, refit)
 
     def depth(share: float) -> Child | None:
         return child(case.shallow(share, BEST), BEST)
@@ -112,31 +110,35 @@ def runs(case: Case) -> Iterator[Run]:
 
     def same(share: float, criterion: str) -> Child | None:
         """The structure that `search` finds by the best criterion, with channels by another."""
-        found = search(share, BEST)
+        found = search(share)
         return found and Child(found.arch, case.bench(criterion).child(found.arch))
 
     parent = case.parent
     yield Run("parent", 1, "", lambda: Child(parent.arch, parent.module))
     for share in (0.5, 0.35, 0.25):
+        yield Run("search", share, BEST, partial(search, share), "tuning")
         yield Run("uniform", share, BEST, partial(uniform, share, BEST), "tuning")
-        yield Run("search", share, BEST, partial(search, share, BEST), "tuning")
         yield Run("depth", share, BEST, partial(depth, share), "tuning")
         yield Run("resolution", share, BEST, partial(resolution, share), "tuning")
-    yield Run("search MACs", 0.5, BEST, partial(search, 0.5, BEST, "macs"), "tuning")
+    for share in (0.5, 0.25):
+        yield Run("search plain", share, BEST, partial(search, share, refit=False), "tuning")
+    for name in (BEST, "l1"):
+        yield Run("uniform plain", 0.5, name, partial(uniform, 0.5, name, False), "tuning")
+    yield Run("search MACs", 0.5, BEST, partial(search, 0.5, "macs"), "tuning")
+    yield Run("torch-pruning", 0.5, "l1", partial(peer, 0.5), "tuning")
     for name in CRITERIA:
         if name not in SLOW:
             yield Run("uniform", 0.5, name, partial(uniform, 0.5, name), "tuning")
-            yield Run("same", 0.25, name, partial(same, 0.25, name), "tuning")
-    yield Run("torch-pruning", 0.5, "l1", partial(peer, 0.5), "tuning")
-    yield Run("scratch", 0.5, "", lambda: _fresh(search(0.5, BEST)), "alone")
+    yield Run("scratch", 0.5, "", lambda: _fresh(search(0.5)), "alone")
     yield Run("other", 0.5, "", lambda: Child(case.other(0.5), None), "alone")
+    for name in CRITERIA:
+        if name not in SLOW:
+            yield Run("same", 0.25, name, partial(same, 0.25, name), "tuning")
     for name in ("magnitude", BEST):
         yield Run("global", 0.5, name, partial(everywhere, 0.5, name), "tuning")
     yield Run("sensitivity", 0.5, "l1", lambda: child(case.sensitive(0.5)), "tuning")
-    yield Run("uniform refit", 0.5, "l1", partial(uniform, 0.5, "l1", True), "tuning")
     for name in SLOW:
         yield Run("uniform", 0.5, name, partial(uniform, 0.5, name), "tuning")
-        yield Run("same", 0.25, name, partial(same, 0.25, name), "tuning")
 
 
 def _fresh(child: Child | None) -> Child | None:
@@ -196,14 +198,14 @@ def add(path: Path, row: Mapping[str, object]) -> None:
 
 
 def run_all(folder: Path, cases: list[str], minutes: float) -> None:
-    """Adds the rows that lack, until the time is over."""
+    """Adds the rows that lack, one of each case in turn, until the time is over."""
     end = monotonic() + 60 * minutes
     there = {key(row) for row in read(ROWS)}
-    for name in cases:
-        network, seed = name.rsplit("-", 1)
-        case = Case(network, int(seed), folder)
-        for run in runs(case):
-            wanted = {"network": network, "seed": seed, "budget": str(run.budget)}
+    names = [name.rsplit("-", 1) for name in cases]
+    all_cases = [Case(network, int(seed), folder) for network, seed in names]
+    for same in zip(*map(runs, all_cases), strict=True):
+        for case, run in zip(all_cases, same, strict=True):
+            wanted = {"network": case.network, "seed": str(case.seed), "budget": str(run.budget)}
             wanted |= {"method": run.method, "criterion": run.criterion}
             if key(wanted) in there:
                 continue

@@ -118,7 +118,7 @@ class Case:
         space = PruningSpace.of(self.parent.arch.renamed(""), "children")
         return PruningCandidates(space, device(), parse_budgets([self.budget(share)]))
 
-    def bench(self, criterion: str = "l1", reconstruct: bool = False) -> Bench:
+    def bench(self, criterion: str = "l1", reconstruct: bool = True) -> Bench:
         key = criterion, reconstruct
         if key not in self._benches:
             parent = self.candidates(1).pruning.parent
@@ -192,7 +192,9 @@ class Case:
                 return child
         return None
 
-    def searched(self, share: float, by: str, criterion: str) -> list[Candidate]:
+    def searched(
+        self, share: float, by: str, criterion: str, reconstruct: bool = True
+    ) -> list[Candidate]:
         """The finalists of a search of widths, depth and resolution: within the latency, or within
         the multiply-adds of the `uniform` child, their widths then moved until the latency fits."""
         budget = self.budget(share)
@@ -201,7 +203,8 @@ class Case:
             if uniform is None:
                 return []
             budget = f"{uniform.cost.macs}FLOPs"
-        name = f"{self.network}-{self.seed}-{by}-{share}-{criterion}"
+        plain = "" if reconstruct else "-plain"
+        name = f"{self.network}-{self.seed}-{by}-{share}-{criterion}{plain}"
         storage = str(self.folder)
         if not (self.folder / f"{name}.journal").exists():
             begin_pruning(
@@ -215,6 +218,7 @@ class Case:
                 trials=TRIALS,
                 seed=self.seed,
                 criterion=criterion,
+                reconstruct=reconstruct,
             )
         study = Study.load(name, storage)
         Driver(study).run(TRIALS)

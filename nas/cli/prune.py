@@ -59,8 +59,8 @@ def prune(
     ] = "l1",
     reconstruct: Annotated[
         bool,
-        typer.Option("--reconstruct", help="Refit layers that lose inputs by least squares; slow."),
-    ] = False,
+        typer.Option(help="Refit layers that lose inputs by least squares."),
+    ] = True,
     ratios: Annotated[
         str, typer.Option(help="How widths are chosen: search, uniform, global or sensitivity.")
     ] = "search",

@@ -28,7 +28,7 @@ from nas.data.dataset import Images
 from nas.formats.folded import unfold_norms
 from nas.formats.weights import EPS, load_weights
 from nas.pruning.criteria import importances
-from nas.pruning.inherit import Parent, by_node
+from nas.pruning.inherit import Parent, with_tensors
 from nas.pruning.quick import QuickNetwork, Tensors, statistics
 from nas.pruning.reconstruct import reconstruct
 from nas.pruning.subject import Subject
@@ -175,22 +175,23 @@ class Bench:
         return module
 
     def _inheriting(self, arch: Architecture) -> Network:
-        channels = self.parent.channels(arch)
-        module = self.parent.child(arch, channels)
-        if self.inheritance.reconstruct:
-            reconstruct(module, self._subject, channels)
-        return module
+        return with_tensors(arch, self._tensors(arch))
 
-    def _tensors(self, arch: Architecture) -> Tensors:
+    def _tensors(self, arch: Architecture, *, learned: bool = False) -> Tensors:
+        channels = self.parent.channels(arch)
+        tensors = self.parent.tensors(arch, channels, learned=learned)
         if self.inheritance.reconstruct:
-            return by_node(self._inheriting(arch).state_dict())
-        return self.parent.tensors(arch, self.parent.channels(arch), learned=True)
+            reconstruct(tensors, self._subject, channels)
+        return tensors
 
     @plain_torch()
     def evaluated(self, arch: Architecture, enough: float = 0.0) -> dict[str, float]:
         """See `inherited_accuracy`."""
         images, labels = self._held_out(arch.resolution)
-        network, first = QuickNetwork(arch, self._tensors(arch)), self.inheritance.norm_images
+        network, first = (
+            QuickNetwork(arch, self._tensors(arch, learned=True)),
+            self.inheritance.norm_images,
+        )
         with torch.inference_mode():
             right = network.settle(images[:first]).argmax(1) == labels[:first]
             hopeless = right.double().mean() + FAR / sqrt(len(right)) < enough

@@ -33,13 +33,7 @@ class Parent(Ancestry):
         network is no child of this parent.
         """
         kept = self.channels(arch) if channels is None else channels
-        module = Network(arch)
-        for name, parts in self.tensors(arch, kept).items():
-            for part, tensors in parts.items():
-                own = module.get_submodule(f"{name}.{part}")
-                for key, value in tensors.items():
-                    setattr(own, key, nn.Parameter(value) if key in own._parameters else value)
-        return module
+        return with_tensors(arch, self.tensors(arch, kept))
 
     def tensors(
         self, arch: Architecture, channels: ChannelMap, *, learned: bool = False
@@ -58,6 +52,17 @@ class Parent(Ancestry):
             for node in arch.graph().nodes
             if node.name in channels
         }
+
+
+def with_tensors(arch: Architecture, inherited: Tensors) -> Network:
+    """The network's module with these tensors."""
+    module = Network(arch)
+    for name, parts in inherited.items():
+        for part, tensors in parts.items():
+            own = module.get_submodule(f"{name}.{part}")
+            for key, value in tensors.items():
+                setattr(own, key, nn.Parameter(value) if key in own._parameters else value)
+    return module
 
 
 def by_node(state: Mapping[str, Tensor]) -> Tensors:

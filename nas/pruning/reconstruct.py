@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas.pruning.children import ChannelMap
+from nas.pruning.quick import Tensors
 from nas.pruning.subject import Layer, Subject
 from nas.support.errors import NasError
-from nas.torch_module import Network
 
 RIDGE = 1e-3  # of the inputs' mean square
 
@@ -34,15 +35,17 @@ def reconstructed(subject: Subject, name: str, kept: Sequence[int]) -> Tensor:
     chosen = [[i - g * per for i in kept if i // per == g] for g in range(groups)]
     if len({len(inputs) for inputs in chosen}) > 1:
         raise NasError(f"{name}: its {groups} groups keep different numbers of input channels")
-    inputs = subject.patches[name].unflatten(1, (groups, per))
-    filters = layer.weight.unflatten(0, (groups, -1))
-    parts = [_fitted(inputs[:, g].double(), filters[g].double(), chosen[g]) for g in range(groups)]
+    filters = layer.weight.unflatten(0, (groups, -1)).double()
+    parts = [
+        _fitted(partial(subject.products, name, g), filters[g], chosen[g]) for g in range(groups)
+    ]
     return torch.cat(parts).to(weight.dtype).reshape(len(weight), -1, *weight.shape[2:])
 
 
 @torch.no_grad()
-def reconstruct(child: Network, subject: Subject, kept: ChannelMap) -> None:
-    """Gives every layer of a child that lost input channels the weights of `reconstructed`.
+def reconstruct(inherited: Tensors, subject: Subject, kept: ChannelMap) -> None:
+    """Gives every layer of a child that lost input channels the weights of `reconstructed`, in
+    place of those `inherited`.
 
     `kept` says what the child has of the subject, its parent. A layer that does not read whole
     channels of its parent's, or reads them in other groups, stays as it is, and so does one that is
@@ -51,14 +54,14 @@ def reconstruct(child: Network, subject: Subject, kept: ChannelMap) -> None:
     for name, layer in subject.readers.items():
         if name not in kept:
             continue
-        core = child.get_submodule(f"{name}.{layer.node.op}")
+        own = inherited[name].get(layer.node.op)
         channels = _channels(layer, kept[name].inputs)
         if channels is None or len(channels) == layer.inputs[0]:
             continue
-        if isinstance(core, nn.Conv2d | nn.Linear):
+        if own is not None:
             weight = reconstructed(subject, name, channels.tolist())[kept[name].out]
-            if weight.shape == core.weight.shape:
-                core.weight.copy_(weight)
+            if weight.shape == own["weight"].shape:
+                own["weight"].copy_(weight)
 
 
 def _channels(layer: Layer, inputs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
@@ -77,15 +80,16 @@ def _features(channels: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.int64]:
     return (channels[:, None] * k + np.arange(k)).ravel()
 
 
-def _fitted(inputs: Tensor, filters: Tensor, kept: list[int]) -> Tensor:
-    """The weights (out, kept, K) of inputs (S, C, K) for filters (out, C, K)."""
-    lost = sorted(set(range(inputs.shape[1])) - set(kept))
+def _fitted(
+    products: Callable[[list[int], list[int]], Tensor], filters: Tensor, kept: list[int]
+) -> Tensor:
+    """The weights (out, kept, K) for filters (out, C, K), by the sums of products of inputs."""
+    lost = sorted(set(range(filters.shape[1])) - set(kept))
     if not lost:
         return filters[:, kept]
-    reads = inputs[:, kept].flatten(1)
-    missing = inputs[:, lost].flatten(1) @ filters[:, lost].flatten(1).T
-    squares = reads.T @ reads
+    squares = products(kept, kept)
+    missing = products(kept, lost) @ filters[:, lost].flatten(1).T
     squares.diagonal().add_(RIDGE * squares.diagonal().mean().clamp(min=1e-30))
-    change = torch.linalg.solve(squares, reads.T @ missing)
+    change = torch.linalg.solve(squares, missing)
     fitted: Tensor = filters[:, kept] + change.T.reshape(len(filters), len(kept), -1)
     return fitted

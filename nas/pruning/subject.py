@@ -20,6 +20,7 @@ from nas.torch_module import Network
 # What bounds the memory of activations and gradients: images at once, and their pixels.
 BATCH, PIXELS = 64, 64 * 64**2
 SAMPLES, FILTERS = 2048, 2
+SQUARE = 2304  # inputs of a layer up to which all their products are kept
 
 
 class Layer(NamedTuple):
@@ -188,6 +189,27 @@ class Subject:
             for images in self.images[:SAMPLES].split(self.batch):
                 self.module(images)
         return {name: torch.cat(parts) for name, parts in found.items()}
+
+    def products(self, name: str, group: int, left: list[int], right: list[int]) -> Tensor:
+        """Sums over the `patches` of the products of what a group of a layer reads of its input
+        channels `left` with what it reads of `right`: (left x K, right x K), float64."""
+        layer = self.readers[name]
+        each = layer.channels
+        window = torch.arange(layer.weight.shape[2])
+        rows, columns = (
+            (torch.tensor(chosen, dtype=torch.long)[:, None] * len(window) + window).flatten()
+            for chosen in (left, right)
+        )
+        reads = self.patches[name][:, group * each : (group + 1) * each].flatten(1)
+        if reads.shape[1] > SQUARE:
+            return reads[:, rows].double().T @ reads[:, columns].double()
+        if (name, group) not in self._products:
+            self._products[name, group] = reads.double().T @ reads.double()
+        return self._products[name, group][rows[:, None], columns]
+
+    @cached_property
+    def _products(self) -> dict[tuple[str, int], Tensor]:
+        return {}
 
     def contributions(self, name: str) -> Tensor:
         """What each input channel adds to outputs of a layer, before its bias and its norm: (S, C)

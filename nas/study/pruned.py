@@ -47,7 +47,7 @@ def begin_pruning(
     name: str | None = None,
     storage: str | None = None,
     criterion: str = "l1",
-    reconstruct: bool = False,
+    reconstruct: bool = True,
     norm_eps: float = 1e-5,
     ratios: str = "search",
     keep_depth: bool = False,
@@ -68,7 +68,7 @@ def begin_pruning(
         sampler, objectives, seed: as of `nas.search`; there is at least one budget.
     data: what children are judged and fine-tuned on; its test images are measured once, at the end.
     criterion: what ranks channels. reconstruct: whether layers that lose inputs are refitted to the
-        parent's outputs, which makes a child's evaluation slower. norm_eps: of the weights' norms.
+        parent's outputs. norm_eps: of the weights' norms.
     ratios: how widths are chosen, a name of `RATIOS`; all but "search" try a single child.
     keep_depth, keep_resolution: whether these stay the parent's.
     divisor: widths are multiples of it. trials: children to look at, 300 unless given.
