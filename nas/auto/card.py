@@ -18,7 +18,6 @@ from nas.study.scoring import share_interval
 from nas.support.html import Child, table, tag
 from nas.support.text import significant
 
-ORDER = "by what is expected on the validation images after the winner's training"
 COLUMNS = ("network", "accuracy", "expected", "latency ms", "MMACs", "Mparams")
 
 
@@ -41,12 +40,21 @@ def accuracy_line(result: Result, data: DataSet) -> str:
     )
 
 
-def verdict(compared: Sequence[Compared]) -> str:
+def order(result: Result) -> str:
+    """What the table of compared networks is ordered by."""
+    if result.foreseen:
+        return "by what is expected on the validation images after the winner's training"
+    return "after too few steps for what is expected in the end to be told"
+
+
+def verdict(result: Result) -> str:
     """How the best of the search stands beside the best network scaled by hand."""
+    compared = result.compared
     by_hand = next((each for each in compared if each.by_hand), None)
     found = next((each for each in compared if not each.by_hand), None)
     if by_hand is None:
-        return "no published family fits the budgets: there is nothing to compare with"
+        time = " and the time" if len(result.study.settings.budgets) > len(result.budgets) else ""
+        return f"no published family fits the budgets{time}: there is nothing to compare with"
     if compared[0] is by_hand or found is None:
         return (
             f"the search found nothing better than {by_hand.by_hand}, scaled by hand, which is "
@@ -58,10 +66,10 @@ def verdict(compared: Sequence[Compared]) -> str:
             (found.expected, by_hand.expected), (found.accuracy, by_hand.accuracy)
         )
     )  # fmt: skip
-    return (
-        f"against {by_hand.by_hand}, the best network scaled by hand: {expected} are expected in "
-        f"the end, {brief} after the same brief training"
-    )
+    beside = f"against {by_hand.by_hand}, the best network scaled by hand"
+    if not result.foreseen:
+        return f"{beside}: {brief} after the same brief training, which tells little of the end"
+    return f"{beside}: {expected} are expected in the end, {brief} after the same brief training"
 
 
 def left_out(result: Result) -> list[str]:
@@ -88,7 +96,7 @@ def compared_rows(result: Result) -> list[tuple[str, ...]]:
         (
             _name(each),
             f"{each.accuracy:.2%}",
-            f"{each.expected:.1%}",
+            f"{each.expected:.1%}" if result.foreseen else "–",
             significant(each.record.latency_ms),
             significant(each.record.macs / 1e6),
             significant(each.record.params / 1e6),
@@ -106,7 +114,7 @@ def report_sections(result: Result, data: DataSet, measured: Measured | None = N
     """What the report says before it comes to the search: the result and what it gets wrong."""
     made, _ = outcome_parts(result.trained, data)
     charts = curves_charts({"": result.trained.history})
-    alike = f"trained alike and briefly; {ORDER}"
+    alike = f"trained alike and briefly; {order(result)}"
     return [
         section(
             "The result",
@@ -115,7 +123,7 @@ def report_sections(result: Result, data: DataSet, measured: Measured | None = N
             scroll(table(COLUMNS, compared_rows(result)), alike),
             note(alike),
             [note(line) for line in left_out(result)],
-            note(verdict(result.compared)),
+            note(verdict(result)),
             [note(f"cut for time: {line}") for line in result.cut],
         ),
         section("Training of the winner", plots(charts)),
@@ -128,7 +136,7 @@ def model_card(
     measured: Measured | None,
 ) -> str:  # fmt: skip
     """The card as Markdown; `files` are names and what each is."""
-    arch, costs, stands = result.trained.arch, cost(result.trained.arch), verdict(result.compared)
+    arch, costs, stands = result.trained.arch, cost(result.trained.arch), verdict(result)
     rows = "\n".join(f"| {' | '.join(row)} |" for row in compared_rows(result))
     others = "".join(f"- {line}\n" for line in left_out(result))
     cut = "\n".join(f"- {line}" for line in result.cut) or "- nothing was cut"
@@ -145,12 +153,12 @@ A convolutional network that classifies images of {data.channels} channel(s) at
 | latency | {_predicted(result)} |
 | measured | {_timed(measured)} |
 | size | {costs.params / 1e6:.3g} M parameters, {costs.macs / 1e6:.3g} M multiply-adds |
-| budgets | {", ".join(result.study.settings.budgets) or "none"} |
+| budgets | {", ".join(result.budgets) or "none"} |
 
 ## Against networks scaled by hand
 
 {stands[:1].upper()}{stands[1:]}. Trained alike
-({result.study.settings.recipe.epochs} epochs), validation accuracy; {ORDER}:
+({result.study.settings.recipe.epochs} epochs), validation accuracy; {order(result)}:
 
 | {" | ".join(COLUMNS)} |
 {"|---" * len(COLUMNS)}|

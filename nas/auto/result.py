@@ -31,9 +31,10 @@ class Compared:
 @dataclass(frozen=True)
 class Result:
     """What was found: the networks that were compared, the best first, and the first of them
-    trained to the end in `folder`. Finalists that fell behind were `stopped`. `cut` says what there
-    was no time for; `parent_data` is the checksum of what the network that was pruned, if any, was
-    trained on."""
+    trained to the end in `folder`. Finalists that fell behind were `stopped`. `budgets` are those
+    asked for. After brief trainings of too few steps what is expected in the end is not `foreseen`.
+    `cut` says what there was no time for; `parent_data` is the checksum of what the network that
+    was pruned, if any, was trained on."""
 
     study: Study
     target: Target
@@ -45,6 +46,8 @@ class Result:
     work: Path
     cut: tuple[str, ...]
     seconds: float
+    budgets: tuple[str, ...]
+    foreseen: bool
     parent_data: str | None = None
     weights: str | None = None
 

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas.accuracy.effects import BRIEF
 from nas.architecture import Architecture
 from nas.auto.compare import best_by_hand, expected_of, last_recipe
 from nas.auto.parent import TRANSFERRED, Parent, check_reach, find_parent
@@ -139,7 +140,8 @@ class _Run:
         return Result(
             study, self.target, compared, tuple(f for f in read_finalists(study) if f.pruned),
             tuple(failed_finalists(study)), Trained.load(folder), folder, self.work,
-            (*plan.cut, *self.kept.state.cut), self.kept.state.spent,
+            (*plan.cut, *self.kept.state.cut), self.kept.state.spent, self.asked.budgets,
+            plan.brief.steps(self.images.training) >= BRIEF,
             parent.data.checksum if parent else None, self.asked.weights,
         )  # fmt: skip
 

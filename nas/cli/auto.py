@@ -189,7 +189,7 @@ def read_minutes(text: str) -> float:
 
 
 def _print(result: Result, written: Written, output: Path, accuracy: str) -> None:
-    from nas.auto.card import COLUMNS, ORDER, compared_rows, left_out, verdict
+    from nas.auto.card import COLUMNS, compared_rows, left_out, order, verdict
     from nas.auto.write import int8_line
     from nas.cli.tables import show, table
     from nas.report.words import extrapolated, known_interval
@@ -197,10 +197,10 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
     arch, target = result.trained.arch, result.target
     predicted = target.predict(arch)
     show(
-        f"Trained alike and briefly; {ORDER}",
+        f"Trained alike and briefly; {order(result)}",
         table(COLUMNS, compared_rows(result), left=1),
         *left_out(result),
-        verdict(result.compared),
+        verdict(result),
         "",
     )
     echo(f"accuracy, {'trained fully' if result.further else 'after that training'}: {accuracy}")

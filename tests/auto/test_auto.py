@@ -18,10 +18,10 @@ from tiny import TINY
 
 import nas
 import nas.auto.run as auto_run
-from nas.auto import compare
+from nas.auto import card, compare
 from nas.auto.pilot import Pilot, largest
 from nas.auto.plan import Counts, Plan
-from nas.auto.result import ranked
+from nas.auto.result import Compared, Result, ranked
 from nas.data import load_data
 from nas.data.fit import fit_space
 from nas.latency import Target
@@ -102,6 +102,24 @@ def test_what_learns_slowly_wins_where_the_last_training_is_long(
     assert first({"shallow": 1000, "deep": 50}) is shallow  # it takes too long to train
 
 
+@pytest.mark.parametrize("foreseen", [True, False])
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_no_more_is_claimed_than_is_known(foreseen: bool, by_hand: bool) -> None:
+    record = cast(Record, SimpleNamespace(latency_ms=1.0, macs=1e6, params=1e6, trial=3))
+    compared = [Compared(record, 0.5, 0.9, None, Path())]
+    if by_hand:
+        compared.append(Compared(record, 0.4, 0.6, "ghostnet ×1", Path()))
+    study = SimpleNamespace(settings=SimpleNamespace(budgets=("1ms", "2MFLOPs")))
+    made = SimpleNamespace(compared=compared, study=study, budgets=("1ms",), foreseen=foreseen)
+    said = card.verdict(cast(Result, made))
+    if not by_hand:
+        assert "no published family fits the budgets and the time" in said
+        return
+    assert "+10.0 points after the same brief training" in said
+    assert ("+30.0 points are expected in the end" in said) == foreseen
+    assert (card.compared_rows(cast(Result, made))[0][2] == "90.0%") == foreseen
+
+
 def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> None:
     words = begun(tmp_path)
     code, out, err = run(*words)
@@ -123,6 +141,7 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert f"{training['test_accuracy']:.1%}" in card
     assert f"{training['test_accuracy']:.1%}" in out
     assert "scaled by hand" in out
+    assert "after too few steps" in out  # two
     by_hand = (result / "work/by-hand/training.json").read_bytes()  # not trained once more
     assert by_hand in [p.read_bytes() for p in result.glob("work/*/*.learning/*/*/training.json")]
     assert re.search(r"^it took \d+\.\d minutes$", out, re.M)
