@@ -19,7 +19,7 @@ STEPS, SWEEPS, TOLERANCE = 40, 20, 1e-3
     source="He et al. 2017, Channel Pruning for Accelerating Very Deep Networks, arXiv 1707.06168",
     needs=["weights", "images"],
     cost="1, and a LASSO path in each layer",
-    failure="sees one layer ahead; made for the least squares that follow it (--reconstruct)",
+    failure="sees one layer ahead; made for the least squares that follow it",
 )
 def lasso(subject: Subject) -> Scores:
     """The penalty, over the largest that keeps any channel, up to which LASSO keeps a channel when
