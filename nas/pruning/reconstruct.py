@@ -90,6 +90,6 @@ def _fitted(
     squares = products(kept, kept)
     missing = products(kept, lost) @ filters[:, lost].flatten(1).T
     squares.diagonal().add_(RIDGE * squares.diagonal().mean().clamp(min=1e-30))
-    change = torch.linalg.solve(squares, missing)
+    change = torch.cholesky_solve(missing, torch.linalg.cholesky(squares))
     fitted: Tensor = filters[:, kept] + change.T.reshape(len(filters), len(kept), -1)
     return fitted
