@@ -6,6 +6,10 @@ FileFormat = Literal["onnx", "tflite"]
 ENDINGS: dict[FileFormat, str] = {"onnx": ".onnx", "tflite": ".tflite"}
 # Of single runtimes, and of torch.export.
 OTHER_ENDINGS = {"mnn": ".mnn", "ncnn": ".param", "openvino": ".xml", "torch": ".pt2"}
+# Of files whose weights are a `.bin` beside them. A default name of ncnn says so, as pnnx's does:
+# the two would have one `.bin`.
+BESIDE_BIN = (".param", ".xml")
+DEFAULT_ENDINGS = {**OTHER_ENDINGS, "ncnn": ".ncnn.param"}
 
 
 class Form(NamedTuple):

@@ -89,6 +89,14 @@ def test_int8_says_how_and_what_it_costs(folder: Path) -> None:
     run("export", folder, "--int8")  # its own file is replaced
 
 
+def test_a_trainings_files_of_two_runtimes_live_beside_each_other(folder: Path) -> None:
+    pytest.importorskip("openvino")
+    for form in ("openvino", "ncnn"):
+        run("export", folder, "--format", form)
+    weights = ("model.bin", "model.ncnn.bin")
+    assert all((folder / name).exists() for name in (*weights, "model.xml", "model.ncnn.param"))
+
+
 def test_the_format_follows_the_name(folder: Path, tmp_path: Path) -> None:
     tflite = pytest.importorskip("tflite")
     out = run("export", folder, "-o", tmp_path / "net.tflite")
