@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nas.cli.exported import NOT_RUN, UNTRAINED, print_difference, versions
 from nas.cli.terminal import echo, echo_json
-from nas.formats.endings import ENDINGS, Form
+from nas.formats.endings import Form
 from nas.support.text import significant
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def export_network(
 
     arch = made_here(find_network(name, None, storage)[0], "nas export")
     named = file_name(arch.name or arch.hash[:12])
-    default = Path(f"{named}{ENDINGS[form.file_format]}")
+    default = Path(form.default_name(named))
     path = output_file(output) if output else unnamed_output(default)
     metadata = {"versions": versions(), "weights": "untrained"}
     difference = _write(arch, partial(initialised, arch), path, form, metadata)
@@ -63,7 +63,7 @@ def export_trial(
         output_file(output)
     study = Study.load(name, storage)
     settings = study.settings
-    default = Path(f"{file_name(study.name)}{ENDINGS[form.file_format]}")
+    default = Path(form.default_name(file_name(study.name)))
     path = output or unnamed_output(default)
     record = study.record(trial)
     arch = study.network(record)

@@ -21,3 +21,7 @@ class Form(NamedTuple):
     symmetric: bool
     dynamic_batch: bool
     opset: int
+
+    def default_name(self, stem: str) -> str:
+        """The name of a file that was given none: int8 does not take float's."""
+        return f"{stem}{'_int8' if self.int8 else ''}{ENDINGS[self.file_format]}"

@@ -71,6 +71,21 @@ def test_an_untrained_network_as_int8_can_only_be_timed_and_says_so(tmp_path: Pa
     assert "its outputs mean nothing" in out
 
 
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+def test_an_untrained_network_as_int8_has_a_name_of_its_own(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(form)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.json").write_text(ARCH.renamed("net").to_json())
+    run("export", "net.json", "--format", form)
+    for _ in range(2):  # its own file is replaced
+        out = run("export", "net.json", "--format", form, "--int8")
+    assert f"net_int8.{form}: net," in out
+    names = {f"net.{form}", f"net_int8.{form}", "net.json"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
 def test_what_a_runtime_takes_is_said_as_json_too(tmp_path: Path) -> None:
     (tmp_path / "net.json").write_text(ARCH.to_json())
     out = run("export", tmp_path / "net.json", "-o", tmp_path / "net.pt2", "--json")
