@@ -86,6 +86,19 @@ def test_an_untrained_network_as_int8_has_a_name_of_its_own(
     assert {path.name for path in tmp_path.iterdir()} == names
 
 
+def test_the_file_that_is_read_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    onnx.save(nas.to_onnx(ARCH.renamed("net"), nas.build(ARCH, seed=7)), "net.onnx")
+    before = Path("net.onnx").read_bytes()
+    for words in (["net.onnx"], [tmp_path / "net.onnx", "-o", "net.onnx"]):
+        with pytest.raises(NasError, match=r"net\.onnx is the file that is read"):
+            run("export", *words)
+    run("export", "net.onnx", "--int8")  # another file
+    assert Path("net.onnx").read_bytes() == before
+
+
 def test_what_a_runtime_takes_is_said_as_json_too(tmp_path: Path) -> None:
     (tmp_path / "net.json").write_text(ARCH.to_json())
     out = run("export", tmp_path / "net.json", "-o", tmp_path / "net.pt2", "--json")
