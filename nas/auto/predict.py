@@ -29,15 +29,24 @@ import json, pathlib, sys
 import numpy as np, onnxruntime
 from PIL import Image, ImageOps
 
+if not sys.argv[1:] or {{"-h", "--help"}} & set(sys.argv):
+    print("usage: python predict.py IMAGE ...", file=sys.stderr)
+    sys.exit(2)
 session = onnxruntime.InferenceSession(str(pathlib.Path(__file__).with_name("model.onnx")))
 about = session.get_modelmeta().custom_metadata_map
 classes, mean, deviation = (json.loads(about[k]) for k in ("classes", "mean", "deviation"))
+code = 0
 for name in sys.argv[1:]:
-    image = ImageOps.exif_transpose(Image.open(name)){deep}
-    if image.has_transparency_data:  # on white
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("{mode}")
+    try:
+        image = ImageOps.exif_transpose(Image.open(name)){deep}
+        if image.has_transparency_data:  # on white
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = image.convert("{mode}")
+    except Exception as error:  # each of Pillow's decoders has its own
+        print(f"{{name}}: {{error}}", file=sys.stderr)
+        code = 1
+        continue
     image = ImageOps.fit(image, ({stored}), Image.Resampling.BILINEAR)  # width, height
     image = image.resize(({width}, {height}), Image.Resampling.BILINEAR)
     pixels = np.asarray(image, np.float32).reshape({height}, {width}, -1) / 255
@@ -46,11 +55,12 @@ for name in sys.argv[1:]:
     shares = np.exp(logits[0] - logits[0].max())
     best = int(shares.argmax())
     print(f"{{name}}: {{classes[best]}} ({{shares[best] / shares.sum():.0%}})")
+sys.exit(code)
 '''
 _DEEP = """
-    if image.mode[0] in "IF":  # of more than eight bits
-        deep = (np.asarray(image, np.float64) - {low:.9g}) * {scale:.9g}
-        image = Image.fromarray(np.rint(deep.clip(0, 255)).astype(np.uint8))"""
+        if image.mode[0] in "IF":  # of more than eight bits
+            deep = (np.asarray(image, np.float64) - {low:.9g}) * {scale:.9g}
+            image = Image.fromarray(np.rint(deep.clip(0, 255)).astype(np.uint8))"""
 
 
 def write_predict(folder: Path, trained: Trained, data: DataSet) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +73,7 @@ def calibrate(
 
     plugins.load_all(plugin)
     if suggest is not None:
-        _suggest(suggest, space, output)
+        _suggest(suggest, space, output, as_json)
         return
     if target is None or measured is None:
         raise NasError("give --target and --from, or --suggest: what there is to do")
@@ -153,7 +154,7 @@ def _print(path: Path, facts: Metadata) -> None:
         )
 
 
-def _suggest(count: int, space: str, folder: Path) -> None:
+def _suggest(count: int, space: str, folder: Path, as_json: bool) -> None:
     """Writes the networks as ONNX, and the CSV that waits for their latencies."""
     from nas.formats.onnx_model import to_onnx
     from nas.latency.suggest import suggest
@@ -164,16 +165,27 @@ def _suggest(count: int, space: str, folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NasError(f"--output {folder} exists and is no empty folder")
     found = suggest(SearchSpace.load(space).sample, count)
-    lines = ["network,latency_ms"]
-    for number, arch in enumerate(found.networks, 1):
-        name = f"{number:02}.onnx"
-        write_whole(folder / name, to_onnx(arch.renamed(name)).SerializeToString())
-        lines.append(f"{name},")
+    networks = [arch.renamed(f"{i:02}.onnx") for i, arch in enumerate(found.networks, 1)]
+    files = [folder / arch.name for arch in networks]
+    for file, arch in zip(files, networks, strict=True):
+        write_whole(file, to_onnx(arch).SerializeToString())
     table = folder / "measured.csv"
-    write_whole(table, "\n".join([*lines, ""]))
+    rows = [f"{file.name}," for file in files]
+    write_whole(table, "\n".join(["network,latency_ms", *rows, ""]))
+    if as_json:
+        echo_json(
+            {
+                "networks": [arch.hash for arch in networks],
+                "files": [str(file) for file in files],
+                "expected_error": found.error,
+                "table": str(table),
+            }
+        )
+        return
     echo(f"{folder}: {count} networks of {space} that teach most, the first ones most")
     echo(
         f"to be expected from them: a mean error of about {found.error:.1%} for other networks of "
         f"{space}, beside the noise"
     )
-    echo(f"fill in {table}, then: nas calibrate --target NAME --from {table} --runtime WHAT")
+    quoted = shlex.quote(str(table))
+    echo(f"fill in {table}, then: nas calibrate --target NAME --from {quoted} --runtime WHAT")

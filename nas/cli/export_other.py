@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nas.cli.exported import UNTRAINED, not_run, print_difference
 from nas.cli.terminal import echo, echo_json
-from nas.formats.endings import OTHER_ENDINGS
+from nas.formats.endings import DEFAULT_ENDINGS
 
 
 def export_other_format(
@@ -30,14 +30,14 @@ def export_other_format(
     if is_training(study):
         trained = Trained.load(Path(study))
         arch, module, weights = trained.arch, trained.module, "its input is normalised images"
-        default = Path(study) / f"model{OTHER_ENDINGS[form]}"
+        default = Path(study) / f"model{DEFAULT_ENDINGS[form]}"
     else:
         name = study if trial is None else f"{study}:{trial}"
         arch = made_here(find_network(name, None, storage)[0], "nas export")
         found = find_study(study, storage)
         module, weights = initialised(arch, found.settings.seed if found else 0), UNTRAINED
         named = found.name if found else arch.name or arch.hash[:12]
-        default = Path(f"{file_name(named)}{OTHER_ENDINGS[form]}")
+        default = Path(f"{file_name(named)}{DEFAULT_ENDINGS[form]}")
     if output is None and default.exists():
         raise NasError(f"{default} is there: name the file to write with --output")
     done = export_other(form, arch, module, output or default)

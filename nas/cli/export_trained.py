@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nas.cli.exported import NOT_RUN, versions
 from nas.cli.terminal import echo, echo_json
-from nas.formats.endings import ENDINGS, Form
+from nas.formats.endings import Form
 from nas.support.text import significant
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ def export_training(
     from nas.training import Trained
 
     trained = Trained.load(folder)
-    stem = "model_int8" if form.int8 else "model"
-    path = output or unnamed_output(folder / f"{stem}{ENDINGS[form.file_format]}")
+    path = output or unnamed_output(folder / form.default_name("model"))
     facts = trained.data
     data = load_again(facts.source, facts.seed, facts.options, facts.checksum, moved)
     (_export_int8 if form.int8 else _export)(trained, data, path, form, as_json)

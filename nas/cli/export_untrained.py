@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nas.cli.exported import NOT_RUN, UNTRAINED, print_difference, versions
 from nas.cli.terminal import echo, echo_json
-from nas.formats.endings import ENDINGS, Form
+from nas.formats.endings import Form
 from nas.support.text import significant
 
 if TYPE_CHECKING:
@@ -28,12 +29,18 @@ def export_network(
     from nas.formats.verified import initialised, output_file, unnamed_output
     from nas.networks import made_here
     from nas.study.networks import find_network
+    from nas.support.errors import NasError
     from nas.support.files import file_name
 
     arch = made_here(find_network(name, None, storage)[0], "nas export")
     named = file_name(arch.name or arch.hash[:12])
-    default = Path(f"{named}{ENDINGS[form.file_format]}")
+    default = Path(form.default_name(named))
     path = output_file(output) if output else unnamed_output(default)
+    if path.exists() and os.path.exists(name) and path.samefile(name):
+        raise NasError(
+            f"{output or path} is the file that is read, whose weights would be lost: "
+            "name another with --output"
+        )
     metadata = {"versions": versions(), "weights": "untrained"}
     difference = _write(arch, partial(initialised, arch), path, form, metadata)
     if as_json:
@@ -63,7 +70,7 @@ def export_trial(
         output_file(output)
     study = Study.load(name, storage)
     settings = study.settings
-    default = Path(f"{file_name(study.name)}{ENDINGS[form.file_format]}")
+    default = Path(form.default_name(file_name(study.name)))
     path = output or unnamed_output(default)
     record = study.record(trial)
     arch = study.network(record)

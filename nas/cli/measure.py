@@ -146,7 +146,9 @@ def measure(
     if accelerator is not None:
         _print_result(*_estimated(target, accelerator, minutes, folder, sample), as_json)
         return
-    own = own_models(models, as_resolution(resolution)) if models else {}
+    own, left_out = own_models(models, as_resolution(resolution)) if models else ({}, [])
+    for line in left_out:
+        echo(f"warning: {line}", err=True)
     settings: dict[str, Any] = {
         "own": list(own.values()),
         "minutes": minutes,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
 from nas.data.findings import shown_path
 from nas.support.errors import NasError
+from nas.support.text import table_text
 
 DELIMITERS = ",;\t|"
 SAMPLED = 50  # lines by which what parts the columns is known
@@ -19,21 +19,18 @@ PIXELS = 49  # whole numbers in a row, or in a cell, that can only be an image's
 def read_table(path: Path) -> list[list[str]]:
     """The rows of a table, cells without white space around them; the first may be a header.
 
-    It is in UTF-8, UTF-16 or else Windows' Latin-1. Columns are parted by what all rows have; those
-    of a text file with neither commas, semicolons nor tabs by spaces, if they are two. Errors:
-    `NasError` where it cannot be read or holds the values of pixels.
+    Its text is as `table_text` reads it. Columns are parted by what all rows have; those of a text
+    file with neither commas, semicolons nor tabs by spaces, if they are two. Errors: `NasError`
+    where it cannot be read or holds the values of pixels.
     """
     shown = shown_path(path, path.parent)
     try:
-        text = _text(path.read_bytes()).replace("\0", "").lstrip(" \r\n")
+        text = table_text(path.read_bytes()).lstrip(" \n")
     except OSError as error:
         raise NasError(f"{shown}: {error.strerror}") from None
     if path.suffix.lower() == ".jsonl":
         return _objects(text)
     lines = text.splitlines()
-    if lines and lines[0].startswith("sep="):  # Excel's
-        text = text.partition("\n")[2]
-        lines = lines[1:]
     if not (some := [line for line in lines[:SAMPLED] if line]):
         return []
     delimiter = max(
@@ -52,15 +49,6 @@ def read_table(path: Path) -> list[list[str]]:
         return [[cell.strip() for cell in row] for row in rows if row]
     except csv.Error as error:
         raise NasError(f"{shown}: {error}") from None
-
-
-def _text(raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace")
-    for encoding in ("utf-8-sig", "cp1252"):
-        with suppress(UnicodeDecodeError):
-            return raw.decode(encoding)
-    return raw.decode("latin-1")
 
 
 def _is_pixels(line: str) -> bool:

@@ -6,7 +6,7 @@ a usual synonym, or the path (from the CSV's folder or the working one) of an ar
 of an ONNX file, whoever wrote it. `resolution` (a number or HEIGHTxWIDTH) is the input size of a
 published network, its own where it is not given, or of an ONNX file that leaves it open. Rows of
 the same network are repeated runs: their median counts. Cells that are separated by semicolons or
-tabs may have decimal commas.
+tabs may have decimal commas. The text is in UTF-8 or as Excel saves it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from nas.latency.table import check_latency
 from nas.networks import find_network
 from nas.resolution import read_resolution
 from nas.support.errors import NasError
-from nas.support.files import read_text
-from nas.support.text import whole_number
+from nas.support.files import read_bytes
+from nas.support.text import table_text, whole_number
 
 UNITS = {  # ms of one
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1.0),
@@ -86,7 +86,7 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
     """The networks and their latencies. What is neither a published network's name nor a file is
     looked for `elsewhere`, too. Errors: `NasError` with file, row and rule."""
     where = f"measured {path}"
-    text = read_text(path, where).removeprefix("\ufeff")
+    text = table_text(read_bytes(path, where))
     separator = max(SEPARATORS, key=text.lstrip().partition("\n")[0].count)
     try:
         table = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))

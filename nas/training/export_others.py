@@ -18,7 +18,7 @@ from torch import nn
 
 from nas.architecture import Architecture
 from nas.branches import deployed, deployed_state
-from nas.formats.endings import OTHER_ENDINGS
+from nas.formats.endings import BESIDE_BIN, OTHER_ENDINGS
 from nas.formats.ncnn import write_ncnn
 from nas.formats.verified import IMAGES, TOLERANCE, noise, output_file
 from nas.latency.runtimes import Array, find_runtime
@@ -43,7 +43,7 @@ def export_other(form: str, arch: Architecture, module: nn.Module, path: Path) -
 
     Errors: `NasError` where the runtime is not installed (ncnn's files are written without it, and
     not run), its outputs differ from torch's by more
-    than 1e-4 (nothing is written then), or a file cannot be written.
+    than 1e-4 (nothing is written then), or a file cannot be written or belongs to another.
     """
     target = output_file(path)
     if target.suffix != OTHER_ENDINGS[form]:
@@ -65,9 +65,23 @@ def export_other(form: str, arch: Architecture, module: nn.Module, path: Path) -
             if not difference <= TOLERANCE:
                 raise NasError(f"{title} differs from torch by {difference:.2g}, over {TOLERANCE}")
         files = [target.with_name(part.name) for part in sorted(folder.iterdir())]
+        _check_beside(target, files)
         for file in files:
             write_whole(file, (folder / file.name).read_bytes())
     return Checked(files, title, difference)
+
+
+def _check_beside(target: Path, files: list[Path]) -> None:
+    """Errors: `NasError` where a file beside `target` is there and is not its own: without it, or
+    with a file of the other format that has weights of that name."""
+    others = [target.with_suffix(ending) for ending in BESIDE_BIN if ending != target.suffix]
+    for file in files:
+        if file == target or not file.exists():
+            continue
+        other = next((each.name for each in others if each.exists()), None)
+        if other or not target.exists():
+            whose = f"of {other}" if other else f"not of {target.name}"
+            raise NasError(f"{file} is there and {whose}: name another file with --output")
 
 
 Run = Callable[[Array], Array]

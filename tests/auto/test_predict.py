@@ -77,3 +77,14 @@ def test_images_are_prepared_as_they_were_for_training(
     shares = [int(line.rsplit("(", 1)[1].rstrip("%)")) for line in said]
     assert np.ptp(expected) > 5
     np.testing.assert_allclose(sorted(shares), sorted(expected), atol=2)
+    (tmp_path / "notes.png").write_text("no image")
+    (tmp_path / "cut.png").write_bytes(files[0].read_bytes()[:-30])
+    wrong = [str(tmp_path / name) for name in ("none.png", "notes.png", "cut.png")]
+    done = subprocess.run([*words[:2], *wrong, str(files[0])], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()) == (1, said[:1])
+    lines = done.stderr.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == wrong
+    for given in ([], ["-h"], [str(files[0]), "--help"]):
+        done = subprocess.run([*words[:2], *given], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "usage: python predict.py IMAGE ...\n"

@@ -8,6 +8,7 @@ from commands import Run
 
 import nas
 import nas.references
+from nas.networks import read_network
 
 NETWORKS = ("resnet18", "alexnet", "squeezenet1_1", "mobilenet_v2_100", "vgg11", "mnasnet_100")
 
@@ -143,6 +144,20 @@ def test_networks_worth_measuring_are_written_and_read_again(run: Run, tmp_path:
     code, _, err = run("calibrate", "--suggest", "4", "--output", "todo")
     assert code == 2
     assert "no empty folder" in err
+
+
+def test_what_is_worth_measuring_as_json(run: Run, tmp_path: Path) -> None:
+    words = ("calibrate", "--suggest", "3", "--space", "small", "--output")
+    code, out, _ = run(*words, "to measure", "--json")
+    assert code == 0
+    told = json.loads(out)
+    files = [str(Path("to measure", f"{i:02}.onnx")) for i in (1, 2, 3)]
+    assert told["files"] == files
+    assert told["networks"] == [read_network(tmp_path / file).hash for file in files]
+    assert 0 < told["expected_error"] < 1
+    assert told["table"] == "to measure/measured.csv"
+    assert (tmp_path / told["table"]).exists()
+    assert "--from 'to do/measured.csv' --runtime" in run(*words, "to do")[1]
 
 
 def test_there_must_be_something_to_do(run: Run) -> None:

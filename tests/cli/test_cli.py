@@ -118,6 +118,10 @@ def test_an_untrained_network_as_int8_is_for_timing(
     assert code == 0
     whole, small = (tmp_path / f"{name}.{ending}" for name in "ba")
     assert whole.stat().st_size > 1.2 * small.stat().st_size
+    code, _, _ = searched("export", "s", "--int8", "--format", ending)
+    assert code == 0
+    assert (tmp_path / f"s_int8.{ending}").exists()
+    assert not (tmp_path / f"s.{ending}").exists()
 
 
 def trial_two(searched: Run) -> str:

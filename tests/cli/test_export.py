@@ -71,6 +71,34 @@ def test_an_untrained_network_as_int8_can_only_be_timed_and_says_so(tmp_path: Pa
     assert "its outputs mean nothing" in out
 
 
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+def test_an_untrained_network_as_int8_has_a_name_of_its_own(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(form)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.json").write_text(ARCH.renamed("net").to_json())
+    run("export", "net.json", "--format", form)
+    for _ in range(2):  # its own file is replaced
+        out = run("export", "net.json", "--format", form, "--int8")
+    assert f"net_int8.{form}: net," in out
+    names = {f"net.{form}", f"net_int8.{form}", "net.json"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_the_file_that_is_read_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    onnx.save(nas.to_onnx(ARCH.renamed("net"), nas.build(ARCH, seed=7)), "net.onnx")
+    before = Path("net.onnx").read_bytes()
+    for words in (["net.onnx"], [tmp_path / "net.onnx", "-o", "net.onnx"]):
+        with pytest.raises(NasError, match=r"net\.onnx is the file that is read"):
+            run("export", *words)
+    run("export", "net.onnx", "--int8")  # another file
+    assert Path("net.onnx").read_bytes() == before
+
+
 def test_what_a_runtime_takes_is_said_as_json_too(tmp_path: Path) -> None:
     (tmp_path / "net.json").write_text(ARCH.to_json())
     out = run("export", tmp_path / "net.json", "-o", tmp_path / "net.pt2", "--json")
@@ -87,6 +115,14 @@ def test_int8_says_how_and_what_it_costs(folder: Path) -> None:
     model = onnx.load(folder / "model_int8.onnx")
     assert any(t.data_type == onnx.TensorProto.INT8 for t in model.graph.initializer)
     run("export", folder, "--int8")  # its own file is replaced
+
+
+def test_a_trainings_files_of_two_runtimes_live_beside_each_other(folder: Path) -> None:
+    pytest.importorskip("openvino")
+    for form in ("openvino", "ncnn"):
+        run("export", folder, "--format", form)
+    weights = ("model.bin", "model.ncnn.bin")
+    assert all((folder / name).exists() for name in (*weights, "model.xml", "model.ncnn.param"))
 
 
 def test_the_format_follows_the_name(folder: Path, tmp_path: Path) -> None:

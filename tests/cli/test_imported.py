@@ -20,8 +20,10 @@ from nas.latency.table import Subject, read_table
 from nas.support.errors import NasError
 
 
-def written(path: Path, channels: int, *, lrn: bool = False) -> Path:
-    """A network that nas did not write: two convolutions, of a size that is left open."""
+def written(
+    path: Path, channels: int, *, lrn: bool = False, size: tuple[str | int, str | int] = ("h", "w")
+) -> Path:
+    """A network that nas did not write: two convolutions, of a size that is left open or not."""
     rng = np.random.default_rng(channels)
     weights = {
         "w": rng.standard_normal((channels, 3, 3, 3)),
@@ -38,7 +40,7 @@ def written(path: Path, channels: int, *, lrn: bool = False) -> Path:
     graph = helper.make_graph(
         nodes,
         "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, *size])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(v.astype(np.float32), k) for k, v in weights.items()],
     )
@@ -116,6 +118,36 @@ def test_measured_models_are_rows_that_need_no_file(run: Run, tmp_path: Path) ->
     assert nas.Target.load("t").constant_ms > 0
     with pytest.raises(NasError, match="another program wrote this network"):
         row.subject.architecture()
+
+
+def test_models_of_fixed_and_open_size_and_what_cannot_be_timed(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    few = ("--target", "t", "--space", "small", "--minutes", "0.01", "--bundle", "b")
+    words = ("measure", *few, "--models", "models", "--resolution", "32x48")
+    written(folder / "lrn.onnx", 8, lrn=True)
+    (folder / "text.onnx").write_text("no model")
+    code, _, err = run(*words)
+    assert code == 2
+    assert "no .onnx file can be timed: models/lrn.onnx is left out: " in err
+    written(folder / "open.onnx", 8)
+    written(folder / "fixed.onnx", 8, size=(64, 64))
+    onnx.save(nas.to_onnx(nas.reference("resnet18", resolution=64)), str(folder / "ours.onnx"))
+    code, _, err = run(*words)
+    assert code == 0
+    left_out = [line for line in err.splitlines() if line.startswith("warning: ")]
+    assert [line.partition(" is left out: ")[0] for line in left_out] == [
+        "warning: models/lrn.onnx",
+        "warning: models/text.onnx",
+    ]
+    assert "1 LRN" in left_out[0]
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    subjects = [Subject("network", m["spec"]) for m in manifest["models"] if m["kind"] == "network"]
+    shapes = [each.graph().input_shape for each in subjects if "graph" in each.spec]
+    assert sorted(shapes) == [(3, 32, 48), (3, 64, 64)]
+    assert nas.reference("resnet18", resolution=64).renamed("") in [
+        each.architecture() for each in subjects if "graph" not in each.spec
+    ]
 
 
 def test_a_graph_comes_back_from_json_and_damage_is_refused() -> None:

@@ -39,6 +39,25 @@ def test_the_resolution_is_optional(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "separator", "encoding"),
+    [("", ";", "cp1252"), ("", "\t", "utf-16"), ("sep=;\r\n", ";", "utf-8-sig")],
+)
+def test_a_table_is_read_as_excel_saves_it(
+    first: str, separator: str, encoding: str, tmp_path: Path
+) -> None:
+    cells = (("network", "latency_µs", "größe"), ("alexnet", "7000,5", "1"))
+    text = first + "".join(f"{separator.join(row)}\r\n" for row in cells)
+    path = tmp_path / "measured.csv"
+    path.write_bytes(text.encode(encoding))
+    found = read_latencies(path)
+    assert found.measured == [(nas.reference("alexnet"), 7.0005)]
+    assert found.notes == ["ignored columns: größe"]
+    path.write_bytes((text + f"alexnet{separator}x{separator}\r\n").encode(encoding))
+    with pytest.raises(NasError, match=f"row {3 + bool(first)}: "):
+        read_latencies(path)
+
+
+@pytest.mark.parametrize(
     ("column", "value", "ms"),
     [
         ("latency_us", "7000", 7.0),

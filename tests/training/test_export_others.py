@@ -109,3 +109,26 @@ def test_a_studys_network_by_the_command(run: Run, tmp_path: Path) -> None:
     code, _, err = run("export", study, "--format", "ncnn", "--dynamic-batch")
     assert code == 2
     assert "--format ncnn is float32, for one image" in err
+
+
+def test_two_formats_with_weights_beside_them_live_beside_each_other(
+    run: Run, tmp_path: Path
+) -> None:
+    pytest.importorskip("ncnn")
+    pytest.importorskip("openvino")
+    (tmp_path / "net.json").write_text(ARCH.renamed("net").to_json())
+    for form in ("openvino", "ncnn"):
+        assert run("export", "net.json", "--format", form)[0] == 0
+    names = {"net.xml", "net.bin", "net.ncnn.param", "net.ncnn.bin"}
+    assert {path.name for path in tmp_path.iterdir()} == {"net.json", *names}
+    before = (tmp_path / "net.bin").read_bytes()
+    code, _, err = run("export", "net.json", "--output", "net.param")
+    assert code == 2
+    assert "net.bin is there and of net.xml: name another file with --output" in err
+    assert (tmp_path / "net.bin").read_bytes() == before
+    (tmp_path / "net.xml").unlink()
+    _, _, err = run("export", "net.json", "-o", "net.param")
+    assert "net.bin is there and not of net.param: " in err
+    for output in ("net.xml", "net.ncnn.param"):  # its own are replaced
+        (tmp_path / "net.bin").unlink(missing_ok=True)
+        assert [run("export", "net.json", "-o", output)[0] for _ in range(2)] == [0, 0]

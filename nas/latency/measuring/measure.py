@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES
+from nas.imported import Network
 from nas.latency.lowering.rows import BLOCKS, NEUTRAL
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.engines import (
@@ -166,13 +167,32 @@ def check_same(target: Path, metadata: Metadata, key: str, value: object) -> Non
         )
 
 
-def own_models(folder: Path, resolution: Resolution | None = None) -> dict[str, Subject]:
-    """The ONNX networks of a folder, by file name, as subjects. Errors: `NasError` where there is
-    none, or one cannot be read or not wholly."""
+def own_models(
+    folder: Path, resolution: Resolution | None = None
+) -> tuple[dict[str, Subject], list[str]]:
+    """The ONNX networks of a folder, by file name, as subjects, and which files are left out and
+    why. `resolution` is that of files that leave it open. Errors: `NasError` where none is left."""
     paths = sorted(folder.glob("*.onnx"))
     if not paths:
         raise NasError(f"--models {folder}: there is no .onnx file")
-    return {path.name: Subject.network(network_file(path, resolution)) for path in paths}
+    found, left_out = {}, []
+    for path in paths:
+        try:
+            found[path.name] = Subject.network(_own_network(path, resolution))
+        except NasError as error:
+            left_out.append(f"{path} is left out: {str(error).removeprefix(f'{path}: ')}")
+    if not found:
+        raise NasError(f"--models {folder}: no .onnx file can be timed: {left_out[0]}")
+    return found, left_out
+
+
+def _own_network(path: Path, resolution: Resolution | None) -> Network:
+    try:
+        return network_file(path)
+    except NasError:
+        if resolution is None:
+            raise
+        return network_file(path, resolution)
 
 
 def planned(table: Path, sample: Sampler, own: Sequence[Subject] = ()) -> Iterator[Subject]:
