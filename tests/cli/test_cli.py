@@ -373,7 +373,7 @@ def on_a_terminal(columns: int, folder: Path, *words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "dropped"),
     [
-        ("targets", {"alias", "device", "runtime", "date", "mobile", "noise"}),
+        ("targets", {"alias", "device", "runtime", "date", "noise"}),
         ("spaces mobile squeeze", set()),
         ("references", set()),
         ("describe resnet18", set()),
