@@ -22,6 +22,7 @@ from nas.cli.options import (
     as_resolution,
 )
 from nas.cli.run_study import conclude, run_study, worker_options
+from nas.cli.terminal import echo
 from nas.cli.unstructured import prune_unstructured
 from nas.defaults import DEFAULT_SAMPLER, DEFAULT_TARGET
 
@@ -156,8 +157,10 @@ def prune(
             recipe=settings,
             seed=seed,
             output=output,
+            tell=lambda notice: echo(notice, err=True),
         )
-        ended = run_study(begun, begun.settings.trials, executor, slots)
+        goal = trials if trials and ratios == "search" else begun.settings.trials
+        ended = run_study(begun, goal, executor, slots)
     conclude(begun, ended, worker_options(workers, scheduler), as_json=as_json)
 
 

@@ -48,6 +48,34 @@ def test_from_a_training_to_an_exported_child(folder: Path, run: Run, tmp_path: 
     assert "inherited" in out
 
 
+def test_the_same_command_goes_on(
+    folder: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("prune", str(folder), *COMMON, "--finalists", "1", "--epochs", "1", "--trials")
+
+    def killed(*_: object) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patch:  # before the finalists are tuned, then before the output
+        patch.setattr("nas.study.finalists.run_finalists", killed)
+        assert run(*words, "4")[0] == 9
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.study.pruned.write_best", killed)
+        code, _, err = run(*words, "5")
+        assert code == 9
+        assert "going on with study 'pruned-net-x86-avx512-ort-0.35mflops', which has 4" in err
+    for _ in range(2):
+        code, _, err = run(*words, "5")
+        assert code == 0, err
+        assert "which has 5 trials" in err
+        (tmp_path / "small/training.json").rename("written")  # as if killed before it was there
+    Path("written").rename(tmp_path / "small/training.json")
+    assert len(list((tmp_path / "studies").glob("*.journal"))) == 1
+    code, _, err = run(*words, "5")  # finished: nothing is replaced
+    assert code == 2
+    assert "small holds a training already" in err
+
+
 def test_mistakes_are_one_line(folder: Path, run: Run, tmp_path: Path) -> None:
     state = json.loads((folder / "training.json").read_text())
     classes = state["data"]["classes"]
