@@ -30,8 +30,16 @@ if TYPE_CHECKING:
     from nas.architecture import Architecture
     from nas.data import DataSet
 
+ZEROS_ALONE = ("sparsity", "pattern")  # parameters that --unstructured needs
+CHILDREN_ALONE = (  # and those that it has no use for
+    "budget", "target", "criterion", "reconstruct", "ratios", "keep_depth", "keep_resolution",
+    "divisor", "trials", "sampler", "finalists", "epochs", "recipe", "study", "workers",
+    "scheduler",
+)  # fmt: skip
+
 
 def prune(
+    context: typer.Context,
     parent: Annotated[
         str,
         typer.Argument(
@@ -121,6 +129,7 @@ def prune(
     from nas.training.recipe import Recipe
 
     plugins.load_all(plugin)
+    _check_options(context)
     loaded = open_data(data, split, classes, left_out, image_size=image_size)
     assert loaded is not None
     arch, file = _parent(parent, weights, resolution, storage, loaded)
@@ -129,8 +138,6 @@ def prune(
             arch, file, loaded, output, unstructured, sparsity, pattern, norm_eps, seed, as_json
         )
         return
-    if pattern is not None:
-        raise NasError(f"--pattern {pattern}: of --unstructured alone")
     if not budget:
         raise NasError("--budget is needed, or --unstructured")
     default = Recipe.load(recipe) if recipe else fine_tuning_recipe(arch, loaded)
@@ -162,6 +169,24 @@ def prune(
         goal = trials if trials and ratios == "search" else begun.settings.trials
         ended = run_study(begun, goal, executor, slots)
     conclude(begun, ended, worker_options(workers, scheduler), as_json=as_json)
+
+
+def _check_options(context: typer.Context) -> None:
+    """Errors: `NasError` for options of one way to prune that are given for the other."""
+    from nas.support.errors import NasError
+
+    given = {
+        param.name: param.opts[0]
+        for param in context.command.params
+        if (source := context.get_parameter_source(param.name or "")) is not None
+        and source.name == "COMMANDLINE"
+    }
+    zeros = "unstructured" in given
+    if wrong := [
+        given[name] for name in (CHILDREN_ALONE if zeros else ZEROS_ALONE) if name in given
+    ]:
+        of = "of no use with --unstructured" if zeros else "of --unstructured alone"
+        raise NasError(f"{', '.join(wrong)}: {of}")
 
 
 def _parent(
