@@ -123,7 +123,7 @@ def prune(
     judged by their accuracy on validation images; the best are fine-tuned, and learn from it.
     """
     from nas import plugins
-    from nas.study.pruned import begin_pruning, fine_tuning_recipe
+    from nas.study.pruned import begin_pruning, check_too_large, fine_tuning_recipe
     from nas.study.workers.open import open_executor
     from nas.support.errors import NasError
     from nas.training.recipe import Recipe
@@ -140,6 +140,7 @@ def prune(
         return
     if not budget:
         raise NasError("--budget is needed, or --unstructured")
+    check_too_large(arch, target, budget)
     default = Recipe.load(recipe) if recipe else fine_tuning_recipe(arch, loaded)
     settings = default.changed(epochs=epochs)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):

@@ -12,9 +12,10 @@ from nas.budget import parse_budgets
 from nas.data import READERS, DataSet, find_reader
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER
 from nas.latency import Target
+from nas.measures import OF_TARGET, format_measure
 from nas.pruning.space import PruningSpace
 from nas.resolution import area, mean_side
-from nas.study.candidates import Candidate
+from nas.study.candidates import Candidate, costed
 from nas.study.finalists import read_finalists
 from nas.study.objectives import check_objectives
 from nas.study.plan import Plan, begun_before, created, of_data, of_target, stem_of
@@ -35,6 +36,25 @@ TRIALS = 300
 def fine_tuning_recipe(parent: Architecture, data: DataSet) -> Recipe:
     """The recipe of children of a network that suits the data, unless another one is given."""
     return FINE_TUNING.suited(len(data.train.labels), area(parent.resolution))
+
+
+def check_too_large(parent: Architecture, target: str | Path, budgets: Sequence[str]) -> None:
+    """Errors: `NasError` where the parent is within all budgets, so that there is nothing to prune;
+    and for an unknown target or budget."""
+    device, limits = Target.load(target), parse_budgets(budgets)
+    whole = costed({}, parent, device)
+    if whole.memory is None and any(limit.measure in OF_TARGET for limit in limits):
+        return  # the target does not know, which is an error of the study
+    values = [whole.value(limit.measure) for limit in limits]
+    if all(value <= limit.limit for value, limit in zip(values, limits, strict=True)):
+        has = " and ".join(
+            f"{format_measure(limit.measure, value)} of {limit.text}"
+            for value, limit in zip(values, limits, strict=True)
+        )
+        raise NasError(
+            f"{parent.name or 'the network'} meets the budget on target '{device.name}' already, "
+            f"with {has}: there is nothing to prune"
+        )
 
 
 def begin_pruning(

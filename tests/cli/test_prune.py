@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from commands import Run
-from parents import trained_parent
+from parents import ARCH, trained_parent
+
+from nas.costs import cost
+from nas.measures import format_measure
 
 COMMON = ("--data", "digits", "--budget", "0.35MFLOPs", "-o", "small")
 
@@ -108,6 +111,24 @@ def test_mistakes_are_one_line(folder: Path, run: Run, tmp_path: Path) -> None:
     code, _, err = run("prune", str(folder), *COMMON)
     assert code == 2
     assert "choose another folder" in err
+
+
+def test_a_parent_within_budget_is_not_pruned(folder: Path, run: Run, tmp_path: Path) -> None:
+    words = ("prune", str(folder), "--data", "digits", "-o", "small", "--budget", "9MFLOPs")
+    code, _, err = run(*words, "--budget", "9ms")
+    assert code == 2
+    macs = format_measure("macs", cost(ARCH).macs)
+    assert err.splitlines()[-1].startswith(
+        f"nas: net meets the budget on target 'x86-avx512-ort' already, with {macs} of "
+        "9MFLOPs and 0.0"
+    )
+    assert not (tmp_path / "studies").exists()
+    code, _, err = run(*words, "--budget", "1nsram")
+    assert "unknown unit" in err
+    code, _, err = run(*words, "--budget", "1MBsram")
+    assert "says nothing of sram" in err
+    code, _, err = run(*words, "--budget", "2kparams", "--trials", "1", "--finalists", "0")
+    assert "at least one child" in err  # one of two budgets is enough to prune for
 
 
 def test_an_unfinished_parent_is_refused(folder: Path, run: Run, tmp_path: Path) -> None:

@@ -220,6 +220,12 @@ def test_sensitive_layers_keep_more(folder: Path, data: DataSet, here: Path) -> 
     assert kept["stages.0.0.hidden"] > kept["stages.0.1.hidden"]
 
 
+def test_a_parent_within_budget_competes(folder: Path, data: DataSet, here: Path) -> None:
+    study = begun(folder, data, "9MFLOPs")  # as `nas auto` begins it
+    made = [study.candidates.make(each).arch for each in study.settings.start_from]
+    assert ARCH in made
+
+
 def test_blocks_that_matter_least_are_left_out_first(
     folder: Path, data: DataSet, here: Path
 ) -> None:
