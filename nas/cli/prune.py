@@ -24,7 +24,7 @@ from nas.cli.options import (
 from nas.cli.run_study import conclude, run_study, worker_options
 from nas.cli.terminal import echo
 from nas.cli.unstructured import prune_unstructured
-from nas.defaults import DEFAULT_SAMPLER, DEFAULT_TARGET
+from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TARGET
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -123,13 +123,28 @@ def prune(
     judged by their accuracy on validation images; the best are fine-tuned, and learn from it.
     """
     from nas import plugins
-    from nas.study.pruned import begin_pruning, check_too_large, fine_tuning_recipe
+    from nas.study.plan import check_names
+    from nas.study.pruned import (
+        begin_pruning,
+        check_choices,
+        check_too_large,
+        fine_tuning_recipe,
+    )
     from nas.study.workers.open import open_executor
     from nas.support.errors import NasError
+    from nas.support.files import check_file
     from nas.training.recipe import Recipe
 
     plugins.load_all(plugin)
     _check_options(context)
+    default = None if recipe is None else Recipe.load(recipe)
+    if weights is not None:
+        check_file(weights, str(weights))
+    if unstructured is None:  # before the data are read, which may take minutes
+        if not budget:
+            raise NasError("--budget is needed, or --unstructured")
+        check_names(target, budget, sampler, DEFAULT_OBJECTIVES, study)
+        check_choices(criterion, ratios, finalists)
     loaded = open_data(data, split, classes, left_out, image_size=image_size)
     assert loaded is not None
     arch, file = _parent(parent, weights, resolution, storage, loaded)
@@ -138,11 +153,9 @@ def prune(
             arch, file, loaded, output, unstructured, sparsity, pattern, norm_eps, seed, as_json
         )
         return
-    if not budget:
-        raise NasError("--budget is needed, or --unstructured")
+    assert budget is not None
     check_too_large(arch, target, budget)
-    default = Recipe.load(recipe) if recipe else fine_tuning_recipe(arch, loaded)
-    settings = default.changed(epochs=epochs)
+    settings = (default or fine_tuning_recipe(arch, loaded)).changed(epochs=epochs)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun = begin_pruning(
             arch,

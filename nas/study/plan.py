@@ -8,10 +8,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nas.budget import parse_budgets
 from nas.data import DataSet
+from nas.latency import Target
 from nas.study.candidates import Candidates
+from nas.study.objectives import check_objectives
+from nas.study.samplers.registry import SAMPLERS
 from nas.study.settings import StudySettings
-from nas.study.storage.storage import Storage, Taken
+from nas.study.storage.storage import Storage, Taken, check_name
 from nas.study.study import Study
 from nas.support.errors import NasError
 
@@ -29,6 +33,23 @@ class Plan(NamedTuple):
     storage: Storage
     name: str | None
     stem: str
+
+
+def check_names(
+    target: str | Path,
+    budgets: Sequence[str],
+    sampler: str,
+    objectives: Sequence[str],
+    name: str | None,
+) -> None:
+    """What a study is given that can be wrong whatever its data are, which take long to read.
+    Errors: `NasError`."""
+    parse_budgets(budgets)
+    Target.load(target)
+    SAMPLERS[sampler]
+    check_objectives(objectives)
+    if name is not None:
+        check_name(name)
 
 
 def created(plan: Plan) -> Study:

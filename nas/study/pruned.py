@@ -38,6 +38,17 @@ def fine_tuning_recipe(parent: Architecture, data: DataSet) -> Recipe:
     return FINE_TUNING.suited(len(data.train.labels), area(parent.resolution))
 
 
+def check_choices(criterion: str, ratios: str, finalists: int) -> None:
+    """Errors: `NasError` for unknown names and for no finalist, which need no data to be seen."""
+    from nas.pruning.criteria import CRITERIA  # needs torch
+
+    if ratios not in RATIOS:
+        raise one_of("ratio mode", ratios, RATIOS)
+    CRITERIA[criterion]
+    if finalists < 1:
+        raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
+
+
 def check_too_large(parent: Architecture, target: str | Path, budgets: Sequence[str]) -> None:
     """Errors: `NasError` where the parent is within all budgets, so that there is nothing to prune;
     and for an unknown target or budget."""
@@ -108,13 +119,10 @@ def begin_pruning(
 
     plugins.load_installed()
     device, limits = Target.load(target), parse_budgets(budgets)
-    if ratios not in RATIOS:
-        raise one_of("ratio mode", ratios, RATIOS)
+    check_choices(criterion, ratios, finalists)
     ranked_by = CRITERIA[criterion].name
     if not limits:
         raise NasError("a budget is needed: what is the network to be pruned to?")
-    if finalists < 1:
-        raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
     recipe = recipe or fine_tuning_recipe(parent, data)
     _check(parent, data, recipe)
     check_objectives(objectives)

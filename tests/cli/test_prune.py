@@ -131,6 +131,28 @@ def test_a_parent_within_budget_is_not_pruned(folder: Path, run: Run, tmp_path: 
     assert "at least one child" in err  # one of two budgets is enough to prune for
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "--budget is needed, or --unstructured"),
+        (("--budget", "1x"), "unknown unit 'x'"),
+        (("--budget", "1ms", "--criterion", "l3"), "criterion 'l3' is unknown"),
+        (("--budget", "1ms", "--ratios", "all"), "ratio mode 'all' is unknown"),
+        (("--budget", "1ms", "--finalists", "0"), "at least one child must be fine-tuned"),
+        (("--budget", "1ms", "--target", "jetsn"), "did you mean 'jetson'"),
+        (("--budget", "1ms", "--study", "foo bar"), "study name 'foo bar'"),
+        (("--budget", "1ms", "--weights", "gone.pt"), "gone.pt: No such file"),
+        (("--budget", "1ms", "--recipe", "gone.yaml"), "gone.yaml: No such file"),
+    ],
+)
+def test_mistakes_are_said_before_data_are_read(
+    run: Run, words: tuple[str, ...], said: str
+) -> None:
+    code, _, err = run("prune", "net", "--data", "no such data", "-o", "small", *words)
+    assert code == 2
+    assert said in err
+
+
 def test_an_unfinished_parent_is_refused(folder: Path, run: Run, tmp_path: Path) -> None:
     text = (folder / "training.json").read_text()
     half = tmp_path / "half"
