@@ -10,7 +10,7 @@ import typer
 
 from nas.cli.options import JsonOption, PluginOption
 from nas.cli.terminal import echo, echo_json
-from nas.defaults import DEFAULT_SPACE
+from nas.defaults import DEFAULT_SPACE, DEFAULT_TARGET
 
 if TYPE_CHECKING:
     from nas.latency.metadata import Metadata
@@ -67,7 +67,7 @@ def calibrate(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a target of 10 to 50 known latencies of a device, or say which to measure."""
+    """Make a target of 3 or more known latencies, best 10 to 50, or say which to measure."""
     from nas import plugins
     from nas.support.errors import NasError
 
@@ -94,7 +94,7 @@ def _calibrate(
     from nas.latency import Target
     from nas.latency import calibrate as calibrated
     from nas.latency.latencies import read_latencies
-    from nas.latency.target import folder_of
+    from nas.latency.target import folder_of, hidden_by
     from nas.study.networks import find_network
     from nas.support.errors import NasError
     from nas.support.files import write_whole
@@ -115,6 +115,13 @@ def _calibrate(
         throughput=given.throughput,
     )
     write_whole(path, made.metadata.to_yaml())
+    if hidden := hidden_by(path):
+        usual = ", the default," if target == DEFAULT_TARGET else ""
+        echo(
+            f"warning: --target {target}{usual} means this target now, not the shipped {hidden}; "
+            f"to undo that, remove {path}",
+            err=True,
+        )
     if as_json:
         echo_json({"file": str(path), **made.metadata.shown(), "warnings": given.notes})
         return

@@ -64,6 +64,7 @@ def compare(
     from nas import plugins
     from nas.charts.figure import KINDS, save
     from nas.report.compare import compare_figure, compare_report
+    from nas.report.words import compared_scores
     from nas.study import Study
     from nas.study.compare import curves
     from nas.support.errors import NasError
@@ -88,16 +89,16 @@ def compare(
         studies = _run(names, seeds, target, budget or [], space, options, as_json)
     else:
         studies = [Study.load(name, storage) for name in dict.fromkeys(study or [])]
-    all_curves = curves(studies)
+    all_curves, scores = curves(studies), compared_scores(studies[0])
     if plot is not None:
         save(compare_figure(all_curves), plot)
     if html is not None:
-        page, charts = compare_report(_summary(all_curves), all_curves)
+        page, charts = compare_report(_summary(all_curves), all_curves, scores)
         write_report(html, page, charts, plots)
     if as_json:
         echo_json(_summary(all_curves))
         return
-    _print(all_curves)
+    _print(all_curves, scores)
     if plot is not None:
         echo(f"{plot}: medians with the range from the 10th to the 90th percentile")
 
@@ -166,7 +167,7 @@ def _summary(all_curves: Sequence[Curve]) -> dict[str, Any]:
     return result
 
 
-def _print(all_curves: Sequence[Curve]) -> None:
+def _print(all_curves: Sequence[Curve], scores: str) -> None:
     from nas.cli.tables import show, table
 
     summary = _summary(all_curves)
@@ -197,8 +198,7 @@ def _print(all_curves: Sequence[Curve]) -> None:
         ),
         f"p: two-sided, against {base} ({', '.join(tests) or 'nothing to test'}); trials: median "
         f"until the hypervolume is {base}'s final one",
-        "scores are relative to the reference samples of all these studies together, the "
-        "hypervolume to the worst in them; neither is an accuracy",
+        scores,
     )
 
 

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from nas.cli.data import MovedOption
-from nas.cli.options import JsonOption, NetworkArgument, PluginOption, StorageOption
+from nas.cli.options import (
+    JsonOption,
+    NetworkArgument,
+    PluginOption,
+    ResolutionOption,
+    StorageOption,
+    as_resolution,
+)
 from nas.formats.endings import ENDINGS, OTHER_ENDINGS, FileFormat, Form
 
 
@@ -43,6 +50,7 @@ def export(
         int | None,
         typer.Option(help="ONNX operator set, for tools that want a newer one. Default: 13."),
     ] = None,
+    resolution: ResolutionOption = None,
     data: MovedOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
@@ -54,12 +62,14 @@ def export(
     from nas.cli.export_trained import export_training
     from nas.cli.export_untrained import export_network, export_trial
     from nas.formats.onnx_model import check_opset
-    from nas.study.networks import find_study, split_trial
+    from nas.study.networks import check_chosen, find_study, split_trial
     from nas.support.errors import NasError
     from nas.training.checkpoint import is_training
 
     study, number = split_trial(study, storage)
     trial = trial if number is None else number
+    if (size := as_resolution(resolution)) is not None:
+        check_chosen(study, size, storage)
     if (other := other_format(export_format, output)) is not None:
         given = {"--int8": int8, "--symmetric": symmetric, "--dynamic-batch": dynamic_batch}
         given[f"--opset {opset}"] = opset is not None
@@ -68,7 +78,7 @@ def export(
         if data is not None:
             raise NasError(f"--data: --format {other} is checked on noise alone")
         plugins.load_all(plugin)
-        export_other_format(other, study, trial, output, storage, as_json)
+        export_other_format(other, study, trial, output, size, storage, as_json)
         return
     file_format = format_of(export_format, output, dynamic_batch=dynamic_batch, symmetric=symmetric)
     if symmetric and not int8:
@@ -80,7 +90,7 @@ def export(
     if is_training(study):
         export_training(Path(study), output, form, data, as_json)
     elif data is None and trial is None and find_study(study, storage) is None:
-        export_network(study, output, form, storage, as_json)
+        export_network(study, output, form, size, storage, as_json)
     elif data is not None:
         raise NasError("--data is for the folder of a training: a study's networks are untrained")
     else:

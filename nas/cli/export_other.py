@@ -7,6 +7,7 @@ from pathlib import Path
 from nas.cli.exported import UNTRAINED, not_run, print_difference
 from nas.cli.terminal import echo, echo_json
 from nas.formats.endings import DEFAULT_ENDINGS
+from nas.resolution import Resolution
 
 
 def export_other_format(
@@ -14,6 +15,7 @@ def export_other_format(
     study: str,
     trial: int | None,
     output: Path | None,
+    resolution: Resolution | None,
     storage: str | None,
     as_json: bool,
 ) -> None:
@@ -33,7 +35,7 @@ def export_other_format(
         default = Path(study) / f"model{DEFAULT_ENDINGS[form]}"
     else:
         name = study if trial is None else f"{study}:{trial}"
-        arch = made_here(find_network(name, None, storage)[0], "nas export")
+        arch = made_here(find_network(name, resolution, storage)[0], "nas export")
         found = find_study(study, storage)
         module, weights = initialised(arch, found.settings.seed if found else 0), UNTRAINED
         named = found.name if found else arch.name or arch.hash[:12]

@@ -16,6 +16,7 @@ from nas.support.text import significant
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
+    from nas.resolution import Resolution
     from nas.study import Record, Study
     from nas.torch_module import Network
 
@@ -23,7 +24,12 @@ Metadata = dict[str, str]
 
 
 def export_network(
-    name: str, output: Path | None, form: Form, storage: str | None, as_json: bool
+    name: str,
+    output: Path | None,
+    form: Form,
+    resolution: Resolution | None,
+    storage: str | None,
+    as_json: bool,
 ) -> None:
     """Writes a published network or that of a file, and says how far it is from torch."""
     from nas.formats.verified import initialised, output_file, unnamed_output
@@ -32,7 +38,7 @@ def export_network(
     from nas.support.errors import NasError
     from nas.support.files import file_name
 
-    arch = made_here(find_network(name, None, storage)[0], "nas export")
+    arch = made_here(find_network(name, resolution, storage)[0], "nas export")
     named = file_name(arch.name or arch.hash[:12])
     default = Path(form.default_name(named))
     path = output_file(output) if output else unnamed_output(default)

@@ -24,7 +24,6 @@ from nas.defaults import (
     DEFAULT_RUNTIME,
     MEASURE_MINUTES,
     QUICK_MINUTES,
-    TARGETS_FOLDER,
 )
 
 VELA = "vela"
@@ -277,8 +276,7 @@ def _print_result(
 
 def print_search_command(path: Path) -> None:
     """Prints how to search for a new target: by its name, where that is enough to find it."""
-    from nas.latency.target import own_targets
+    from nas.latency.target import found_by_name
 
-    found = [folder.resolve() for folder in (TARGETS_FOLDER, own_targets())]
-    name = path.stem if path.parent.resolve() in found else shlex.quote(str(path))
+    name = path.stem if found_by_name(path) else shlex.quote(str(path))
     echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

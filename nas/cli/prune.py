@@ -22,15 +22,24 @@ from nas.cli.options import (
     as_resolution,
 )
 from nas.cli.run_study import conclude, run_study, worker_options
+from nas.cli.terminal import echo
 from nas.cli.unstructured import prune_unstructured
-from nas.defaults import DEFAULT_SAMPLER, DEFAULT_TARGET
+from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TARGET
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
     from nas.data import DataSet
 
+ZEROS_ALONE = ("sparsity", "pattern")  # parameters that --unstructured needs
+CHILDREN_ALONE = (  # and those that it has no use for
+    "budget", "target", "criterion", "reconstruct", "ratios", "keep_depth", "keep_resolution",
+    "divisor", "trials", "sampler", "finalists", "epochs", "recipe", "study", "workers",
+    "scheduler",
+)  # fmt: skip
+
 
 def prune(
+    context: typer.Context,
     parent: Annotated[
         str,
         typer.Argument(
@@ -114,12 +123,28 @@ def prune(
     judged by their accuracy on validation images; the best are fine-tuned, and learn from it.
     """
     from nas import plugins
-    from nas.study.pruned import begin_pruning, fine_tuning_recipe
+    from nas.study.plan import check_names
+    from nas.study.pruned import (
+        begin_pruning,
+        check_choices,
+        check_too_large,
+        fine_tuning_recipe,
+    )
     from nas.study.workers.open import open_executor
     from nas.support.errors import NasError
+    from nas.support.files import check_file
     from nas.training.recipe import Recipe
 
     plugins.load_all(plugin)
+    _check_options(context)
+    default = None if recipe is None else Recipe.load(recipe)
+    if weights is not None:
+        check_file(weights, str(weights))
+    if unstructured is None:  # before the data are read, which may take minutes
+        if not budget:
+            raise NasError("--budget is needed, or --unstructured")
+        check_names(target, budget, sampler, DEFAULT_OBJECTIVES, study)
+        check_choices(criterion, ratios, finalists)
     loaded = open_data(data, split, classes, left_out, image_size=image_size)
     assert loaded is not None
     arch, file = _parent(parent, weights, resolution, storage, loaded)
@@ -128,12 +153,9 @@ def prune(
             arch, file, loaded, output, unstructured, sparsity, pattern, norm_eps, seed, as_json
         )
         return
-    if pattern is not None:
-        raise NasError(f"--pattern {pattern}: of --unstructured alone")
-    if not budget:
-        raise NasError("--budget is needed, or --unstructured")
-    default = Recipe.load(recipe) if recipe else fine_tuning_recipe(arch, loaded)
-    settings = default.changed(epochs=epochs)
+    assert budget is not None
+    check_too_large(arch, target, budget)
+    settings = (default or fine_tuning_recipe(arch, loaded)).changed(epochs=epochs)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun = begin_pruning(
             arch,
@@ -156,9 +178,29 @@ def prune(
             recipe=settings,
             seed=seed,
             output=output,
+            tell=lambda notice: echo(notice, err=True),
         )
-        ended = run_study(begun, begun.settings.trials, executor, slots)
+        goal = trials if trials and ratios == "search" else begun.settings.trials
+        ended = run_study(begun, goal, executor, slots)
     conclude(begun, ended, worker_options(workers, scheduler), as_json=as_json)
+
+
+def _check_options(context: typer.Context) -> None:
+    """Errors: `NasError` for options of one way to prune that are given for the other."""
+    from nas.support.errors import NasError
+
+    given = {
+        param.name: param.opts[0]
+        for param in context.command.params
+        if (source := context.get_parameter_source(param.name or "")) is not None
+        and source.name == "COMMANDLINE"
+    }
+    zeros = "unstructured" in given
+    if wrong := [
+        given[name] for name in (CHILDREN_ALONE if zeros else ZEROS_ALONE) if name in given
+    ]:
+        of = "of no use with --unstructured" if zeros else "of --unstructured alone"
+        raise NasError(f"{', '.join(wrong)}: {of}")
 
 
 def _parent(

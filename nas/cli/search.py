@@ -140,12 +140,13 @@ def search(
 ) -> None:
     """Search for the best networks within budget. Ctrl-C is safe: `nas resume` goes on."""
     from nas import plugins
-    from nas.budget import parse_budgets
     from nas.study.new import begin_or_go_on
+    from nas.study.plan import check_names
     from nas.study.workers.open import open_executor
 
     plugins.load_all(plugin)
-    parse_budgets(budget or ())  # before the data are read, which may take minutes
+    objectives = objective or DEFAULT_OBJECTIVES
+    check_names(target, budget or (), sampler, objectives, study)  # before the data are read
     own_recipe = _recipe(recipe)
     with open_executor(workers, scheduler, plugins.loaded()) as (executor, slots):
         begun, notice = begin_or_go_on(
@@ -155,7 +156,7 @@ def search(
             name=study,
             storage=storage,
             sampler=sampler,
-            objectives=objective or DEFAULT_OBJECTIVES,
+            objectives=objectives,
             proxies=None if proxies is None else listed(proxies),
             cascade=cascade,
             start_from=start_from or (),

@@ -97,10 +97,13 @@ def train(
     from nas.networks import made_here
     from nas.resolution import area
     from nas.study.networks import find_network
-    from nas.support.files import check_folder
+    from nas.support.files import check_file, check_folder
     from nas.training import Recipe
     from nas.training.checkpoint import is_training
+    from nas.training.device import device_of
+    from nas.training.log import check_place
     from nas.training.recipe import TRANSFER
+    from nas.training.teacher import Teacher, check_teacher
 
     plugins.load_all(plugin)
     found, _ = find_network(arch, as_resolution(resolution), storage)
@@ -109,6 +112,13 @@ def train(
     own = Recipe.load(recipe) if recipe else None
     (own or Recipe()).changed(epochs=epochs, seed=seed)
     check_folder(output)
+    if weights is not None:
+        check_file(weights, str(weights))
+    if teacher is not None:
+        check_teacher(teacher)
+    for place in log or ():
+        check_place(place)
+    device_of(device)
     loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
     fitted = fit_architecture(network, loaded)
@@ -123,7 +133,6 @@ def train(
     from nas.training import train as run
     from nas.training.own_table import remember
     from nas.training.start import start_from
-    from nas.training.teacher import Teacher
 
     learned_from = None if teacher is None else Teacher.load(teacher, loaded)
     start = None if weights is None else start_from(weights, fitted, settings.seed, norm_eps)

@@ -57,7 +57,7 @@ def calibrate(
     precision: str = "",
     throughput: bool = False,
 ) -> Target:
-    """A new target from the latencies in ms of a few networks; 10 to 50 do.
+    """A new target from the latencies in ms of 3 or more networks, best 10 to 50.
 
     What devices have in common is the prior; with a `base`, the new device is that one times a
     factor, as far as the latencies make it likely. The error is that of leaving each network out

@@ -216,6 +216,19 @@ def folder_of(name: str) -> Path:
     return TARGETS_FOLDER if here else own_targets()
 
 
+def found_by_name(path: Path) -> bool:
+    """Whether a target of the user's is in a folder where commands find it by its name."""
+    return path.parent.resolve() in [f.resolve() for f in (TARGETS_FOLDER, own_targets())]
+
+
+def hidden_by(path: Path) -> str | None:
+    """The shipped target whose name or alias finds the user's one in `path`, None without one."""
+    shipped, name = SHIPPED / path.name, path.stem
+    if not shipped.exists():
+        shipped = _aliases(sorted(SHIPPED.glob("*.yaml")), name).get(name, shipped)
+    return shipped.stem if shipped.exists() and found_by_name(path) else None
+
+
 def scaled_predictor(metadata: Metadata, table: Path) -> Scaled:
     """The predictor of the shipped target that `metadata` scales, scaled to the table's networks.
 

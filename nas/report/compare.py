@@ -62,9 +62,10 @@ def _band(name: str, group: Sequence[Curve], measure: str, over: str) -> Series:
 
 
 def compare_report(
-    summary: Mapping[str, Any], all_curves: Sequence[Curve]
+    summary: Mapping[str, Any], all_curves: Sequence[Curve], scores: str
 ) -> tuple[str, list[Chart]]:
-    """The page of a comparison, of which `summary` has the numbers, and its charts."""
+    """The page of a comparison, of which `summary` has the numbers, and its charts; `scores` says
+    what is compared."""
     charts = curve_charts(all_curves)
     rows = []
     for one in summary["samplers"]:
@@ -82,10 +83,7 @@ def compare_report(
             "What each reached",
             scroll(table(columns, rows, caption=caption), caption),
             note(f"p: two-sided rank tests against {summary['baseline']}"),
-            note(
-                "scores are relative to the reference samples of all these studies together, the "
-                "hypervolume to the worst in them; neither is an accuracy"
-            ),
+            note(scores),
         ),
         section("On the way", [[tag("h3", chart.title), plot(chart)] for chart in charts]),
     ]

@@ -97,3 +97,20 @@ def score_source(study: Study) -> str:
         f"recipe, with its 90% interval; order and differences{trained} count, for other data "
         "the value does not"
     )
+
+
+def compared_scores(study: Study) -> str:
+    """A sentence on what scores and hypervolume are where the study is compared with others that
+    are scored alike."""
+    if not study.predicts:
+        return (
+            "scores are relative to the reference samples of all these studies together, the "
+            "hypervolume to the worst in them; neither is an accuracy"
+        )
+    of = study.predictions.model.benchmark(study.settings.space["classes"])
+    if study.predictions.adapted:
+        of = f"{study.settings.data}, learned from {len(study.predictions.measured)} networks"
+    return (
+        f"scores are predicted accuracies in percent on {of}, compared as they are; the "
+        "hypervolume is relative to the worst random networks of all these studies together"
+    )

@@ -47,6 +47,12 @@ class Candidate(NamedTuple):
         return _of_cost(self.cost, measure, self.precision)
 
 
+def costed(assignment: dict[str, Any], arch: Architecture, target: Target) -> Candidate:
+    """The candidate that a network is on a target."""
+    latency, precision = target.predict(arch), target.metadata.precision
+    return Candidate(assignment, arch, cost(arch), latency, precision, target.memory(arch))
+
+
 class Candidates:
     """Makes candidates of a space on a target, and bends any assignment into the budgets."""
 
@@ -55,10 +61,7 @@ class Candidates:
 
     def make(self, assignment: Params) -> Candidate:
         """The candidate of an assignment, within budget or not."""
-        arch = self.space.decode(assignment)
-        latency, precision = self.target.predict(arch), self.target.metadata.precision
-        memory = self.target.memory(arch)
-        return Candidate(dict(assignment), arch, cost(arch), latency, precision, memory)
+        return costed(dict(assignment), self.space.decode(assignment), self.target)
 
     def excess(self, candidate: Candidate) -> dict[Measure, float]:
         """The share of itself by which each broken budget is exceeded; empty within all."""

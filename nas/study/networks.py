@@ -64,17 +64,24 @@ def find_network(
     network, its own unless given, or of an ONNX file that leaves it open. Errors: `NasError`, with
     the nearest name where there is no such network.
     """
+    if resolution is not None:
+        check_chosen(name, resolution, storage)
     study = find_study(name, storage)
-    if resolution is not None and (study or is_training(name)):
-        raise NasError(
-            f"--resolution {resolution}: only that of a reference network, or of an ONNX file that "
-            "leaves it open, can be chosen"
-        )
     if study is None:
         return _without_study(name, resolution, storage), DEFAULT_TARGET
     study.load_plugins()
     _, trial = split_trial(name, storage)
     return study.network(study.record(trial)), study.settings.target
+
+
+def check_chosen(name: str, resolution: Resolution, storage: Storage | str | None = None) -> None:
+    """Errors: `NasError` where the network of that name has a resolution of its own: a study's, or
+    one that is trained."""
+    if is_training(name) or find_study(name, storage):
+        raise NasError(
+            f"--resolution {resolution}: only that of a reference network, or of an ONNX file that "
+            "leaves it open, can be chosen"
+        )
 
 
 def find_networks(name: str, storage: Storage | str | None = None) -> list[Architecture]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,18 +25,16 @@ from nas.study.config import write_config
 from nas.study.families import hand_scaled
 from nas.study.notices import space_file
 from nas.study.objectives import check_objectives
-from nas.study.plan import Plan, created, numbered, of_data, of_target, stem_of
+from nas.study.plan import Plan, begun_before, created, of_data, of_target, stem_of
 from nas.study.progress import SearchReport
 from nas.study.samplers.registry import SAMPLERS, check_cascade, default_cascade
 from nas.study.settings import FINALIST_RECIPE, StudySettings
-from nas.study.storage.storage import Storage, Taken
+from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.study.warm_start import assignments
 from nas.support.errors import NasError
 from nas.support.validation import validated
 from nas.training.recipe import Recipe
-
-LONGEST_SHOWN = 80  # characters of a setting
 
 
 class Options(TypedDict, total=False):
@@ -91,40 +88,12 @@ def begin_or_go_on(
     errors are those of `begin`.
     """
     plan = _planned(target, budgets, space, options)
-    stem, taken, notice = plan.name or plan.stem, set(plan.storage.names()), ""
-    for name in [stem] if plan.name else numbered(stem):
-        if name not in taken:
-            break
-        try:
-            there = Study.open(plan.storage, name)
-            differs = _difference(there.settings, plan.settings)
-        except NasError as error:
-            differs = str(error)
-        if not differs:
-            there.load_plugins()
-            done = there.tally().trials
-            return there, f"going on with study '{name}', which has {done} trials" if done else ""
-        notice = notice or f"study '{name}' is of another search: {differs}"
-    if plan.name and notice:
-        raise Taken(f"{notice}; go on with it: nas resume {plan.name}")
+    there, notice = begun_before(plan)
+    if there is not None:
+        return there, notice
     study = created(plan)
     write_config(study)
     return study, f"{notice}; this one is '{study.name}'" if notice else ""
-
-
-def _difference(there: StudySettings, wanted: StudySettings) -> str:
-    """The first setting in which a stored study is another search; "" where there is none."""
-    other = json.loads(wanted.model_dump_json())
-    may_differ = {"version", "training_steps"}  # these follow from data and recipe
-    if not (wanted.learn or wanted.train_minutes):
-        may_differ.add("trials")
-    stored: dict[str, object] = json.loads(there.model_dump_json())
-    for key, value in stored.items():
-        if key not in may_differ and value != other[key]:
-            texts = [str(v) for v in (value, other[key])]
-            long = key.endswith("checksum") or max(map(len, texts)) > LONGEST_SHOWN
-            return key.replace("_", " ") + ("" if long else f" {texts[0]}, not {texts[1]}")
-    return ""
 
 
 def _planned(

@@ -1,17 +1,27 @@
-"""`Plan`: a study that may be begun, and how it gets its name."""
+"""`Plan`: a study that may be begun or gone on with, and how it gets its name."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nas.budget import parse_budgets
 from nas.data import DataSet
+from nas.latency import Target
 from nas.study.candidates import Candidates
+from nas.study.objectives import check_objectives
+from nas.study.samplers.registry import SAMPLERS
 from nas.study.settings import StudySettings
-from nas.study.storage.storage import Storage, Taken
+from nas.study.storage.storage import Storage, Taken, check_name
 from nas.study.study import Study
+from nas.support.errors import NasError
+
+LONGEST_SHOWN = 80  # characters of a setting
+FOLLOWING = {"version", "training_steps"}  # settings that follow from data and recipe
+OF_PARENT = {"start_from", "pruning_enough"}  # and, where a network is pruned, from its weights
 
 
 class Plan(NamedTuple):
@@ -23,6 +33,23 @@ class Plan(NamedTuple):
     storage: Storage
     name: str | None
     stem: str
+
+
+def check_names(
+    target: str | Path,
+    budgets: Sequence[str],
+    sampler: str,
+    objectives: Sequence[str],
+    name: str | None,
+) -> None:
+    """What a study is given that can be wrong whatever its data are, which take long to read.
+    Errors: `NasError`."""
+    parse_budgets(budgets)
+    Target.load(target)
+    SAMPLERS[sampler]
+    check_objectives(objectives)
+    if name is not None:
+        check_name(name)
 
 
 def created(plan: Plan) -> Study:
@@ -37,6 +64,53 @@ def created(plan: Plan) -> Study:
         except Taken:
             if plan.name is not None:
                 raise  # else another process was faster
+
+
+def begun_before(plan: Plan) -> tuple[Study | None, str]:
+    """The study that these very settings began before, if there is one, and what there is to be
+    said: of it, or else of another that has the name.
+
+    Only the number of trials may differ, where no networks are trained in between. Errors: `Taken`
+    where the study of the plan's own name is another.
+    """
+    taken, notice = set(plan.storage.names()), ""
+    for name in [plan.name] if plan.name else numbered(plan.stem):
+        if name not in taken:
+            break
+        try:
+            there = Study.open(plan.storage, name)
+            differs = _difference(there.settings, plan.settings)
+        except NasError as error:
+            differs = str(error)
+        if not differs:
+            there.load_plugins()
+            done = there.tally().trials
+            return there, f"going on with study '{name}', which has {done} trials" if done else ""
+        notice = notice or f"study '{name}' is of another search: {differs}"
+    if plan.name and notice:
+        raise Taken(f"{notice}; go on with it: nas resume {plan.name}")
+    return None, notice
+
+
+def _difference(there: StudySettings, wanted: StudySettings) -> str:
+    """The first setting in which a stored study is another search; "" where there is none."""
+    may_differ = FOLLOWING | (OF_PARENT if wanted.pruning else set())
+    if not (wanted.learn or wanted.train_minutes):
+        may_differ.add("trials")
+    stored, other = _flat(there), _flat(wanted)
+    for key, value in stored.items():
+        if key not in may_differ and value != other.get(key):
+            texts = [str(v) for v in (value, other.get(key))]
+            long = key.endswith("checksum") or max(map(len, texts)) > LONGEST_SHOWN
+            return key.replace("_", " ") + ("" if long else f" {texts[0]}, not {texts[1]}")
+    return ""
+
+
+def _flat(settings: StudySettings) -> dict[str, object]:
+    """The settings as JSON types, each of pruning by itself."""
+    flat: dict[str, Any] = json.loads(settings.model_dump_json())
+    pruning = flat.pop("pruning") or {}
+    return flat | {f"pruning_{key}": value for key, value in pruning.items()}
 
 
 def of_target(target: str | Path, candidates: Candidates) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nas import plugins
@@ -12,12 +12,13 @@ from nas.budget import parse_budgets
 from nas.data import READERS, DataSet, find_reader
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER
 from nas.latency import Target
+from nas.measures import OF_TARGET, format_measure
 from nas.pruning.space import PruningSpace
 from nas.resolution import area, mean_side
-from nas.study.candidates import Candidate
+from nas.study.candidates import Candidate, costed
 from nas.study.finalists import read_finalists
 from nas.study.objectives import check_objectives
-from nas.study.plan import Plan, created, of_data, of_target, stem_of
+from nas.study.plan import Plan, begun_before, created, of_data, of_target, stem_of
 from nas.study.pruning import PruningCandidates, inheritance_of
 from nas.study.ratios import by_depth, by_importance, by_sensitivity
 from nas.study.samplers.registry import SAMPLERS
@@ -35,6 +36,36 @@ TRIALS = 300
 def fine_tuning_recipe(parent: Architecture, data: DataSet) -> Recipe:
     """The recipe of children of a network that suits the data, unless another one is given."""
     return FINE_TUNING.suited(len(data.train.labels), area(parent.resolution))
+
+
+def check_choices(criterion: str, ratios: str, finalists: int) -> None:
+    """Errors: `NasError` for unknown names and for no finalist, which need no data to be seen."""
+    from nas.pruning.criteria import CRITERIA  # needs torch
+
+    if ratios not in RATIOS:
+        raise one_of("ratio mode", ratios, RATIOS)
+    CRITERIA[criterion]
+    if finalists < 1:
+        raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
+
+
+def check_too_large(parent: Architecture, target: str | Path, budgets: Sequence[str]) -> None:
+    """Errors: `NasError` where the parent is within all budgets, so that there is nothing to prune;
+    and for an unknown target or budget."""
+    device, limits = Target.load(target), parse_budgets(budgets)
+    whole = costed({}, parent, device)
+    if whole.memory is None and any(limit.measure in OF_TARGET for limit in limits):
+        return  # the target does not know, which is an error of the study
+    values = [whole.value(limit.measure) for limit in limits]
+    if all(value <= limit.limit for value, limit in zip(values, limits, strict=True)):
+        has = " and ".join(
+            f"{format_measure(limit.measure, value)} of {limit.text}"
+            for value, limit in zip(values, limits, strict=True)
+        )
+        raise NasError(
+            f"{parent.name or 'the network'} meets the budget on target '{device.name}' already, "
+            f"with {has}: there is nothing to prune"
+        )
 
 
 def begin_pruning(
@@ -61,6 +92,7 @@ def begin_pruning(
     seed: int = 0,
     output: str | Path | None = None,
     images: int = 512,
+    tell: Callable[[str], None] | None = None,
 ) -> Study:
     """A new, stored study of a trained network's children, after what could be wrong was checked.
 
@@ -76,6 +108,8 @@ def begin_pruning(
         that suits the number of images, with distillation from the parent; the best one's training
         is written to the folder `output`.
     images: how many validation images children are judged by.
+    tell: where it is given, a study that these very options began before is gone on with, as by
+        `begin_or_go_on`; it is called with what there is to be said of that.
 
     Errors: `NasError`: weights of another network, other classes than the data's, a budget below
     what pruning can reach, and those of `nas.search`.
@@ -85,15 +119,12 @@ def begin_pruning(
 
     plugins.load_installed()
     device, limits = Target.load(target), parse_budgets(budgets)
-    if ratios not in RATIOS:
-        raise one_of("ratio mode", ratios, RATIOS)
+    check_choices(criterion, ratios, finalists)
     ranked_by = CRITERIA[criterion].name
     if not limits:
         raise NasError("a budget is needed: what is the network to be pruned to?")
-    if finalists < 1:
-        raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
     recipe = recipe or fine_tuning_recipe(parent, data)
-    _check(parent, data, recipe, output)
+    _check(parent, data, recipe)
     check_objectives(objectives)
     space = PruningSpace.of(
         parent.renamed(""),
@@ -128,19 +159,23 @@ def begin_pruning(
     }
     settings = validated(StudySettings, chosen, "prune")
     candidates.check()
-    settings = _with_first(settings, candidates, data)
     words = ["pruned", parent.name or "network", device.name, *settings.budgets]
-    return created(Plan(settings, candidates, Storage(storage), name, stem_of(words)))
+    plan = Plan(settings, candidates, Storage(storage), name, stem_of(words))
+    there, notice = (None, "") if tell is None else begun_before(plan)
+    if output is not None:
+        check_output(Path(output), begun=there is not None)
+    study = there or created(plan._replace(settings=_with_first(settings, candidates, data)))
+    if tell is not None and notice:
+        tell(notice if there else f"{notice}; this one is '{study.name}'")
+    return study
 
 
-def _check(parent: Architecture, data: DataSet, recipe: Recipe, output: str | Path | None) -> None:
-    """Errors: `NasError` where children cannot be trained on the data, or not be written."""
+def _check(parent: Architecture, data: DataSet, recipe: Recipe) -> None:
+    """Errors: `NasError` where children cannot be trained on the data."""
     from nas.training.checks import check_fit
 
     check_fit(parent, data)
     recipe.check(len(data.train.labels))
-    if output is not None:
-        check_output(Path(output))
 
 
 def _plugins(
@@ -191,15 +226,17 @@ def _with_first(
     return settings.model_copy(update={"start_from": first, "pruning": pruning})
 
 
-def check_output(folder: Path) -> None:
-    """Errors: `NasError` where the folder holds something already that would be replaced."""
+def check_output(folder: Path, *, begun: bool = False) -> None:
+    """Errors: `NasError` where the folder holds something already that would be replaced; weights
+    alone may be there where the study has `begun`: a kill may have left them."""
     from nas.training.checkpoint import is_training
     from nas.training.checks import check_no_model
 
     check_folder(folder)
     if is_training(folder):
         raise NasError(f"{folder} holds a training already: choose another folder")
-    check_no_model(folder)
+    if not begun:
+        check_no_model(folder)
 
 
 def write_best(study: Study) -> Path | None:

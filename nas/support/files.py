@@ -13,7 +13,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -133,6 +133,22 @@ def read_bytes(path: Path | str, source: str, most: int | None = MOST_BYTES) -> 
     Errors: `NasError` with the `source` and the reason: at once too for a device or a pipe, which
     would be read for ever or waited for.
     """
+    with _opened(path, source) as descriptor:
+        content = b"".join(_chunks(descriptor, most))
+    if most is not None and len(content) > most:
+        raise NasError(f"{source}: larger than the {most >> 10} KiB that such a file may have")
+    return content
+
+
+def check_file(path: Path | str, source: str) -> None:
+    """Checks, before long work, that a file can be read. Errors: those of `read_bytes`."""
+    with _opened(path, source):
+        pass
+
+
+@contextmanager
+def _opened(path: Path | str, source: str) -> Iterator[int]:
+    """The descriptor of an ordinary file. Errors: those of `read_bytes`."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -141,14 +157,11 @@ def read_bytes(path: Path | str, source: str, most: int | None = MOST_BYTES) -> 
         raise NasError(f"{source}: no name of a file") from None
     try:
         _check_ordinary(descriptor, source)
-        content = b"".join(_chunks(descriptor, most))
+        yield descriptor
     except OSError as error:
         raise NasError(f"{source}: {error.strerror}") from None
     finally:
         os.close(descriptor)
-    if most is not None and len(content) > most:
-        raise NasError(f"{source}: larger than the {most >> 10} KiB that such a file may have")
-    return content
 
 
 def _chunks(descriptor: int, most: int | None) -> Iterator[bytes]:

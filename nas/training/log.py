@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from nas.support.errors import NasError, one_line, one_of
@@ -37,28 +38,41 @@ def logged(places: Sequence[str], name: str, recipe: Recipe) -> Iterator[Trainin
         yield report
 
 
+def check_place(place: str) -> None:
+    """Errors: `NasError` for a place of another kind, without its folder or without its package."""
+    kind, _, where = place.partition(":")
+    if kind not in KINDS:
+        raise one_of("log", kind, KINDS)
+    if kind == "tensorboard" and not where:
+        raise NasError("--log tensorboard: needs a folder, as in tensorboard:runs")
+    if find_spec(kind) is None:
+        raise _lacking(place, f"No module named '{kind}'")
+
+
+def _lacking(place: str, why: str) -> NasError:
+    kind = place.partition(":")[0]
+    hint = f"pip install 'hw-nas[{kind}]' ({why})"
+    return NasError(f"--log {place}: needs the package {kind}: {hint}")
+
+
 def _metrics(epoch: Epoch) -> dict[str, float]:
     return {label: getattr(epoch, key) for key, label in NAMES.items()}
 
 
 @contextmanager
 def _writer(place: str, name: str, recipe: Recipe) -> Iterator[Write]:
+    check_place(place)
     kind, _, where = place.partition(":")
-    if kind not in KINDS:
-        raise one_of("log", kind, KINDS)
     with ExitStack() as stack:
         try:
             write = stack.enter_context(KINDS[kind](where, name, recipe))
         except ImportError as error:  # it is not there, or of no use beside what is
-            hint = f"pip install 'hw-nas[{kind}]' ({one_line(error)[:200]})"
-            raise NasError(f"--log {place}: needs the package {kind}: {hint}") from None
+            raise _lacking(place, one_line(error)[:200]) from None
         yield write
 
 
 @contextmanager
 def _tensorboard(where: str, name: str, recipe: Recipe) -> Iterator[Write]:
-    if not where:
-        raise NasError("--log tensorboard: needs a folder, as in tensorboard:runs")
     import tensorboard  # noqa: F401  (torch's own error does not name the package)
     from torch.utils.tensorboard import SummaryWriter
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from nas.data.dataset import DataSet
 from nas.resolution import Resolution, resolution_of, sides
 from nas.support.errors import NasError, one_line
-from nas.support.files import inside, read_bytes
+from nas.support.files import check_file, inside, read_bytes
 from nas.support.plain_torch import plain_torch
 from nas.training.batches import resized
 from nas.training.checkpoint import WEIGHTS, is_training
@@ -62,14 +62,9 @@ class Teacher:
     def load(cls, name: str, data: DataSet) -> Teacher:
         """The teacher in the folder of a finished training, or in an ONNX file, which runs through
         onnxruntime. Errors: `NasError`, also where it is none for the data."""
-        if is_training(name):
-            teacher = _of_training(Path(name), data)
-        elif Path(name).suffix == ".onnx":
-            teacher = _of_onnx(Path(name), data)
-        else:
-            raise NasError(
-                f"teacher {name!r:.200}: must be trained: the folder of a training or an ONNX file"
-            )
+        check_teacher(name)
+        read = _of_training if is_training(name) else _of_onnx
+        teacher = read(Path(name), data)
         teacher.check(data)
         return teacher
 
@@ -84,6 +79,17 @@ class Teacher:
             torch.tensor(m, device=pixels.device).view(1, -1, 1, 1) for m in self.moments
         )
         return self.logits((shown / 255 - mean) / deviation).float()
+
+
+def check_teacher(name: str) -> None:
+    """Errors: `NasError` for what is neither a training's folder nor an ONNX file that is there."""
+    if is_training(name):
+        return
+    if Path(name).suffix != ".onnx":
+        raise NasError(
+            f"teacher {name!r:.200}: must be trained: the folder of a training or an ONNX file"
+        )
+    check_file(name, name)
 
 
 def distillation_loss(

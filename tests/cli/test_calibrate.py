@@ -46,6 +46,25 @@ def test_the_base_and_the_labels_are_those_given(run: Run, measured: Path, tmp_p
     assert "runtime: TensorRT" in text
 
 
+def test_a_target_that_hides_a_shipped_one_is_said(run: Run, measured: Path) -> None:
+    words = ("calibrate", "--from", str(measured), "--runtime", "ncnn")
+    for name, said in (
+        ("cpu", "--target cpu, the default, means this target now, not the shipped x86-avx"),
+        ("jetson", "--target jetson means this target now, not the shipped jetson-"),
+        (
+            "jetson-nano",
+            "--target jetson-nano means this target now, not the shipped jetson-nano",
+        ),
+    ):
+        code, _, err = run(*words, "--target", name)
+        assert code == 0
+        (line,) = [line for line in err.splitlines() if "this target now" in line]
+        assert line.startswith(f"warning: {said}")
+        run(*words, "--target", name, "--json")
+    for more in (("--target", "mine"), ("--target", "cpu", "--folder", "elsewhere")):
+        assert "this target now" not in run(*words, *more)[2]
+
+
 WRONG = {
     "no file": (["--target", "mine", "--from", "no.csv"], "no.csv: No such file"),
     "name": (["--target", "My Device", "--from", "measured.csv"], "name 'My Device' must be"),

@@ -476,3 +476,20 @@ def test_a_log_is_not_wrapped(run: Run) -> None:
     assert (
         run(*SEARCH, *QUICK, "--study", "n" * 90)[2].splitlines()[0].endswith("sampler evolution")
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--study", "foo bar"), "study name 'foo bar'"),
+        (("--target", "jetsn"), "did you mean 'jetson'"),
+        (("--sampler", "nsga3"), "did you mean 'nsga2'"),
+        (("--objective", "lat"), "objective 'lat' is unknown"),
+    ],
+)
+def test_mistakes_of_a_search_are_said_before_data_are_read(
+    run: Run, words: tuple[str, ...], said: str
+) -> None:
+    code, _, err = run("search", "--data", "no such data", *words)
+    assert code == 2
+    assert said in err

@@ -23,6 +23,7 @@ def test_samplers_are_run_compared_and_drawn(run: Run) -> None:
     code, out, _ = run(*RUN, "--trials", "4", "--plot", "curves.svg")
     assert code == 0
     assert "After 4 trials each" in out
+    assert "neither is an accuracy" in " ".join(out.split())
     assert Path("curves.svg").read_text().startswith("<?xml")
     names = ["small-jetson-15m-entropy-evolution-0", "small-jetson-15m-entropy-random-0"]
     first = Study.load(names[0], "kept").optuna.trials
@@ -40,6 +41,16 @@ def test_samplers_are_run_compared_and_drawn(run: Run) -> None:
     code, out, _ = run("compare", *names, "--storage", "kept")
     assert code == 0
     assert "evolution" in out
+
+
+def test_predicted_accuracies_are_called_what_they_are(run: Run, tmp_path: Path) -> None:
+    words = [word for word in RUN if word not in ("--proxies", "entropy")]
+    code, out, err = run(*words, "--trials", "3", "--html", "page.html")
+    assert code == 0, err
+    said = "cores are predicted accuracies in percent on CIFAR-10, compared as they are"
+    for text in (out, (tmp_path / "page.html").read_text()):
+        assert said in " ".join(text.split())
+        assert "neither is an accuracy" not in text
 
 
 def test_a_goal_that_most_seeds_do_not_reach_is_null() -> None:

@@ -78,6 +78,12 @@ def test_train_says_what_it_understood_and_export_finds_moved_data(place: Path) 
         (["--epochs", "0"], "epochs: should be greater"),
         (["--recipe", "gone.yaml"], "gone.yaml: No such file"),
         (["--output", "r.yaml"], "r.yaml is no folder"),
+        (["--weights", "gone.pt"], "gone.pt: No such file"),
+        (["--teacher", "gone"], "teacher 'gone': must be trained"),
+        (["--teacher", "gone.onnx"], "gone.onnx: No such file"),
+        (["--log", "foo"], "log 'foo' is unknown"),
+        (["--log", "tensorboard"], "needs a folder"),
+        (["--device", "gpu9"], "device 'gpu9' cannot be used"),
     ],
 )
 def test_mistakes_are_said_before_data_are_read(place: Path, words: list[str], said: str) -> None:

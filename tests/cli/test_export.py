@@ -209,3 +209,21 @@ def test_int8_targets_count_a_byte() -> None:
         assert small[key] * 4 == whole[key]
     assert np.all([4 * s["peak_bytes"] == w["peak_bytes"] for s, w in
                    zip(small["layers"], whole["layers"], strict=True)])  # fmt: skip
+
+
+def test_a_published_network_is_written_at_any_resolution(folder: Path) -> None:
+    place = folder.parent
+    for name, how in (("r.onnx", ["--format", "onnx"]), ("r.pt2", ["--format", "torch"])):
+        out = run("export", "squeezenet1_1", "--resolution", "64x96", "-o", place / name, *how)
+        assert "64x96 px" in out
+    shape = onnx.load(place / "r.onnx").graph.input[0].type.tensor_type.shape
+    assert [d.dim_value for d in shape.dim] == [1, 3, 64, 96]
+    mistakes: list[tuple[list[object], str]] = [
+        (["squeezenet1_1", "--resolution", "big"], "resolution must be"),
+        ([place / "net.json", "--resolution", "9"], "resolution must be the file's, 8, not"),
+        ([folder, "--resolution", "9"], "--resolution 9: only that of a reference network"),
+        ([folder, "--resolution", "9", "--format", "ncnn"], "--resolution 9: only that of"),
+    ]
+    for words, said in mistakes:
+        with pytest.raises(NasError, match=said):
+            run("export", *words, "-o", place / "none")

@@ -92,7 +92,7 @@ def test_what_a_training_and_a_pruning_print(run: Run, tmp_path: Path) -> None:
     code, _, err = run("train", "plain.json", "--data", "digits", "--epochs", "1", "-o", "net")
     assert code == 0, err
     code, out, err = run(
-        *("prune", "net", "--data", "digits", "--output", "small", "--budget", "50kparams"),
+        *("prune", "net", "--data", "digits", "--output", "small", "--budget", "15kparams"),
         *("--trials", "8", "--finalists", "1", "--epochs", "1"),
     )
     assert code == 0, err

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from commands import Run
-from parents import trained_parent
+from parents import ARCH, trained_parent
+
+from nas.costs import cost
+from nas.measures import format_measure
 
 COMMON = ("--data", "digits", "--budget", "0.35MFLOPs", "-o", "small")
 
@@ -48,6 +51,34 @@ def test_from_a_training_to_an_exported_child(folder: Path, run: Run, tmp_path: 
     assert "inherited" in out
 
 
+def test_the_same_command_goes_on(
+    folder: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("prune", str(folder), *COMMON, "--finalists", "1", "--epochs", "1", "--trials")
+
+    def killed(*_: object) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patch:  # before the finalists are tuned, then before the output
+        patch.setattr("nas.study.finalists.run_finalists", killed)
+        assert run(*words, "4")[0] == 9
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.study.pruned.write_best", killed)
+        code, _, err = run(*words, "5")
+        assert code == 9
+        assert "going on with study 'pruned-net-x86-avx512-ort-0.35mflops', which has 4" in err
+    for _ in range(2):
+        code, _, err = run(*words, "5")
+        assert code == 0, err
+        assert "which has 5 trials" in err
+        (tmp_path / "small/training.json").rename("written")  # as if killed before it was there
+    Path("written").rename(tmp_path / "small/training.json")
+    assert len(list((tmp_path / "studies").glob("*.journal"))) == 1
+    code, _, err = run(*words, "5")  # finished: nothing is replaced
+    assert code == 2
+    assert "small holds a training already" in err
+
+
 def test_mistakes_are_one_line(folder: Path, run: Run, tmp_path: Path) -> None:
     state = json.loads((folder / "training.json").read_text())
     classes = state["data"]["classes"]
@@ -80,6 +111,46 @@ def test_mistakes_are_one_line(folder: Path, run: Run, tmp_path: Path) -> None:
     code, _, err = run("prune", str(folder), *COMMON)
     assert code == 2
     assert "choose another folder" in err
+
+
+def test_a_parent_within_budget_is_not_pruned(folder: Path, run: Run, tmp_path: Path) -> None:
+    words = ("prune", str(folder), "--data", "digits", "-o", "small", "--budget", "9MFLOPs")
+    code, _, err = run(*words, "--budget", "9ms")
+    assert code == 2
+    macs = format_measure("macs", cost(ARCH).macs)
+    assert err.splitlines()[-1].startswith(
+        f"nas: net meets the budget on target 'x86-avx512-ort' already, with {macs} of "
+        "9MFLOPs and 0.0"
+    )
+    assert not (tmp_path / "studies").exists()
+    code, _, err = run(*words, "--budget", "1nsram")
+    assert "unknown unit" in err
+    code, _, err = run(*words, "--budget", "1MBsram")
+    assert "says nothing of sram" in err
+    code, _, err = run(*words, "--budget", "2kparams", "--trials", "1", "--finalists", "0")
+    assert "at least one child" in err  # one of two budgets is enough to prune for
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "--budget is needed, or --unstructured"),
+        (("--budget", "1x"), "unknown unit 'x'"),
+        (("--budget", "1ms", "--criterion", "l3"), "criterion 'l3' is unknown"),
+        (("--budget", "1ms", "--ratios", "all"), "ratio mode 'all' is unknown"),
+        (("--budget", "1ms", "--finalists", "0"), "at least one child must be fine-tuned"),
+        (("--budget", "1ms", "--target", "jetsn"), "did you mean 'jetson'"),
+        (("--budget", "1ms", "--study", "foo bar"), "study name 'foo bar'"),
+        (("--budget", "1ms", "--weights", "gone.pt"), "gone.pt: No such file"),
+        (("--budget", "1ms", "--recipe", "gone.yaml"), "gone.yaml: No such file"),
+    ],
+)
+def test_mistakes_are_said_before_data_are_read(
+    run: Run, words: tuple[str, ...], said: str
+) -> None:
+    code, _, err = run("prune", "net", "--data", "no such data", "-o", "small", *words)
+    assert code == 2
+    assert said in err
 
 
 def test_an_unfinished_parent_is_refused(folder: Path, run: Run, tmp_path: Path) -> None:

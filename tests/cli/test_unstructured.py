@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from nas.architecture import Architecture
 from nas.blocks import Block
+from nas.cli.prune import CHILDREN_ALONE, ZEROS_ALONE, prune
 from nas.formats.verified import initialised
 from nas.pruning.criteria import CRITERIA
 
@@ -74,12 +76,24 @@ def test_the_epsilon_of_the_weights_counts(run: Run, words: list[str], tmp_path:
     )
 
 
+def test_every_option_is_of_one_way_to_prune_or_of_both() -> None:
+    names = inspect.signature(prune).parameters
+    assert {*CHILDREN_ALONE, *ZEROS_ALONE} < names.keys()
+
+
 def test_mistakes_are_one_line(run: Run, words: list[str]) -> None:
+    zeros = ["--unstructured", "magnitude"]
     for more, text in (
         ([], "--budget is needed, or --unstructured"),
         (["--unstructured", "obx"], "did you mean 'obs'"),
         (["--unstructured", "obs", "--pattern", "4:2"], "must be n:m"),
-        (["--budget", "1ms", "--pattern", "2:4"], "--pattern 2:4: of --unstructured alone"),
+        (["--budget", "1ms", "--pattern", "2:4"], "--pattern: of --unstructured alone"),
+        (["--budget", "1ms", "--sparsity", "0.5"], "--sparsity: of --unstructured alone"),
+        (
+            [*zeros, "--budget", "1ms", "--criterion", "l3", "--trials", "9", "--finalists", "1"],
+            "nas: --budget, --criterion, --trials, --finalists: of no use with --unstructured",
+        ),
+        ([*zeros, "--ratios", "search"], "--ratios: of no use with --unstructured"),
     ):
         code, _, err = run(*words, *more)
         assert code == 2

@@ -81,6 +81,23 @@ def test_a_search_of_children(folder: Path, data: DataSet, here: Path) -> None:
     assert max(r.score for r in records) > 25  # a tenth is chance
 
 
+def test_the_same_options_go_on(folder: Path, data: DataSet, here: Path) -> None:
+    said: list[str] = []
+    study = begun(folder, data, tell=said.append)
+    Driver(study).run(3)
+    assert begun(folder, data, tell=said.append, trials=20).name == study.name
+    assert said == [f"going on with study '{study.name}', which has 3 trials"]
+    assert begun(folder, data).name == f"{study.name}-2"  # where it is not asked for
+    other = begun(folder, data, tell=said.append, criterion="l2")
+    assert said[1:] == [
+        f"study '{study.name}' is of another search: pruning criterion l1, not l2; this one is "
+        f"'{other.name}'"
+    ]
+    message = f"{study.name}' is of another search: seed 0, not 1; go on with it: nas resume"
+    with pytest.raises(NasError, match=message):
+        begun(folder, data, tell=said.append, name=study.name, seed=1)
+
+
 def test_workers_find_the_same(folder: Path, data: DataSet, here: Path) -> None:
     one, two = (begun(folder, data, name=name, trials=4) for name in ("one", "two"))
     Driver(one).run(4)
@@ -201,6 +218,12 @@ def test_sensitive_layers_keep_more(folder: Path, data: DataSet, here: Path) -> 
     assert not candidates.excess(child)
     kept = child.assignment
     assert kept["stages.0.0.hidden"] > kept["stages.0.1.hidden"]
+
+
+def test_a_parent_within_budget_competes(folder: Path, data: DataSet, here: Path) -> None:
+    study = begun(folder, data, "9MFLOPs")  # as `nas auto` begins it
+    made = [study.candidates.make(each).arch for each in study.settings.start_from]
+    assert ARCH in made
 
 
 def test_blocks_that_matter_least_are_left_out_first(

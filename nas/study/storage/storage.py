@@ -94,7 +94,7 @@ class Storage:
 
         Errors: `NasError` where the name is taken or cannot be one, or the storage not be written.
         """
-        _check_name(name)
+        check_name(name)
         if name in self.names():
             raise self._taken(name)
         if self.url:
@@ -142,7 +142,7 @@ class Storage:
 
     def rename(self, name: str, new: str) -> None:
         """Gives a study another name. Errors: those of `create` and `remove`."""
-        _check_name(new)
+        check_name(new)
         if new in self.names():
             raise self._taken(new, CHOOSE)
         with self._at_rest(name):
@@ -278,7 +278,8 @@ class Storage:
         return repr(masked(self.location))
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Errors: `NasError` for what cannot be the name of a study."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", name):
         raise NasError(
             f"study name {name!r}: letters, digits and . _ + - only, at most 100, "
