@@ -77,18 +77,18 @@ class Run(NamedTuple):
 def runs(case: Case) -> Iterator[Run]:
     """The runs of a case, most wanted first."""
 
-    def child(found: Candidate | None, criterion: str = "l1", refit: bool = True) -> Child | None:
+    def child(found: Candidate | None, criterion: str = "l1", refit: bool = False) -> Child | None:
         if found is None:
             return None
         return Child(found.arch, case.bench(criterion, refit).child(found.arch))
 
-    def uniform(share: float, criterion: str, refit: bool = True) -> Child | None:
+    def uniform(share: float, criterion: str, refit: bool = False) -> Child | None:
         return child(case.uniform(share), criterion, refit)
 
     def everywhere(share: float, criterion: str) -> Child | None:
         return child(case.important(share, criterion), criterion)
 
-    def search(share: float, by: str = "latency", refit: bool = True) -> Child | None:
+    def search(share: float, by: str = "latency", refit: bool = False) -> Child | None:
         """The finalist that is best on validation images once it is fine-tuned, before that."""
 
         def accuracy(found: Candidate) -> float:
@@ -120,15 +120,15 @@ def runs(case: Case) -> Iterator[Run]:
         yield Run("uniform", share, BEST, partial(uniform, share, BEST), "tuning")
         yield Run("depth", share, BEST, partial(depth, share), "tuning")
         yield Run("resolution", share, BEST, partial(resolution, share), "tuning")
-    for share in (0.5, 0.25):
-        yield Run("search plain", share, BEST, partial(search, share, refit=False), "tuning")
-    for name in (BEST, "l1"):
-        yield Run("uniform plain", 0.5, name, partial(uniform, 0.5, name, False), "tuning")
     yield Run("search MACs", 0.5, BEST, partial(search, 0.5, "macs"), "tuning")
+    for name in (BEST, "l1"):
+        yield Run("uniform refit", 0.5, name, partial(uniform, 0.5, name, True), "tuning")
     yield Run("torch-pruning", 0.5, "l1", partial(peer, 0.5), "tuning")
     for name in CRITERIA:
         if name not in SLOW:
             yield Run("uniform", 0.5, name, partial(uniform, 0.5, name), "tuning")
+    for share in (0.5, 0.25):
+        yield Run("search refit", share, BEST, partial(search, share, refit=True), "tuning")
     yield Run("scratch", 0.5, "", lambda: _fresh(search(0.5)), "alone")
     yield Run("other", 0.5, "", lambda: Child(case.other(0.5), None), "alone")
     for name in CRITERIA:

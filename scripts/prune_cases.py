@@ -118,7 +118,7 @@ class Case:
         space = PruningSpace.of(self.parent.arch.renamed(""), "children")
         return PruningCandidates(space, device(), parse_budgets([self.budget(share)]))
 
-    def bench(self, criterion: str = "l1", reconstruct: bool = True) -> Bench:
+    def bench(self, criterion: str = "l1", reconstruct: bool = False) -> Bench:
         key = criterion, reconstruct
         if key not in self._benches:
             parent = self.candidates(1).pruning.parent
@@ -193,7 +193,7 @@ class Case:
         return None
 
     def searched(
-        self, share: float, by: str, criterion: str, reconstruct: bool = True
+        self, share: float, by: str, criterion: str, reconstruct: bool = False
     ) -> list[Candidate]:
         """The finalists of a search of widths, depth and resolution: within the latency, or within
         the multiply-adds of the `uniform` child, their widths then moved until the latency fits."""
@@ -203,8 +203,8 @@ class Case:
             if uniform is None:
                 return []
             budget = f"{uniform.cost.macs}FLOPs"
-        plain = "" if reconstruct else "-plain"
-        name = f"{self.network}-{self.seed}-{by}-{share}-{criterion}{plain}"
+        refit = "-refit" if reconstruct else ""
+        name = f"{self.network}-{self.seed}-{by}-{share}-{criterion}{refit}"
         storage = str(self.folder)
         if not (self.folder / f"{name}.journal").exists():
             begin_pruning(

@@ -68,8 +68,8 @@ def prune(
     ] = "l1",
     reconstruct: Annotated[
         bool,
-        typer.Option(help="Refit layers that lose inputs by least squares."),
-    ] = True,
+        typer.Option("--reconstruct", help="Refit layers that lose inputs by least squares."),
+    ] = False,
     ratios: Annotated[
         str, typer.Option(help="How widths are chosen: search, uniform, global or sensitivity.")
     ] = "search",

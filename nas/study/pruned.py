@@ -78,7 +78,7 @@ def begin_pruning(
     name: str | None = None,
     storage: str | None = None,
     criterion: str = "l1",
-    reconstruct: bool = True,
+    reconstruct: bool = False,
     norm_eps: float = 1e-5,
     ratios: str = "search",
     keep_depth: bool = False,
