@@ -44,7 +44,7 @@ def order(result: Result) -> str:
     """What the table of compared networks is ordered by."""
     if result.foreseen:
         return "by what is expected on the validation images after the winner's training"
-    return "after too few steps for what is expected in the end to be told"
+    return "too few steps to tell what they come to in the end"
 
 
 def verdict(result: Result) -> str:
