@@ -188,10 +188,8 @@ class Bench:
     def evaluated(self, arch: Architecture, enough: float = 0.0) -> dict[str, float]:
         """See `inherited_accuracy`."""
         images, labels = self._held_out(arch.resolution)
-        network, first = (
-            QuickNetwork(arch, self._tensors(arch, learned=True)),
-            self.inheritance.norm_images,
-        )
+        network = QuickNetwork(arch, self._tensors(arch, learned=True))
+        first = self.inheritance.norm_images
         with torch.inference_mode():
             right = network.settle(images[:first]).argmax(1) == labels[:first]
             hopeless = right.double().mean() + FAR / sqrt(len(right)) < enough

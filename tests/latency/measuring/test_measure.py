@@ -15,7 +15,7 @@ import nas
 from nas.architecture import Architecture
 from nas.cli.measure import measure as command
 from nas.latency import Target, calibrate, target_names
-from nas.latency.measuring.measure import begin, measure
+from nas.latency.measuring.measure import begin, failures, measure
 from nas.latency.runner import batches
 from nas.latency.runner.batches import MeasuringProgress
 from nas.latency.table import read_table
@@ -180,6 +180,13 @@ def test_only_floats_are_blocked(precision: str, lowering: str, tmp_path: Path) 
         "date": "2026-01-01",
     }
     assert begin("x", tmp_path, facts)[2].lowering == lowering
+
+
+def test_a_full_disk_is_said_without_the_name_of_a_file() -> None:
+    with pytest.raises(NasError, match=r"^No space left"), failures():
+        raise OSError(
+            errno.ENOSPC, "No space left on device"
+        )  # as a write to an open file raises it
 
 
 def test_other_settings_are_refused(table: Path) -> None:
