@@ -10,7 +10,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from nas.plugins import PluginFile, load_sent
 from nas.support.errors import NasError
+from nas.support.threads import one_blas_thread
 
 TRIES = 3
 
@@ -42,17 +43,18 @@ def queue_of(workers: int) -> int:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on one thread, then on as many as before.
+    """Torch and numpy on one thread, then on as many as before.
 
-    A proxy's tensors are small, and on a busy machine threads that wait for each other made a
-    search six times slower.
+    Tensors of proxies and of children are small, and on a busy machine threads that wait for each
+    other made a search six times slower.
     """
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with one_blas_thread():
+            yield
     finally:
         torch.set_num_threads(before)
 
@@ -195,21 +197,13 @@ class _Process:
 def _serve(pipe: Connection, plugins: Sequence[PluginFile]) -> None:
     """The loop of a process: answers calls with (result, error) until the driver is gone."""
 
-    def begin() -> None:
-        import torch
-
-        torch.set_num_threads(1)
-        load_sent(plugins)
-
     def answer(fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
         try:
             pipe.send((fn(*args, **kwargs), None))
         except Exception as error:
             pipe.send((None, error))
 
-    try:
-        answer(begin, (), {})
+    with suppress(EOFError, OSError), one_thread():
+        answer(load_sent, (plugins,), {})
         while True:
             answer(*pipe.recv())
-    except (EOFError, OSError):
-        return
