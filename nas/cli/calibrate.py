@@ -10,7 +10,7 @@ import typer
 
 from nas.cli.options import JsonOption, PluginOption
 from nas.cli.terminal import echo, echo_json
-from nas.defaults import DEFAULT_SPACE, DEFAULT_TARGET
+from nas.defaults import DEFAULT_SPACE
 
 if TYPE_CHECKING:
     from nas.latency.metadata import Metadata
@@ -90,11 +90,11 @@ def _calibrate(
     folder: Path | None,
     as_json: bool,
 ) -> None:
-    from nas.cli.measure import print_search_command
+    from nas.cli.measure import print_search_command, warn_of_hidden
     from nas.latency import Target
     from nas.latency import calibrate as calibrated
     from nas.latency.latencies import read_latencies
-    from nas.latency.target import folder_of, hidden_by
+    from nas.latency.target import folder_of
     from nas.study.networks import find_network
     from nas.support.errors import NasError
     from nas.support.files import write_whole
@@ -115,13 +115,7 @@ def _calibrate(
         throughput=given.throughput,
     )
     write_whole(path, made.metadata.to_yaml())
-    if hidden := hidden_by(path):
-        usual = ", the default," if target == DEFAULT_TARGET else ""
-        echo(
-            f"warning: --target {target}{usual} means this target now, not the shipped {hidden}; "
-            f"to undo that, remove {path}",
-            err=True,
-        )
+    warn_of_hidden(path)
     if as_json:
         echo_json({"file": str(path), **made.metadata.shown(), "warnings": given.notes})
         return

@@ -26,8 +26,8 @@ def export(
         typer.Option(
             "--output",
             "-o",
-            help="The file to write. Default: STUDY.onnx, DIR/model.onnx, or as --format ends; "
-            "NAME_int8 with --int8.",
+            help="The file to write. Default: STUDY.onnx, STUDY-TRIAL.onnx, DIR/model.onnx, or as "
+            "--format ends; NAME_int8 with --int8.",
         ),
     ] = None,
     trial: Annotated[int | None, typer.Option(hidden=True)] = None,

@@ -39,6 +39,7 @@ def export_other_format(
         found = find_study(study, storage)
         module, weights = initialised(arch, found.settings.seed if found else 0), UNTRAINED
         named = found.name if found else arch.name or arch.hash[:12]
+        named = named if trial is None else f"{named}-{trial}"
         default = Path(f"{file_name(named)}{DEFAULT_ENDINGS[form]}")
     if output is None and default.exists():
         raise NasError(f"{default} is there: name the file to write with --output")

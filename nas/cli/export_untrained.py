@@ -76,7 +76,8 @@ def export_trial(
         output_file(output)
     study = Study.load(name, storage)
     settings = study.settings
-    default = Path(form.default_name(file_name(study.name)))
+    named = study.name if trial is None else f"{study.name}-{trial}"
+    default = Path(form.default_name(file_name(named)))
     path = output or unnamed_output(default)
     record = study.record(trial)
     arch = study.network(record)

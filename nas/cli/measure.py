@@ -22,6 +22,7 @@ from nas.cli.terminal import echo, echo_json, say
 from nas.defaults import (
     DEFAULT_PRECISION,
     DEFAULT_RUNTIME,
+    DEFAULT_TARGET,
     MEASURE_MINUTES,
     QUICK_MINUTES,
 )
@@ -251,6 +252,7 @@ def _print_result(
 
     for warning in warnings:
         echo(f"warning: {warning}", err=True)
+    warn_of_hidden(path)
     facts = Target.load(path).metadata
     if as_json:
         echo_json({"file": str(path), **facts.shown()})
@@ -272,6 +274,19 @@ def _print_result(
             f"({error.networks} networks, {error.rows} rows)"
         )
     print_search_command(path)
+
+
+def warn_of_hidden(path: Path) -> None:
+    """Says which shipped target the user's own one takes the place of."""
+    from nas.latency.target import hidden_by
+
+    if hidden := hidden_by(path):
+        named = f"{path.stem}, the default," if path.stem == DEFAULT_TARGET else path.stem
+        echo(
+            f"warning: --target {named} means this target now, not the shipped {hidden}; "
+            f"to undo that, remove {path}",
+            err=True,
+        )
 
 
 def print_search_command(path: Path) -> None:

@@ -23,7 +23,7 @@ from nas.cli.options import (
 )
 from nas.cli.run_study import conclude, run_study, worker_options
 from nas.cli.terminal import echo
-from nas.cli.unstructured import prune_unstructured
+from nas.cli.unstructured import check_zeros, prune_unstructured
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TARGET
 
 if TYPE_CHECKING:
@@ -145,6 +145,8 @@ def prune(
             raise NasError("--budget is needed, or --unstructured")
         check_names(target, budget, sampler, DEFAULT_OBJECTIVES, study)
         check_choices(criterion, ratios, finalists)
+    else:
+        check_zeros(unstructured, sparsity, pattern, output)
     loaded = open_data(data, split, classes, left_out, image_size=image_size)
     assert loaded is not None
     arch, file = _parent(parent, weights, resolution, storage, loaded)
@@ -195,6 +197,8 @@ def _check_options(context: typer.Context) -> None:
         if (source := context.get_parameter_source(param.name or "")) is not None
         and source.name == "COMMANDLINE"
     }
+    if "sparsity" in given and "pattern" in given:
+        raise NasError("--sparsity: a --pattern says how many zeros there are")
     zeros = "unstructured" in given
     if wrong := [
         given[name] for name in (CHILDREN_ALONE if zeros else ZEROS_ALONE) if name in given

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 IMAGES = 512
 
 
+def check_zeros(method: str, sparsity: float, pattern: str | None, output: Path) -> None:
+    """Errors: `NasError` for what can be seen without the data."""
+    from nas.pruning.unstructured import check_choices, parsed_pattern
+    from nas.support.files import check_folder
+    from nas.training.checks import check_no_model
+
+    check_choices(method, sparsity, None if pattern is None else parsed_pattern(pattern))
+    check_folder(output)
+    check_no_model(output)
+
+
 def prune_unstructured(
     arch: Architecture,
     weights: Path,
@@ -40,17 +51,14 @@ def prune_unstructured(
     from nas.pruning.sparse_report import sparse_cost
     from nas.pruning.subject import Subject
     from nas.pruning.unstructured import parsed_pattern, sparsified
-    from nas.support.files import check_folder
     from nas.torch_module import Network
     from nas.training.accuracy import evaluate
     from nas.training.batches import Normalise, Pixels
     from nas.training.checkpoint import MODEL, write_weights
-    from nas.training.checks import check_fit, check_no_model
+    from nas.training.checks import check_fit
 
     wanted = None if pattern is None else parsed_pattern(pattern)
     check_fit(arch, data)
-    check_folder(output)
-    check_no_model(output)
     parent, cpu = deployed(load_weights(arch, weights, norm_eps=norm_eps)), torch.device("cpu")
     assert isinstance(parent, Network)
     normalise, validation = Normalise(data, cpu), Pixels(data.validation, arch.resolution, cpu)

@@ -43,6 +43,16 @@ class Sparse(NamedTuple):
         return 1 - kept / sum(mask.numel() for mask in self.masks.values())
 
 
+def check_choices(method: str, sparsity: float, pattern: Pattern | None) -> None:
+    """Errors: `NasError` for an unknown method or a share or pattern that cannot be."""
+    if method not in METHODS:
+        raise one_of("unstructured method", method, METHODS)
+    if pattern is None and not 0 < sparsity < 1:
+        raise NasError(f"sparsity {sparsity} must be above 0 and below 1")
+    if pattern is not None and not 0 < pattern[0] < pattern[1] <= BLOCK:
+        raise NasError(f"pattern {pattern[0]}:{pattern[1]} must keep 1 to m - 1 of m, m to {BLOCK}")
+
+
 @plain_torch()
 def sparsified(
     subject: Subject, method: str, sparsity: float = 0.5, pattern: Pattern | None = None
@@ -51,14 +61,9 @@ def sparsified(
     n of every m along the input channels of a filter (2:4 is what NVIDIA's sparse cores take).
 
     Without a pattern `obs` removes the same share of each block of a row, the others compare all
-    layers' weights. Errors: `NasError` for an unknown method or a share or pattern that cannot be.
+    layers' weights. Errors: those of `check_choices`.
     """
-    if method not in METHODS:
-        raise one_of("unstructured method", method, METHODS)
-    if pattern is None and not 0 < sparsity < 1:
-        raise NasError(f"sparsity {sparsity} must be above 0 and below 1")
-    if pattern is not None and not 0 < pattern[0] < pattern[1] <= BLOCK:
-        raise NasError(f"pattern {pattern[0]}:{pattern[1]} must keep 1 to m - 1 of m, m to {BLOCK}")
+    check_choices(method, sparsity, pattern)
     module = deepcopy(subject.module)
     if method == "obs":
         weights, masks = _obs(subject, sparsity, pattern)

@@ -163,7 +163,7 @@ def begin_pruning(
     plan = Plan(settings, candidates, Storage(storage), name, stem_of(words))
     there, notice = (None, "") if tell is None else begun_before(plan)
     if output is not None:
-        check_output(Path(output), begun=there is not None)
+        check_output(Path(output), there)
     study = there or created(plan._replace(settings=_with_first(settings, candidates, data)))
     if tell is not None and notice:
         tell(notice if there else f"{notice}; this one is '{study.name}'")
@@ -226,16 +226,19 @@ def _with_first(
     return settings.model_copy(update={"start_from": first, "pruning": pruning})
 
 
-def check_output(folder: Path, *, begun: bool = False) -> None:
-    """Errors: `NasError` where the folder holds something already that would be replaced; weights
-    alone may be there where the study has `begun`: a kill may have left them."""
-    from nas.training.checkpoint import is_training
+def check_output(folder: Path, begun: Study | None = None) -> None:
+    """Errors: `NasError` where the folder holds something already that would be replaced; of a
+    study that has `begun` its own child may be there, or weights alone, which a kill has left."""
+    from nas.training.checkpoint import STATE, is_training
     from nas.training.checks import check_no_model
 
     check_folder(folder)
     if is_training(folder):
-        raise NasError(f"{folder} holds a training already: choose another folder")
-    if not begun:
+        state = (folder / STATE).read_bytes()
+        own = [each.folder / STATE for each in read_finalists(begun)] if begun else []
+        if all(path.read_bytes() != state for path in own):
+            raise NasError(f"{folder} holds a training already: choose another folder")
+    elif not begun:
         check_no_model(folder)
 
 

@@ -125,6 +125,8 @@ def test_an_untrained_network_as_int8_is_for_timing(
 
 
 def trial_two(searched: Run) -> str:
+    code, out, _ = searched("export", "s:2")
+    assert out.startswith("s-2.onnx: trial 2")
     code, _, _ = searched("export", "s", "-o", "two.onnx", "--trial", "2")
     assert code == 0
     return read_network(Path("two.onnx")).hash

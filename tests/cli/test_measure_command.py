@@ -35,8 +35,9 @@ def test_a_bundle_there_and_back(run: Run, tmp_path: Path) -> None:
 
 def test_a_log_gets_a_line_a_batch(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.latency.runner.batches.BATCH", 6)
-    code, out, err = run("measure", "--target", "mine", "--space", "small", "--minutes", "0.001")
+    code, out, err = run("measure", "--target", "jetson", "--space", "small", "--minutes", "0.001")
     assert code == 0
+    assert "--target jetson means this target now, not the shipped jetson-agx-xavier" in err
     assert err.splitlines()[0].endswith("of 0:00 used, about 0:00 left")
     assert "noise of the measurement" in out
 

@@ -74,7 +74,14 @@ def test_the_same_command_goes_on(
         (tmp_path / "small/training.json").rename("written")  # as if killed before it was there
     Path("written").rename(tmp_path / "small/training.json")
     assert len(list((tmp_path / "studies").glob("*.journal"))) == 1
-    code, _, err = run(*words, "5")  # finished: nothing is replaced
+    before = (tmp_path / "small/training.json").read_bytes()
+    code, out, err = run(*words, "5")  # finished: it says so, and what is there stays
+    assert code == 0, err
+    assert "has its 5 trials; add more" in err
+    assert "the best child" in out
+    assert (tmp_path / "small/training.json").read_bytes() == before
+    (tmp_path / "small/training.json").write_bytes((folder / "training.json").read_bytes())
+    code, _, err = run(*words, "5")  # another training
     assert code == 2
     assert "small holds a training already" in err
 

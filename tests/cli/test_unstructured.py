@@ -93,11 +93,30 @@ def test_mistakes_are_one_line(run: Run, words: list[str]) -> None:
             [*zeros, "--budget", "1ms", "--criterion", "l3", "--trials", "9", "--finalists", "1"],
             "nas: --budget, --criterion, --trials, --finalists: of no use with --unstructured",
         ),
+        ([*zeros, "--pattern", "2:4", "--sparsity", "0.5"], "--sparsity: a --pattern says"),
         ([*zeros, "--ratios", "search"], "--ratios: of no use with --unstructured"),
     ):
         code, _, err = run(*words, *more)
         assert code == 2
         assert text in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["obx"], "did you mean 'obs'"),
+        (["obs", "--sparsity", "1"], "sparsity 1.0 must be above 0 and below 1"),
+        (["obs", "--pattern", "4:2"], "must be n:m"),
+        (["obs", "-o", "net.json"], "net.json is no folder"),
+    ],
+)
+def test_what_needs_no_data_is_said_before_they_are_read(
+    more: list[str], said: str, run: Run, words: list[str]
+) -> None:
+    words[words.index("digits")] = "no such data"
+    code, _, err = run(*words, "--unstructured", *more)
+    assert code == 2
+    assert said in err
 
 
 def test_every_criterion_is_listed(run: Run) -> None:
