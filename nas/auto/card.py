@@ -205,7 +205,8 @@ def _timed(measured: Measured | None) -> str:
     if measured is None:
         return "not measured"
     found = measured.comparison
-    return f"{found.measured_ms:.3g} ms (±{found.spread:.1%}) {measured.how}"
+    said = f"{found.measured_ms:.3g} ms (±{found.spread:.1%}) {measured.how}"
+    return "; ".join([said, *measured.notes])
 
 
 def _made(result: Result) -> str:

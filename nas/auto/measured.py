@@ -16,11 +16,13 @@ MINUTES = 1.0  # of timing one network, at most
 
 
 class Measured(NamedTuple):
-    """A latency beside its prediction; `where` and `how` it was measured, in words."""
+    """A latency beside its prediction; `where` and `how` it was measured, in words, and `notes` on
+    what makes it no measure of the target."""
 
     comparison: Comparison
     where: str
     how: str
+    notes: tuple[str, ...] = ()
 
 
 def check_remote(target: Target, remote: Remote) -> str:
@@ -35,13 +37,16 @@ def check_remote(target: Target, remote: Remote) -> str:
 def measured_winner(result: Result, remote: Remote | None) -> tuple[Measured | None, str]:
     """The latency of the result, on this machine unless there is a `remote` one, or else why there
     is none."""
-    networks, target = [result.trained.arch], result.target
+    networks, target, notes = [result.trained.arch], result.target, list[str]()
     try:
         if remote is None:
-            (found,), _ = verify(networks, target, minutes=MINUTES)
-            runtime = target.metadata.runtime.split()[0]
+            (found,), notes = verify(networks, target, minutes=MINUTES)
+            m = target.metadata
             where = "on this machine"
-            how = f"through {runtime} on the machine that made this card"
+            how = (
+                f"through {m.runtime.split()[0]}, {m.precision}, {m.threads or 1} thread(s), "
+                "on the machine that made this card"
+            )
         else:
             (found,), facts = verify_over_ssh(networks, target, remote, minutes=MINUTES)
             where = f"on {remote.host}"
@@ -53,4 +58,4 @@ def measured_winner(result: Result, remote: Remote | None) -> tuple[Measured | N
         return None, str(error)
     if found is None:
         return None, "there was no time"
-    return Measured(found, where, how), ""
+    return Measured(found, where, how, tuple(notes)), ""

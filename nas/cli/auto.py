@@ -209,8 +209,10 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
     for line in extrapolated(target, [predicted]):
         echo(line)
     if written.measured:
-        found, where, _ = written.measured
-        echo(f"latency measured {where}: {found.measured_ms:.3g} ms")
+        found, _, how, notes = written.measured
+        echo(f"latency measured: {found.measured_ms:.3g} ms {how}")
+        for note in notes:
+            echo(f"warning: {note}", err=True)
     else:
         echo(f"latency not measured: {written.unmeasured}")
     echo(f"int8: {int8_line(written.int8)}")

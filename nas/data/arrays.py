@@ -36,6 +36,9 @@ def data_set(
     A tenth of the training images, drawn by `seed`, is for validation if there are no others.
     Errors: `NasError`, which names `where`, for labels that are no classes' and sizes that differ.
     """
+    if 0 in parts["train"].pixels.shape[2:]:
+        height, width = parts["train"].pixels.shape[2:]
+        raise NasError(f"data set {where}: its images are empty: {height}x{width}")
     numbers = np.unique(parts["train"].labels) if classes is None else np.arange(len(classes))
     for part, images in parts.items():
         if images.pixels.shape[1:] != parts["train"].pixels.shape[1:]:
@@ -124,5 +127,7 @@ def _images(path: Path, names: list[str], pixels: NDArray[Any], labels: NDArray[
             f"data set {path}: {names[1]} must be {len(pixels)} whole numbers, not {labels.size} "
             f"of {labels.dtype}"
         )
+    if labels.size and labels.max() > np.iinfo(np.int64).max:
+        raise NasError(f"data set {path}: label {labels.max()} is above {np.iinfo(np.int64).max}")
     channels_first = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
     return Images(channels_first, labels.ravel().astype(np.int64))

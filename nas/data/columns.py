@@ -23,6 +23,20 @@ SEVERAL = "one class an image is needed"
 Rows = list[list[str]]
 
 
+def label_of(value: object) -> str | None:
+    """The class that a value in a packed file names: "" for none, None for what can be no class."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None or value != value:
+        return ""
+    if not isinstance(value, str | int):
+        return None
+    text = str(value).strip()
+    return "" if text.lower() in UNLABELLED else text
+
+
 class Row(NamedTuple):
     """An image, its class ("" where it has none) and its part as a table writes them."""
 
@@ -55,7 +69,10 @@ def labelled(rows: Rows, is_image: Callable[[str], bool]) -> Read | None:
     if image is None:
         return None
     first = rows[0][image]
-    has_header = not is_image(first) and (names[image] in IMAGE or "." not in first)
+    says = {*LABEL, *SPLIT}.intersection(names[:image] + names[image + 1 :])
+    has_header = (names[image] in IMAGE and bool(says)) or (
+        not is_image(first) and (names[image] in IMAGE or "." not in first)
+    )
     body = rows[1:] if has_header else rows
     names = names if has_header else [""] * width
     titles = rows[0] if has_header else [f"column {i + 1}" for i in range(width)]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nas.data.columns import IMAGE, LABEL, SEVERAL
+from nas.data.columns import IMAGE, LABEL, SEVERAL, label_of
 from nas.data.dataset import DataSet
 from nas.data.options import DataOptions
 from nas.data.packed import Sample, packed_files, read_packed
@@ -84,10 +84,9 @@ def _name(value: object, names: list[str], where: str) -> str:
     """A label's class, "" for none. Errors: `NasError` for what is no class."""
     if value is None or (names and value == -1):  # Hugging Face's label of a test
         return ""
-    if isinstance(value, float):
-        if not value.is_integer():
-            raise NasError(f"{where} holds numbers such as {value:.6g}, which are no classes")
-        value = int(value)
     if isinstance(value, list | dict):
         raise NasError(f"{where} holds several labels an image: {SEVERAL}")
-    return names[value] if isinstance(value, int) and 0 <= value < len(names) else str(value)
+    if (label := label_of(value)) is None:
+        raise NasError(f"{where} holds values such as {value!s:.20}, which are no classes")
+    number = int(label) if label.isdecimal() and not isinstance(value, str) else len(names)
+    return names[number] if number < len(names) else label

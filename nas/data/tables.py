@@ -45,10 +45,10 @@ def read_table(path: Path) -> list[list[str]]:
             "as an image file into a folder of its class"
         )
     try:
-        rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
+        rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
         return [[cell.strip() for cell in row] for row in rows if row]
     except csv.Error as error:
-        raise NasError(f"{shown}: {error}") from None
+        raise NasError(f"{shown} is not CSV: {error}") from None
 
 
 def _is_pixels(line: str) -> bool:

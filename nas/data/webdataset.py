@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from nas.data.columns import label_of
 from nas.data.dataset import DataSet
 from nas.data.inspection import readable_kind
 from nas.data.options import DataOptions
@@ -62,6 +63,8 @@ def _samples(file: Path) -> Iterator[Sample]:
                         found = stem.suffix, content.read()
                 if found:
                     yield Sample(found[0], label, found[1])
+            if file.stat().st_size < archive.offset + tarfile.BLOCKSIZE:  # without its last block
+                raise NasError(f"{file.name}: it is cut off")
     except tarfile.TarError as error:
         raise NasError(f"{file.name}: {one_line(error)[:100]}") from None
 
@@ -83,4 +86,4 @@ def _label(content: bytes, suffix: str) -> str | None:
         label = json.loads(text).get("label")
     except (ValueError, AttributeError, RecursionError):
         return None
-    return str(label) if isinstance(label, str | int) else None
+    return label_of(label)

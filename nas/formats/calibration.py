@@ -76,7 +76,7 @@ def _divergence(counts: npt.NDArray[np.float64], bins: int, levels: int) -> floa
     total = np.bincount(level, counts[:bins], levels)
     members = np.bincount(level, filled, levels)
     spread = np.where(filled, (total / np.maximum(members, 1))[level], 0)
-    p, q = clipped / clipped.sum(), spread / max(spread.sum(), 1)
+    p, q = clipped / max(clipped.sum(), 1), spread / max(spread.sum(), 1)
     both = (p > 0) & (q > 0)
     lost = p[(p > 0) & (q == 0)].sum()  # counted as if a millionth were left there
     return float((p[both] * np.log(p[both] / q[both])).sum() + lost * np.log(1e6))

@@ -103,9 +103,11 @@ def _provenance(of: Reported) -> str:
         return of.source
     m = of.target.metadata
     error = f"; mean error {m.error.mape:.1%} on networks left out of the fit" if m.error else ""
-    made = (
-        "timed kernel by kernel" if m.provenance == "measured" else "fitted to published latencies"
-    )
+    made = {
+        "measured": f"timed networks scale {m.scales}" if m.scales else "timed kernel by kernel",
+        "estimated": "estimated by its compiler, nothing was timed",
+        "calibrated": f"fitted to latencies: {'; '.join(m.sources)}",
+    }[m.provenance]
     return f"{of.source}; {m.device}, {m.runtime}, {made}, {m.date}{error}"
 
 

@@ -98,6 +98,11 @@ def _lead(arch: Architecture, state: State) -> Child:
 def _reproduce(folder: Path, state: State) -> Html:
     recipe = yaml.safe_dump(state.recipe.model_dump(exclude_none=True), sort_keys=False)
     data = f"--data {quote(state.data.source)}{state.data.options.flags()}"
+    if state.teacher is not None:
+        data += " --teacher TEACHER"
+    if state.start is not None:
+        data += " --weights FILE"
+    data += options_of(state.plugins)
     return section(
         "How to reproduce it",
         tag(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 
 from nas import plugins
-from nas.accuracy.own import append_rows, own_table, read_own
+from nas.accuracy.own import FOLDER, append_rows, own_table, read_own
 from nas.accuracy.table import TableRow
 from nas.architecture import Architecture
 from nas.blocks import KINDS
 from nas.data.dataset import DataSet
 from nas.plugins import PluginFile
+from nas.support.errors import NasWarning
 from nas.training.recipe import Recipe
 
 MOST_PLUGINS = 3  # whose blocks one network has
@@ -28,9 +30,13 @@ def remember(data: DataSet, recipe: Recipe, trained: Iterable[tuple[Architecture
         files = plugins.providers((KINDS, {row.kind for row in arch.rows()}))
         row = TableRow.of(arch, recipe_name(recipe), accuracy)
         by_path.setdefault(_path(data, files), []).append(row)
-    for path, rows in by_path.items():
-        task = f"validation accuracy on {data.source}"
-        append_rows(path, task, recipe.model_dump_json(), rows)
+    task = f"validation accuracy on {data.source}"
+    try:
+        for path, rows in by_path.items():
+            append_rows(path, task, recipe.model_dump_json(), rows)
+    except OSError as error:  # the trainings themselves are whole
+        said = f"accuracies are not kept for later searches: {FOLDER}: {error.strerror}"
+        warnings.warn(said, NasWarning, stacklevel=2)
 
 
 def remembered(data: DataSet, recipe: Recipe) -> list[tuple[Architecture, float]]:

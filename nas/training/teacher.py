@@ -23,6 +23,7 @@ from nas.training.checkpoint import WEIGHTS, is_training
 from nas.training.recipe import Recipe
 from nas.training.trained import Trained, check_classes, check_sizes
 
+MADE_HERE = {"classes", "mean", "deviation", "preparation"}  # metadata of what `nas export` writes
 Moments = tuple[Sequence[float], Sequence[float]]  # means and standard deviations of the channels
 
 
@@ -139,18 +140,23 @@ def _of_onnx(path: Path, data: DataSet) -> Teacher:
     shape = inputs[0].shape if len(inputs) == 1 else []
     if len(shape) != 4 or not all(isinstance(size, int) for size in shape[1:]):
         raise NasError(f"teacher {path}: must take one image (N, C, H, W) of a fixed size")
+    if inputs[0].type != "tensor(float)":
+        raise NasError(f"teacher {path}: must take float32, not {inputs[0].type}")
     about = session.get_modelmeta().custom_metadata_map
     moments: Moments = data.moments
-    if {"mean", "deviation"} <= about.keys():
+    if about.keys() >= MADE_HERE:
         moments = json.loads(about["mean"]), json.loads(about["deviation"])
-    if "classes" in about:
         check_classes(f"teacher {path}", json.loads(about["classes"]), data)
     each = shape[0] if isinstance(shape[0], int) else None
 
     def logits(images: Tensor) -> Tensor:
-        parts = images.cpu().split(each or len(images))
+        whole = images.cpu()
+        missing = -len(whole) % each if each else 0
+        filled = torch.cat([whole, whole.new_zeros(missing, *whole.shape[1:])])
+        parts = filled.split(each or len(filled))
         found = [session.run([outputs[0].name], {inputs[0].name: p.numpy()})[0] for p in parts]
-        return torch.cat([torch.from_numpy(part) for part in found]).flatten(1).to(images.device)
+        made = torch.cat([torch.from_numpy(part) for part in found])[: len(whole)]
+        return made.flatten(1).to(images.device)
 
     some = torch.zeros(each or 1, *shape[1:])
     classes = logits(some).shape[1]

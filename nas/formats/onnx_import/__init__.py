@@ -157,14 +157,17 @@ def _input(image: onnx.ValueInfoProto, size: Size | None) -> Dims:
             f"input {shown(image.name)} is a batch of {dims[0]}; export it for one image"
         )
     _, *rest = dims
-    last = 0 < rest[2] <= MOST_CHANNELS and not rest[0]
+    last = 0 < rest[2] <= MOST_CHANNELS and not 0 < rest[0] <= MOST_CHANNELS
     places = [1, 2] if last else [2, 3]  # channels last, or first
     open_places = [i for i in (1, 2, 3) if not dims[i]]
     if not set(open_places) <= set(places):
         raise NasError(f"input {shown(image.name)}: its number of channels is open")
     if open_places and size is None:
         what = "height and width vary" if len(open_places) == 2 else "height or width varies"
-        raise NasError(f"its {what}: give --resolution, a number or HEIGHTxWIDTH")
+        raise NasError(
+            f"its {what}: give --resolution, a number or HEIGHTxWIDTH, or in a table a column of "
+            "that name"
+        )
     if size is not None:
         for i, n in zip(places, size, strict=True):
             if dims[i] not in (0, n):

@@ -89,9 +89,9 @@ def measure(
     target, table, metadata = begin(name, place, facts)
     plan, end = planned(table, sample, own), finish
     if quick:
-        base_of(metadata)
         if table.exists() and metadata.scales is None:
             raise NasError(f"{table} is no quick one: go on with it without --quick")
+        metadata = metadata.model_copy(update={"scales": base_of(metadata)})
         plan, end = islice((s for s in plan if s.kind == "network"), QUICK), finish_quick
     notes: list[str] = []
 
@@ -209,8 +209,9 @@ def planned(table: Path, sample: Sampler, own: Sequence[Subject] = ()) -> Iterat
 def finish(target: Path, metadata: Metadata, notes: list[str]) -> None:
     """Writes the YAML of a target with what is fitted to its table, and with notes on the
     machine."""
-    said = [note for note in notes if note not in metadata.notes]
-    text = "; ".join([*([metadata.notes] if metadata.notes else []), *said])
+    about = {note.partition(":")[0] for note in notes}
+    kept = [n for n in metadata.notes.split("; ") if n and n.partition(":")[0] not in about]
+    text = "; ".join([*kept, *notes])
     whole = {"scales": None, "sources": ["nas measure"]} if metadata.scales else {}
     metadata = metadata.model_copy(update={"notes": text, **whole})
     write_whole(target, fitted(metadata, target.with_suffix(".csv")).to_yaml())

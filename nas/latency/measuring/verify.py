@@ -3,6 +3,7 @@ predictions."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,6 +78,12 @@ def verify(
         for key, was in (("device", target.metadata.device), ("runtime", target.metadata.runtime))
         if was != machine[key]
     ]
+    cores = len(os.sched_getaffinity(0))
+    if settings.threads > cores:
+        notes.append(
+            f"{settings.threads} threads share {cores} core(s), as target {target.name} has them: "
+            "latencies may be many times too long"
+        )
     return _compared(networks, subjects, timed, target), notes + outcome.warnings()
 
 

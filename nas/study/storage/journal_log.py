@@ -128,12 +128,13 @@ def _utc(when: datetime | None) -> str:
 
 
 def _lines(path: Path, position: int) -> Iterator[tuple[bytes, int]]:
-    """Yields the whole lines from a position on, each with the position behind it."""
+    """Yields the whole lines from a position on but empty ones, as an editor leaves them, each with
+    the position behind it."""
     with path.open("rb") as file:
         file.seek(position)
         for line in file:
-            # A killed writer leaves half a line, an editor an empty one.
-            if not line.endswith(b"\n") or line == b"\n":
+            if not line.endswith(b"\n"):  # half a line, which a killed writer has left
                 return
             position += len(line)
-            yield line, position
+            if line != b"\n":
+                yield line, position
