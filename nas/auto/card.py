@@ -205,7 +205,7 @@ def _timed(measured: Measured | None) -> str:
     if measured is None:
         return "not measured"
     found = measured.comparison
-    said = f"{found.measured_ms:.3g} ms (±{found.spread:.1%}) {measured.how}"
+    said = f"{found.measured_ms:.3g} ms (±{found.spread:.1%}) {measured.how}, on {measured.device}"
     return "; ".join([said, *measured.notes])
 
 

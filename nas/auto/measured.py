@@ -16,12 +16,13 @@ MINUTES = 1.0  # of timing one network, at most
 
 
 class Measured(NamedTuple):
-    """A latency beside its prediction; `where` and `how` it was measured, in words, and `notes` on
-    what makes it no measure of the target."""
+    """A latency beside its prediction; `where` and `how` it was measured and on which `device`, in
+    words, and `notes` on what makes it no measure of the target."""
 
     comparison: Comparison
     where: str
     how: str
+    device: str
     notes: tuple[str, ...] = ()
 
 
@@ -43,19 +44,14 @@ def measured_winner(result: Result, remote: Remote | None) -> tuple[Measured | N
             (found,), notes = verify(networks, target, minutes=MINUTES)
             m = target.metadata
             where = "on this machine"
-            how = (
-                f"through {m.runtime.split()[0]}, {m.precision}, {m.threads or 1} thread(s), "
-                "on the machine that made this card"
-            )
+            how = f"through {m.runtime.split()[0]}, {m.precision}, {m.threads or 1} thread(s)"
+            device = "the machine that made this card"
         else:
             (found,), facts = verify_over_ssh(networks, target, remote, minutes=MINUTES)
-            where = f"on {remote.host}"
-            how = (
-                f"through {facts.runtime}, {facts.precision}, {facts.threads} thread(s), "
-                f"on {facts.device}"
-            )
+            where, device = f"on {remote.host}", facts.device
+            how = f"through {facts.runtime}, {facts.precision}, {facts.threads} thread(s)"
     except NasError as error:
         return None, str(error)
     if found is None:
         return None, "there was no time"
-    return Measured(found, where, how, tuple(notes)), ""
+    return Measured(found, where, how, device, tuple(notes)), ""

@@ -209,8 +209,8 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
     for line in extrapolated(target, [predicted]):
         echo(line)
     if written.measured:
-        found, _, how, notes = written.measured
-        echo(f"latency measured: {found.measured_ms:.3g} ms {how}")
+        found, where, how, _, notes = written.measured
+        echo(f"latency measured {where}: {found.measured_ms:.3g} ms {how}")
         for note in notes:
             echo(f"warning: {note}", err=True)
     else:

@@ -12,6 +12,7 @@ from nas.charts import Chart, Matrix
 from nas.costs import cost
 from nas.data import DataSet, load_again
 from nas.measures import format_measure
+from nas.plugins import options_of
 from nas.report.page import commands, facts, folded, note, page, plots, section
 from nas.report.training import classify, confusion_chart, curves_charts, wrong_images
 from nas.study.scoring import share_interval

@@ -101,3 +101,19 @@ def test_idx_files_as_they_are_kept(tmp_path: Path) -> None:
     idx(raw, "emnist-digits-train-images-idx3-ubyte", np.arange(80).reshape(20, 2, 2))
     with pytest.raises(NasError, match=r"several data sets: emnist-digits-, emnist-letters-"):
         load_data(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"train_images": np.zeros((20, 0, 7, 3), np.uint8)}, "its images are empty: 0x7"),
+        ({"train_labels": np.full(20, 2**63, np.uint64)}, "label 9223372036854775808 is above"),
+    ],
+)
+def test_what_no_network_can_take_is_one_line(
+    changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    held = {name: array for name, array in arrays(**changes).items() if "train" in name}
+    np.savez(tmp_path / "a.npz", **held)
+    with pytest.raises(NasError, match=said):
+        load_data(tmp_path / "a.npz")

@@ -157,3 +157,17 @@ def test_folders_of_classes_come_before_a_table(tmp_path: Path) -> None:
     table(tmp_path / "notes.csv", ["image,label", "cat/00.png,x", "dog/00.png,y"])
     assert load_data(tmp_path).classes == ("cat", "dog")
     assert load_data(classes(tmp_path / "é")).classes == ("cat", "dog")
+
+
+def test_a_quote_that_is_not_closed_is_one_line(tmp_path: Path) -> None:
+    photos(tmp_path / "images", 10)
+    rows = [*ROWS[:5], ROWS[5].replace(",", ',"'), *ROWS[6:]]
+    with pytest.raises(NasError, match=r"l.csv is not CSV: unexpected end of data"):
+        load_data(table(tmp_path / "l.csv", rows))
+
+
+def test_a_header_is_one_beside_an_image_of_its_name(tmp_path: Path) -> None:
+    photos(tmp_path / "images", 10)
+    (tmp_path / "images/00.png").rename(tmp_path / "images/image.png")
+    rows = ["image,label", "images/image.png,dog", *ROWS[1:]]
+    assert load_data(table(tmp_path / "l.csv", rows)).classes == ("cat", "dog")

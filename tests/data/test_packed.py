@@ -13,6 +13,7 @@ from photos import classes
 from PIL import Image
 
 from nas.data import DataSet, data_options, load_data
+from nas.data.columns import label_of
 from nas.support.errors import NasError
 from nas.testing.readers import check_reader
 
@@ -118,7 +119,7 @@ def test_what_lies_beside_a_samples_image_is_not_taken(tmp_path: Path) -> None:
     ("labels", "said"),
     [
         ([[0], [1], [0, 1], [1]], "'label' holds several labels an image"),
-        ([0.5, 1.0, 2.0, 3.0], "'label' holds numbers such as 0.5, which are no classes"),
+        ([0.5, 1.0, 2.0, 3.0], "'label' holds values such as 0.5, which are no classes"),
         (
             [None] * 4,
             "x.parquet: no row has a label; .*without a label are left out: 4 .x.parquet/0.png,",
@@ -166,3 +167,20 @@ def test_parquet_is_the_folder(tmp_path: Path, cache: Path) -> None:
     assert data.classes == ("cat", "dog")
     assert not list(cache.iterdir())
     check_reader("parquet", tmp_path / "hub")
+
+
+def test_a_tar_that_is_cut_off_at_a_header_is_no_whole_one(tmp_path: Path) -> None:
+    whole = tars(photographs(tmp_path / "p"), tmp_path / "tars", ".cls") / "train-000.tar"
+    with tarfile.open(whole) as archive:
+        ends = archive.getmembers()[8].offset
+    (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[:ends])
+    with pytest.raises(NasError, match=r"cut.tar: it is cut off"):
+        load_data(tmp_path / "cut.tar")
+
+
+def test_one_value_is_one_class_in_every_packed_file() -> None:
+    named = {b"cat": "cat", " cat ": "cat", 3.0: "3", 0: "0", "nan": "", " ": "", None: ""}
+    assert {value: label_of(value) for value in named} == named
+    assert label_of(float("nan")) == ""
+    assert label_of(0.5) is None
+    assert label_of([1]) is None

@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from commands import Run
+from onnx import helper
 from parents import ARCH, RECIPE, trained_parent
 from torch.nn import functional
 
@@ -53,6 +55,15 @@ def test_a_teacher_gives_its_own_outputs(folder: Path, data: DataSet, tmp_path: 
         expected = trained.module(normalise(pixels))
     export_trained(trained, data, tmp_path / "one.onnx")
     export_trained(trained, data, tmp_path / "any.onnx", dynamic_batch=True)
+    model = onnx.load(tmp_path / "any.onnx")  # a stranger's, for batches of five
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 5
+    helper.set_model_props(model, {"classes": "0,1,2"})
+    onnx.save(model, tmp_path / "five.onnx")
+    five = Teacher.load(str(tmp_path / "five.onnx"), data).logits
+    some = torch.rand(7, *ARCH.input_shape)
+    whole = Teacher.load(str(tmp_path / "any.onnx"), data).logits
+    assert torch.allclose(five(some), whole(some), atol=1e-5)
     for name in (str(folder), str(tmp_path / "one.onnx"), str(tmp_path / "any.onnx")):
         targets = Teacher.load(name, data).targets(pixels)
         assert torch.allclose(targets, expected, atol=1e-3)

@@ -100,6 +100,17 @@ def test_an_empty_line_at_the_end_is_no_damage_and_does_not_stay(tmp_path: Path)
     assert len(Study.load("edited", str(tmp_path)).records()) == 6
 
 
+def test_an_empty_line_in_the_middle_hides_no_trial(tmp_path: Path) -> None:
+    before = small(tmp_path, "edited", 4).records()
+    path = tmp_path / "edited.journal"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:-2], b"\n", *lines[-2:]]))
+    edited = Study.load("edited", str(tmp_path))
+    assert edited.records() == before
+    Driver(edited).run(6)
+    assert len(Study.load("edited", str(tmp_path)).records()) == 6
+
+
 def test_a_disk_that_is_full_ends_the_search_and_keeps_all_trials(tmp_path: Path) -> None:
     study = small(tmp_path, "full", 3)
     path = tmp_path / "full.journal"
