@@ -92,7 +92,7 @@ def labelled(rows: Rows, is_image: Callable[[str], bool]) -> Read | None:
     labels, unused = _labels(body, names, titles, marked, left)
     parts = [_part(row[split], names[split]) if split is not None else "" for row in body]
     told = [
-        Row(row[image], "" if label.lower() in UNLABELLED else label, part)
+        Row(row[image], label_of(label) or "", part)
         for row, label, part in zip(body, labels, parts, strict=True)
         if row[image]
     ]

@@ -88,5 +88,6 @@ def _name(value: object, names: list[str], where: str) -> str:
         raise NasError(f"{where} holds several labels an image: {SEVERAL}")
     if (label := label_of(value)) is None:
         raise NasError(f"{where} holds values such as {value!s:.20}, which are no classes")
-    number = int(label) if label.isdecimal() and not isinstance(value, str) else len(names)
-    return names[number] if number < len(names) else label
+    if isinstance(value, int | float) and 0 <= value < len(names):
+        return names[int(value)]
+    return label
