@@ -89,3 +89,32 @@ def test_while_the_workers_begin(tmp_path: Path) -> None:
     while not (tmp_path / "studies" / "s.journal").exists():
         time.sleep(0.02)
     check_ended(child, 1)
+
+
+def test_an_end_that_is_cut_short_is_ended_with_the_interpreter(tmp_path: Path) -> None:
+    """As by the third Ctrl-C: multiprocessing waits for processes that have blocked its signal."""
+    (tmp_path / "program.py").write_text(
+        """
+import time
+
+from nas.study.workers import executors
+
+if __name__ == "__main__":
+    executor = executors.ProcessExecutor(2)
+    for _ in range(2):
+        executor.submit(time.sleep, 600)
+    while not all(process.began for process in executor._processes) or not executor._processes:
+        time.sleep(0.1)
+    kill = executors._Process.kill
+
+    def interrupted(process):
+        executors._Process.kill = kill
+        raise KeyboardInterrupt
+
+    executors._Process.kill = interrupted
+    executor.__exit__()
+"""
+    )
+    words = [sys.executable, "program.py"]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "KeyboardInterrupt" in ended.stderr
