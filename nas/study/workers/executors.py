@@ -146,8 +146,8 @@ class ProcessExecutor(Executor):
         return Killed(f"its worker process was killed {TRIES} times")
 
     def __exit__(self, *error: object) -> None:
-        """Stops at once: whoever wants a call's result has waited for it. Where Ctrl-C cuts it short
-        it is done again when the interpreter ends, which would wait for the processes for ever."""
+        """Stops at once: whoever wants a result has waited for it. Where Ctrl-C cuts it short,
+        it is done again when the interpreter ends, which would wait for ever."""
         with self._lock:
             self._closed = True
             for process in list(self._processes):
