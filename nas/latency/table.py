@@ -176,7 +176,7 @@ def _row(cells: dict[str, str], count: int) -> TableRow:
 
 def check_latency(ms: object) -> None:
     """Checks that a latency can be one. Errors: `NasError`, also for what is no number."""
-    if not isinstance(ms, Real):
+    if not isinstance(ms, Real) or isinstance(ms, bool):
         raise NasError(f"latency_ms must be a number, not {shown(ms)}")
     if not LEAST_MS <= float(ms) <= MOST_MS:
         raise NasError(f"latency_ms must be above 0, from {LEAST_MS:g} to {MOST_MS:g}, not {ms:g}")
