@@ -225,6 +225,10 @@ class Block:
         value: Value = dict(self.settings).get(name, KINDS[self.kind].parameters[name].default)
         return value
 
+    def changed(self, **settings: Value) -> Block:
+        """The same row but for these settings."""
+        return Block(self.kind, **{**dict(self.settings), **settings})
+
 
 def _restore(kind_name: str, settings: Settings) -> Block:
     return Block(kind_name, **settings)

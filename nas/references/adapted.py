@@ -60,7 +60,7 @@ def adapted(
         runs = [list(run) for _, run in groupby(stage, key=_likeness)]
         rows = [old for run in runs for old in (run[: -(-len(run) // 2)] if half else run)]
         if dropped > 0 and _strides(rows[0]):
-            rows[0] = Block(rows[0].kind, **{**dict(rows[0].settings), "stride": 1})
+            rows[0] = rows[0].changed(stride=1)
             dropped -= 1
         stages.append(tuple(old if old.kind == "maxpool" else row(old) for old in rows))
     *hidden, last = whole.head
