@@ -15,12 +15,6 @@ from torch import Tensor, nn
 from nas.architecture import Architecture, Rows
 from nas.graph import Graph, Node, Shape
 from nas.support.plain_torch import plain_torch
-from nas.torch_operations import Add as Add
-from nas.torch_operations import Chain as Chain
-from nas.torch_operations import Concat as Concat
-from nas.torch_operations import Multiply as Multiply
-from nas.torch_operations import activation as activation
-from nas.torch_operations import stateless as stateless
 from nas.torch_operations import template
 
 
