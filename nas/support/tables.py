@@ -29,7 +29,8 @@ def read_csv(
     read: Callable[[list[str]], T],
     key: Callable[[T], Hashable],
 ) -> list[T]:
-    """What `read` makes of each row's cells, one for each of the columns; no two have one `key`.
+    """What `read` makes of each row's cells, one for each of the columns, in the order of
+    `columns`, whatever that of the file is; no two have one `key`.
 
     Errors: `NasError` naming the `source`, the row (the header is row 1) and the rule it breaks,
     also where `read` or `key` raises one.
@@ -38,19 +39,20 @@ def read_csv(
     if not text.endswith("\n"):
         raise NasError(f"{source}: truncated: the last row has no line end")
     header, *lines = csv_rows(text, source)
-    if header != [*columns]:
+    if sorted(header) != sorted(columns):
         raise NasError(
             f"{source}: the columns must be {','.join(columns)}, not {shown(','.join(header))}"
         )
     if not lines:
         raise NasError(f"{source}: it has no rows")
+    order = [header.index(column) for column in columns]
     rows: list[T] = []
     seen: dict[Hashable, int] = {}
     for number, cells in enumerate(lines, 2):
         try:
             if len(cells) != len(columns):
                 raise NasError(f"{len(cells)} cells; the table has {len(columns)} columns")
-            row = read(cells)
+            row = read([cells[i] for i in order])
             first = seen.setdefault(key(row), number)
             if first != number:
                 raise NasError(f"repeats row {first}")

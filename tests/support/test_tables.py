@@ -33,6 +33,11 @@ def test_line_ends_are_those_of_any_system(end: bytes, tmp_path: Path) -> None:
     assert read(tmp_path / "t.csv") == [("a", 1)]
 
 
+def test_columns_may_be_in_any_order(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"count,name\n1,a\n")
+    assert read(tmp_path / "t.csv") == [("a", 1)]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -40,7 +45,6 @@ def test_line_ends_are_those_of_any_system(end: bytes, tmp_path: Path) -> None:
         (b"name,count\na,1", "truncated: the last row has no line end"),
         (b"name,count\n", "it has no rows"),
         (b"\n", "the columns must be name,count, not ''"),
-        (b"count,name\n1,a\n", "the columns must be name,count, not 'count,name'"),
         (b"name,count,count\na,1,1\n", "the columns must be name,count, not 'name,count,count'"),
         (b"\xef\xbb\xbfname,count\na,1\n", r"the columns must be name,count, not '\ufeffname,"),
         (b"name,count\n\xff,1\n", "not UTF-8 text"),
