@@ -1,11 +1,16 @@
 """How good `nas.calibrate` is with 10 and 50 networks and on families it has not seen, as Markdown.
 
     python scripts/bench_calibrate.py DATA_FOLDER [--prior FILE] [--only PREFIX] [--draws 12]
+    python scripts/bench_calibrate.py DATA_FOLDER --wrong ...
 
 DATA_FOLDER is as `scripts/latency_data.py` says. Every figure of FBNet's devices and of the
 accelerators is over random draws: networks to calibrate with, others to judge by. Of ncnn's devices
 each of nine networks is left out, of the Jetsons each family. With --prior another prior than the
 shipped one is judged: one that was fitted without these devices (`fit_latency_prior.py --without`).
+
+--wrong multiplies one or two latencies of each draw (of an ncnn or Jetson device, of all networks)
+by a factor, and says how many of these `nas.calibrate` leaves out, how many others, and the error
+of the other networks with all rows, without these, and had there been no wrong row.
 
 `off by 2x` are the predictions that lie outside twice their interval, in the log.
 """
@@ -15,6 +20,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +28,7 @@ import numpy as np
 from latency_data import Known, read_devices
 from scipy.stats import spearmanr
 
-from nas.latency.calibration import SPREADS, judged
+from nas.latency.calibration import SPREADS, Judgement, judged, without_wrong
 from nas.latency.model.basis import Vector
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.error import widening_of
@@ -60,11 +66,14 @@ def judge(
 ) -> Judged:
     """Calibrates with `some` networks, judges by `others`."""
     seen = np.array(some)
-    posterior, chosen, left_out = judged(
-        [device.networks[i] for i in seen],
-        device.latency_ms[seen],
-        [prior.narrowed(one) for one in SPREADS],
-    )
+    networks, latency_ms = [device.networks[i] for i in seen], device.latency_ms[seen]
+    found, _ = without_wrong(networks, latency_ms, [prior.narrowed(one) for one in SPREADS])
+    return compared(found, device, others)
+
+
+def compared(judgement: Judgement, device: Known, others: Sequence[int] | np.ndarray) -> Judged:
+    """What it says of the others, with what is known of them."""
+    posterior, chosen, left_out = judgement
     found = Calibrated(posterior, chosen, widening_of(*left_out))
     logs, intervals = [], []
     for i in others:
@@ -113,6 +122,29 @@ def left_out(
     return joined(parts)
 
 
+def wrong(devices: Sequence[Known], prior: Prior, size: int, draws: int) -> Iterator[str]:
+    """Lines of the table of devices of which `size` networks are given, 0: all."""
+    priors = [prior.narrowed(one) for one in SPREADS]
+    for factor, count in ((1.0, 0), (1.5, 1), (2.0, 1), (0.5, 1), (4.0, 1), (2.0, 2), (4.0, 2)):
+        found, others, errors = [], [], []
+        for device, draw in product(devices, range(draws)):
+            rng = np.random.default_rng([size, draw, count, round(10 * factor)])
+            order = rng.permutation(len(device.networks))
+            some, rest = order[: size or len(order)], order[size : size + JUDGED]
+            bad, right = set(range(count)), device.latency_ms[some]
+            bent = right * [factor if i in bad else 1.0 for i in range(len(some))]
+            networks = [device.networks[i] for i in some]
+            judgement, off = without_wrong(networks, bent, priors)
+            found += [i in off for i in bad]
+            others.append(len(off.keys() - bad))
+            if size:
+                every, clean = (judged(networks, ms, priors) for ms in (bent, right))
+                errors.append([compared(j, device, rest).mape for j in (every, judgement, clean)])
+        share = f"{np.mean(found):.0%}" if found else ""
+        mapes = " | ".join(f"{one:.1%}" for one in np.median(errors, axis=0)) if errors else " | | "
+        yield f"{count} by {factor:g} | {share} | {np.mean(others):.2f} | {mapes}"
+
+
 def family(name: str) -> str:
     """The family of a published network."""
     return next((f for f in FAMILIES if name.startswith(f)), name)
@@ -124,12 +156,23 @@ def main() -> None:
     parser.add_argument("--prior", type=Path)
     parser.add_argument("--only", nargs="*", default=[""])
     parser.add_argument("--draws", type=int, default=12)
+    parser.add_argument("--wrong", action="store_true")
     parser.add_argument("--every", type=int, default=1, help="of ncnn's settings, every n-th")
     given = parser.parse_args()
     prior = shipped_prior()
     if given.prior:
         prior = Prior.from_json(given.prior.read_text(encoding="utf-8"))
     known = {k: v for k, v in read_devices(given.data).items() if k.startswith(tuple(given.only))}
+    if given.wrong:
+        print("| devices | networks | wrong | found | others | all | left out | none wrong |")
+        print("|---|---:|---|---:|---:|---:|---:|---:|")
+        for source in ("accel", "fbnet", "jetson", "ncnn"):
+            devices = [v for v in known.values() if v.source == source]
+            devices = devices[:: given.every] if source == "ncnn" else devices
+            for size in (10, 20) if source in ("accel", "fbnet") else (0,):
+                for line in wrong(devices, prior, size, given.draws) if devices else ():
+                    print(f"| {len(devices)} {source} | {size or 'all'} | {line} |", flush=True)
+        return
     print("| device | networks | Spearman, median (worst decile) | MAPE | in 90% | off by 2x |")
     print("|---|---:|---|---:|---:|---:|")
     for name, device in known.items():

@@ -101,6 +101,9 @@ def runs(case: Case) -> Iterator[Run]:
     def depth(share: float) -> Child | None:
         return child(case.shallow(share, BEST), BEST)
 
+    def even_depth(share: float) -> Child | None:
+        return child(case.even(share), BEST)
+
     def resolution(share: float) -> Child | None:
         return child(case.coarse(share), BEST)
 
@@ -119,6 +122,7 @@ def runs(case: Case) -> Iterator[Run]:
         yield Run("search", share, BEST, partial(search, share), "tuning")
         yield Run("uniform", share, BEST, partial(uniform, share, BEST), "tuning")
         yield Run("depth", share, BEST, partial(depth, share), "tuning")
+        yield Run("even depth", share, BEST, partial(even_depth, share), "tuning")
         yield Run("resolution", share, BEST, partial(resolution, share), "tuning")
     yield Run("search MACs", 0.5, BEST, partial(search, 0.5, "macs"), "tuning")
     for name in (BEST, "l1"):

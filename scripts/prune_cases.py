@@ -182,6 +182,21 @@ class Case:
         found = self.bench(criterion).accuracies([c.arch for c in fit[:SUBSETS]])
         return fit[int(np.argmax(found))] if fit else None
 
+    def even(self, share: float) -> Candidate | None:
+        """Depth alone: the same share of the blocks of every stage left out, its last ones."""
+        candidates = self.candidates(share)
+        space = candidates.pruning
+        stages: dict[str, list[str]] = {}
+        for path in space.skips:
+            stages.setdefault(path.split(".")[1], []).append(path)
+        most = max(map(len, stages.values()), default=0)
+        for part in (k / most for k in range(1, most + 1)):
+            left = [path for paths in stages.values() for path in paths[_kept(paths, part) :]]
+            child = candidates.make({**space.whole, **dict.fromkeys(left, True)})
+            if not candidates.excess(child):
+                return child
+        return None
+
     def coarse(self, share: float) -> Candidate | None:
         """Resolution alone: the largest within budget."""
         candidates = self.candidates(share)
@@ -261,6 +276,10 @@ def bench(
         **more,
     )
     return Bench(given, data)
+
+
+def _kept(paths: list[str], left_out: float) -> int:
+    return len(paths) - int(left_out * len(paths) + 0.5)
 
 
 def tested(trained: Trained) -> float:

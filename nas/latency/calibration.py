@@ -86,7 +86,7 @@ def calibrate(
     networks, latency_ms = _checked(measured)
     priors = usual_priors() if base is None else priors_around(base)
     kernels = [network_kernels(arch) for arch in networks]
-    judgement, off = _without_wrong(kernels, latency_ms, priors)
+    judgement, off = without_wrong(kernels, latency_ms, priors)
     if off:
         named = ", ".join(
             f"{networks[i].name or networks[i].hash[:12]} ({latency_ms[i]:g} ms is "
@@ -158,7 +158,7 @@ def judged(
     return Judgement(*_likeliest(design, latency_ms, priors), LeftOut(logs, deviations))
 
 
-def _without_wrong(
+def without_wrong(
     networks: Sequence[Sequence[Kernel]], latency_ms: Vector, priors: Sequence[Prior]
 ) -> tuple[Judgement, dict[int, float]]:
     """What the latencies say without those that are wrong, and these with their log errors.
