@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
 from math import exp, log2
 
 from nas.resolution import Resolution
@@ -37,16 +38,17 @@ def finalists(records: Sequence[Record], objectives: Sequence[str], count: int) 
 def children(records: Sequence[Record], objectives: Sequence[str], count: int) -> list[Record]:
     """The `count` finalists among children of a trained network: the one that inherits most, the
     best of each other resolution that `nas.study.pruning.unbeaten` names, from the highest down,
-    then others by the rule above."""
-    if not records:
-        return []
-    best_of: dict[Resolution, Record] = {}
+    then others of these in turn, by the rule above. What children inherit compares those of one
+    resolution, so that by the rule alone all others would be of the lowest."""
+    of_size: dict[Resolution, list[Record]] = {}
     for record in sorted(records, key=lambda record: -record.score):
-        best_of.setdefault(record.arch.resolution, record)
-    sizes = unbeaten({size: record.score for size, record in best_of.items()})
-    first = [best_of[size] for size in (sizes[-1:] + sizes[:-1])[:count]]
-    known = {record.trial for record in first}
-    return first + spread(records, objectives, count - len(first), REACH, known)
+        of_size.setdefault(record.arch.resolution, []).append(record)
+    sizes = unbeaten({size: some[0].score for size, some in of_size.items()})
+    chosen = [of_size[size][0] for size in sizes[-1:] + sizes[:-1]]
+    known = {record.trial for record in chosen}
+    others = (spread(of_size[size], objectives, count, REACH, known) for size in sizes)
+    chosen += [record for turn in zip_longest(*others) for record in turn if record]
+    return chosen[:count]
 
 
 def spread(

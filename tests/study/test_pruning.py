@@ -158,6 +158,8 @@ def test_each_such_resolution_has_its_turn_and_a_finalist(
         assert first.score == max(best.values())
         shown = [(r.arch.resolution, r.score) for r in others[: len(sizes) - 1]]
         assert shown == [(size, best[size]) for size in sizes[: min(count, len(sizes)) - 1]]
+        turns = [r.arch.resolution for r in others[len(sizes) - 1 :]]
+        assert turns == [sizes[i % len(sizes)] for i in range(len(turns))]
     assert children([], study.settings.objectives, 3) == []
     one = PruningSpace.of(ARCH, "one resolution", keep_resolution=True)
     assert PruningCandidates(one, study.target, ()).turn(best, rng) == {}
