@@ -23,7 +23,7 @@ from nas.study.quiet import name_values, quiet
 from nas.study.storage.database import check_url, no_such_file, open_database, reason_of
 from nas.study.storage.journal import check_last_line, copy_renamed, journal
 from nas.study.storage.journal_log import JournalLog
-from nas.study.storage.locks import Claim, claim_database, claim_file, others_drive, remove_locks
+from nas.study.storage.locks import Claim, claim_database, claim_file
 from nas.study.storage.log import Log
 from nas.study.storage.lost import PATIENCE_SECONDS, Lost, database_errors, is_lost, retried
 from nas.study.stored import DAMAGE
@@ -138,7 +138,6 @@ class Storage:
                 optuna.delete_study(study_name=name, storage=self._open_url())
                 return
             self._path(name).unlink()
-        remove_locks(self.folder, name)
 
     def rename(self, name: str, new: str) -> None:
         """Gives a study another name. Errors: those of `create` and `remove`."""
@@ -152,17 +151,16 @@ class Storage:
             with self._new_journal(new, CHOOSE) as part:
                 copy_renamed(self._path(name), part, name, new)
             self._path(name).unlink()
-        remove_locks(self.folder, name)
 
     @contextmanager
     def _at_rest(self, name: str) -> Iterator[None]:
-        """A context in which nobody drives a study. Errors: `NasError` where somebody does."""
-        with self.driven(name) as driven:
-            busy = driven.claim.number > 0 or (not self.url and others_drive(self.folder, name))
-            if busy:
+        """A context in which nobody drives a study, after which none of that name is there. Errors:
+        `NasError` where somebody does."""
+        with self.driven(name) as driven, self._explained(name):
+            if driven.claim.number > 0 or driven.claim.others():
                 raise NasError(f"study '{name}' in {self} is being searched: stop that first")
-            with self._explained(name):
-                yield
+            yield
+            driven.claim.forget()
 
     def _taken(self, name: str, advice: str = "") -> Taken:
         advice = advice or f"; go on with it: nas resume {name}"
