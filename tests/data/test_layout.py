@@ -301,6 +301,22 @@ def test_options_as_a_command_line_says_them_again() -> None:
     assert data_options().flags() == ""
 
 
+def test_a_name_with_a_comma_is_in_quotes(tmp_path: Path) -> None:
+    classes(tmp_path / "a, b")
+    cat, dog = tmp_path / "a, b" / "cat", tmp_path / "a, b" / "dog"
+    cat.rename(cat.with_name("cat, big"))
+    dog.rename(dog.with_name('the "dog"'))
+    options = data_options(['train="a, b"'], ['"cat, big", "the ""dog"""'])
+    data = load_data(tmp_path, options=options)
+    assert data.classes == ("cat, big", 'the "dog"')
+    words = shlex.split(options.flags())
+    assert data_options(words[1:2], words[3::2]) == options
+    with pytest.raises(NasError, match=r"class 'cat' .*comma: --classes '\"cat, big\"'"):
+        load_data(tmp_path, options=data_options(['train="a, b"'], ["cat, big"]))
+    with pytest.raises(NasError, match="no names"):
+        data_options(classes=["a\nb"])
+
+
 def test_only_folders_take_them() -> None:
     with pytest.raises(NasError, match="only a folder of images takes --split"):
         load_data("digits", options=data_options(["none"]))
