@@ -37,8 +37,8 @@ from nas.cli import (
 )
 from nas.cli.memory import watch_memory
 from nas.cli.quiet import add_quiet
-from nas.cli.terminal import clean, close_streams, echo, echo_lines, fail
-from nas.support.errors import NO_MEMORY, NasError, NasWarning, lacks_memory
+from nas.cli.terminal import clean, close_streams, echo, echo_lines, fail, say
+from nas.support.errors import NO_MEMORY, NasError, NasNote, NasWarning, lacks_memory
 from nas.support.files import at_home
 
 COMPLETING = "_NAS_COMPLETE"
@@ -134,7 +134,9 @@ def _run() -> int:
 
 def _warn(usual: Callable[..., None], message: Warning | str, *where: Any, **more: Any) -> None:
     """Shows a warning of nas' own as one line, others as ever."""
-    if isinstance(message, NasWarning):
+    if isinstance(message, NasNote):
+        say(message)
+    elif isinstance(message, NasWarning):
         echo(f"nas: warning: {message}", err=True)
     else:
         usual(message, *where, **more)

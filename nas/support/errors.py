@@ -22,6 +22,10 @@ class NasWarning(UserWarning):
     """What a user should know though the work goes on. The command line prints it as one line."""
 
 
+class NasNote(NasWarning):
+    """What a user should know once, nothing being wrong. `--quiet` leaves it out."""
+
+
 class ShapeError(NasError):
     """An operation was given a shape that it cannot take."""
 
