@@ -27,7 +27,7 @@ from nas.study.storage.locks import Claim, claim_database, claim_file
 from nas.study.storage.log import Log
 from nas.study.storage.lost import PATIENCE_SECONDS, Lost, database_errors, is_lost, retried
 from nas.study.stored import DAMAGE
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, check_type, one_of
 from nas.support.files import at_home, rename_new
 from nas.support.text import masked
 
@@ -55,9 +55,9 @@ class Storage:
     """A folder of journals (the default) or a database, in which studies are kept."""
 
     def __init__(self, location: str | None = None) -> None:
-        start, slashes, path = (
-            location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
-        ).rpartition(":///")
+        place = location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
+        check_type(place, "storage", "a folder or the URL of a database", str, Path)
+        start, slashes, path = str(place).rpartition(":///")
         self.location = start + slashes + at_home(path)
         self.url = self.location if "://" in self.location else None
         if self.url:
@@ -278,6 +278,7 @@ class Storage:
 
 def check_name(name: str) -> None:
     """Errors: `NasError` for what cannot be the name of a study."""
+    check_type(name, "study name", "text", str)
     if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", name):
         raise NasError(
             f"study name {name!r}: letters, digits and . _ + - only, at most 100, "
@@ -290,6 +291,7 @@ def locate(study: str, storage: Storage | str | None) -> tuple[Storage, str]:
 
     A `storage` that somebody wrote comes before the path.
     """
+    check_type(study, "study", "text: its name or its journal's path", str)
     path = Path(study)
     if not isinstance(storage, str) and study.endswith(SUFFIX):
         return Storage(str(path.parent)), path.name.removesuffix(SUFFIX)
