@@ -179,7 +179,7 @@ def _message(error: Exception) -> str:
     options = getattr(getattr(error, "param", None), "opts", [])
     for word, following in pairwise([*sys.argv[1:], ""]):
         option, given, value = word.partition("=")
-        if option in options:
+        if option.startswith("-") and option in options:  # an argument's is no word of the user's
             return f"{error.format_message()}, not '{value if given else following}'"
     return error.format_message()
 

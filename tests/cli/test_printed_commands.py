@@ -176,4 +176,4 @@ def test_a_studys_trained_finalist_is_pruned(
     code, _, err = run("prune", "s", *prune, "--finalists", "1", "--epochs", "1", "--study", "p")
     assert code == 0, err
     code, _, err = run("prune", "s:99", *prune)
-    assert (code, "is not trained" in err) == (2, True)
+    assert (code, "none of its scored trials" in err) == (2, True)

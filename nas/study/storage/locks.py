@@ -14,7 +14,7 @@ from functools import partial
 from glob import escape
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from nas.study.storage.lost import LockLost, Lost
@@ -34,6 +34,14 @@ class Claim:
     exclusive: Callable[[], AbstractContextManager[object]]
     others: Callable[[], bool] = lambda: False
     forget: Callable[[], None] = lambda: None
+
+
+class Driven(NamedTuple):
+    """A driver's claim on a study. `alone` does something while no other driver stores anything;
+    where the connection to the database is lost it does it again, as soon as there is one."""
+
+    claim: Claim
+    alone: Callable[[Callable[[], Any]], Any]
 
 
 @contextmanager

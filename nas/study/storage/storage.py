@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import optuna
@@ -23,11 +23,11 @@ from nas.study.quiet import name_values, quiet
 from nas.study.storage.database import check_url, no_such_file, open_database, reason_of
 from nas.study.storage.journal import check_last_line, copy_renamed, journal
 from nas.study.storage.journal_log import JournalLog
-from nas.study.storage.locks import Claim, claim_database, claim_file
+from nas.study.storage.locks import Claim, Driven, claim_database, claim_file
 from nas.study.storage.log import Log
 from nas.study.storage.lost import PATIENCE_SECONDS, Lost, database_errors, is_lost, retried
 from nas.study.stored import DAMAGE
-from nas.support.errors import NasError, check_type, one_of
+from nas.support.errors import NasError, check_type, one_of, shown
 from nas.support.files import at_home, rename_new
 from nas.support.text import masked
 
@@ -41,14 +41,6 @@ T = TypeVar("T")
 
 class Taken(NasError):
     """A study of that name is there already."""
-
-
-class Driven(NamedTuple):
-    """A driver's claim on a study. `alone` does something while no other driver stores anything;
-    where the connection to the database is lost it does it again, as soon as there is one."""
-
-    claim: Claim
-    alone: Callable[[Callable[[], Any]], Any]
 
 
 class Storage:
@@ -129,6 +121,9 @@ class Storage:
     def check_there(self, name: str) -> None:
         """Errors: `NasError`, with the nearest name, where there is no such study."""
         if name not in (names := self.names()):
+            if os.path.exists(name) or name.rpartition(":")[0] in names:
+                hint = "nas describe shows networks, STUDY:TRIAL too"
+                raise NasError(f"{shown(name)} is no study in {self}; {hint}")
             raise one_of(f"study in {self}:", name, names, lister="nas studies")
 
     def remove(self, name: str) -> None:
