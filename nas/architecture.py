@@ -234,7 +234,7 @@ def with_classes(arch: Architecture, classes: int) -> Architecture:
             f"the network has {arch.classes} outputs, not {classes}, and ends in '{ending}': only "
             "a 'linear' row or a 'conv' is adapted"
         )
-    rows[last] = Block(rows[last].kind, **{**dict(rows[last].settings), "out": classes})
+    rows[last] = rows[last].changed(out=classes)
     return replace(arch, head=tuple(rows))
 
 

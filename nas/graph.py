@@ -204,12 +204,10 @@ class Builder:
             raise ShapeError(f"shuffle: groups={groups} must divide the channels of {shape}")
         return self._add("shuffle", "shuffle", (x,), shape, groups=groups)
 
-    def activate(
-        self, x: int, act: str | None = "relu", *, norm: bool = False, name: str = "activate"
-    ) -> int:
+    def activate(self, x: int, act: str | None = "relu", *, norm: bool = False) -> int:
         """A norm and an activation of their own, for pre-activation networks."""
         shape = self._nodes[x].shape
-        return self._add("activate", name, (x,), shape, norm=norm, act=_known(act))
+        return self._add("activate", "activate", (x,), shape, norm=norm, act=_known(act))
 
     def squeeze_excite(
         self, x: int, reduced: int, *, act: str = "relu", gate: str = "hsigmoid"

@@ -16,12 +16,6 @@ from nas.architecture import Architecture, Rows, check_architecture
 from nas.graph import Graph, Node, Shape
 from nas.support.errors import check_seed
 from nas.support.plain_torch import plain_torch
-from nas.torch_operations import Add as Add
-from nas.torch_operations import Chain as Chain
-from nas.torch_operations import Concat as Concat
-from nas.torch_operations import Multiply as Multiply
-from nas.torch_operations import activation as activation
-from nas.torch_operations import stateless as stateless
 from nas.torch_operations import template
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ import numpy as np
 from nas import AccuracyModel, Architecture, cost
 from nas.accuracy.decoders import accel_nasbench
 from nas.proxies import PROXIES, scores
-from nas.support.files import write_whole
+from nas.support.tables import write_csv
 
 BUDGETS = (200, 300, 400)  # MMACs
 SEEDS = range(10)
@@ -156,11 +155,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("scripts/results/regret.csv"))
     parser.add_argument("--proxies", default=",".join((*SIMPLE, *RUN)))
     given = parser.parse_args()
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("mmacs", "score", "networks", "optimum", "regret", "least", "most"))
-    writer.writerows(rows(given.accel, given.proxies.split(",")))
-    write_whole(given.output, text.getvalue())
+    columns = ("mmacs", "score", "networks", "optimum", "regret", "least", "most")
+    write_csv(given.output, columns, rows(given.accel, given.proxies.split(",")))
 
 
 if __name__ == "__main__":

@@ -5,15 +5,13 @@ from ground_truth_table import load, networks
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple, get_type_hints
 
 from nas import Architecture, NasError
-from nas.support.files import read_text, write_whole
+from nas.support.tables import read_csv, write_csv
 
 TABLE = Path(__file__).parent / "results" / "ground_truth.csv"
 
@@ -65,36 +63,26 @@ _TYPES = get_type_hints(Run)
 def load(path: Path = TABLE) -> list[Run]:
     """Every run of a table, none where there is no file yet.
 
-    Errors: `NasError` naming the file, the line and the rule.
+    Errors: `NasError` naming the file, the row and the rule.
     """
     if not path.exists():
         return []
-    rows = csv.DictReader(io.StringIO(read_text(path, str(path))))
-    if tuple(rows.fieldnames or ()) != Run._fields:
-        raise NasError(f"{path}: the columns must be {', '.join(Run._fields)}")
-    runs: dict[tuple[str, int], Run] = {}
-    for line, row in enumerate(rows, start=2):
-        try:
-            run = Run(**{k: kind(row[k]) for k, kind in _TYPES.items()})
-        except (TypeError, ValueError) as error:
-            raise NasError(f"{path}, line {line}: {error}") from None
-        if not 0 <= run.accuracy <= 1:
-            raise NasError(f"{path}, line {line}: accuracy {run.accuracy} must be from 0 to 1")
-        if (run.hash, run.seed) in runs:
-            raise NasError(
-                f"{path}, line {line}: network {run.number}, seed {run.seed} is twice in"
-            )
-        runs[run.hash, run.seed] = run
-    return list(runs.values())
+    return read_csv(path, str(path), Run._fields, _run, lambda run: (run.hash, run.seed))
+
+
+def _run(cells: list[str]) -> Run:
+    try:
+        run = Run(*(kind(cell) for kind, cell in zip(_TYPES.values(), cells, strict=True)))
+    except ValueError as error:
+        raise NasError(str(error)) from None
+    if not 0 <= run.accuracy <= 1:
+        raise NasError(f"accuracy {run.accuracy} must be from 0 to 1")
+    return run
 
 
 def save(runs: Iterable[Run], path: Path = TABLE) -> None:
     """Writes the table whole, in the order of the plan."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Run._fields)
-    writer.writerows(in_order(runs))
-    write_whole(path, text.getvalue())
+    write_csv(path, Run._fields, in_order(runs))
 
 
 def in_order(runs: Iterable[Run]) -> list[Run]:

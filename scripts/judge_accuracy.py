@@ -11,8 +11,6 @@ intervals hold. Beside the predictor stand the simple counts that it must not ra
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +26,7 @@ from nas.accuracy.prior import read_prior, sums_of
 from nas.accuracy.regression import fit, log_odds, squares
 from nas.accuracy.residual import Residual, process
 from nas.accuracy.table import FOLDER, read_accuracy_table
-from nas.support.files import write_whole
+from nas.support.tables import write_csv
 
 OUTPUT = Path(__file__).parent / "results" / "accuracy.csv"
 REPEATS = 10
@@ -166,11 +164,8 @@ def main() -> None:
         for part, judge in (("left out", left_out), ("few", few), ("known", known)):
             if not asked.part or part in asked.part:
                 judge(table, say)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("table", "part", "score", "measure", "value"))
-    writer.writerows([*row[:4], f"{row[4]:.3f}"] for row in rows)
-    write_whole(asked.output, text.getvalue())
+    cells = ((*row[:4], f"{row[4]:.3f}") for row in rows)
+    write_csv(asked.output, ("table", "part", "score", "measure", "value"), cells)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ when its effects were chosen. means: accuracy in percent of each source by band.
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +21,7 @@ from rank_statistics import spearman
 
 from nas import AccuracyModel
 from nas.accuracy.table import FOLDER, read_accuracy_table
-from nas.support.files import write_whole
+from nas.support.tables import write_csv
 
 OUTPUT = Path(__file__).parent / "results" / "long.csv"
 PRIOR = AccuracyModel.load(["small"])
@@ -93,12 +91,9 @@ def main() -> None:
     seeds = [runs for runs in _by_hash(path).values() if len(runs) == 2]
     noise = float(np.sqrt(np.mean([np.var(runs, ddof=1) for runs in seeds])))
     rows.append(("noise", "accuracy", f"{len(seeds)} networks, two seeds", noise))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("part", "score", "measure", "value"))
-    writer.writerows([*row[:3], f"{row[3]:.3f}"] for row in rows)
-    write_whole(OUTPUT, text.getvalue())
-    print(text.getvalue(), end="")
+    cells = ((*row[:3], f"{row[3]:.3f}") for row in rows)
+    write_csv(OUTPUT, ("part", "score", "measure", "value"), cells)
+    print(OUTPUT.read_text(), end="")
 
 
 def _by_hash(path: Path) -> dict[str, list[float]]:

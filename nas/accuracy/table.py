@@ -8,10 +8,9 @@ in points between trainings that differ by the seed alone.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -21,7 +20,7 @@ from pydantic import Field
 from nas.accuracy.decoders import JSON, decoded
 from nas.architecture import Architecture
 from nas.support.errors import NasError, one_of
-from nas.support.files import read_text, write_whole
+from nas.support.tables import read_csv, write_csv
 from nas.support.validation import Settings, validated
 from nas.support.yaml import read_yaml
 
@@ -81,12 +80,8 @@ class AccuracyTable(NamedTuple):
 
 def write_rows(path: Path, rows: Iterable[TableRow]) -> None:
     """Writes the CSV whole."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow([*row[:4], f"{row.accuracy:.6g}", row.seeds])
-    write_whole(path, text.getvalue())
+    cells = ((*row[:4], f"{row.accuracy:.6g}", row.seeds) for row in rows)
+    write_csv(path, COLUMNS, cells)
 
 
 def read_accuracy_table(path: Path) -> AccuracyTable:
@@ -97,40 +92,17 @@ def read_accuracy_table(path: Path) -> AccuracyTable:
     source = f"accuracy table {path.with_suffix('.yaml')}"
     data = read_yaml(path.with_suffix(".yaml"), source)
     metadata = validated(TableMetadata, data, source)
-    return AccuracyTable(path.stem, metadata, tuple(_rows(path, metadata)))
+    rows = read_csv(
+        path,
+        f"accuracy table {path}",
+        COLUMNS,
+        partial(_row, metadata),
+        lambda row: (row.recipe, row.architecture().hash),
+    )
+    return AccuracyTable(path.stem, metadata, tuple(rows))
 
 
-def _rows(path: Path, metadata: TableMetadata) -> list[TableRow]:
-    where = f"accuracy table {path}"
-    text = read_text(path, where)
-    if not text.endswith("\n"):
-        raise NasError(f"{where}: truncated: the last row has no line end")
-    try:
-        lines = list(csv.reader(io.StringIO(text), strict=True))
-    except csv.Error as error:
-        raise NasError(f"{where}: not CSV: {error}") from None
-    if tuple(lines[0]) != COLUMNS:
-        raise NasError(f"{where}: the columns must be {', '.join(COLUMNS)}")
-    if len(lines) == 1:
-        raise NasError(f"{where}: it has no rows")
-    rows: list[TableRow] = []
-    seen: dict[tuple[str, str], int] = {}
-    for number, cells in enumerate(lines[1:], 2):
-        try:
-            row = _row(cells, metadata)
-            key = row.recipe, row.architecture().hash
-            if key in seen:
-                raise NasError(f"repeats row {seen[key]}")
-        except NasError as error:
-            raise NasError(f"{where}: row {number}: {error}") from None
-        seen[key] = number
-        rows.append(row)
-    return rows
-
-
-def _row(cells: list[str], metadata: TableMetadata) -> TableRow:
-    if len(cells) != len(COLUMNS):
-        raise NasError(f"{len(cells)} cells; the table has {len(COLUMNS)} columns")
+def _row(metadata: TableMetadata, cells: list[str]) -> TableRow:
     network, recipe, decoder, choices, accuracy, seeds = cells
     if recipe not in metadata.recipes:
         raise one_of("recipe", recipe, metadata.recipes)

@@ -225,6 +225,15 @@ class Block:
         value: Value = dict(self.settings).get(name, KINDS[self.kind].parameters[name].default)
         return value
 
+    @property
+    def strides(self) -> bool:
+        """Whether it has a stride above 1."""
+        return "stride" in KINDS[self.kind].parameters and self.get("stride") != 1
+
+    def changed(self, **settings: Value) -> Block:
+        """The same row but for these settings."""
+        return Block(self.kind, **{**dict(self.settings), **settings})
+
 
 def _restore(kind_name: str, settings: Settings) -> Block:
     return Block(kind_name, **settings)

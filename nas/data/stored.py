@@ -54,11 +54,6 @@ class Stored:
         """The shape of all images together: N, C, H, W."""
         return len(self._rows), *self._image
 
-    @property
-    def nbytes(self) -> int:
-        """The bytes that all images would take in memory."""
-        return prod(self.shape)
-
     def __len__(self) -> int:
         return len(self._rows)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from io import StringIO
 from pathlib import Path
 
 from nas.data.findings import shown_path
 from nas.support.errors import NasError
-from nas.support.text import table_text
+from nas.support.files import read_bytes
+from nas.support.tables import csv_rows, table_text
 
 DELIMITERS = ",;\t|"
 SAMPLED = 50  # lines by which what parts the columns is known
@@ -24,10 +23,7 @@ def read_table(path: Path) -> list[list[str]]:
     where it cannot be read or holds the values of pixels.
     """
     shown = shown_path(path, path.parent)
-    try:
-        text = table_text(path.read_bytes()).lstrip(" \n")
-    except OSError as error:
-        raise NasError(f"{shown}: {error.strerror}") from None
+    text = table_text(read_bytes(path, shown, most=None)).lstrip(" \n")
     if path.suffix.lower() == ".jsonl":
         return _objects(text)
     lines = text.splitlines()
@@ -44,11 +40,7 @@ def read_table(path: Path) -> list[list[str]]:
             f"{shown} holds the values of pixels, which are not read from tables: write each row "
             "as an image file into a folder of its class"
         )
-    try:
-        rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        return [[cell.strip() for cell in row] for row in rows if row]
-    except csv.Error as error:
-        raise NasError(f"{shown} is not CSV: {error}") from None
+    return [[cell.strip() for cell in row] for row in csv_rows(text, shown, delimiter) if row]
 
 
 def _is_pixels(line: str) -> bool:

@@ -15,11 +15,10 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from nas.formats.onnx_import.loading import load
+from nas.formats.tensors import read_tensors
 from nas.support.errors import NasError
 from nas.support.files import read_bytes
 from nas.support.text import whole_number
@@ -85,7 +84,7 @@ def read_weight_file(path: Path) -> WeightFile:
         state: dict[str, Tensor] = {}
     else:
         ordered = path.suffix != ".safetensors"
-        state = dict(_read_torch(path) if ordered else _read_safetensors(path))
+        state = dict(_read_torch(path) if ordered else read_tensors(path))
         if not ordered:  # such files are sorted as text
             state = dict(sorted(state.items(), key=lambda entry: natural(entry[0])))
         modules = tuple(_of_state(state, path))
@@ -101,13 +100,6 @@ def natural(name: str) -> list[tuple[int, str]]:
     """The sorting key of a name by which its numbers count as numbers."""
     parts = ((whole_number(part), part) for part in re.split(r"(\d+)", name))
     return [(-1, part) if number is None else (number, "") for number, part in parts]
-
-
-def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
-    try:
-        return load_safetensors(read_bytes(path, str(path), most=None))
-    except SafetensorError as error:
-        raise NasError(f"{path}: damaged: {error}") from None
 
 
 def _read_torch(path: Path) -> Mapping[str, Tensor]:

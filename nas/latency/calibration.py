@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from math import log
 from statistics import median
 from typing import NamedTuple
@@ -17,8 +19,9 @@ from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import Metadata, check_name
 from nas.latency.model.basis import KINDS, Vector
 from nas.latency.model.calibrated import Calibrated
+from nas.latency.model.columns import operation
 from nas.latency.model.design import Design
-from nas.latency.model.error import LeftOut, error_of, far_off, suspects, widening_of
+from nas.latency.model.error import LeftOut, error_of, widening_of
 from nas.latency.model.posterior import Posterior, fit
 from nas.latency.model.prices import fit_prices
 from nas.latency.model.prior import Prior, shipped_prior
@@ -31,10 +34,19 @@ from nas.support.validation import validated
 GIVEN = "latencies given to calibrate"
 FEWEST = 3  # networks
 FEW = 10  # fewer networks than that tell little of the error
+# A latency that is so far off, as a factor, is wrong, where networks are fewer than `FEW` and where
+# they are not, if it is so many predicted standard deviations from what the others say: while any
+# others may be wrong, and then without these.
+FAR_OF_FEW, FAR = 4.0, 1.35
+SUSPECT, WRONG = 2.5, 4.0
 EACH, FOLDS = 20, 10  # up to so many networks each is left out by itself, more in so many folds
 SPREADS = (1.0, 4.0)  # of the prior's covariance: devices like those known, and others
 CLOSE = (0.02, 0.1, 0.4, 1.0)  # how far from its base a device may be, in prior deviations
-OPERATIONS = ("conv3", "convk", "pointwise", "grouped", "depthwise3", "depthwisek", "linear")
+OPERATIONS = (  # what tells how well the price of one is known
+    *("conv3_macs", "convk_macs", "pointwise_macs", "grouped_macs", "depthwise3_macs"),
+    *("depthwisek_macs", "linear_macs", "gate_weights", "pool_traffic", "multiply_traffic"),
+    *("activate_traffic", "copy_traffic"),
+)
 UNKNOWN = 0.5  # of a price's prior deviation: it is hardly determined if more than that is left
 
 
@@ -74,17 +86,20 @@ def calibrate(
     networks, latency_ms = _checked(measured)
     priors = usual_priors() if base is None else priors_around(base)
     kernels = [network_kernels(arch) for arch in networks]
-    judgement = judged(kernels, latency_ms, priors)
-    if off := _far_off(judgement.left_out.logs, kernels, latency_ms, priors):
-        named = [
+    judgement, off = _without_wrong(kernels, latency_ms, priors)
+    if off:
+        named = ", ".join(
             f"{networks[i].name or networks[i].hash[:12]} ({latency_ms[i]:g} ms is "
             f"{np.exp(-one):.2g} times what the others make likely)"
             for i, one in off.items()
-        ]
-        warnings.warn(f"left out as far off: {', '.join(named)}", NasWarning, stacklevel=2)
-        kept = [i for i in range(len(networks)) if i not in off]
-        networks, kernels = [networks[i] for i in kept], [kernels[i] for i in kept]
-        judgement = judged(kernels, latency_ms[kept], priors)
+        )
+        count = len(judgement.left_out.logs)
+        words = (
+            "left out as far off: "
+            if count < len(networks)
+            else ("the latencies have little in common; check networks and units, first of ")
+        )
+        warnings.warn(words + named, NasWarning, stacklevel=2)
     known = base.metadata if base else None
     facts = {
         "name": name,
@@ -94,7 +109,7 @@ def calibrate(
         "threads": known.threads if known else None,
         "throughput": throughput,
         "sources": [
-            f"{len(networks)} {GIVEN}",
+            f"{len(judgement.left_out.logs)} {GIVEN}",
             f"prior: {base.name if base else 'what devices have in common'}",
         ],
     }
@@ -139,29 +154,55 @@ def judged(
         kept = np.setdiff1d(order, out)
         without = Calibrated(*_likeliest(design.of_networks(kept), latency_ms[kept], priors), 1.0)
         for i in out:
-            logs[i] = _log_error(without, networks[i], latency_ms[i])
-            deviations[i] = without.deviation(without.trace(networks[i]))
+            logs[i], deviations[i] = _off_by(without, networks[i], latency_ms[i])
     return Judgement(*_likeliest(design, latency_ms, priors), LeftOut(logs, deviations))
 
 
-def _far_off(
-    logs: Vector, networks: Sequence[Sequence[Kernel]], latency_ms: Vector, priors: Sequence[Prior]
-) -> dict[int, float]:
-    """The networks that are far off, with their log errors. Several suspects are judged again, by a
-    fit without them all: a latency that is wrong makes those of networks like its own look so."""
-    found = suspects(logs)
-    if len(found) > 1:
-        kept = np.setdiff1d(np.arange(len(logs)), found)
-        design = Design.of([networks[i] for i in kept])
-        without = Calibrated(*_likeliest(design, latency_ms[kept], priors), 1.0)
-        logs = logs.copy()
-        logs[found] = [_log_error(without, networks[i], latency_ms[i]) for i in found]
-    return {i: float(logs[i]) for i in far_off(logs) if i in found}
+def _without_wrong(
+    networks: Sequence[Sequence[Kernel]], latency_ms: Vector, priors: Sequence[Prior]
+) -> tuple[Judgement, dict[int, float]]:
+    """What the latencies say without those that are wrong, and these with their log errors.
+
+    The worst goes first, for fits that have seen it are unsure of all others. A network that alone
+    has some operation is not suspected: no other tells what that costs. More than a fifth that are
+    wrong have little in common with the rest; then all are kept.
+    """
+    far = log(FAR if len(networks) >= FEW else FAR_OF_FEW)
+    operations = [{operation(kernel) for kernel in network} for network in networks]
+
+    def judge(kept: Sequence[int]) -> Judgement:
+        return judged([networks[i] for i in kept], latency_ms[kept], priors)
+
+    kept, off = list(range(len(networks))), dict[int, float]()
+    everything = found = judge(kept)
+    while True:
+        logs, deviations = found.left_out
+        counts = Counter(chain.from_iterable(operations[i] for i in kept))
+        told = [all(counts[name] > 1 for name in operations[i]) for i in kept]
+        scores = np.where((abs(logs) > far) & told, abs(logs) / deviations, 0.0)
+        worst = int(scores.argmax())
+        if scores[worst] < SUSPECT:
+            break
+        if 5 * (len(off) + 1) > len(networks):
+            if scores[worst] > WRONG:
+                return everything, {**off, kept[worst]: float(logs[worst])}
+            break
+        off[kept.pop(worst)] = float(logs[worst])
+        found = judge(kept)
+    wrong, without = {}, Calibrated(found.posterior, found.prior, 1.0)
+    for i in off:
+        error, deviation = _off_by(without, networks[i], latency_ms[i])
+        if abs(error) > max(far, WRONG * deviation):
+            wrong[i] = error
+    if len(wrong) < len(off):
+        found = judge([i for i in range(len(networks)) if i not in wrong])
+    return found, wrong
 
 
-def _log_error(found: Calibrated, kernels: Sequence[Kernel], latency_ms: float) -> float:
-    """Log (predicted / measured) of the network of these kernels."""
-    return log((found.constant_ms + sum(found.kernels_ms(kernels))) / latency_ms)
+def _off_by(found: Calibrated, kernels: Sequence[Kernel], latency_ms: float) -> tuple[float, float]:
+    """Log (predicted / measured) of the network of these kernels, and its predicted deviation."""
+    trace = found.trace(kernels)
+    return log((found.constant_ms + sum(trace.ms)) / latency_ms), found.deviation(trace)
 
 
 def _likeliest(
@@ -177,8 +218,7 @@ def undetermined(posterior: Posterior, prior: Prior) -> str:
     size = len(KINDS)
     prices = posterior.reduction[:, :size]
     left = 1 - (prices**2).sum(axis=0) / np.diag(prior.covariance)[:size]
-    operations = [f"{name}_macs" for name in OPERATIONS] + ["pool_traffic", "multiply_traffic"]
-    hardly = [kind for kind in operations if left[KINDS.index(kind)] > 1 - UNKNOWN**2]
+    hardly = [kind for kind in OPERATIONS if left[KINDS.index(kind)] > 1 - UNKNOWN**2]
     if not hardly:
         return ""
     names = ", ".join(kind.rsplit("_", 1)[0] for kind in hardly)
@@ -230,4 +270,6 @@ def _checked(measured: Iterable[tuple[Network, float]]) -> tuple[list[Network], 
         runs.setdefault(arch.hash, []).append(float(ms))
     if len(networks) < FEWEST:
         raise NasError(f"calibrate: {len(networks)} networks; at least {FEWEST} are needed")
-    return list(networks.values()), np.array([median(times) for times in runs.values()])
+    # In one order, whatever that of the rows is, for sums of floats depend on it.
+    order = sorted(networks)
+    return [networks[key] for key in order], np.array([median(runs[key]) for key in order])

@@ -11,8 +11,6 @@ tabs may have decimal commas. The text is in UTF-8 or as Excel saves it.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Sequence
 from math import isfinite
@@ -26,7 +24,8 @@ from nas.networks import find_network
 from nas.resolution import read_resolution
 from nas.support.errors import NasError
 from nas.support.files import read_bytes
-from nas.support.text import table_text, whole_number
+from nas.support.tables import csv_rows, table_text
+from nas.support.text import whole_number
 
 UNITS = {  # ms of one
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1.0),
@@ -88,11 +87,7 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
     where = f"measured {path}"
     text = table_text(read_bytes(path, where))
     separator = max(SEPARATORS, key=text.lstrip().partition("\n")[0].count)
-    try:
-        table = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
-    except csv.Error as error:
-        raise NasError(f"{where}: not CSV: {error}") from None
-    stripped = ([cell.strip() for cell in cells] for cells in table)
+    stripped = ([cell.strip() for cell in cells] for cells in csv_rows(text, where, separator))
     lines = [(number, cells) for number, cells in enumerate(stripped, 1) if any(cells)]
     if not lines:
         raise NasError(f"{where}: it is empty")

@@ -40,7 +40,6 @@ class Error(_Strict):
     networks: Count
     rows: Count
     mape: Fraction
-    mape_mobile: Fraction | None = None  # written by earlier versions
     interval_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)]
 
 

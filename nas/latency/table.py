@@ -9,8 +9,6 @@ relative standard error of the latency.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable
 from math import isfinite
@@ -27,7 +25,7 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import NEUTRAL, Lowering, graph_kernels, network_kernels
 from nas.resolution import read_resolution
 from nas.support.errors import NasError, one_of, shown
-from nas.support.files import read_text, write_whole
+from nas.support.tables import read_csv, write_csv
 
 COLUMNS = ("kind", "spec", "latency_ms", "spread", "visits")
 KINDS = ("network", "block", "kernel")
@@ -113,70 +111,39 @@ class TableRow(NamedTuple):
 
 def write_table(path: Path, rows: Iterable[TableRow]) -> None:
     """Writes the table whole."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        numbers = (f"{row.latency_ms:.6g}", f"{row.spread:.3g}", row.visits)
-        writer.writerow([row.subject.kind, row.subject.spec, *numbers])
-    write_whole(path, text.getvalue())
+    write_csv(
+        path,
+        COLUMNS,
+        ((*row.subject, f"{row.latency_ms:.6g}", f"{row.spread:.3g}", row.visits) for row in rows),
+    )
 
 
 def read_table(path: Path) -> list[TableRow]:
     """Reads a table. Errors: `NasError` naming the file, the row and the rule it breaks."""
-    text = read_text(path, f"table {path}")
-    if not text.endswith("\n"):
-        raise NasError(f"table {path}: truncated: the last row has no line end")
-    try:
-        lines = list(csv.reader(io.StringIO(text), strict=True))
-    except csv.Error as error:
-        raise NasError(f"table {path}: not CSV: {error}") from None
-    for column in lines[0]:
-        if column not in COLUMNS:
-            raise NasError(f"table {path}: {one_of('column', column, COLUMNS)}")
-    for column in COLUMNS:
-        if lines[0].count(column) != 1:
-            raise NasError(f"table {path}: column '{column}' must be there once")
-    if len(lines) == 1:
-        raise NasError(f"table {path}: it has no rows")
-    rows: list[TableRow] = []
-    seen: dict[Subject, int] = {}
-    for number, cells in enumerate(lines[1:], 2):
-        try:
-            row = _row(dict(zip(lines[0], cells, strict=False)), len(cells))
-            if row.subject in seen:
-                raise NasError(f"repeats row {seen[row.subject]}")
-        except NasError as error:
-            raise NasError(f"table {path}: row {number}: {error}") from None
-        seen[row.subject] = number
-        rows.append(row)
-    return rows
+    return read_csv(path, f"table {path}", COLUMNS, _row, lambda row: row.subject)
 
 
-def _row(cells: dict[str, str], count: int) -> TableRow:
-    if count != len(COLUMNS):
-        raise NasError(f"{count} cells; the table has {len(COLUMNS)} columns")
-    if cells["kind"] not in KINDS:
-        raise one_of("kind", cells["kind"], KINDS)
-    subject = Subject(cells["kind"], cells["spec"])
-    if _dump(_load(subject.spec)) != subject.spec:
-        subject = Subject(subject.kind, _dump(_load(subject.spec)))
+def _row(cells: list[str]) -> TableRow:
+    kind, spec, latency, deviation, count = cells
+    if kind not in KINDS:
+        raise one_of("kind", kind, KINDS)
+    subject = Subject(kind, _dump(_load(spec)))
     subject.check()
-    latency_ms, spread = (_number(cells[name], name) for name in ("latency_ms", "spread"))
-    visits = _number(cells["visits"], "visits")
+    latency_ms, spread = _number(latency, "latency_ms"), _number(deviation, "spread")
+    visits = _number(count, "visits")
     check_latency(latency_ms)
     if spread < 0:
-        raise NasError(f"spread must not be below 0, not {cells['spread']:.40}")
+        raise NasError(f"spread must not be below 0, not {deviation:.40}")
     if spread > MOST_SPREAD:
-        raise NasError(f"spread must be at most {MOST_SPREAD:g}, not {cells['spread']:.40}")
+        raise NasError(f"spread must be at most {MOST_SPREAD:g}, not {deviation:.40}")
     if not 1 <= visits <= MOST_VISITS or visits != int(visits):
-        raise NasError(f"visits must be a whole number of at least 1, not {cells['visits']:.40}")
+        raise NasError(f"visits must be a whole number of at least 1, not {count:.40}")
     return TableRow(subject, latency_ms, spread, int(visits))
 
 
 def check_latency(ms: object) -> None:
     """Checks that a latency can be one. Errors: `NasError`, also for what is no number."""
-    if not isinstance(ms, Real):
+    if not isinstance(ms, Real) or isinstance(ms, bool):
         raise NasError(f"latency_ms must be a number, not {shown(ms)}")
     if not LEAST_MS <= float(ms) <= MOST_MS:
         raise NasError(f"latency_ms must be above 0, from {LEAST_MS:g} to {MOST_MS:g}, not {ms:g}")

@@ -21,7 +21,7 @@ from torch.nn import functional
 from nas.architecture import Architecture
 from nas.graph import Act, Graph, Node, Shape
 from nas.pruning.flow import is_depthwise
-from nas.torch_module import activation, stateless
+from nas.torch_operations import activation, stateless
 
 Parts = Mapping[str, Mapping[str, Tensor]]  # by part of a node (`conv`, `norm`) and name
 Tensors = Mapping[str, Parts]  # by node

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, PlainValidator
 
 from nas.architecture import Architecture
-from nas.blocks import KINDS, Block, Value, block_graph
+from nas.blocks import Block, Value, block_graph
 from nas.graph import Shape
 from nas.pruning.children import (
     Ancestry,
@@ -26,7 +26,7 @@ from nas.pruning.children import (
     residual,
     with_rows,
 )
-from nas.pruning.widths import Width, explicit, reduces, widths
+from nas.pruning.widths import Width, widths, with_explicit
 from nas.resolution import Resolution, mean_side, read_resolution, scaled, sides
 from nas.space.options import Options, OptionSpace, Params
 from nas.support.errors import NasError
@@ -245,20 +245,6 @@ class PruningSpace(OptionSpace):
         return drawn
 
 
-def with_explicit(arch: Architecture) -> Architecture:
-    """The same network, in which settings that count channels have the value that they stand for:
-    a `hidden` of 0 may mean half of the output."""
-    shape, rows = arch.input_shape, []
-    for row in arch.rows():
-        for setting in KINDS[row.kind].parameters:
-            value = explicit(row, setting, shape)
-            if value and not row.get(setting) and reduces(row, setting, value, shape):
-                row = _changed(row, ((setting, value),))
-        rows.append(row)
-        shape = block_graph(row, shape).output_shape
-    return with_rows(arch, rows)
-
-
 def resolutions_of(parent: Architecture) -> tuple[Resolution, ...]:
     """The resolutions of the parent's shape that it can take, from half of its sides on, the longer
     one in steps that suit it."""
@@ -277,7 +263,7 @@ def resolutions_of(parent: Architecture) -> tuple[Resolution, ...]:
 
 @lru_cache(maxsize=1 << 16)
 def _changed(row: Block, settings: tuple[tuple[str, int], ...]) -> Block:
-    return Block(row.kind, **{**dict(row.settings), **dict(settings)})
+    return row.changed(**dict(settings))
 
 
 @lru_cache(maxsize=1 << 16)

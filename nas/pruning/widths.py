@@ -14,7 +14,7 @@ from nas.architecture import Architecture
 from nas.blocks import KINDS, Block, block_graph, make_divisible
 from nas.graph import Graph, Node, Shape
 from nas.pruning.channels import OUTPUT, coupling
-from nas.pruning.children import different
+from nas.pruning.children import different, with_rows
 from nas.support.errors import NasError
 
 SHARES = (2, 4, 3, 8, 6, 5)  # a tried value is a setting's value over one of these
@@ -84,13 +84,27 @@ def widths(arch: Architecture) -> list[Width]:
     return sorted(ordered, key=lambda width: min((m.row, m.setting) for m in width.members))
 
 
+def with_explicit(arch: Architecture) -> Architecture:
+    """The same network, in which settings that count channels have the value that they stand for:
+    a `hidden` of 0 may mean half of the output."""
+    shape, rows = arch.input_shape, []
+    for row in arch.rows():
+        for setting in KINDS[row.kind].parameters:
+            value = _explicit(row, setting, shape)
+            if value and not row.get(setting) and _reduces(row, setting, value, shape):
+                row = row.changed(**{setting: value})
+        rows.append(row)
+        shape = block_graph(row, shape).output_shape
+    return with_rows(arch, rows)
+
+
 def _tried(row: Block, setting: str, shape: Shape) -> tuple[int, list[str], list[str]] | None:
     """The value of a setting that is a width, the nodes whose own channels it counts, and those
     whose groups change with it; None where it is no width.
 
     A residual row keeps its operations only where its input is made narrower as well.
     """
-    value = explicit(row, setting, shape)
+    value = _explicit(row, setting, shape)
     if value is None or value < 2:
         return None
     graph = block_graph(row, shape)
@@ -119,7 +133,7 @@ def _own(node: Node, graph: Graph) -> bool:
     return node.op == "linear"
 
 
-def explicit(row: Block, setting: str, shape: Shape) -> int | None:
+def _explicit(row: Block, setting: str, shape: Shape) -> int | None:
     """A whole-number setting's value; where 0 or None stands for one, that which it stands for."""
     parameter = KINDS[row.kind].parameters[setting]
     value = row.get(setting)
@@ -134,7 +148,7 @@ def explicit(row: Block, setting: str, shape: Shape) -> int | None:
     return None
 
 
-def reduces(row: Block, setting: str, value: int, shape: Shape) -> bool:
+def _reduces(row: Block, setting: str, value: int, shape: Shape) -> bool:
     """Whether a smaller value alone gives the same operations, none of them with more channels."""
     ours = _graph(row, {setting: value}, shape)
     fewer = (_graph(row, {setting: value // share}, shape) for share in SHARES if value >= share)
@@ -149,6 +163,6 @@ def reduces(row: Block, setting: str, value: int, shape: Shape) -> bool:
 
 def _graph(row: Block, changed: dict[str, int], shape: Shape) -> Graph | None:
     try:
-        return block_graph(Block(row.kind, **{**dict(row.settings), **changed}), shape)
+        return block_graph(row.changed(**changed), shape)
     except NasError:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from nas.architecture import Architecture, Rows
-from nas.blocks import Block, kind, make_divisible
+from nas.blocks import Block, make_divisible
 from nas.references import reference
 from nas.resolution import Resolution
 
@@ -54,13 +54,13 @@ def adapted(
         return Block(old.kind, **settings | scaled)
 
     pooled = whole.stem[1] if len(whole.stem) > 1 else None
-    dropped = sum(_strides(stage[0]) for stage in whole.stages) - strides
+    dropped = sum(stage[0].strides for stage in whole.stages) - strides
     stages: list[Rows] = []
     for stage in whole.stages:
         runs = [list(run) for _, run in groupby(stage, key=_likeness)]
         rows = [old for run in runs for old in (run[: -(-len(run) // 2)] if half else run)]
-        if dropped > 0 and _strides(rows[0]):
-            rows[0] = Block(rows[0].kind, **{**dict(rows[0].settings), "stride": 1})
+        if dropped > 0 and rows[0].strides:
+            rows[0] = rows[0].changed(stride=1)
             dropped -= 1
         stages.append(tuple(old if old.kind == "maxpool" else row(old) for old in rows))
     *hidden, last = whole.head
@@ -72,10 +72,6 @@ def adapted(
     head = (*map(row, hidden), last)
     label = f"{name}{' half' if half else ''} ×{width:g}"
     return Architecture(resolution, stem, tuple(stages), head, channels).renamed(label)
-
-
-def _strides(row: Block) -> bool:
-    return "stride" in kind(row.kind).parameters and row.get("stride") != 1
 
 
 def _likeness(row: Block) -> tuple[str, object]:

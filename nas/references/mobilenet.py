@@ -5,6 +5,7 @@ linear layer is not scaled. torchvision's rule (`_torchvision`) scales that laye
 number of expanded channels, which makes another network.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -75,10 +76,10 @@ V3_SMALL = (
 )
 
 
-def v1(width: float, classes: int) -> Layout:
+def v1(width: float, classes: int, rows: Iterable[tuple[int, int]] = V1_ROWS) -> Layout:
     stem = Block("conv", out=int(32 * width), stride=2)
-    rows = (Block("depthwise", out=int(out * width), stride=stride) for out, stride in V1_ROWS)
-    return Layout((stem,), by_stride(rows), classifier(classes))
+    blocks = (Block("depthwise", out=int(out * width), stride=stride) for out, stride in rows)
+    return Layout((stem,), by_stride(blocks), classifier(classes))
 
 
 def v2(width: float, classes: int) -> Layout:

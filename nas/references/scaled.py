@@ -6,11 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 from nas.architecture import Architecture, check_size
-from nas.blocks import Block
 from nas.references import ghostnet, lcnet, mobilenet, shufflenet, squeezenext
 from nas.references.mbconv import FAMILIES as MBCONV
 from nas.references.mbconv import mbconv
-from nas.references.table import Layout, by_stride, classifier
+from nas.references.table import Layout
 from nas.resolution import Resolution, read_resolution
 from nas.support.errors import NasError, one_of
 
@@ -19,12 +18,6 @@ LARGEST = 16.0  # multiplier
 # Output channels, stride (FD-MobileNet, Qin et al. 2018).
 FD_ROWS = ((64, 2), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 4, (1024, 1))
 SHUFFLE_V1 = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}  # groups: channels of the first stage
-
-
-def _fd(width: float, classes: int) -> Layout:
-    stem = Block("conv", out=int(32 * width), stride=2)
-    rows = (Block("depthwise", out=int(out * width), stride=stride) for out, stride in FD_ROWS)
-    return Layout((stem,), by_stride(rows), classifier(classes))
 
 
 def _shuffle_v1(groups: int, width: float, classes: int) -> Layout:
@@ -41,7 +34,7 @@ def _squeezenext(repeats: tuple[int, ...], width: float, classes: int) -> Layout
 
 WIDTHS: dict[str, Callable[[float, int], Layout]] = {
     "mobilenet_v1": mobilenet.v1,
-    "fd_mobilenet": _fd,
+    "fd_mobilenet": partial(mobilenet.v1, rows=FD_ROWS),
     "mobilenet_v3_large": mobilenet.v3_large,
     "mobilenet_v3_small": mobilenet.v3_small,
     "mobilenet_v3_large_minimal": partial(mobilenet.v3_large, minimal=True),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from nas.architecture import Rows
-from nas.blocks import KINDS, Block
+from nas.blocks import Block
 
 TORCHVISION = "torchvision model documentation, IMAGENET1K_V1 weights"
 
@@ -43,8 +43,7 @@ def by_stride(rows: Iterable[Block]) -> tuple[Rows, ...]:
     """The stages of a flat list of rows: each row with a stride above 1 begins a stage."""
     stages: list[list[Block]] = []
     for row in rows:
-        strides = "stride" in KINDS[row.kind].parameters and row.get("stride") != 1
-        if strides or not stages:
+        if row.strides or not stages:
             stages.append([])
         stages[-1].append(row)
     return tuple(map(tuple, stages))

@@ -75,7 +75,7 @@ def _goals(space: Choices, arch: Architecture) -> list[Rows]:
     are shared among the stages that are there."""
     theirs: list[list[Rows]] = [[]]
     for stage in arch.stages:
-        if any(_reduces(row) for row in stage):
+        if any(row.strides for row in stage):
             theirs.append([])
         theirs[-1].append(stage)
     mine: list[list[int]] = [[]]
@@ -101,10 +101,6 @@ def _shared(stages: Sequence[Rows], parts: int) -> list[Rows]:
     rows = [row for stage in stages for row in stage]
     cuts = [-(-len(rows) * i // parts) for i in range(parts + 1)]
     return [tuple(rows[a:b]) for a, b in pairwise(cuts)]
-
-
-def _reduces(row: Block) -> bool:
-    return "stride" in kind(row.kind).parameters and row.get("stride") != 1
 
 
 def _distance(rows: Rows, goal: Rows) -> float:

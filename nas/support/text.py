@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from decimal import Decimal
 from math import floor, isfinite, log10
 
@@ -28,27 +27,6 @@ def whole_number(text: str) -> int | None:
     (224, None, None)
     """
     return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
-
-
-def table_text(raw: bytes) -> str:
-    """The text of a table as programs save them: in UTF-8, UTF-16 or else Windows' Latin-1; line
-    ends are of one kind, and the line `sep=;` that Excel begins with is empty.
-
-    >>> table_text(b"sep=;\\r\\ngr\\xf6\\xdfe;ms\\r\\n")
-    '\\ngröße;ms\\n'
-    """
-    text = _decoded(raw).replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
-    first, end, rest = text.partition("\n")
-    return end + rest if first.startswith("sep=") else text
-
-
-def _decoded(raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace")
-    for encoding in ("utf-8-sig", "cp1252"):
-        with suppress(UnicodeDecodeError):
-            return raw.decode(encoding)
-    return raw.decode("latin-1")
 
 
 def printable(text: str) -> str:

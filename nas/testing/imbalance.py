@@ -10,21 +10,22 @@ from torch import Tensor
 
 from nas.torch_module import Network
 
+MOST = 100.0
 Group = tuple[list[str], list[str]]  # what writes the same channels, and what reads them
 
 
-def unbalance(network: Network, *, hidden: bool, seed: int = 0, most: float = 100.0) -> None:
+def unbalance(network: Network, *, hidden: bool) -> None:
     """Multiplies channels of a network of inverted bottlenecks with ReLU by random factors between
-    1 / `most` and `most`, and divides where they are read, in place: it computes the same.
+    1 / `MOST` and `MOST`, and divides where they are read, in place: it computes the same.
 
     `hidden` channels are those inside a block, which one convolution writes and one reads;
     otherwise those between blocks, which are written into a sum and read by several.
     """
-    state, rng = network.state_dict(), np.random.default_rng(seed)
+    state, rng = network.state_dict(), np.random.default_rng(0)
     blocks = [k.removesuffix(".expand.conv.weight") for k in state if ".expand.conv.w" in k]
     groups = _inside(blocks) if hidden else _between(blocks, state)
     for writers, readers in groups:
-        factors = most ** rng.uniform(-1, 1, _width(writers[0], state))
+        factors = MOST ** rng.uniform(-1, 1, _width(writers[0], state))
         _scale(state, writers, readers, torch.from_numpy(factors).float())
 
 

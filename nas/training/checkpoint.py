@@ -15,7 +15,6 @@ from re import fullmatch
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
-from safetensors import SafetensorError
 
 from nas import plugins
 from nas._version import __version__
@@ -24,9 +23,10 @@ from nas.blocks import KINDS
 from nas.data.dataset import DataSet
 from nas.data.options import DataOptions
 from nas.data.registry import READERS, find_reader
+from nas.formats.tensors import read_tensors
 from nas.plugins import PluginFile
 from nas.support.errors import NasError, one_line
-from nas.support.files import inside, read_bytes, read_text, write_whole
+from nas.support.files import inside, read_text, write_whole
 from nas.support.validation import Settings, validated
 from nas.training.recipe import Recipe
 from nas.training.scores import Scores
@@ -225,16 +225,6 @@ def write_weights(folder: Path, module: nn.Module) -> None:
     from safetensors.torch import save
 
     write_whole(folder / WEIGHTS, save(_flat("", module.state_dict())))
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Errors: `NasError` with the path."""
-    from safetensors.torch import load
-
-    try:
-        return load(read_bytes(path, str(path), most=None))
-    except SafetensorError as error:
-        raise NasError(f"{path}: damaged: {error}") from None
 
 
 def _flat(prefix: str, values: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from nas.torch_module import Chain, Concat, Multiply, Network
+from nas.torch_layers import Chain, Concat, Multiply
+from nas.torch_module import Network
 
 FUSED = (nn.ReLU, nn.ReLU6, nn.Hardsigmoid)  # of which int8 holds the result alone
 ROUNDED = (Chain, Concat, Multiply, nn.AdaptiveAvgPool2d, nn.AvgPool2d)

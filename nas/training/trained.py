@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nas.architecture import Architecture
 from nas.data.dataset import DataSet
+from nas.formats.tensors import read_tensors
 from nas.support.errors import NasError
 from nas.support.files import inside
 from nas.support.plain_torch import plain_torch
@@ -21,7 +22,6 @@ from nas.training.checkpoint import (
     kept_epoch,
     misfit,
     read_state,
-    read_tensors,
 )
 from nas.training.recipe import Recipe
 from nas.training.scores import Scores

@@ -68,7 +68,7 @@ def test_a_bad_row_is_one_line_that_names_it(tmp_path: Path, rows: list[str], wo
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"head": "network,accuracy"}, "the columns must be network, recipe"),
+        ({"head": "network,accuracy"}, f"the columns must be {HEAD}, not 'network,accuracy'"),
         ({"end": ""}, "truncated: the last row has no line end"),
         ({"yaml": "task: digits\n"}, "recipes: Field required"),
         ({"yaml": YAML + "author: me\n"}, "author: unknown setting"),

@@ -162,7 +162,7 @@ def test_folders_of_classes_come_before_a_table(tmp_path: Path) -> None:
 def test_a_quote_that_is_not_closed_is_one_line(tmp_path: Path) -> None:
     photos(tmp_path / "images", 10)
     rows = [*ROWS[:5], ROWS[5].replace(",", ',"'), *ROWS[6:]]
-    with pytest.raises(NasError, match=r"l.csv is not CSV: unexpected end of data"):
+    with pytest.raises(NasError, match=r"l.csv: not CSV: unexpected end of data"):
         load_data(table(tmp_path / "l.csv", rows))
 
 

@@ -86,7 +86,7 @@ def test_it_is_indexed_as_an_array_is(tmp_path: Path) -> None:
     assert np.array_equal(file[-1], pixels[-1])
     assert np.array_equal(list(file), pixels)
     assert np.array_equal(part.take(np.array([0, 3]))[:], pixels[[7, 5]])
-    assert (part.shape, len(part), part.nbytes) == ((4, 2, 3, 3), 4, 72)
+    assert (part.shape, len(part)) == ((4, 2, 3, 3), 4)
 
 
 def test_another_process_reads_it(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`calibrate`, on devices that are none of its own: rooflines with limits of their own."""
 
 import re
+import warnings
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,57 @@ def test_only_the_wrong_latency_is_left_out(wrong: str) -> None:
     assert found.metadata.error.networks == len(names) - 1
 
 
+@pytest.mark.parametrize("times", [0.4, 2.0])
+@pytest.mark.parametrize("wrong", [[3], [0, 7]])
+def test_a_latency_that_is_a_little_wrong_bends_nothing(wrong: list[int], times: float) -> None:
+    """One of ten or two of twenty: errors of others stay what they are without these rows."""
+    size = 10 * len(wrong)
+    right = [(arch, latency("array", arch)) for arch in NETWORKS[:size]]
+    bent = [(arch, ms * (times if i in wrong else 1)) for i, (arch, ms) in enumerate(right)]
+    without = calibrate([row for i, row in enumerate(right) if i not in wrong])
+    with pytest.warns(nas.support.errors.NasWarning, match="far off") as said:
+        found = calibrate(bent)
+    assert str(said[0].message).count(" ms is ") == len(wrong)
+    assert found.checksum == without.checksum
+
+
+def test_a_network_that_alone_has_an_operation_is_kept() -> None:
+    """What it costs is news, not an error: here h-swish, which a device may be slow at."""
+    names = "mobilenet_v1_100 mobilenet_v1_050 mobilenet_v2_100 mobilenet_v2_075 mnasnet_100"
+    names += " mnasnet_050 mobilenet_v2_140 mobilenet_v1_075 mobilenet_v1_025"
+
+    def slow(arch: nas.Architecture) -> tuple[nas.Architecture, float]:
+        smooth = [k for k in network_kernels(arch) if k.op == "activate"]
+        return arch, latency("phone", arch) + sum(prod(k.output) / 2e5 for k in smooth)
+
+    some = [slow(nas.reference(name)) for name in names.split()]
+    lcnet = nas.reference("lcnet_100")
+    assert slow(lcnet)[1] > 1.5 * latency("phone", lcnet)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", nas.support.errors.NasWarning)
+        found = calibrate([*some, slow(nas.reference("lcnet_050"))])
+        blind = calibrate(some)
+    assert found.predict(lcnet).ms == pytest.approx(slow(lcnet)[1], rel=0.3)
+    assert blind.extrapolates(blind.predict(lcnet))
+    assert "activate" in blind.metadata.notes
+    assert not blind.extrapolates(blind.predict(nas.reference("mobilenet_v2_100")))
+
+
+def test_latencies_that_have_nothing_in_common_are_said() -> None:
+    archs = NETWORKS[:4]
+    rows = [(arch, latency("phone", arch) * (3000 if arch is archs[1] else 1)) for arch in archs]
+    with pytest.warns(nas.support.errors.NasWarning, match="little in common; check") as said:
+        found = calibrate(rows)
+    assert rows[1][0].hash[:12] in str(said[0].message)
+    assert found.metadata.error
+    assert found.metadata.error.networks == 4
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    rows = [(arch, latency("eager", arch)) for arch in NETWORKS[:9]]
+    assert calibrate(rows).metadata == calibrate(rows[::-1]).metadata
+
+
 def test_wrong_latencies_are_refused() -> None:
     few = [(arch, 1.0) for arch in NETWORKS[:2]]
     with pytest.raises(nas.NasError, match="2 networks; at least 3"):
@@ -246,6 +298,7 @@ def test_wrong_latencies_are_refused() -> None:
     untyped: tuple[tuple[Any, str], ...] = (
         ((NETWORKS[2], "7"), "latency_ms must be a number, not '7'"),
         ((NETWORKS[2], None), "latency_ms must be a number, not None"),
+        ((NETWORKS[2], True), "latency_ms must be a number, not True"),
         (("resnet18", 1.0), r"calibrate: 'resnet18' is no network; nas\.reference"),
     )
     for pair, words in untyped:

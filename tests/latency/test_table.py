@@ -52,9 +52,7 @@ def test_a_bad_row_is_refused(case: str, tmp_path: Path) -> None:
         (f"{HEADER}\n{GOOD}", "truncated"),
         (f"{HEADER}\n", "it has no rows"),
         (f"{HEADER}\n{GOOD[:9]}\n", "not CSV"),
-        (f"{HEADER},extra\n{GOOD},1\n", "column 'extra' is unknown"),
-        (f"kind,spec,spread,visits\n{GOOD}\n", "column 'latency_ms' must be there once"),
-        (f"\n{GOOD}\n", "column 'kind' must be there once"),
+        (f"{HEADER},extra\n{GOOD},1\n", f"the columns must be {HEADER}, not '{HEADER},extra'"),
     ],
 )
 def test_a_bad_file_is_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -42,10 +42,10 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_wrong_table_is_said(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     save([run(0), run(0)], path)
-    with pytest.raises(NasError, match="line 3: network 0, seed 0 is twice in"):
+    with pytest.raises(NasError, match="row 3: repeats row 2"):
         load(path)
     save([run(0, accuracy=91.0)], path)
-    with pytest.raises(NasError, match=r"line 2: accuracy 91\.0 must be from 0 to 1"):
+    with pytest.raises(NasError, match=r"row 2: accuracy 91\.0 must be from 0 to 1"):
         load(path)
     path.write_text("a,b\n")
     with pytest.raises(NasError, match="the columns must be"):

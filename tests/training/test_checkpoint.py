@@ -19,7 +19,6 @@ from nas.training.checkpoint import (
     Parts,
     State,
     read_state,
-    read_tensors,
     restore,
     write_checkpoint,
     write_state,
@@ -148,7 +147,6 @@ def test_the_weights_are_the_module_s(tmp_path: Path) -> None:
     module = parts(1).module
     write_weights(tmp_path, module)
     assert same(load_file(tmp_path / "model.safetensors"), module.state_dict())
-    assert same(read_tensors(tmp_path / "model.safetensors"), module.state_dict())
 
 
 def test_damage_is_said_in_a_line(state: State, tmp_path: Path) -> None:

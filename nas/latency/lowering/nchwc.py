@@ -63,7 +63,7 @@ def lower_nodes(graph: Graph, block: int) -> list[list[Kernel]]:
         writer.node(i)
         begin.append(len(writer.executed))
     for i in (graph.output, *graph.others):
-        writer.give(i)
+        writer.read(i, PLANAR)
     begin[-1] = len(writer.executed)
     return [writer.executed[a:b] for a, b in pairwise(begin)]
 
@@ -136,7 +136,7 @@ class _Lowering:
             case "pad" | "resize" | "softmax" as op:
                 self._emit(i, node, op, PLANAR)
             case "matmul":
-                shape, *_ = [self._read(j, PLANAR) for j in node.inputs]
+                shape, *_ = [self.read(j, PLANAR) for j in node.inputs]
                 self._append(i, product(node, shape)._replace(layout=PLANAR))
             case "divide":
                 self._emit(i, node, "multiply", PLANAR)
@@ -146,21 +146,17 @@ class _Lowering:
                 self._deconv(i, node)
             case "reshape" | "unread":
                 for j in node.inputs:
-                    self._read(j, PLANAR)
+                    self.read(j, PLANAR)
                 self.planar.add(i)
             case "input":
                 raise AssertionError("a graph's input is no kernel")
             case op:
                 assert_never(op)
 
-    def give(self, i: int) -> None:
-        """Brings a tensor into the layout that whoever called wants."""
-        self._read(i, PLANAR)
-
     def _are_blocked(self, node: Node) -> bool:
         return all(j in self.blocked for j in node.inputs)
 
-    def _read(self, j: int, layout: Layout) -> Shape:
+    def read(self, j: int, layout: Layout) -> Shape:
         """The tensor of node `j` in a layout, reordered once where it is not there yet."""
         shape = self.shapes[layout][j]
         if layout == BLOCKED and j not in self.blocked and j not in self.copies:
@@ -182,7 +178,7 @@ class _Lowering:
         groups: int = 1,
         act: Act | None = None,
     ) -> None:
-        inputs = tuple([self._read(j, layout) for j in node.inputs])
+        inputs = tuple([self.read(j, layout) for j in node.inputs])
         made = self.shapes[layout][i]
         self._append(i, new(Kernel, (op, inputs, made, size, stride, groups, act, False, layout)))
 
@@ -208,7 +204,7 @@ class _Lowering:
         written: Layout = PLANAR if layout == PLANAR else BLOCKED
         act = node.act
         fused = act is None or act in FUSED or (act in FUSED_BLOCKED and written == BLOCKED)
-        inputs = (self._read(x, BLOCKED if layout == BLOCKED else PLANAR),)
+        inputs = (self.read(x, BLOCKED if layout == BLOCKED else PLANAR),)
         made, stride, joined = self.shapes[written][i], widest(node), act if fused else None
         if act is None:
             self.home[i] = len(self.executed)
@@ -218,7 +214,7 @@ class _Lowering:
             self._plain_act(i, act, written)
 
     def _deconv(self, i: int, node: Node) -> None:
-        shape = self._read(node.inputs[0], PLANAR)
+        shape = self.read(node.inputs[0], PLANAR)
         self.executed.append(transposed(node, shape)._replace(layout=PLANAR))
         self._append(i, spread(node)._replace(layout=PLANAR))
         if node.act:
@@ -240,13 +236,13 @@ class _Lowering:
                 if blocked == (self.executed[at].layout == PLANAR):
                     continue
                 if not blocked:
-                    self._read(node.inputs[1 - n], PLANAR)
+                    self.read(node.inputs[1 - n], PLANAR)
                 self._join(i, at, node.act)
                 return
         layout: Layout = BLOCKED if self._are_blocked(node) else PLANAR
         shape = self.shapes[layout][i]
         for j in node.inputs:
-            self._read(j, layout)
+            self.read(j, layout)
         for _ in node.inputs[1:]:
             self._append(i, Kernel("add", (shape, shape), shape, layout=layout))
         if node.act:
@@ -265,7 +261,7 @@ class _Lowering:
     def _activate(self, i: int, node: Node) -> None:
         x = node.inputs[0]
         if node.norm and x in self.blocked:
-            shape = self._read(x, BLOCKED)
+            shape = self.read(x, BLOCKED)
             scale = Kernel("depthwise", (shape,), shape, groups=shape[0], layout=BLOCKED)
             shift = Kernel("add", (node.shape,), node.shape, layout=PLANAR)
             self.executed += [scale, to_planar(node.shape, self.block), shift]
@@ -285,17 +281,15 @@ class _Lowering:
     def _slice(self, i: int, node: Node) -> None:
         """Slices that are all of a tensor together are one split of it."""
         x = node.inputs[0]
-        shape = self._read(x, PLANAR)
+        shape = self.read(x, PLANAR)
         self.planar.add(i)
         if x in self.split:
             return
         axis = 1 if node.op == "slice_rows" else 0
         parts = [n for n in self.nodes if n.op == node.op and n.inputs == (x,)]
-        whole = sum(n.shape[axis] for n in parts) == shape[axis] and len(parts) > 1
-        if whole:
+        if len(parts) > 1 and sum(n.shape[axis] for n in parts) == shape[axis]:
             self.split.add(x)
-        self.executed.append(
-            Kernel("split", (shape,), shape, layout=PLANAR)
-            if whole
-            else Kernel("slice", (shape,), node.shape, layout=PLANAR)
-        )
+            kernel = Kernel("split", (shape,), shape, layout=PLANAR)
+        else:
+            kernel = Kernel("slice", (shape,), node.shape, layout=PLANAR)
+        self.executed.append(kernel)

@@ -16,6 +16,7 @@ import numpy as np
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.model.basis import (
     CORRECTED,
+    DONE_BY,
     GROUPS,
     KINDS,
     Additive,
@@ -31,6 +32,10 @@ from nas.latency.model.traces import Trace
 from nas.support.errors import NasError
 
 DOUBT = 2.0  # times the posterior's variance: devices differ more than a normal prior says
+UNTOLD = (
+    2.01  # times the usual interval's log, at least, where an operation is in no fitted network
+)
+SIMPLE = (("add",), ("norm",))  # operations that cost what moving their elements does
 UNSEEN = 0.3  # least standard deviation of a correction that the fitted networks say nothing of
 RANK = 64  # statements of the latencies that are kept, the strongest
 DIGITS = 6  # of a number; of the reduction, which has most of them, one less
@@ -63,6 +68,8 @@ class Calibrated:
         corrections[: self._fitted] += posterior.own
         self._corrections = np.concatenate([[0.0], corrections, [0.0]])  # the last of all new names
         self._variances = [0.0, *map(self._variance_of, names)]  # by number
+        told = {*SIMPLE, *(DONE_BY[KINDS[i]] for i in np.flatnonzero(posterior.shares))}
+        self._untold = np.array([done_by not in told for done_by in DONE_BY.values()])
         self._axes = self._axes_of_prices()
         self._far = np.exp(CERTAIN * np.hstack([self._axes, -self._axes]))
         self._fitted_far = np.log(posterior.shares @ self._far)
@@ -88,8 +95,12 @@ class Calibrated:
 
     def log_interval(self, trace: Trace, usual: float = 0.0) -> float:
         """How far the log latency of the network of these kernels may be off, nine times out of
-        ten: the posterior's standard deviation, widened."""
-        return self.widening * self.deviation(trace)
+        ten: the posterior's standard deviation, widened. Nothing tells what an operation costs that
+        no fitted network has, so that of those that have it is `UNTOLD` times the `usual` at least.
+        """
+        interval = self.widening * self.deviation(trace)
+        _, by_price, _ = trace
+        return max(interval, UNTOLD * usual) if by_price[:, self._untold].any() else interval
 
     def deviation(self, trace: Trace) -> float:
         """The standard deviation of the log latency of the network of these kernels."""

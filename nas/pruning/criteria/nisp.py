@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nas.pruning.criteria.registry import Scores, criterion
 from nas.pruning.subject import Subject
-from nas.torch_module import Add, Multiply
+from nas.torch_layers import Add, Multiply
 
 TINY = 1e-300
 
