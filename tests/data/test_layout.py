@@ -226,6 +226,7 @@ def test_what_no_user_put_there_is_ignored(tmp_path: Path) -> None:
     assert "hidden files are left out: 4 (cat/._00.png, " in told(data)
     assert "hidden folders are left out: 5 (.cache, @eaDir, __MACOSX, …)" in told(data)
     assert "what nas has written is left out: 2 (net, studies)" in told(data)
+    assert told(data).count("studies") == told(data).count("net") == 1
 
 
 def test_links(tmp_path: Path) -> None:
