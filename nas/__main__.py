@@ -13,19 +13,20 @@ def main() -> None:
 
 
 def run() -> None:
-    """Runs the command line, ready for Ctrl-C while it is still being imported."""
+    """Runs the command line, ready for Ctrl-C and SIGTERM while it is still being imported."""
     try:
-        from nas.cli.terminal import open_streams
-        from nas.support.signals import remembered_interrupts
+        from nas.support.signals import INTERRUPTED, exit_code, remembered_interrupts
 
-        open_streams()
         with remembered_interrupts():
+            from nas.cli.terminal import open_streams
+
+            open_streams()
             from nas.cli.main import main as command
 
             command()
     except KeyboardInterrupt:
         print("nas: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(exit_code(INTERRUPTED))
     except (MemoryError, ImportError) as error:  # of what is imported first
         from nas.support.errors import NO_MEMORY, lacks_memory
 

@@ -15,7 +15,7 @@ from nas.blocks import Block, block_graph
 from nas.graph import Graph, Node, Shape
 from nas.graph_costs import graph_cost
 from nas.resolution import Resolution, read_resolution, sides
-from nas.support.errors import NasError, one_of, shown
+from nas.support.errors import NasError, check_type, one_of, shown
 from nas.support.html import Html, table
 
 FORMAT = 1
@@ -207,11 +207,18 @@ class Architecture:
     @classmethod
     def from_json(cls, text: str) -> Architecture:
         """Reads `to_json`'s text. Errors: `NasError` for bad JSON, keys, settings or shapes."""
+        check_type(text, "an architecture", "JSON text", str, bytes)
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise NasError(f"not an architecture: invalid JSON: {error}") from None
         return cls.from_dict(data)
+
+
+def check_architecture(arch: object, what: str) -> None:
+    """Checks that `what` is given an architecture, not its name. Errors: `NasError`."""
+    if not isinstance(arch, Architecture):
+        raise NasError(f"{what}: {shown(arch)} is no architecture; nas.reference(name) makes one")
 
 
 def with_classes(arch: Architecture, classes: int) -> Architecture:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from nas.measures import Measure, parse_unit
-from nas.support.errors import NasError, shown
+from nas.support.errors import NasError, check_type, shown
 
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Zµμ]*)\s*")
 EXAMPLES = "300MFLOPs, 8ms, 4Mparams, 2MB (peak activation memory), 5MBweights, 256KBsram"
@@ -28,6 +28,7 @@ def parse_budget(text: str) -> Budget:
     `2MB` is peak activation memory, `5MBweights` the weights; `256KBsram` and `1MBflash` are of an
     NPU's target. Errors: `NasError`.
     """
+    check_type(text, "a budget", f"text such as {EXAMPLES}", str)
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise NasError(f"budget {shown(text)}: a number and a unit are needed, such as {EXAMPLES}")
@@ -44,6 +45,7 @@ def parse_budget(text: str) -> Budget:
 
 def parse_budgets(texts: Iterable[str]) -> tuple[Budget, ...]:
     """Several budgets, or the one that a text is, at most one a measure. Errors: `NasError`."""
+    check_type(texts, "budgets", f"texts such as {EXAMPLES}", Iterable)
     budgets: dict[str, Budget] = {}
     for text in [texts] if isinstance(texts, str) else texts:
         budget = parse_budget(text)

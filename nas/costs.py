@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, check_architecture
 from nas.blocks import Block, block_graph
 from nas.graph import Shape
 from nas.graph_costs import BYTES as BYTES
@@ -32,6 +32,7 @@ def cost(arch: Architecture) -> Cost:
 
     Between two rows only one tensor is alive, so the peak of the whole is the largest of a row.
     """
+    check_architecture(arch, "cost")
     params = macs = peak = 0
     for p, m, b in arch.walk(block_cost):
         params += p

@@ -41,7 +41,9 @@ def find_network(
         return reference(published, resolution=resolution)
     if path is None:
         if Path(name).suffix not in SUFFIXES:
-            raise one_of("network", name, [*reference_names(), *others], lister="nas references")
+            files = [str(file) for file in Path(name).parent.glob("*.*") if file.suffix in SUFFIXES]
+            names = [*reference_names(), *others, *files]
+            raise one_of("network", name, names, lister="nas references")
         path = paths[-1]
     return network_file(path, resolution)
 

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import Architecture, Rows
+from nas.architecture import Architecture, Rows, check_architecture
 from nas.graph import Graph, Node, Shape
+from nas.support.errors import check_seed
 from nas.support.plain_torch import plain_torch
 from nas.torch_operations import template
 
@@ -75,8 +76,10 @@ def build(arch: Architecture, seed: int | None = None) -> Network:
     Its parameters are float32 on the CPU and can be trained, whatever torch's defaults are. With a
     `seed` they are reproducible and torch's global generator is left as it was.
     """
+    check_architecture(arch, "build")
     if seed is None:
         return _initialise(Network(arch))
+    check_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the GPUs' stay as they are
         return _initialise(Network(arch))

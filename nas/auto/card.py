@@ -72,15 +72,25 @@ def verdict(result: Result) -> str:
     return f"{beside}: {expected} are expected in the end, {brief} after the same brief training"
 
 
-def left_out(result: Result) -> list[str]:
-    """What became of the finalists that are not in the table."""
+def remarks(result: Result, data: DataSet) -> list[str]:
+    """What the table does not say: what became of the other finalists, that there was none, that
+    the result has seen but some of the images."""
     epochs = result.study.settings.recipe.epochs
     stopped = [
         f"trial {f.record.trial} fell behind and was stopped after {f.epochs} of {epochs} epochs, "
         f"at {f.accuracy:.2%}"
         for f in result.stopped
     ]
-    return stopped + [f"trial {r.trial} could not be trained: {why}" for r, why in result.failed]
+    failed = [f"trial {r.trial} could not be trained: {why}" for r, why in result.failed]
+    alone = ["no other network was trained beside it, so nothing shows that it is a good one"]
+    some, whole = result.trained.recipe.images, len(data.train.labels)
+    few = [f"it was trained on {some} of the {whole} training images alone: give it more time"]
+    return [
+        *stopped,
+        *failed,
+        *(alone if len(result.compared) == 1 else []),
+        *(few if some is not None and some < whole else []),
+    ]
 
 
 def _name(each: Compared) -> str:
@@ -122,7 +132,7 @@ def report_sections(result: Result, data: DataSet, measured: Measured | None = N
             tag("p", f"Latency: {_predicted(result)}; measured: {_timed(measured)}."),
             scroll(table(COLUMNS, compared_rows(result)), alike),
             note(alike),
-            [note(line) for line in left_out(result)],
+            [note(line) for line in remarks(result, data)],
             note(verdict(result)),
             [note(f"cut for time: {line}") for line in result.cut],
         ),
@@ -138,7 +148,7 @@ def model_card(
     """The card as Markdown; `files` are names and what each is."""
     arch, costs, stands = result.trained.arch, cost(result.trained.arch), verdict(result)
     rows = "\n".join(f"| {' | '.join(row)} |" for row in compared_rows(result))
-    others = "".join(f"- {line}\n" for line in left_out(result))
+    others = "".join(f"- {line}\n" for line in remarks(result, data))
     cut = "\n".join(f"- {line}" for line in result.cut) or "- nothing was cut"
     names = "\n".join(f"- `{name}`: {what}" for name, what in files)
     classes = ", ".join(data.classes[:20]) + (", …" if len(data.classes) > 20 else "")

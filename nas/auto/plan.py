@@ -238,8 +238,7 @@ def _within(whole: Plan, images: Counts, seconds: float, slower: float) -> Plan:
     one = seconds_of(brief, images, slower * each)
     finalists = max(1, min(whole.finalists, int(FINALISTS * seconds / one) - 1))
     if finalists < whole.finalists:
-        finalists_are = "finalist is" if finalists == 1 else "finalists are"
-        cut.append(f"{finalists} {finalists_are} compared instead of {whole.finalists}")
+        cut.append(f"finalists that are trained: {finalists} instead of {whole.finalists}")
     return whole.model_copy(
         update={
             "trials": trials, "learn": learn, "finalists": finalists, "brief": brief,

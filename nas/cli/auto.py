@@ -38,6 +38,7 @@ from nas.support.errors import NasError
 if TYPE_CHECKING:
     from nas.auto.result import Result
     from nas.auto.write import Written
+    from nas.data import DataSet
 
 TEST_SHARE = 0.15
 OVERRUN = 1.2  # times what it may take, above which it is said
@@ -152,9 +153,7 @@ def auto(
     except KeyboardInterrupt:
         echo(f"interrupted: what is done is kept; go on: {join(['nas', *sys.argv[1:]])}")
         raise typer.Exit(130) from None
-    from nas.auto.card import accuracy_line
-
-    _print(result, written, output, accuracy_line(result, loaded))
+    _print(result, loaded, written, output)
     slower = minutes is not None and result.seconds > OVERRUN * 60 * minutes
     why = ": the machine was slower than when training was timed" if slower else ""
     echo(f"it took {result.seconds / 60:.1f} minutes{why}")
@@ -188,8 +187,8 @@ def read_minutes(text: str) -> float:
     return minutes
 
 
-def _print(result: Result, written: Written, output: Path, accuracy: str) -> None:
-    from nas.auto.card import COLUMNS, compared_rows, left_out, order, verdict
+def _print(result: Result, data: DataSet, written: Written, output: Path) -> None:
+    from nas.auto.card import COLUMNS, accuracy_line, compared_rows, order, remarks, verdict
     from nas.auto.write import int8_line
     from nas.cli.tables import show, table
     from nas.report.words import extrapolated, known_interval
@@ -199,11 +198,12 @@ def _print(result: Result, written: Written, output: Path, accuracy: str) -> Non
     show(
         f"Trained alike and briefly; {order(result)}",
         table(COLUMNS, compared_rows(result), left=1),
-        *left_out(result),
+        *remarks(result, data),
         verdict(result),
         "",
     )
-    echo(f"accuracy, {'trained fully' if result.further else 'after that training'}: {accuracy}")
+    training = "trained fully" if result.further else "after that training"
+    echo(f"accuracy, {training}: {accuracy_line(result, data)}")
     known = known_interval(predicted.low_ms, predicted.high_ms, target.interval_known)
     echo(f"latency predicted for {target.name}: {predicted.ms:.3g} ms ({known})")
     for line in extrapolated(target, [predicted]):

@@ -26,7 +26,11 @@ SplitOption = Annotated[
 ]
 ClassesOption = Annotated[
     list[str] | None,
-    typer.Option("--classes", help="These classes alone: a,b,c. Default: all.", show_default=False),
+    typer.Option(
+        "--classes",
+        help="These classes alone, repeatable: a,b,'\"with, comma\"'. Default: all.",
+        show_default=False,
+    ),
 ]
 LeftOutOption = Annotated[
     float | None,

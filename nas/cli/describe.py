@@ -16,7 +16,7 @@ from nas.cli.options import (
     as_resolution,
 )
 from nas.cli.terminal import echo_json
-from nas.support.text import significant
+from nas.support.text import rough_count, significant
 
 if TYPE_CHECKING:
     from nas.blocks import Block
@@ -206,7 +206,7 @@ def list_spaces(
         )
         sizes = "–".join(str(f(loaded.settings.resolution, key=mean_side)) for f in (min, max))
         macs = [significant(value / 1e6) for value in (low, middle, high)]
-        rows.append((loaded.name, loaded.settings.about, sizes, f"{loaded.size:.1e}", *macs))
+        rows.append((loaded.name, loaded.settings.about, sizes, rough_count(loaded.size), *macs))
     if as_json:
         echo_json(found)
         return

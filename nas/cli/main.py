@@ -37,9 +37,10 @@ from nas.cli import (
 )
 from nas.cli.memory import watch_memory
 from nas.cli.quiet import add_quiet
-from nas.cli.terminal import clean, close_streams, echo, echo_lines, fail
-from nas.support.errors import NO_MEMORY, NasError, NasWarning, lacks_memory
+from nas.cli.terminal import clean, close_streams, echo, echo_lines, fail, say
+from nas.support.errors import NO_MEMORY, NasError, NasNote, NasWarning, lacks_memory
 from nas.support.files import at_home
+from nas.support.signals import INTERRUPTED, exit_code
 
 COMPLETING = "_NAS_COMPLETE"
 LONGEST = 900  # no line of an error is longer, whatever value it shows
@@ -98,7 +99,8 @@ app.add_typer(plugins.app, name="plugins")
 
 
 def main() -> None:
-    """Runs the command line. Exit codes: 0 done, 2 the user's mistake, 130 interrupted."""
+    """Runs the command line. Exit codes: 0 done, 2 the user's mistake, 130 interrupted, 143
+    terminated."""
     watch_memory()
     try:
         code = _run()
@@ -106,7 +108,7 @@ def main() -> None:
     except (NasError, TyperException) as error:
         code = _failed(_message(error), 2)
     except KeyboardInterrupt:
-        code = _failed("interrupted", 130)
+        code = _failed("interrupted", INTERRUPTED)
     except BrokenPipeError:  # what reads us has closed
         code = 0
     except (MemoryError, ImportError, RuntimeError) as error:
@@ -117,7 +119,7 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         code = _failed(f"{where}{error.strerror or error}", 2)
     close_streams()
-    sys.exit(code)
+    sys.exit(exit_code(code))
 
 
 def _run() -> int:
@@ -134,7 +136,9 @@ def _run() -> int:
 
 def _warn(usual: Callable[..., None], message: Warning | str, *where: Any, **more: Any) -> None:
     """Shows a warning of nas' own as one line, others as ever."""
-    if isinstance(message, NasWarning):
+    if isinstance(message, NasNote):
+        say(message)
+    elif isinstance(message, NasWarning):
         echo(f"nas: warning: {message}", err=True)
     else:
         usual(message, *where, **more)
@@ -177,7 +181,7 @@ def _message(error: Exception) -> str:
     options = getattr(getattr(error, "param", None), "opts", [])
     for word, following in pairwise([*sys.argv[1:], ""]):
         option, given, value = word.partition("=")
-        if option in options:
+        if option.startswith("-") and option in options:  # an argument's is no word of the user's
             return f"{error.format_message()}, not '{value if given else following}'"
     return error.format_message()
 

@@ -64,11 +64,13 @@ def measure(
         typer.Option(help="With --runtime vela: ethos-u55-128 and the like.", show_default=False),
     ] = None,
     provider: Annotated[
-        str,
-        typer.Option(help="onnxruntime's execution provider: cpu, cuda, tensorrt, openvino ..."),
-    ] = "cpu",
-    threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
-    precision: Annotated[str, typer.Option(help="fp32, or int8 (QDQ models).")] = DEFAULT_PRECISION,
+        str | None,
+        typer.Option(help="onnxruntime's: cpu, cuda, tensorrt, openvino ... Default: cpu."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of the runtime. Default: 1.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32 (the default), or int8 (QDQ models).")
+    ] = None,
     space: Annotated[
         str | None,
         typer.Option(
@@ -127,14 +129,14 @@ def measure(
         other = "--import" if results else f"--runtime {VELA}"
         raise NasError(f"--models are timed, but {other} times nothing")
     load_all(plugin or ())
+    provider = CPU if provider and provider.lower() == "cpu" else provider
     if minutes is None:
         minutes = QUICK_MINUTES if quick else MEASURE_MINUTES
     if results:
-        made = import_results(
-            results, name=target, folder=folder, precision=precision, threads=threads
-        )
-        _print_result(*made, as_json)
+        given: dict[str, Any] = {"precision": precision, "threads": threads, "provider": provider}
+        _print_result(*import_results(results, name=target, folder=folder, **given), as_json)
         return
+    threads, precision = 1 if threads is None else threads, precision or DEFAULT_PRECISION
     if target is None:
         raise NasError("--target must name the target to make")
     folder = folder or folder_of(target)
@@ -153,7 +155,7 @@ def measure(
         "own": list(own.values()),
         "minutes": minutes,
         "folder": folder,
-        "provider": CPU if provider.lower() == "cpu" else provider,
+        "provider": provider or CPU,
         "threads": threads,
         "precision": precision,
         "sample": sample or mixed_network,
@@ -171,7 +173,7 @@ def measure(
     _print_result(*made, as_json, own)
 
 
-def _check(chosen: dict[str, object], runtime: str, provider: str, quick: bool) -> None:
+def _check(chosen: dict[str, object], runtime: str, provider: str | None, quick: bool) -> None:
     """Errors: `NasError` for options that exclude each other; `chosen` is where it is measured."""
     from nas.support.errors import NasError
 
@@ -180,7 +182,7 @@ def _check(chosen: dict[str, object], runtime: str, provider: str, quick: bool) 
         raise NasError(f"{' and '.join(given)} exclude each other")
     if given and runtime != DEFAULT_RUNTIME:
         raise NasError(f"{given[0]} is for onnxruntime: --runtime {runtime} times this machine")
-    if runtime != DEFAULT_RUNTIME and provider.lower() != "cpu":
+    if runtime != DEFAULT_RUNTIME and (provider or "cpu").lower() != "cpu":
         raise NasError(f"--provider {provider} is onnxruntime's, not for --runtime {runtime}")
     if quick and (given or runtime != DEFAULT_RUNTIME):
         raise NasError("--quick times this machine with onnxruntime")

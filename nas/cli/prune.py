@@ -226,6 +226,7 @@ def _parent(
         return fit_architecture(network, data).renamed(network.name), weights
     folder = trained_folder(name, storage)
     if folder is None:
+        find_network(name, None, storage)  # which says what is wrong with a name
         raise NasError(
             f"{name!r:.200} is not trained: give the folder of a training, or --weights FILE"
         )

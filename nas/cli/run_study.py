@@ -74,7 +74,7 @@ def conclude(
             raise typer.Exit(130)
         return
     from nas.cli.tables import print_best, print_finalists, print_output
-    from nas.plugins import options_of
+    from nas.report.words import anew
     from nas.study.config import config_path
 
     tally = study.tally()
@@ -99,8 +99,7 @@ def conclude(
         echo(f"go on searching:  nas resume {where}{more}{workers}{moved}")
     config = config_path(study)
     if config and config.exists():
-        with_plugins = options_of(study.settings.plugins)
-        echo(f"begin it anew:    nas search --config {quote(str(config))}{with_plugins}")
+        echo(f"begin it anew:    {anew(study, str(config))}")
     if ended == "interrupted":
         raise typer.Exit(130)
 

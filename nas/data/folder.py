@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from nas.data.dataset import DataSet
 from nas.data.findings import Findings
 from nas.data.inspection import inspect
 from nas.data.labels import OTHERS, beginnings, understand_names, understand_tables, with_tables
 from nas.data.layout import Layout, trained, understand
-from nas.data.options import DataOptions
+from nas.data.options import DataOptions, written
 from nas.data.reading import Inspections, read
 from nas.data.registry import reader
 from nas.data.tree import TABLES, holds_images, scan
@@ -119,7 +120,9 @@ def chosen(layout: Layout, options: DataOptions, findings: Findings) -> tuple[st
     train = layout.parts["train"]
     for name in options.classes:
         if name not in train:
-            raise one_of("class", name, train)
+            comma = [written(one) for one in train if "," in one]
+            tip = f"; in quotes where it has a comma: --classes {quote(comma[0])}" if comma else ""
+            raise NasError(f"{one_of('class', name, train)}{tip}")
     classes = options.classes or tuple(sorted(train, key=_natural))
     for name in sorted(set(train) - set(classes)):
         findings.add(NOT_ASKED_FOR, Path(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from shlex import quote
 from typing import Annotated, Literal
@@ -9,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainValidator
 
 from nas.resolution import Resolution, read_resolution
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, one_of, shown
 from nas.support.validation import Settings, validated
 
 Part = Literal["train", "validation", "test"]
@@ -40,9 +41,11 @@ class DataOptions(Settings):
         if self.split == NO_SPLITS:
             words["split"] = [NO_SPLITS]
         elif isinstance(self.split, dict):
-            words["split"] = [f"{part}={','.join(names)}" for part, names in self.split.items()]
+            words["split"] = [
+                f"{part}={','.join(map(written, names))}" for part, names in self.split.items()
+            ]
         if self.classes:
-            words["classes"] = list(self.classes)
+            words["classes"] = [written(name) for name in self.classes]
         if self.left_out != DataOptions().left_out:
             words["left_out"] = self.left_out
         if self.test_share:
@@ -69,11 +72,14 @@ def data_options(
 ) -> DataOptions:
     """Options as they are written on a command line.
 
-    `split` is `none`, or `PART=FOLDER[,FOLDER…]` for each part; `classes` are names, with commas or
-    without. Errors: `NasError` with the value and the rule.
+    `split` is `none`, or `PART=FOLDER[,FOLDER…]` for each part; `classes` are names, with commas
+    between them or without. A name that has a comma is in double quotes, as in CSV. Errors:
+    `NasError` with the value and the rule.
 
     >>> data_options(["train=a,b", "validation=c"]).split
     {'train': ('a', 'b'), 'validation': ('c',)}
+    >>> data_options(classes=['"salt, pepper",sugar']).classes
+    ('salt, pepper', 'sugar')
     """
     data: dict[str, object] = {"classes": tuple(_listed(classes or ()))}
     if left_out is not None:
@@ -101,5 +107,17 @@ def data_options(
     return validated(DataOptions, data, "data options")
 
 
+def written(name: str) -> str:
+    """A name as `data_options` takes it."""
+    return '"' + name.replace('"', '""') + '"' if {",", '"'} & {*name} else name
+
+
 def _listed(values: Iterable[str]) -> list[str]:
-    return [name for value in values for item in value.split(",") if (name := item.strip())]
+    return [name for value in values for item in _split(value) if (name := item.strip())]
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text], skipinitialspace=True), [])
+    except csv.Error as error:
+        raise NasError(f"{shown(text)} are no names with commas between them: {error}") from None

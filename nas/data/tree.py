@@ -64,7 +64,7 @@ def scan(root: Path, findings: Findings) -> Folder:
 
     Links are followed, but never into a folder that they are in. What cannot be looked at is noted.
     """
-    return _scan(root, findings, (os.path.realpath(root),))
+    return _scan(root, findings, (os.path.realpath(root),)) or Folder(root)
 
 
 def holds_images(root: Path) -> bool:
@@ -87,16 +87,17 @@ def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()
 
 
-def _scan(folder: Path, findings: Findings, above: tuple[str, ...]) -> Folder:
+def _scan(folder: Path, findings: Findings, above: tuple[str, ...]) -> Folder | None:
+    """The tree of a folder; None, and why, where it is left out."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError:
         findings.add("folders that cannot be opened are left out", folder)
-        return Folder(folder)
+        return None
     if len(above) > 1 and any(_own(entry.name) for entry in entries):
         findings.add("what nas has written is left out", folder)
-        return Folder(folder)
+        return None
     folders: list[Folder] = []
     images: list[Path] = []
     tables: list[Path] = []
@@ -113,8 +114,8 @@ def _scan(folder: Path, findings: Findings, above: tuple[str, ...]) -> Folder:
                 findings.add("links to a folder that they are in are left out", path)
             elif len(above) == DEEPEST:
                 findings.add(f"folders over {DEEPEST} deep are left out", path)
-            else:
-                folders.append(_scan(path, findings, (*above, real)))
+            elif inner := _scan(path, findings, (*above, real)):
+                folders.append(inner)
         elif suffix in IMAGES | TABLES:
             # A broken link stays among the images: it is counted as one that cannot be read.
             if not (_is(entry, folder=False) or not os.path.exists(path)):

@@ -14,11 +14,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, check_architecture
 from nas.formats.folding import State
 from nas.formats.onnx_nodes import NodeWriter
 from nas.graph import Graph
-from nas.support.errors import NasError
+from nas.support.errors import NasError, check_seed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,6 +42,7 @@ def to_onnx(
     lowest that holds every network unless a higher one is asked for. Errors: `NasError` for one
     that the installed onnx does not know.
     """
+    check_architecture(arch, "to_onnx")
     state = None
     if module is not None:
         from nas.branches import deployed_state
@@ -72,6 +73,8 @@ def graph_to_onnx(
 ) -> onnx.ModelProto:
     """The model of any graph. `state` holds arrays under torch's parameter names; without it the
     weights are random, or zeros if there is no seed. Errors: as `to_onnx`."""
+    if seed is not None:
+        check_seed(seed)
     rng = None if seed is None else np.random.default_rng(seed)
     writer = NodeWriter(graph, state, rng, check_opset(opset))
     for i in range(1, len(graph.nodes)):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -27,6 +28,7 @@ from nas.support.files import read_bytes
 from nas.support.tables import csv_rows, table_text
 from nas.support.text import whole_number
 
+CONTRADICTION = 0.1  # of the share by which a latency and a rate in one row may differ
 UNITS = {  # ms of one
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1.0),
     **dict.fromkeys(("us", "µs", "μs", "usec", "microsecond", "microseconds"), 1e-3),
@@ -67,12 +69,13 @@ class Latencies(NamedTuple):
 
 class _Columns(NamedTuple):
     """Where in a row everything stands; of the values the column's name and the ms of one of its
-    unit, negative for a rate."""
+    unit, negative for a rate. `fps` says the same as a latency beside it, one image at a time."""
 
     network: int
     value: int
     resolution: int | None
     batch: int | None
+    fps: int | None
     unit: str
     unit_ms: float
     decimal_comma: bool
@@ -99,6 +102,7 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
     runs: dict[str, list[float]] = {}
     networks: dict[str, Network] = {}
     batches: set[int] = set()
+    contradicted: list[str] = []
     for number, cells in rows:
         try:
             if len(cells) != len(header):
@@ -112,6 +116,9 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
         runs.setdefault(arch.hash, []).append(ms)
         networks.setdefault(arch.hash, arch)
         batches.add(batch)
+        fps = 0.0 if columns.fps is None else _number(cells[columns.fps], columns)
+        if fps and batch == 1 and abs(ms * fps / 1e3 - 1) > CONTRADICTION:
+            contradicted.append(f"row {number} has {ms:.3g} ms and {fps:.3g} fps")
     if not runs:
         raise NasError(f"{where}: no row has a latency")
     if len(batches) > 1:
@@ -119,6 +126,9 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
         raise NasError(f"{where}: batch must be the same in all rows, not {shown}")
     if missing := len(rows) - sum(map(len, runs.values())):
         notes.append(f"{missing} rows have no latency, so they are left out")
+    if contradicted:
+        more = f" (and {others} more such)" if (others := len(contradicted) - 1) else ""
+        notes.append(f"{contradicted[0]}{more}, a contradiction: {columns.unit} counts")
     repeated = [len(times) for times in runs.values() if len(times) > 1]
     if repeated:
         notes.append(
@@ -127,7 +137,7 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
     for network in networks.values():
         if isinstance(network, ImportedNetwork) and network.unread:
             notes.append(f"{network.name}: {network.left_out}")
-    throughput = _is_throughput(columns) or max(batches) > 1
+    throughput = (columns.unit_ms < 0 and _of_batches(columns.unit)) or max(batches) > 1
     if throughput:
         notes.append("times per image at full throughput: no latency of a single image")
     measured = [(networks[key], median(times)) for key, times in runs.items()]
@@ -149,13 +159,15 @@ def _columns(header: Sequence[str], decimal_comma: bool) -> tuple[_Columns, list
             f"images_s; there are {named:.80}"
         )
     value = max(units, key=lambda i: units[i] > 0)  # a latency rather than a rate
+    rates = [i for i, ms in units.items() if ms < 0 < units[value] and not _of_batches(header[i])]
     used = [i for i in (network, value, resolution, batch) if i is not None]
     for i in used:
         if header.count(header[i]) > 1:
             raise NasError(f"column {header[i]!r} must be there once")
     ignored = [name for i, name in enumerate(header) if name and i not in used]
+    where = (network, value, resolution, batch, rates[0] if rates else None)
     return (
-        _Columns(network, value, resolution, batch, header[value], units[value], decimal_comma),
+        _Columns(*where, header[value], units[value], decimal_comma),
         [f"ignored columns: {', '.join(ignored)}"] if ignored else [],
     )
 
@@ -178,23 +190,26 @@ def _unit_ms(name: str) -> float | None:
     return UNITS.get(unit)
 
 
-def _is_throughput(columns: _Columns) -> bool:
+def _of_batches(rate: str) -> bool:
     """Whether a rate is one of batches: frames a second are of one after the other."""
-    if columns.unit_ms > 0:
-        return False
-    name = columns.unit.lower()
+    name = rate.lower()
     return "throughput" in name or not ("fps" in name or "frame" in name)
+
+
+def _number(text: str, columns: _Columns) -> float:
+    """A cell's number above 0; 0.0 where it is none."""
+    with suppress(ValueError):
+        value = float(text.replace(",", ".") if columns.decimal_comma else text)
+        return value if isfinite(value) and value > 0 else 0.0
+    return 0.0
 
 
 def _row(
     cells: Sequence[str], columns: _Columns, folder: Path, elsewhere: Finder | None
 ) -> tuple[Network, float, int]:
     text = cells[columns.value]
-    try:
-        value = float(text.replace(",", ".") if columns.decimal_comma else text)
-    except ValueError:
-        value = 0.0
-    if not (isfinite(value) and value > 0):
+    value = _number(text, columns)
+    if not value:
         raise NasError(f"{columns.unit} must be a number above 0, not {text!r:.40}")
     written = _cell(cells, columns.batch) or "1"
     batch = whole_number(written) or 0

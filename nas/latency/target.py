@@ -25,7 +25,7 @@ from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.fitting import table_predictor, timed_networks
 from nas.latency.model.npu_memory import ENCODINGS, Memory, network_memory
 from nas.latency.model.scaled import KernelPredictor, Scaled, scale
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, check_type, one_of
 from nas.support.files import at_home, read_bytes, read_text
 from nas.support.html import Html, table, tag
 from nas.support.resources import shipped
@@ -253,12 +253,12 @@ def target_names() -> list[str]:
 
 def target_path(name: str | Path) -> Path:
     """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest names."""
+    check_type(name, "target", "a name or a path", str, Path)
     if Path(name).suffix in SUFFIXES:
         return Path(at_home(str(name)))
     files = list(_files())
-    for known, path in files:
-        if known == str(name):
-            return path
+    if found := next((path for known, path in files if known == str(name)), None):
+        return found
     paths = [path for _, path in files]
     if by_alias := _aliases(paths, str(name)).get(str(name)):
         return by_alias

@@ -29,7 +29,7 @@ from nas.references import (
 from nas.references.synonyms import synonym
 from nas.references.table import Published, Reference
 from nas.resolution import Resolution, read_resolution
-from nas.support.errors import one_of
+from nas.support.errors import check_type, one_of
 
 __all__ = ["Published", "meant", "published", "reference", "reference_names"]
 
@@ -62,6 +62,7 @@ def reference_names() -> list[str]:
 
 def meant(name: str) -> str | None:
     """The name of the published network that `name` means: its own or a usual synonym."""
+    check_type(name, "a network", "text: its name or its file's path", str)
     return name if name in _NETWORKS else synonym(name, _NETWORKS)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from shlex import quote
 
 from nas.charts import Chart
 from nas.measures import format_measure
@@ -13,7 +12,7 @@ from nas.report.page import commands, facts, folded, note, page, plot, plots, sc
 from nas.report.reported import Reported, button
 from nas.report.training import curves_charts, read_histories
 from nas.report.training_page import outcome_parts
-from nas.report.words import extrapolated, known_interval, named, score_source
+from nas.report.words import anew, extrapolated, known_interval, named, score_source
 from nas.study.config import config_text
 from nas.study.finalists import Finalist, failed_finalists, study_data
 from nas.study.learning import learning_folder
@@ -219,7 +218,7 @@ def _reproduce(of: Reported) -> Html:
     config = None
     if s.pruning is None:
         file = f"{name}.yaml"
-        lines.insert(0, f"nas search --config {quote(file)}   # begins it anew, from what is below")
+        lines.insert(0, f"{anew(of.study, file)}   # begins it anew, from what is below")
         config = folded(file, commands(masked(config_text(of.study)).splitlines()))
     return section(
         "How to reproduce it",

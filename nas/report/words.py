@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nas.defaults import STUDIES_FOLDER
 from nas.latency import Prediction, Target
 from nas.plugins import options_of
+from nas.study.plan import numbered
 from nas.support.errors import NasError
 from nas.support.text import between, masked
 
@@ -17,13 +18,21 @@ if TYPE_CHECKING:
     from nas.study import Study
 
 
-def named(study: Study) -> str:
-    """The study as the commands that are suggested name it, with what they need to find it: its
-    storage, without a password, and its plugins."""
+def anew(study: Study, config: str) -> str:
+    """The command that begins the study of a file of options anew: without a name of its own it
+    would go on with one of the default name that is there."""
+    taken = set(study.storage.names())
+    free = next(each for each in numbered(study.name) if each not in taken)
+    return f"nas search --config {quote(config)} --study {named(study, free)}"
+
+
+def named(study: Study, name: str | None = None) -> str:
+    """The study, or one of that `name` beside it, as the commands that are suggested name it, with
+    what they need to find it: its storage, without a password, and its plugins."""
     location, place = study.storage.location, ""
     if location != (os.environ.get("NAS_STORAGE") or STUDIES_FOLDER):
         place = f" --storage {quote(masked(location))}"
-    return quote(study.name) + place + options_of(study.settings.plugins)
+    return quote(name or study.name) + place + options_of(study.settings.plugins)
 
 
 def known_interval(low: float, high: float, known: bool) -> str:

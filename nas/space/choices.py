@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
@@ -12,6 +12,7 @@ from nas.architecture import Architecture, Rows
 from nas.blocks import Block, Layer, Value, kind
 from nas.space.options import Options, Params
 from nas.space.settings import CLASSES, RowSettings, SpaceSettings
+from nas.support.errors import check_type
 
 
 class Part:
@@ -92,6 +93,7 @@ class Choices:
     def decode(self, params: Params) -> Architecture:
         """The architecture that an assignment of `options` gives; options of absent layers are
         ignored."""
+        check_type(params, "an assignment", "a mapping of options to values", Mapping)
         s = self.settings
         stem = self.stem.decode(params)
         channels = last_channels(stem, s.channels)

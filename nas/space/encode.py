@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from nas.architecture import Architecture, Rows
+from nas.architecture import Architecture, Rows, check_architecture
 from nas.blocks import Block
 from nas.space.choices import Choices, Part, last_channels
 from nas.space.options import Options
@@ -15,6 +15,7 @@ from nas.support.errors import NasError
 
 def encode(space: Choices, arch: Architecture) -> dict[str, Any]:
     """An assignment of every option that decodes to `arch`; see `SearchSpace.encode`."""
+    check_architecture(arch, "encode")
     s = space.settings
     if arch.resolution not in s.resolution:
         raise NasError(f"space '{space.name}' has no resolution {arch.resolution}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from nas.architecture import Architecture
 from nas.blocks import Value
+from nas.support.errors import check_seed
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -67,6 +68,7 @@ class OptionSpace(ABC):
 
     def sample(self, seed: int) -> Architecture:
         """A random architecture, by `sample_params`. The same seed gives the same architecture."""
+        check_seed(seed)
         return self.decode(self.sample_params(np.random.default_rng(seed)))
 
 

@@ -159,7 +159,9 @@ def run_finalists(
     data = study_data(study, source)
     folder = finalists_folder(study)
     folder.mkdir(parents=True, exist_ok=True)
-    with claim_file(folder, NAME) as claim, claim.exclusive():
+    # The study is claimed too: it is neither removed nor renamed while this writes to its folder.
+    driven = study.storage.driven(study.name)
+    with driven, claim_file(folder, NAME) as claim, claim.exclusive():
         _train_all(study, front, data, folder, report)
     finalists = read_finalists(study)
     complete = [(study.network(f.record), 100 * f.accuracy) for f in finalists if not f.pruned]

@@ -148,7 +148,9 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
     """Trains a round, or waits for whoever does; False where there is nothing left to train."""
     data, folder = training.data, learning_folder(study)
     folder.mkdir(parents=True, exist_ok=True)
-    with claim_file(folder, "learning") as claim, claim.exclusive():
+    # The study is claimed too: it is neither removed nor renamed while this writes to its folder.
+    driven = study.storage.driven(study.name)
+    with driven, claim_file(folder, "learning") as claim, claim.exclusive():
         study.refresh()
         rounds = read_rounds(study)
         if _finished(study) > number:

@@ -106,6 +106,8 @@ def _without_study(
     if name and name not in reference_names() and is_training(name):
         return Architecture.from_dict(read_state(Path(name)).architecture)
     studies = locate(name, storage)[0].names()
+    if (study := name.rpartition(":")[0]) in studies and not os.path.exists(name):
+        raise NasError(f"{name!r:.200}: a trial of study '{study}' is a number, as in {study}:0")
     if name.endswith(SUFFIX):
         raise one_of("study", name, studies, lister="nas studies")
     return find_published_or_file(name, resolution, others=studies)

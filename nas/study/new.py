@@ -32,7 +32,7 @@ from nas.study.settings import FINALIST_RECIPE, StudySettings
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.study.warm_start import assignments
-from nas.support.errors import NasError
+from nas.support.errors import NasError, check_type
 from nas.support.validation import validated
 from nas.training.recipe import Recipe
 
@@ -114,6 +114,7 @@ def _planned(
         pixels = max(map(area, loaded.settings.resolution))
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
             recipe = options["recipe"] = recipe or FINALIST_RECIPE.suited(images, pixels)
+            check_type(recipe, "recipe", "a Recipe, as Recipe.load gives", Recipe)
             recipe.check(images)
         elif recipe in (None, FINALIST_RECIPE):  # nothing is trained by it, but by `nas train`
             recipe = Recipe().suited(images, pixels)

@@ -12,7 +12,7 @@ from nas.space.nearest import nearest
 from nas.study.candidates import Candidates
 from nas.study.networks import find_networks
 from nas.study.storage.storage import Storage
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, check_type, one_of
 
 Assignment = dict[str, Any]
 
@@ -29,7 +29,8 @@ def assignments(
     """
     rng = np.random.default_rng(seed)
     starts: dict[str, Assignment] = {}
-    for source in sources:
+    check_type(sources, "start_from", "a list of networks", Iterable)
+    for source in [sources] if isinstance(sources, str) else sources:
         assert isinstance(candidates.space, SearchSpace)
         for assigned in _assigned(source, candidates.space, storage):
             candidate = candidates.feasible(assigned, rng)

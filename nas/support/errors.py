@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from operator import index
 from traceback import walk_tb
+from typing import SupportsIndex
 
 MAX_LISTED, MAX_SHOWN, FEW = 16, 80, 3
+MAX_SEED = 1 << 63
 NO_MEMORY = "out of memory; what was stored is kept"
 _NO_MEMORY = (
     *("cannot allocate memory", "can't allocate memory", "failed to map segment", "bad_alloc"),
@@ -20,6 +23,10 @@ class NasError(ValueError):
 
 class NasWarning(UserWarning):
     """What a user should know though the work goes on. The command line prints it as one line."""
+
+
+class NasNote(NasWarning):
+    """What a user should know once, nothing being wrong. `--quiet` leaves it out."""
 
 
 class ShapeError(NasError):
@@ -43,6 +50,18 @@ def one_of(
     "block 'fir' is unknown; did you mean 'fire'? (one of: fire, ghost)"
     """
     return NasError(f"{what} {shown(value)} is unknown{nearest(value, allowed, most, lister)}")
+
+
+def check_type(value: object, what: str, rule: str, *kinds: type) -> None:
+    """Checks that a program gave a value of one of the `kinds`. Errors: `NasError`."""
+    if not isinstance(value, kinds):
+        raise NasError(f"{what} must be {rule}, not {shown(value)}")
+
+
+def check_seed(seed: object) -> None:
+    """Checks a seed, which numpy and torch are to take alike. Errors: `NasError`."""
+    if not isinstance(seed, SupportsIndex) or not 0 <= index(seed) < MAX_SEED:
+        raise NasError(f"seed must be a whole number of 0 to {MAX_SEED - 1}, not {shown(seed)}")
 
 
 def one_line(error: object) -> str:

@@ -14,6 +14,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -23,6 +24,7 @@ from nas.support.errors import NasError, shown
 MOST_BYTES = 1 << 28  # of a file that is text: a table of a hundred thousand rows is a tenth of it
 LONGEST_NAME = 100
 CHUNK = 1 << 20
+NEAR = 0.75  # of how alike two names are, from 0 to 1
 # What file systems answer that have no hard links or no locks: exFAT, CIFS, many of FUSE.
 _UNSUPPORTED = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EMLINK}
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -152,7 +154,8 @@ def _opened(path: Path | str, source: str) -> Iterator[int]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise NasError(f"{source}: {error.strerror}") from None
+        near = _beside(Path(path)) if error.errno == errno.ENOENT else ""
+        raise NasError(f"{source}: {error.strerror}{near}") from None
     except ValueError:  # a NUL byte, or what the file system's encoding does not have
         raise NasError(f"{source}: no name of a file") from None
     try:
@@ -162,6 +165,14 @@ def _opened(path: Path | str, source: str) -> Iterator[int]:
         raise NasError(f"{source}: {error.strerror}") from None
     finally:
         os.close(descriptor)
+
+
+def _beside(path: Path) -> str:
+    """The end of an error about a file that is not there: the one that is called nearly so."""
+    with suppress(OSError):
+        if near := get_close_matches(path.name, os.listdir(path.parent), n=1, cutoff=NEAR):
+            return f"; did you mean '{path.with_name(near[0])}'?"
+    return ""
 
 
 def _chunks(descriptor: int, most: int | None) -> Iterator[bytes]:

@@ -58,7 +58,7 @@ class Registry(dict[str, T], Generic[T]):
         del self[name], self._owners[name]
 
     def __missing__(self, name: str) -> T:
-        raise one_of(self.what, name, self)
+        raise NasError(f"{one_of(self.what, name, self)} (--plugin FILE loads a plugin's)")
 
 
 class Registrations(list[tuple[Registry[Any], str]]):

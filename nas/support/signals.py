@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,27 +10,38 @@ from threading import current_thread, main_thread
 from types import FrameType
 
 GRACE_SECONDS = 3.0
-_remembered = False  # whether a SIGINT came to the command that now runs
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+_remembered = 0  # the signal that came to the command that now runs, if one did
+_came = 0  # the same, also where `stop_on_signal` took it
+
+
+def exit_code(code: int) -> int:
+    """The code that a process ends with whose work ended so: SIGTERM has one of its own."""
+    return 128 + _came if code == INTERRUPTED and _came else code
 
 
 @contextmanager
 def remembered_interrupts() -> Iterator[None]:
-    """A context, of a whole command, in which Ctrl-C raises `KeyboardInterrupt` as ever, and is
-    remembered: where a callback of C code loses it, as one of an import may, the next
-    `stop_on_signal` stops at once, and where C code makes another error of it, as an import may
-    too, it is raised after all."""
-    global _remembered
-    _remembered = False
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield  # somebody else's, or ignored
-        return
+    """A context, of a whole command, in which Ctrl-C raises `KeyboardInterrupt` as ever, SIGTERM
+    too, and is remembered: where a callback of C code loses it the next `stop_on_signal` stops at
+    once, and where C code makes another error of it, it is raised after all. In an import the
+    process ends at once, for what torch's C code makes of an exception there is an abort."""
+    global _remembered, _came
+    _remembered = _came = 0
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    # Others are somebody else's, or ignored.
+    ours = {n: handler for n, handler in usual.items() if signal.getsignal(n) == handler}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        global _remembered
-        _remembered = True
+        global _remembered, _came
+        _remembered = _came = number
+        if _imports(frame):
+            os.write(2, b"nas: interrupted\n")
+            os._exit(exit_code(INTERRUPTED))  # what is written is written whole, or not at all
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, handle)
+    for number in ours:
+        signal.signal(number, handle)
     try:
         yield
     except Exception:
@@ -37,7 +49,14 @@ def remembered_interrupts() -> Iterator[None]:
             raise KeyboardInterrupt from None
         raise
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 @contextmanager
@@ -58,9 +77,10 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal called
+        global _came
         if called:
             raise KeyboardInterrupt
-        called = True
+        called, _came = True, number
         # A timer of the system's: a thread cannot be begun wherever a signal comes.
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, GRACE_SECONDS)
         stop()
@@ -70,7 +90,7 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[None]:
     before = {number: signal.signal(number, handle) for number in ours}
     try:
         if _remembered:
-            handle(signal.SIGINT, None)
+            handle(_remembered, None)
         yield
     finally:
         if called:

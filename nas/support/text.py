@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from math import floor, isfinite, log10
 
 # What an encoding without these characters gets for them.
@@ -75,6 +76,15 @@ def significant(value: float, digits: int = 3) -> str:
     after = digits - 1 - floor(log10(abs(float(f"{value:.{digits - 1}e}"))))
     text = f"{value:.{max(after, 0)}f}"
     return text.rstrip("0").rstrip(".") if after > digits + 2 else text
+
+
+def rough_count(count: int) -> str:
+    """A number of things of any size: in full while it is short, else with two digits.
+
+    >>> rough_count(16), rough_count(870_123), rough_count(8_701_230), rough_count(10**400)
+    ('16', '870123', '8.7e+6', '1.0e+400')
+    """
+    return str(count) if count < 10**6 else f"{Decimal(count):.1e}"
 
 
 def between(low: float, high: float) -> str:

@@ -15,7 +15,7 @@ from nas.architecture import Architecture
 from nas.blocks import KINDS
 from nas.data.dataset import DataSet
 from nas.plugins import PluginFile
-from nas.support.errors import NasWarning
+from nas.support.errors import NasNote, NasWarning
 from nas.training.recipe import Recipe
 
 MOST_PLUGINS = 3  # whose blocks one network has
@@ -31,12 +31,19 @@ def remember(data: DataSet, recipe: Recipe, trained: Iterable[tuple[Architecture
         row = TableRow.of(arch, recipe_name(recipe), accuracy)
         by_path.setdefault(_path(data, files), []).append(row)
     task = f"validation accuracy on {data.source}"
+    new = not FOLDER.exists()
     try:
         for path, rows in by_path.items():
             append_rows(path, task, recipe.model_dump_json(), rows)
     except OSError as error:  # the trainings themselves are whole
         said = f"accuracies are not kept for later searches: {FOLDER}: {error.strerror}"
         warnings.warn(said, NasWarning, stacklevel=2)
+    else:
+        if new and by_path:
+            use = "searches with --learn begin with it"
+            warnings.warn(
+                f"accuracies are kept in {FOLDER.absolute()}: {use}", NasNote, stacklevel=2
+            )
 
 
 def remembered(data: DataSet, recipe: Recipe) -> list[tuple[Architecture, float]]:

@@ -120,6 +120,27 @@ def test_no_more_is_claimed_than_is_known(foreseen: bool, by_hand: bool) -> None
     assert (card.compared_rows(cast(Result, made))[0][2] == "90.0%") == foreseen
 
 
+def test_who_was_compared_with_none_or_saw_few_images_is_said() -> None:
+    record = cast(Record, SimpleNamespace(latency_ms=1.0, macs=1e6, params=1e6, trial=3))
+    one, other = (Compared(record, 0.5, 0.9, hand, Path()) for hand in (None, "ghostnet ×1"))
+    data = load_data("digits", options=OPTIONS)
+    whole = len(data.train.labels)
+    facts = {
+        "study": SimpleNamespace(settings=SimpleNamespace(recipe=BRIEF)),
+        "stopped": (),
+        "failed": (),
+    }
+
+    def said(compared: list[Compared], images: int) -> str:
+        trained = SimpleNamespace(recipe=BRIEF.changed(images=images))
+        made = SimpleNamespace(compared=compared, trained=trained, **facts)
+        return " ".join(card.remarks(cast(Result, made), data))
+
+    assert said([one, other], whole) == ""
+    assert "no other network was trained beside it" in said([one], whole)
+    assert f"trained on 16 of the {whole} training images" in said([one, other], 16)
+
+
 def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> None:
     words = begun(tmp_path)
     code, out, err = run(*words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,20 @@ def test_the_same_search_again_goes_on_and_another_says_why_not(run: Run) -> Non
     assert "seed 0, not 2; go on with it: nas resume" in err
     assert run(*SEARCH, "--seed", "1", "-q")[0] == 0
     assert Storage().names() == [name, f"{name}-2"]
+
+
+@pytest.mark.parametrize("storage", [(), ("--storage", "kept")])
+def test_what_is_said_to_begin_a_search_anew_does(run: Run, storage: tuple[str, ...]) -> None:
+    name, where = "small-jetson-agx-xavier-15m", storage[-1] if storage else None
+    out = run(*SEARCH, *storage)[1]
+    for number in (2, 3):
+        (anew,) = re.findall("begin it anew: +nas (.*)", out)
+        code, out, err = run(*shlex.split(anew))
+        assert (code, err.count("going on")) == (0, 0)
+        assert Storage(where).names()[-1] == f"{name}-{number}" in anew
+        out = run("resume", name, "--trials", "1", *storage)[1]
+    trials = [Study.load(each, where).tally().trials for each in Storage(where).names()]
+    assert trials == [5, 3, 3]
 
 
 @pytest.mark.parametrize("words", [["-h"], ["show", "-h"], ["studies", "rm", "-h"]])

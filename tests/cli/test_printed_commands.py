@@ -99,6 +99,13 @@ def test_what_a_training_and_a_pruning_print(run: Run, tmp_path: Path) -> None:
     all_work(run, out, 3)
 
 
+def test_where_accuracies_are_kept_is_said_when_it_is_made(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(ARCH.to_json())
+    train = ("train", "net.json", "--data", "digits", "--epochs", "1")
+    said = [run(*train, "-o", f"{n}")[2].count(f"{tmp_path}/accuracy_tables") for n in range(2)]
+    assert said == [1, 0]
+
+
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a network of every kind."""
@@ -169,4 +176,4 @@ def test_a_studys_trained_finalist_is_pruned(
     code, _, err = run("prune", "s", *prune, "--finalists", "1", "--epochs", "1", "--study", "p")
     assert code == 0, err
     code, _, err = run("prune", "s:99", *prune)
-    assert (code, "is not trained" in err) == (2, True)
+    assert (code, "none of its scored trials" in err) == (2, True)

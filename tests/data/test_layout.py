@@ -226,6 +226,7 @@ def test_what_no_user_put_there_is_ignored(tmp_path: Path) -> None:
     assert "hidden files are left out: 4 (cat/._00.png, " in told(data)
     assert "hidden folders are left out: 5 (.cache, @eaDir, __MACOSX, …)" in told(data)
     assert "what nas has written is left out: 2 (net, studies)" in told(data)
+    assert told(data).count("studies") == told(data).count("net") == 1
 
 
 def test_links(tmp_path: Path) -> None:
@@ -299,6 +300,22 @@ def test_options_as_a_command_line_says_them_again() -> None:
     assert words[4:] == ["--classes", "x", "--classes", "y z", "--left-out", "0.5",
                          "--test-share", "0.1", "--image-size", "9x7"]  # fmt: skip
     assert data_options().flags() == ""
+
+
+def test_a_name_with_a_comma_is_in_quotes(tmp_path: Path) -> None:
+    classes(tmp_path / "a, b")
+    cat, dog = tmp_path / "a, b" / "cat", tmp_path / "a, b" / "dog"
+    cat.rename(cat.with_name("cat, big"))
+    dog.rename(dog.with_name('the "dog"'))
+    options = data_options(['train="a, b"'], ['"cat, big", "the ""dog"""'])
+    data = load_data(tmp_path, options=options)
+    assert data.classes == ("cat, big", 'the "dog"')
+    words = shlex.split(options.flags())
+    assert data_options(words[1:2], words[3::2]) == options
+    with pytest.raises(NasError, match=r"class 'cat' .*comma: --classes '\"cat, big\"'"):
+        load_data(tmp_path, options=data_options(['train="a, b"'], ["cat, big"]))
+    with pytest.raises(NasError, match="no names"):
+        data_options(classes=["a\nb"])
 
 
 def test_only_folders_take_them() -> None:

@@ -33,6 +33,23 @@ def test_names_json_and_onnx_are_networks(tmp_path: Path) -> None:
     assert found.measured == list(zip(networks, (12.5, 20.0, 3.0, 4.0), strict=True))
 
 
+def test_a_rate_that_contradicts_the_latency_beside_it_is_said(tmp_path: Path) -> None:
+    text = "network,latency_ms,{0},batch\nalexnet,10,{1},1\nresnet18,10,50,1\nvgg11,10,109,1\n"
+    fps, said = text.format("fps", "80"), "row 2 has 10 ms and 80 fps (and 1 more such)"
+    found = read_latencies(written(tmp_path, fps))
+    assert [ms for _, ms in found.measured] == [10, 10, 10]
+    assert [note for note in found.notes if "contradiction" in note] == [
+        f"{said}, a contradiction: latency_ms counts"
+    ]
+    for alike in (
+        text.format("throughput", "80"),  # of several at a time
+        fps.replace("80", "100").replace(",50,", ",91,"),
+        fps.replace("80", "").replace(",50,", ",n/a,"),
+        fps.replace(",1\n", ",4\n"),
+    ):
+        assert "contradict" not in str(read_latencies(written(tmp_path, alike)).notes)
+
+
 def test_the_resolution_is_optional(tmp_path: Path) -> None:
     text = "\ufefflatency_ms, network\r\n7,alexnet\r\n\r\n"
     assert read_latencies(written(tmp_path, text)).measured == [(nas.reference("alexnet"), 7.0)]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -143,6 +143,27 @@ def test_a_driver_that_was_killed_leaves_its_number_to_the_next(storage: str) ->
                 break
         time.sleep(0.1)
     assert claim.number == 0
+
+
+def test_a_study_is_let_be_while_its_second_driver_goes_on_alone(
+    storage: str, tmp_path: Path
+) -> None:
+    for name in ("s", "other", "s.driver0"):
+        start(storage, name)
+    place = Storage(storage)
+    with ExitStack() as second:
+        with place.driven("s"):
+            second.enter_context(Storage(storage).driven("s"))
+        place.remove("other")  # which nobody drives
+        with pytest.raises(NasError, match="is being searched"):
+            place.remove("s")
+        with pytest.raises(NasError, match="is being searched"):
+            place.rename("s", "new")
+    place.rename("s", "new")
+    place.remove("s.driver0")
+    assert place.names() == ["new"]
+    left = [*tmp_path.rglob(".*.lock"), *tmp_path.rglob(".*.driver*")]
+    assert left == []
 
 
 def test_the_dashboard_shows_a_study(storage: str, tmp_path: Path) -> None:

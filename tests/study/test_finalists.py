@@ -64,6 +64,18 @@ def test_finalists_are_ranked_by_what_was_trained(study: Study) -> None:
     assert run_finalists(study) == found  # nothing is trained twice
 
 
+def test_a_study_is_not_removed_while_its_finalists_are_trained(study: Study) -> None:
+    said = []
+
+    def remove(*_: object) -> None:
+        with pytest.raises(NasError, match="is being searched") as refused:
+            study.storage.remove("s")
+        said.append(refused.value)
+
+    assert run_finalists(study, remove)
+    assert said
+
+
 def test_with_patience_the_epochs_are_those_that_were_trained(
     searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

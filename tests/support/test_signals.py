@@ -68,6 +68,17 @@ for send in (True, False):
     except (KeyboardInterrupt, ImportError) as error:
         print(type(error).__name__)
 """
+# C code may lose, mistake or abort by what an interrupt raises in an import.
+IMPORTING = """
+import os, signal, sys
+from nas.support.signals import remembered_interrupts
+with open("imported.py", "w") as file:
+    file.write("import os, signal\\ntry:\\n    os.kill(os.getpid(), signal.{signal})\\n"
+               "except BaseException:\\n    print('abort')\\n    raise ImportError from None\\n")
+sys.path.insert(0, "")
+with remembered_interrupts():
+    import imported
+"""
 # What Python calls as it ends, an interrupt in which it prints with its traceback.
 ENDING = """
 import atexit, os, signal, sys, time
@@ -105,6 +116,13 @@ def test_an_interrupt_that_was_lost_stops_the_next_work(tmp_path: Path) -> None:
 
 def test_an_error_that_an_interrupt_became_is_the_interrupt(tmp_path: Path) -> None:
     assert output(MISTAKEN, tmp_path).split() == ["KeyboardInterrupt", "ImportError"]
+
+
+@pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_in_an_import_ends_the_process(signal: str, code: int, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", IMPORTING.format(signal=signal)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "nas: interrupted\n")
 
 
 def test_an_interrupt_does_not_break_off_how_a_command_ends(tmp_path: Path) -> None:

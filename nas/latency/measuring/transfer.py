@@ -96,22 +96,28 @@ def import_results(
     *,
     name: str | None = None,
     folder: Path | None = None,
-    precision: str = DEFAULT_PRECISION,
-    threads: int = 1,
+    precision: str | None = None,
+    threads: int | None = None,
+    provider: str | None = None,
 ) -> tuple[Path, list[str]]:
     """Makes a target of the rows that a bundle's runner wrote; returns the path of its YAML and
     lines about what is wrong with the machine.
 
-    `results.json` beside the rows describes the device. Without it the device is unknown, and name,
-    precision and threads are the given ones. Errors: `NasError` for a file that is not as the
-    runner wrote it, with the row and its rule, and where the target has rows that `results` lacks
-    or was measured with other settings.
+    `results.json` beside the rows describes the device, and what is given must agree with it.
+    Without it the device is unknown, and name, precision, threads and provider are the given ones.
+    Errors: `NasError` for a file that is not as the runner wrote it, with the row and its rule,
+    where what is given differs from it, and where the target has rows that `results` lacks or was
+    measured with other settings.
     """
     rows = read_table(results)
     path = results.with_name(FACTS)
     facts: dict[str, Any]
     if path.exists():
         told = read_facts(path)
+        for key, value in (("precision", precision), ("threads", threads), ("provider", provider)):
+            said = getattr(told, key)
+            if value is not None and _short(value) != _short(said):
+                raise NasError(f"--{key} {value}: {path} says {said}; leave the option out")
         facts = told.model_dump(exclude={"format", "target", "warnings"})
         name, warnings = name or told.target, told.warnings
     else:
@@ -121,8 +127,9 @@ def import_results(
         facts = {
             "device": "unknown",
             "runtime": "onnxruntime",
-            "precision": precision,
-            "threads": threads,
+            "provider": provider,
+            "precision": precision or DEFAULT_PRECISION,
+            "threads": 1 if threads is None else threads,
             "date": date.today().isoformat(),
         }
     target, table, metadata = begin(name, folder or folder_of(name), facts)
@@ -133,3 +140,8 @@ def import_results(
     write_table(table, rows)
     finish(target, metadata, warnings)
     return target, warnings
+
+
+def _short(value: object) -> str:
+    """A setting's text; onnxruntime's CPUExecutionProvider is called cpu too."""
+    return str(value).lower().removesuffix("executionprovider")

@@ -10,10 +10,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from glob import escape
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from nas.study.storage.lost import LockLost, Lost
@@ -26,10 +27,21 @@ if TYPE_CHECKING:
 @dataclass
 class Claim:
     """A driver's `number`, the lowest that none has who drives the study, and its way to be alone:
-    within `exclusive()` no other stores anything."""
+    within `exclusive()` no other stores anything. `others()` says whether any other drives it now,
+    `forget()` removes the files that claims have left, of a study that is gone."""
 
     number: int
     exclusive: Callable[[], AbstractContextManager[object]]
+    others: Callable[[], bool] = lambda: False
+    forget: Callable[[], None] = lambda: None
+
+
+class Driven(NamedTuple):
+    """A driver's claim on a study. `alone` does something while no other driver stores anything;
+    where the connection to the database is lost it does it again, as soon as there is one."""
+
+    claim: Claim
+    alone: Callable[[Callable[[], Any]], Any]
 
 
 @contextmanager
@@ -41,6 +53,18 @@ def claim_file(folder: Path, name: str) -> Iterator[Claim]:
 
     def open_lock(word: str) -> int:
         return os.open(path(word), os.O_RDWR | os.O_CREAT, 0o666)
+
+    def lock_files() -> list[Path]:
+        start = f".{escape(name)}"
+        return [*folder.glob(f"{start}.lock"), *folder.glob(f"{start}.driver[0-9]*")]
+
+    def others(own: int) -> bool:
+        numbered = (p for p in lock_files() if p.suffix not in (".lock", f".driver{own}"))
+        return any(map(_is_locked, numbered))
+
+    def forget() -> None:
+        for file in lock_files():
+            file.unlink(missing_ok=True)
 
     @contextmanager
     def exclusive() -> Iterator[None]:
@@ -59,34 +83,18 @@ def claim_file(folder: Path, name: str) -> Iterator[Claim]:
             os.close(descriptor)
             continue
         try:
-            yield Claim(number, exclusive)
+            yield Claim(number, exclusive, partial(others, number), forget)
         finally:
             os.close(descriptor)
         return
 
 
-def lock_files(folder: Path, name: str) -> list[Path]:
-    """The files by which a study is claimed in a folder."""
-    start = f".{escape(name)}"
-    return [*folder.glob(f"{start}.lock"), *folder.glob(f"{start}.driver[0-9]*")]
-
-
-def remove_locks(folder: Path, name: str) -> None:
-    """Removes the files by which a study that is gone was claimed."""
-    for path in lock_files(folder, name):
-        path.unlink(missing_ok=True)
-
-
-def others_drive(folder: Path, name: str) -> bool:
-    """Whether a driver has any number but 0, which is one's own."""
-    for path in lock_files(folder, name):
-        if path.suffix in (".lock", ".driver0"):
-            continue
-        with path.open("rb") as file:
-            try:
-                lock(file.fileno(), wait=False)
-            except BlockingIOError:
-                return True
+def _is_locked(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            lock(file.fileno(), wait=False)
+        except BlockingIOError:
+            return True
     return False
 
 
@@ -128,7 +136,7 @@ def claim_postgresql(engine: Engine, name: str) -> Iterator[Claim]:
                 raise Lost(str(error)) from None
             raise
 
-    claim = Claim(server.claim(0), exclusive)
+    claim = Claim(server.claim(0), exclusive, server.others_claim)
     try:
         yield claim
     finally:
@@ -160,6 +168,19 @@ class _Server:
         assert self.connection is not None
         statement = text(f"SELECT {function}(:key, :lock)")
         bound = {"key": self._key, "lock": lock}
+        return bool(self.connection.execute(statement, bound).scalar())
+
+    def others_claim(self) -> bool:
+        """Whether another connection has a number. Source: the manual, 54.12."""
+        from sqlalchemy import text
+
+        assert self.connection is not None
+        statement = text(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND classid::bigint = :key AND objid <> 0 AND pid <> pg_backend_pid()"
+        )
+        bound = {"key": self._key % 2**32}  # an oid has no sign
         return bool(self.connection.execute(statement, bound).scalar())
 
     @contextmanager

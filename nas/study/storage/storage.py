@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import optuna
@@ -23,11 +23,11 @@ from nas.study.quiet import name_values, quiet
 from nas.study.storage.database import check_url, no_such_file, open_database, reason_of
 from nas.study.storage.journal import check_last_line, copy_renamed, journal
 from nas.study.storage.journal_log import JournalLog
-from nas.study.storage.locks import Claim, claim_database, claim_file, others_drive, remove_locks
+from nas.study.storage.locks import Claim, Driven, claim_database, claim_file
 from nas.study.storage.log import Log
 from nas.study.storage.lost import PATIENCE_SECONDS, Lost, database_errors, is_lost, retried
 from nas.study.stored import DAMAGE
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, check_type, one_of, shown
 from nas.support.files import at_home, rename_new
 from nas.support.text import masked
 
@@ -43,21 +43,13 @@ class Taken(NasError):
     """A study of that name is there already."""
 
 
-class Driven(NamedTuple):
-    """A driver's claim on a study. `alone` does something while no other driver stores anything;
-    where the connection to the database is lost it does it again, as soon as there is one."""
-
-    claim: Claim
-    alone: Callable[[Callable[[], Any]], Any]
-
-
 class Storage:
     """A folder of journals (the default) or a database, in which studies are kept."""
 
     def __init__(self, location: str | None = None) -> None:
-        start, slashes, path = (
-            location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
-        ).rpartition(":///")
+        place = location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
+        check_type(place, "storage", "a folder or the URL of a database", str, Path)
+        start, slashes, path = str(place).rpartition(":///")
         self.location = start + slashes + at_home(path)
         self.url = self.location if "://" in self.location else None
         if self.url:
@@ -129,6 +121,9 @@ class Storage:
     def check_there(self, name: str) -> None:
         """Errors: `NasError`, with the nearest name, where there is no such study."""
         if name not in (names := self.names()):
+            if os.path.exists(name) or name.rpartition(":")[0] in names:
+                hint = "nas describe shows networks, STUDY:TRIAL too"
+                raise NasError(f"{shown(name)} is no study in {self}; {hint}")
             raise one_of(f"study in {self}:", name, names, lister="nas studies")
 
     def remove(self, name: str) -> None:
@@ -138,7 +133,6 @@ class Storage:
                 optuna.delete_study(study_name=name, storage=self._open_url())
                 return
             self._path(name).unlink()
-        remove_locks(self.folder, name)
 
     def rename(self, name: str, new: str) -> None:
         """Gives a study another name. Errors: those of `create` and `remove`."""
@@ -152,17 +146,16 @@ class Storage:
             with self._new_journal(new, CHOOSE) as part:
                 copy_renamed(self._path(name), part, name, new)
             self._path(name).unlink()
-        remove_locks(self.folder, name)
 
     @contextmanager
     def _at_rest(self, name: str) -> Iterator[None]:
-        """A context in which nobody drives a study. Errors: `NasError` where somebody does."""
-        with self.driven(name) as driven:
-            busy = driven.claim.number > 0 or (not self.url and others_drive(self.folder, name))
-            if busy:
+        """A context in which nobody drives a study, after which none of that name is there. Errors:
+        `NasError` where somebody does."""
+        with self.driven(name) as driven, self._explained(name):
+            if driven.claim.number > 0 or driven.claim.others():
                 raise NasError(f"study '{name}' in {self} is being searched: stop that first")
-            with self._explained(name):
-                yield
+            yield
+            driven.claim.forget()
 
     def _taken(self, name: str, advice: str = "") -> Taken:
         advice = advice or f"; go on with it: nas resume {name}"
@@ -280,6 +273,7 @@ class Storage:
 
 def check_name(name: str) -> None:
     """Errors: `NasError` for what cannot be the name of a study."""
+    check_type(name, "study name", "text", str)
     if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", name):
         raise NasError(
             f"study name {name!r}: letters, digits and . _ + - only, at most 100, "
@@ -292,6 +286,7 @@ def locate(study: str, storage: Storage | str | None) -> tuple[Storage, str]:
 
     A `storage` that somebody wrote comes before the path.
     """
+    check_type(study, "study", "text: its name or its journal's path", str)
     path = Path(study)
     if not isinstance(storage, str) and study.endswith(SUFFIX):
         return Storage(str(path.parent)), path.name.removesuffix(SUFFIX)

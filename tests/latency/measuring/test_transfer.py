@@ -82,6 +82,20 @@ def test_what_came_back_is_a_target(finished: Path, tmp_path: Path) -> None:
     assert target.predict(tiny(0)).ms > 0
 
 
+def test_what_is_given_must_agree_with_what_the_runner_says(finished: Path, tmp_path: Path) -> None:
+    results = finished / "results.csv"
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"threads": 4}, "--threads 4: .*results.json says 1"),
+        ({"precision": "int8"}, "--precision int8: .*says fp32"),
+        ({"provider": "cuda"}, "--provider cuda: .*says CPUExecutionProvider"),
+    ]
+    for given, said in cases:
+        with pytest.raises(nas.NasError, match=said):
+            import_results(results, folder=tmp_path / "t", **given)
+    assert not (tmp_path / "t").exists()
+    import_results(results, folder=tmp_path / "t", threads=1, precision="fp32", provider="cpu")
+
+
 def test_rows_alone_are_enough_where_a_name_is_given(finished: Path, tmp_path: Path) -> None:
     alone = tmp_path / "results.csv"
     shutil.copy(finished / "results.csv", alone)

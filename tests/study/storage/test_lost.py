@@ -14,8 +14,9 @@ from sqlalchemy.exc import OperationalError
 
 from nas.study import Driver, Study, begin
 from nas.study.storage import lost
+from nas.study.storage.locks import Driven
 from nas.study.storage.lost import Lost, retried
-from nas.study.storage.storage import Driven, Storage
+from nas.study.storage.storage import Storage
 from nas.support.errors import NasError
 
 
