@@ -44,7 +44,9 @@ class Architecture:
     name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        """Errors: `NasError` for a resolution that is none."""
+        """Errors: `NasError` for a resolution that is none, or without a row."""
+        if not (self.stem or self.head or any(self.stages)):
+            raise NasError("an architecture has at least one row")
         if type(self.resolution) is not int:
             object.__setattr__(self, "resolution", read_resolution(self.resolution))
 

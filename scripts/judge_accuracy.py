@@ -30,7 +30,7 @@ from nas.support.tables import write_csv
 
 OUTPUT = Path(__file__).parent / "results" / "accuracy.csv"
 REPEATS = 10
-FEW = (15, 20, 30, 50, 100)
+FEW = (3, 5, 10, 15, 20, 30, 50, 100)
 FEWEST = 15  # networks of a recipe that ranks are taken over
 TOGETHER = (("cifar10", "cifar100"),)  # tables of the same networks
 BANDS = 3

@@ -149,7 +149,10 @@ class Adaptation:
         return inverse, inverse @ (self.odds - self._mean(point, self.before))
 
     def _interval_factor(self) -> float:
-        """How much wider the intervals must be for nine tenths of the networks, each left out."""
+        """How much wider the intervals must be for nine tenths of the networks, each left out, and
+        for how noisy they are is known from so few: Student's distribution, not the normal one."""
+        from scipy.special import stdtrit
+
         errors = []
         for _, inverse, weights in self._solved:
             errors.append(weights / np.sqrt(np.diag(inverse)))
@@ -157,4 +160,5 @@ class Adaptation:
         n = len(scores)
         rank = min(n - 1, int(np.ceil(0.9 * (n + 1))) - 1)
         seen = float(scores[rank]) / NINE_TENTHS
-        return (n * seen + TRUST) / (n + TRUST)
+        student = float(stdtrit(n - 1, 0.95)) / NINE_TENTHS
+        return student * (n * seen + TRUST) / (n + TRUST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,11 +16,11 @@ from nas.accuracy.effects import SHARED, assumed_brevity, brevity, class_counts,
 from nas.accuracy.explain import Contribution, contributions
 from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import read_prior, sums_of
-from nas.accuracy.regression import Fitted, fit, log_odds, share_of
+from nas.accuracy.regression import HIGHEST, LOWEST, Fitted, fit, log_odds, share_of
 from nas.accuracy.residual import Process, process
 from nas.architecture import Architecture
-from nas.imported import check_network
-from nas.support.errors import NasError, one_of, shown
+from nas.imported import network_pairs
+from nas.support.errors import NasError, NasWarning, check_type, one_of, shown
 from nas.support.html import Html, tag
 from nas.support.text import between, significant
 
@@ -79,6 +80,7 @@ class AccuracyModel:
         "nasbench201", "published", "small". The scales that values are on stay. Errors: `NasError`
         for an unknown name."""
         _, tables, _ = read_prior()
+        check_type(exclude, "exclude", "names of tables", Collection)
         names = {exclude} if isinstance(exclude, str) else set(exclude)
         for name in names:
             if name not in tables:
@@ -107,16 +109,20 @@ class AccuracyModel:
         known (`trained_for`), what makes their accuracies most likely. Errors: `NasError` for fewer
         than three networks or for an accuracy outside 0 to 100.
         """
-        pairs = list(measured)
+        pairs = network_pairs(measured, "adapt")
         if len(pairs) < FEWEST:
             raise NasError(f"adapt: {len(pairs)} networks; at least {FEWEST} are needed")
         for arch, accuracy in pairs:
-            check_network(arch, "adapt")
-            if not isinstance(accuracy, Real) or not 0 <= float(accuracy) <= 100:
+            number = isinstance(accuracy, Real) and not isinstance(accuracy, bool)
+            if not number or not 0 <= float(accuracy) <= 100:
                 rule = "must be from 0 to 100 percent, or to 1 as a share"
                 raise NasError(f"adapt: accuracy of {arch.name!r} {rule}, not {shown(accuracy)}")
         values = np.array([float(accuracy) for _, accuracy in pairs])
         unit = 1.0 if values.max() <= 1 else 100.0
+        if drawn_in := int(((values < LOWEST * unit) | (values > HIGHEST * unit)).sum()):
+            ends = f"{100 * LOWEST:g} or {100 * HIGHEST:g}%"
+            words = f"adapt: {drawn_in} of {len(values)} accuracies count as {ends}, the nearer end"
+            warnings.warn(words, NasWarning, stacklevel=2)
         sums = sums_of(arch for arch, _ in pairs)
         positions, same = local(sums), identities(sums)
         odds = log_odds(values / unit)

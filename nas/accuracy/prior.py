@@ -22,7 +22,7 @@ from nas.accuracy.features import Matrix, Vector, network_sums
 from nas.accuracy.regression import Squares, log_odds, squares
 from nas.accuracy.residual import Residual
 from nas.accuracy.table import FOLDER, AccuracyTable, read_accuracy_table
-from nas.architecture import Architecture
+from nas.imported import Network
 from nas.networks import made_here
 from nas.support.errors import NasError
 from nas.support.files import read_text
@@ -91,10 +91,10 @@ def feature_names() -> list[str]:
     return [*SHARED, *(f"local {name}" for name in LOCAL)]
 
 
-def sums_of(architectures: Iterable[Architecture]) -> Matrix:
+def sums_of(networks: Iterable[Network]) -> Matrix:
     """`network_sums` of networks, one a row. Errors: `NasError` for one that another program wrote,
     or for what is none."""
-    made = (made_here(arch, "a prediction of its accuracy") for arch in architectures)
+    made = (made_here(arch, "a prediction of its accuracy") for arch in networks)
     return np.array([network_sums(arch) for arch in made])
 
 

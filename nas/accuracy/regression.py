@@ -18,7 +18,7 @@ import numpy as np
 from nas.accuracy.effects import SHARED
 from nas.accuracy.features import Matrix, Vector
 
-LOWEST, HIGHEST = 0.02, 0.999  # accuracies are taken into this range before their log odds
+LOWEST, HIGHEST = 0.001, 0.9999  # accuracies are taken into this range before their log odds
 DEVIATION = 10.0  # variance of a table's deviation, in variances of the shared effects
 SLOPE = 0.5  # deviation of a slope's logarithm
 SLOPE_ROWS = 30  # a table says no more of its slope than so many networks

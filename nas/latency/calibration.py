@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.imported import Network, check_network
+from nas.imported import Network, network_pairs
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import Metadata, check_name
@@ -28,7 +28,7 @@ from nas.latency.model.prior import Prior, shipped_prior
 from nas.latency.table import check_latency
 from nas.latency.target import Target
 from nas.references import reference, reference_names
-from nas.support.errors import NasError, NasWarning
+from nas.support.errors import NasError, NasWarning, check_type
 from nas.support.validation import validated
 
 GIVEN = "latencies given to calibrate"
@@ -83,6 +83,8 @@ def calibrate(
     none of a target, a base that was calibrated itself but is not shipped.
     """
     check_name(name)
+    if base is not None:
+        check_type(base, "base", "a target, as Target.load(name) gives", Target)
     networks, latency_ms = _checked(measured)
     priors = usual_priors() if base is None else priors_around(base)
     kernels = [network_kernels(arch) for arch in networks]
@@ -260,8 +262,7 @@ def _checked(measured: Iterable[tuple[Network, float]]) -> tuple[list[Network], 
     """Every network once, with the median of its latencies. Errors: see `calibrate`."""
     networks: dict[str, Network] = {}
     runs: dict[str, list[float]] = {}
-    for arch, ms in measured:
-        check_network(arch, "calibrate")
+    for arch, ms in network_pairs(measured, "calibrate"):
         try:
             check_latency(ms)
         except NasError as error:

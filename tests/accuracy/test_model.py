@@ -19,6 +19,7 @@ from nas.accuracy.regression import log_odds, share_of
 from nas.accuracy.table import FOLDER, read_accuracy_table
 from nas.imported import ImportedNetwork
 from nas.references.scaled import scaled
+from nas.support.errors import NasWarning
 
 SAMPLED = [SearchSpace.load("small").sample(seed) for seed in range(12)]
 TABLES = ("accel_nasbench", "nasbench201", "small", "published")
@@ -170,6 +171,20 @@ def test_more_networks_make_intervals_narrower_and_known_ones_come_true() -> Non
     assert many.predict(arch).value == pytest.approx(truth, abs=2)
 
 
+@pytest.mark.parametrize("count", [3, 5])
+def test_intervals_of_few_networks_are_wide_enough(count: int) -> None:
+    held = []
+    for table, recipe in (("published", "imgclsmob"), ("small", "one_pass")):
+        pairs = rows(table, recipe)
+        for seed in range(20):
+            order = np.random.default_rng(seed).permutation(len(pairs))
+            adapted = AccuracyModel.load([table]).adapt([pairs[i] for i in order[:count]])
+            others = [pairs[i] for i in order[count : count + 60]]
+            found = adapted.predict_many([arch for arch, _ in others])
+            held += [p.low <= y <= p.high for p, (_, y) in zip(found, others, strict=True)]
+    assert 0.8 < np.mean(held) < 0.95
+
+
 def test_a_network_that_turns_out_better_is_predicted_better(
     model: AccuracyModel, archs: list[Architecture]
 ) -> None:
@@ -197,6 +212,7 @@ def test_adapting_again_starts_from_the_prior(
     ("accuracies", "words"),
     [
         ([80.0, 81.0], "2 networks; at least 3 are needed"),
+        ([80.0, 81.0, True], "must be from 0 to 100 percent, or to 1 as a share, not True"),
         ([80.0, 81.0, 120.0], "must be from 0 to 100 percent, or to 1 as a share, not 120.0"),
         ([80.0, 81.0, -1.0], "not -1.0"),
         ([80.0, 81.0, float("nan")], "not nan"),
@@ -237,15 +253,25 @@ def test_equal_accuracies_do_not_show_that_there_is_no_noise(
         assert found.high - found.low > 0.2
 
 
-def test_accuracies_near_one_stay_apart(model: AccuracyModel, archs: list[Architecture]) -> None:
-    """As on MNIST."""
-    pairs = [(arch, 99.2 + 0.05 * i) for i, arch in enumerate(archs[:12])]
-    for arch, accuracy in pairs:
-        found = model.adapt(pairs).predict(arch)
-        assert found.low < accuracy < found.high
-        assert found.value == pytest.approx(accuracy, abs=0.1)
+@pytest.mark.parametrize("start", [99.4, 0.5])
+def test_accuracies_near_the_ends_stay_apart(
+    start: float, model: AccuracyModel, archs: list[Architecture]
+) -> None:
+    """As on MNIST; near zero, as of a thousand classes after a short training."""
+    pairs = [(arch, start + 0.05 * i) for i, arch in enumerate(archs[:12])]
+    found = model.adapt(pairs).predict_many([arch for arch, _ in pairs])
+    assert all(p.low < accuracy < p.high for p, (_, accuracy) in zip(found, pairs, strict=True))
+    assert found[0].value + 0.1 < found[-1].value
+    assert np.mean([p.value for p in found]) == pytest.approx(start + 0.275, abs=0.05)
 
 
+def test_what_is_drawn_in_is_said(model: AccuracyModel, archs: list[Architecture]) -> None:
+    given_ones = [0.0, 0.05, *[50.0 + i for i in range(6)], 100.0]
+    with pytest.warns(NasWarning, match="adapt: 3 of 9 accuracies count as 0.1 or 99.99%"):
+        model.adapt(list(zip(archs[:9], given_ones, strict=True)))
+
+
+@pytest.mark.filterwarnings("ignore:adapt")
 @given(st.lists(st.floats(0, 100), min_size=3, max_size=12))
 def test_any_accuracies_can_be_adapted_to(accuracies: list[float]) -> None:
     pairs = list(zip(SAMPLED, accuracies, strict=False))

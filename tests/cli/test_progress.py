@@ -9,11 +9,12 @@ import pytest
 from rich.console import Console
 
 from nas.architecture import Architecture
+from nas.blocks import Block
 from nas.cli.progress import _Log
 from nas.study import Record, SearchProgress
 from nas.study.bar import search_bar
 
-ARCH = Architecture(32, (), (), ())
+ARCH = Architecture(32, (), (), (Block("gap"),))
 BEST = Record(7, -0.538, 14_700_000, 970_000, 290_000, 1.76, (1.48, 2.08), 32, {}, lambda: ARCH)
 
 

@@ -304,6 +304,15 @@ def test_wrong_latencies_are_refused() -> None:
     for pair, words in untyped:
         with pytest.raises(nas.NasError, match=words):
             calibrate([*few, pair])
+    pairs = "calibrate takes pairs of a network and a number, not "
+    wrong_types: tuple[tuple[Any, Any, str], ...] = (
+        (None, None, f"{pairs}None"),
+        ([*few, 1], None, f"{pairs}1"),
+        (few, "cpu", r"base must be a target, as Target\.load\(name\) gives, not 'cpu'"),
+    )
+    for measured, base, words in wrong_types:
+        with pytest.raises(nas.NasError, match=words):
+            calibrate(measured, base)
     with pytest.raises(nas.NasError, match="precision"):
         calibrate([(arch, 1.0) for arch in NETWORKS[:3]], precision="fp8")
 

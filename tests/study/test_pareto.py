@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from nas.architecture import Architecture
+from nas.blocks import Block
 from nas.measures import OBJECTIVES
 from nas.study.objectives import check_objectives, pareto
 from nas.study.progress import Tally
@@ -13,7 +14,7 @@ from nas.study.record import Record
 from nas.study.stored import Stored
 from nas.support.errors import NasError
 
-ARCH = Architecture(32, (), (), ())
+ARCH = Architecture(32, (), (), (Block("gap"),))
 
 
 def record(trial: int, score: float, macs: int, latency_ms: float, peak_bytes: int) -> Record:
