@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from math import log
@@ -39,6 +39,7 @@ FEW = 10  # fewer networks than that tell little of the error
 # others may be wrong, and then without these.
 FAR_OF_FEW, FAR = 4.0, 1.35
 SUSPECT, WRONG = 2.5, 4.0
+NEVER = 8.0  # how far no network is off, as a factor, unless something is wrong
 EACH, FOLDS = 20, 10  # up to so many networks each is left out by itself, more in so many folds
 SPREADS = (1.0, 4.0)  # of the prior's covariance: devices like those known, and others
 CLOSE = (0.02, 0.1, 0.4, 1.0)  # how far from its base a device may be, in prior deviations
@@ -163,41 +164,45 @@ def judged(
 def without_wrong(
     networks: Sequence[Sequence[Kernel]], latency_ms: Vector, priors: Sequence[Prior]
 ) -> tuple[Judgement, dict[int, float]]:
-    """What the latencies say without those that are wrong, and these with their log errors.
+    """What the latencies say without those that are wrong, and these with their log errors; with
+    all of them where they have little in common, and the worst.
 
     The worst goes first, for fits that have seen it are unsure of all others. A network that alone
     has some operation is not suspected: no other tells what that costs. More than a fifth that are
-    wrong have little in common with the rest; then all are kept.
+    wrong, or an error of any other beyond `NEVER`, have little in common with the rest.
     """
     far = log(FAR if len(networks) >= FEW else FAR_OF_FEW)
     operations = [{operation(kernel) for kernel in network} for network in networks]
 
-    def judge(kept: Sequence[int]) -> Judgement:
-        return judged([networks[i] for i in kept], latency_ms[kept], priors)
+    def judge(off: Collection[int]) -> tuple[list[int], Judgement]:
+        kept = [i for i in range(len(networks)) if i not in off]
+        return kept, judged([networks[i] for i in kept], latency_ms[kept], priors)
 
-    kept, off = list(range(len(networks))), dict[int, float]()
-    everything = found = judge(kept)
+    off = dict[int, float]()
+    kept, found = judge(off)
+    everything = found
     while True:
         logs, deviations = found.left_out
         counts = Counter(chain.from_iterable(operations[i] for i in kept))
         told = [all(counts[name] > 1 for name in operations[i]) for i in kept]
         scores = np.where((abs(logs) > far) & told, abs(logs) / deviations, 0.0)
         worst = int(scores.argmax())
-        if scores[worst] < SUSPECT:
+        if scores[worst] < SUSPECT or 5 * (len(off) + 1) > len(networks):
             break
-        if 5 * (len(off) + 1) > len(networks):
-            if scores[worst] > WRONG:
-                return everything, {**off, kept[worst]: float(logs[worst])}
+        off[kept[worst]] = float(logs[worst])
+        kept, found = judge(off)
+    while True:
+        without = Calibrated(found.posterior, found.prior, 1.0)
+        errors = {i: _off_by(without, networks[i], latency_ms[i]) for i in off}
+        wrong = {i: e for i, (e, d) in errors.items() if abs(e) > max(far, WRONG * d)}
+        if len(wrong) == len(off):
             break
-        off[kept.pop(worst)] = float(logs[worst])
-        found = judge(kept)
-    wrong, without = {}, Calibrated(found.posterior, found.prior, 1.0)
-    for i in off:
-        error, deviation = _off_by(without, networks[i], latency_ms[i])
-        if abs(error) > max(far, WRONG * deviation):
-            wrong[i] = error
-    if len(wrong) < len(off):
-        found = judge([i for i in range(len(networks)) if i not in wrong])
+        off = wrong
+        kept, found = judge(off)
+    logs = found.left_out.logs
+    worst = int(abs(logs).argmax())
+    if abs(logs[worst]) > log(NEVER):
+        return everything, {**wrong, kept[worst]: float(logs[worst])}
     return found, wrong
 
 
