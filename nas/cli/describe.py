@@ -86,7 +86,8 @@ def list_targets(
         ),
     ] = None,
     provenance: Annotated[
-        str | None, typer.Option(help="Only 'measured' or 'calibrated'.", show_default=False)
+        str | None,
+        typer.Option(help="Only 'measured', 'calibrated' or 'estimated'.", show_default=False),
     ] = None,
     precision: Annotated[
         str | None, typer.Option(help="Only 'fp32', 'fp16' or 'int8'.", show_default=False)

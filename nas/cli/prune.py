@@ -65,7 +65,7 @@ def prune(
     target: TargetOption = DEFAULT_TARGET,
     criterion: Annotated[
         str, typer.Option(help="What ranks channels; see docs/pruning.md.")
-    ] = "l1",
+    ] = "taylor_2019",
     reconstruct: Annotated[
         bool,
         typer.Option("--reconstruct", help="Refit layers that lose inputs by least squares."),

@@ -110,7 +110,7 @@ def search(
     test_share: TestShareOption = None,
     image_size: ImageSizeOption = None,
     finalists: Annotated[
-        int, typer.Option(help="Networks of the Pareto front to train on the data afterwards.")
+        int, typer.Option(help="Good networks, unlike each other, to train on the data afterwards.")
     ] = 0,
     learn: Annotated[
         int, typer.Option(help="Networks to train on the data in between, to predict by.")

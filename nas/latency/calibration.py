@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import chain
 from math import log
 from statistics import median
 from typing import NamedTuple
@@ -19,9 +17,8 @@ from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import Metadata, check_name
 from nas.latency.model.basis import KINDS, Vector
 from nas.latency.model.calibrated import Calibrated
-from nas.latency.model.columns import operation
 from nas.latency.model.design import Design
-from nas.latency.model.error import LeftOut, error_of, widening_of
+from nas.latency.model.error import LeftOut, error_of, far_off, suspects, widening_of
 from nas.latency.model.posterior import Posterior, fit
 from nas.latency.model.prices import fit_prices
 from nas.latency.model.prior import Prior, shipped_prior
@@ -34,12 +31,10 @@ from nas.support.validation import validated
 GIVEN = "latencies given to calibrate"
 FEWEST = 3  # networks
 FEW = 10  # fewer networks than that tell little of the error
-# A latency that is so far off, as a factor, is wrong, where networks are fewer than `FEW` and where
-# they are not, if it is so many predicted standard deviations from what the others say: while any
-# others may be wrong, and then without these.
-FAR_OF_FEW, FAR = 4.0, 1.35
-SUSPECT, WRONG = 2.5, 4.0
-NEVER = 8.0  # how far no network is off, as a factor, unless something is wrong
+# A latency may be wrong that is so far off, as a factor, where networks are fewer than `FEW` and
+# where they are not, and by so many of the standard deviations that are predicted without it; or
+# that is farther off than any should be.
+ODD_OF_FEW, ODD, DEVIATIONS, NEVER = 4.0, 1.35, 4.0, 30.0
 EACH, FOLDS = 20, 10  # up to so many networks each is left out by itself, more in so many folds
 SPREADS = (1.0, 4.0)  # of the prior's covariance: devices like those known, and others
 CLOSE = (0.02, 0.1, 0.4, 1.0)  # how far from its base a device may be, in prior deviations
@@ -76,9 +71,9 @@ def calibrate(
     factor, as far as the latencies make it likely. The error is that of leaving each network out
     (of more than 20, a tenth of them at a time), and so is what the predicted uncertainty of every
     prediction is multiplied by to give its interval. Several latencies of a network are runs, of
-    which the median counts. A network that is far off is left out, with a `NasWarning` that names
-    it. `runtime` and `precision` are labels, the base's unless given; `throughput` says that the
-    latencies are times per image of batches.
+    which the median counts. A network that is far off is left out, and one that is odd kept, with a
+    `NasWarning` that names it. `runtime` and `precision` are labels, the base's unless given;
+    `throughput` says that the latencies are times per image of batches.
 
     Errors: `NasError` for fewer than three networks, a latency that is not positive, a name that is
     none of a target, a base that was calibrated itself but is not shipped.
@@ -90,19 +85,19 @@ def calibrate(
     priors = usual_priors() if base is None else priors_around(base)
     kernels = [network_kernels(arch) for arch in networks]
     judgement, off = without_wrong(kernels, latency_ms, priors)
-    if off:
+    kept = [i for i in range(len(networks)) if i not in off]
+    odd = {kept[i]: log for i, log in odd_ones(judgement.left_out).items()}
+    for logs, words in (
+        (off, "left out as far off: "),
+        (odd, "kept, but perhaps wrong, so better measured again: "),
+    ):
         named = ", ".join(
             f"{networks[i].name or networks[i].hash[:12]} ({latency_ms[i]:g} ms is "
             f"{np.exp(-one):.2g} times what the others make likely)"
-            for i, one in off.items()
+            for i, one in logs.items()
         )
-        count = len(judgement.left_out.logs)
-        words = (
-            "left out as far off: "
-            if count < len(networks)
-            else ("the latencies have little in common; check networks and units, first of ")
-        )
-        warnings.warn(words + named, NasWarning, stacklevel=2)
+        if named:
+            warnings.warn(words + named, NasWarning, stacklevel=2)
     known = base.metadata if base else None
     facts = {
         "name": name,
@@ -164,46 +159,35 @@ def judged(
 def without_wrong(
     networks: Sequence[Sequence[Kernel]], latency_ms: Vector, priors: Sequence[Prior]
 ) -> tuple[Judgement, dict[int, float]]:
-    """What the latencies say without those that are wrong, and these with their log errors; with
-    all of them where they have little in common, and the worst.
+    """What the latencies say without those that are far off, and these with their log errors.
 
-    The worst goes first, for fits that have seen it are unsure of all others. A network that alone
-    has some operation is not suspected: no other tells what that costs. More than a fifth that are
-    wrong, or an error of any other beyond `NEVER`, have little in common with the rest.
+    Several suspects are judged again, by a fit without them all: a latency that is wrong makes
+    those of networks like its own look so.
     """
-    far = log(FAR if len(networks) >= FEW else FAR_OF_FEW)
-    operations = [{operation(kernel) for kernel in network} for network in networks]
-
-    def judge(off: Collection[int]) -> tuple[list[int], Judgement]:
-        kept = [i for i in range(len(networks)) if i not in off]
-        return kept, judged([networks[i] for i in kept], latency_ms[kept], priors)
-
-    off = dict[int, float]()
-    kept, found = judge(off)
-    everything = found
-    while True:
-        logs, deviations = found.left_out
-        counts = Counter(chain.from_iterable(operations[i] for i in kept))
-        told = [all(counts[name] > 1 for name in operations[i]) for i in kept]
-        scores = np.where((abs(logs) > far) & told, abs(logs) / deviations, 0.0)
-        worst = int(scores.argmax())
-        if scores[worst] < SUSPECT or 5 * (len(off) + 1) > len(networks):
-            break
-        off[kept[worst]] = float(logs[worst])
-        kept, found = judge(off)
-    while True:
-        without = Calibrated(found.posterior, found.prior, 1.0)
-        errors = {i: _off_by(without, networks[i], latency_ms[i]) for i in off}
-        wrong = {i: e for i, (e, d) in errors.items() if abs(e) > max(far, WRONG * d)}
-        if len(wrong) == len(off):
-            break
-        off = wrong
-        kept, found = judge(off)
+    found = judged(networks, latency_ms, priors)
     logs = found.left_out.logs
-    worst = int(abs(logs).argmax())
-    if abs(logs[worst]) > log(NEVER):
-        return everything, {**wrong, kept[worst]: float(logs[worst])}
-    return found, wrong
+    suspected = suspects(logs)
+    if len(suspected) > 1:
+        others = np.setdiff1d(np.arange(len(logs)), suspected)
+        design = Design.of([networks[i] for i in others])
+        without = Calibrated(*_likeliest(design, latency_ms[others], priors), 1.0)
+        logs = logs.copy()
+        logs[suspected] = [_off_by(without, networks[i], latency_ms[i])[0] for i in suspected]
+    off = {i: float(logs[i]) for i in far_off(logs) if i in suspected}
+    if not off:
+        return found, off
+    kept = [i for i in range(len(logs)) if i not in off]
+    return judged([networks[i] for i in kept], latency_ms[kept], priors), off
+
+
+def odd_ones(left_out: LeftOut) -> dict[int, float]:
+    """The latencies that may be wrong, with their log errors. They are kept: on devices that the
+    prior does not know some that are right look so too, and without these intervals are too narrow.
+    """
+    logs, deviations = left_out
+    far = log(ODD if len(logs) >= FEW else ODD_OF_FEW)
+    odd = np.flatnonzero(abs(logs) > np.clip(DEVIATIONS * deviations, far, log(NEVER)))
+    return {int(i): float(logs[i]) for i in odd}
 
 
 def _off_by(found: Calibrated, kernels: Sequence[Kernel], latency_ms: float) -> tuple[float, float]:

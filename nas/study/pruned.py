@@ -77,7 +77,7 @@ def begin_pruning(
     *,
     name: str | None = None,
     storage: str | None = None,
-    criterion: str = "l1",
+    criterion: str = "taylor_2019",
     reconstruct: bool = False,
     norm_eps: float = 1e-5,
     ratios: str = "search",

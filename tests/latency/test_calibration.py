@@ -1,7 +1,6 @@
 """`calibrate`, on devices that are none of its own: rooflines with limits of their own."""
 
 import re
-import warnings
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -237,18 +236,23 @@ def test_only_the_wrong_latency_is_left_out(wrong: str) -> None:
     assert found.metadata.error.networks == len(names) - 1
 
 
-@pytest.mark.parametrize("times", [0.4, 2.0])
-@pytest.mark.parametrize("wrong", [[3], [0, 7]])
-def test_a_latency_that_is_a_little_wrong_bends_nothing(wrong: list[int], times: float) -> None:
-    """One of ten or two of twenty: errors of others stay what they are without these rows."""
-    size = 10 * len(wrong)
-    right = [(arch, latency("array", arch)) for arch in NETWORKS[:size]]
-    bent = [(arch, ms * (times if i in wrong else 1)) for i, (arch, ms) in enumerate(right)]
-    without = calibrate([row for i, row in enumerate(right) if i not in wrong])
-    with pytest.warns(nas.support.errors.NasWarning, match="far off") as said:
+@pytest.mark.parametrize("times", [0.4, 2.5])
+@pytest.mark.parametrize("wrong", [3, 7])
+def test_a_latency_that_may_be_wrong_is_named_and_kept(wrong: int, times: float) -> None:
+    """It may be right on a device unlike those known, and an interval without it too narrow."""
+    right = [(arch, latency("array", arch)) for arch in NETWORKS[:10]]
+    bent = [(arch, ms * (times if i == wrong else 1)) for i, (arch, ms) in enumerate(right)]
+    with pytest.warns(nas.support.errors.NasWarning, match="perhaps wrong") as said:
         found = calibrate(bent)
-    assert str(said[0].message).count(" ms is ") == len(wrong)
-    assert found.checksum == without.checksum
+    assert NETWORKS[wrong].hash[:12] in str(said[0].message)
+    assert str(said[0].message).count(" ms is ") == 1
+    assert found.metadata.error
+    assert found.metadata.error.networks == 10
+    held = []
+    for arch in NETWORKS[20:]:
+        predicted = found.predict(arch)
+        held.append(predicted.low_ms < latency("array", arch) < predicted.high_ms)
+    assert np.mean(held) > 0.85
 
 
 def test_a_network_that_alone_has_an_operation_is_kept() -> None:
@@ -263,20 +267,19 @@ def test_a_network_that_alone_has_an_operation_is_kept() -> None:
     some = [slow(nas.reference(name)) for name in names.split()]
     lcnet = nas.reference("lcnet_100")
     assert slow(lcnet)[1] > 1.5 * latency("phone", lcnet)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", nas.support.errors.NasWarning)
+    with pytest.warns(nas.support.errors.NasWarning, match=r"kept, .* again: lcnet_050 \("):
         found = calibrate([*some, slow(nas.reference("lcnet_050"))])
-        blind = calibrate(some)
+    blind = calibrate(some)
     assert found.predict(lcnet).ms == pytest.approx(slow(lcnet)[1], rel=0.3)
     assert blind.extrapolates(blind.predict(lcnet))
     assert "activate" in blind.metadata.notes
     assert not blind.extrapolates(blind.predict(nas.reference("mobilenet_v2_100")))
 
 
-def test_latencies_that_have_nothing_in_common_are_said() -> None:
+def test_an_absurd_latency_of_few_is_said() -> None:
     archs = NETWORKS[:4]
     rows = [(arch, latency("phone", arch) * (3000 if arch is archs[1] else 1)) for arch in archs]
-    with pytest.warns(nas.support.errors.NasWarning, match="little in common; check") as said:
+    with pytest.warns(nas.support.errors.NasWarning, match="perhaps wrong") as said:
         found = calibrate(rows)
     assert rows[1][0].hash[:12] in str(said[0].message)
     assert found.metadata.error

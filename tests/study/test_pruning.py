@@ -90,8 +90,8 @@ def test_the_same_options_go_on(folder: Path, data: DataSet, here: Path) -> None
     assert begun(folder, data).name == f"{study.name}-2"  # where it is not asked for
     other = begun(folder, data, tell=said.append, criterion="l2")
     assert said[1:] == [
-        f"study '{study.name}' is of another search: pruning criterion l1, not l2; this one is "
-        f"'{other.name}'"
+        f"study '{study.name}' is of another search: pruning criterion taylor_2019, not l2; this "
+        f"one is '{other.name}'"
     ]
     message = f"{study.name}' is of another search: seed 0, not 1; go on with it: nas resume"
     with pytest.raises(NasError, match=message):

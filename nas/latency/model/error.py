@@ -40,13 +40,18 @@ def error_of(logs: Vector, method: str, *, rows: int) -> Error:
 
 
 def far_off(logs: Vector) -> list[int]:
+    """The `suspects` among errors, but none where they are more than a fifth of them, which then
+    have little in common."""
+    found = suspects(logs)
+    return found if 5 * len(found) <= len(logs) else []
+
+
+def suspects(logs: Vector) -> list[int]:
     """The errors that are so far from all others that the measurement may be wrong, as in another
-    unit: farther than `FAR`, as a factor, and than `DEVIATIONS` robust standard deviations. None
-    where they are more than a fifth of all, which then have little in common."""
+    unit: farther than `FAR`, as a factor, and than `DEVIATIONS` robust standard deviations."""
     centred = np.abs(logs - np.median(logs))
     limit = max(math.log(FAR), DEVIATIONS * 1.4826 * float(np.median(centred)))
-    found = [int(i) for i in np.flatnonzero(centred > limit)]
-    return found if 5 * len(found) <= len(logs) else []
+    return [int(i) for i in np.flatnonzero(centred > limit)]
 
 
 def mape(logs: Vector) -> float:
