@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -68,14 +68,17 @@ def check_network(network: object, what: str) -> None:
         raise NasError(f"{what}: {shown(network)} is no network; nas.reference(name) makes one")
 
 
-def network_pairs(given: object, what: str) -> list[tuple[Network, Any]]:
+def network_pairs(given: Any, what: str) -> list[tuple[Network, Any]]:
     """The pairs of a network and a number that `what` is given. Errors: `NasError`."""
     pairs = []
     for pair in given if isinstance(given, Iterable) else [given]:
-        if not isinstance(pair, Sequence) or len(pair) != 2 or isinstance(pair, str):
-            raise NasError(f"{what} takes pairs of a network and a number, not {shown(pair)}")
-        check_network(pair[0], what)
-        pairs.append((pair[0], pair[1]))
+        try:
+            network, number = pair
+        except (TypeError, ValueError):
+            rule = f"{what} takes pairs of a network and a number"
+            raise NasError(f"{rule}, not {shown(pair)}") from None
+        check_network(network, what)
+        pairs.append((network, number))
     return pairs
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from nas.architecture import Architecture
@@ -41,7 +42,10 @@ def find_network(
         return reference(published, resolution=resolution)
     if path is None:
         if Path(name).suffix not in SUFFIXES:
-            files = [str(file) for file in Path(name).parent.glob("*.*") if file.suffix in SUFFIXES]
+            files = list[str]()
+            with suppress(OSError):  # a name that is too long is none of a folder
+                found = Path(name).parent.glob("*.*")
+                files = [str(file) for file in found if file.suffix in SUFFIXES]
             names = [*reference_names(), *others, *files]
             raise one_of("network", name, names, lister="nas references")
         path = paths[-1]

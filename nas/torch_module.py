@@ -79,7 +79,7 @@ def build(arch: Architecture, seed: int | None = None) -> Network:
     check_architecture(arch, "build")
     if seed is None:
         return _initialise(Network(arch))
-    check_seed(seed)
+    seed = check_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the GPUs' stay as they are
         return _initialise(Network(arch))

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import nas
@@ -39,6 +41,9 @@ CALLS: list[tuple[Callable[..., object], Any, str]] = [
     (lambda budgets: searched(budgets=budgets), [None], "a budget must be text"),
     (lambda name: searched(name=name), 3, "study name must be text"),
     (lambda start: searched(start_from=start), 3, "start_from must be a list"),
+    (lambda start: searched(start_from=start), [SPACE.sample(0)], "start_from must be a list"),
+    (lambda seed: SPACE.sample(seed), np.arange(3), "seed must be a whole number"),
+    (nas.cost, np.eye(2), r"array\(\[\[1., 0.\], \[0., 1.\]\]\) is no architecture"),
     (lambda recipe: searched(data="digits", learn=8, recipe=recipe), "fast", "recipe must be"),
 ]
 
@@ -56,6 +61,21 @@ def test_a_wrong_type_is_one_line(
         call(value)
     assert "\n" not in str(raised.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_seed_of_numpy_is_a_seed() -> None:
+    seed: Any = np.int64(3)
+    arch = SPACE.sample(seed)
+    assert arch == SPACE.sample(3)
+    made = zip(nas.build(arch, seed).parameters(), nas.build(arch, 3).parameters(), strict=True)
+    assert all(bool((one == other).all()) for one, other in made)
+    assert nas.build(arch, (1 << 63) + 1)
+
+
+def test_rows_of_a_frame_are_pairs() -> None:
+    archs = [SPACE.sample(i) for i in range(3)]
+    rows = pd.DataFrame({"network": archs, "value": [71.0, 72.0, 73.0]}).to_numpy()
+    assert nas.AccuracyModel.load().adapt(rows).predict(SPACE.sample(5)).value > 60
 
 
 def test_a_path_is_a_storage_and_one_name_is_what_to_start_from(tmp_path: Path) -> None:

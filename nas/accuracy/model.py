@@ -120,8 +120,10 @@ class AccuracyModel:
         values = np.array([float(accuracy) for _, accuracy in pairs])
         unit = 1.0 if values.max() <= 1 else 100.0
         if drawn_in := int(((values < LOWEST * unit) | (values > HIGHEST * unit)).sum()):
-            ends = f"{100 * LOWEST:g} or {100 * HIGHEST:g}%"
-            words = f"adapt: {drawn_in} of {len(values)} accuracies count as {ends}, the nearer end"
+            words = (
+                f"{drawn_in} of {len(values)} accuracies to learn from are below {100 * LOWEST:g}% "
+                f"or above {100 * HIGHEST:g}%, and count as these"
+            )
             warnings.warn(words, NasWarning, stacklevel=2)
         sums = sums_of(arch for arch, _ in pairs)
         positions, same = local(sums), identities(sums)

@@ -118,6 +118,6 @@ def _listed(values: Iterable[str]) -> list[str]:
 
 def _split(text: str) -> list[str]:
     try:
-        return next(csv.reader([text], skipinitialspace=True), [])
+        return next(csv.reader([text], skipinitialspace=True, strict=True), [])
     except csv.Error as error:
         raise NasError(f"{shown(text)} are no names with commas between them: {error}") from None

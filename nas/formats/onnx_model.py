@@ -73,9 +73,7 @@ def graph_to_onnx(
 ) -> onnx.ModelProto:
     """The model of any graph. `state` holds arrays under torch's parameter names; without it the
     weights are random, or zeros if there is no seed. Errors: as `to_onnx`."""
-    if seed is not None:
-        check_seed(seed)
-    rng = None if seed is None else np.random.default_rng(seed)
+    rng = None if seed is None else np.random.default_rng(check_seed(seed))
     writer = NodeWriter(graph, state, rng, check_opset(opset))
     for i in range(1, len(graph.nodes)):
         writer.node(i)

@@ -68,8 +68,7 @@ class OptionSpace(ABC):
 
     def sample(self, seed: int) -> Architecture:
         """A random architecture, by `sample_params`. The same seed gives the same architecture."""
-        check_seed(seed)
-        return self.decode(self.sample_params(np.random.default_rng(seed)))
+        return self.decode(self.sample_params(np.random.default_rng(check_seed(seed))))
 
 
 def _distribution(values: tuple[Any, ...]) -> BaseDistribution:

@@ -48,6 +48,8 @@ def children(records: Sequence[Record], objectives: Sequence[str], count: int) -
     known = {record.trial for record in chosen}
     others = (spread(of_size[size], objectives, count, REACH, known) for size in sizes)
     chosen += [record for turn in zip_longest(*others) for record in turn if record]
+    known = {record.trial for record in chosen}
+    chosen += spread(records, objectives, count - len(chosen), REACH, known)  # where these are few
     return chosen[:count]
 
 

@@ -42,6 +42,7 @@ def assignments(
 def _assigned(
     source: str | Mapping[str, Any], space: SearchSpace, storage: Storage
 ) -> list[Assignment]:
+    check_type(source, "start_from", "a list of names of networks or of assignments", str, Mapping)
     if not isinstance(source, str):
         return [_checked(source, space)]
     return [nearest(space, arch) for arch in find_networks(source, storage)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from operator import index
 from traceback import walk_tb
 from typing import SupportsIndex
 
 MAX_LISTED, MAX_SHOWN, FEW = 16, 80, 3
-MAX_SEED = 1 << 63
+MAX_SEED = 1 << 64
 NO_MEMORY = "out of memory; what was stored is kept"
 _NO_MEMORY = (
     *("cannot allocate memory", "can't allocate memory", "failed to map segment", "bad_alloc"),
@@ -58,10 +59,12 @@ def check_type(value: object, what: str, rule: str, *kinds: type) -> None:
         raise NasError(f"{what} must be {rule}, not {shown(value)}")
 
 
-def check_seed(seed: object) -> None:
-    """Checks a seed, which numpy and torch are to take alike. Errors: `NasError`."""
-    if not isinstance(seed, SupportsIndex) or not 0 <= index(seed) < MAX_SEED:
-        raise NasError(f"seed must be a whole number of 0 to {MAX_SEED - 1}, not {shown(seed)}")
+def check_seed(seed: object) -> int:
+    """A seed as numpy and torch take it alike. Errors: `NasError`."""
+    with suppress(TypeError):  # an array is an index in name only
+        if isinstance(seed, SupportsIndex) and 0 <= index(seed) < MAX_SEED:
+            return int(index(seed))
+    raise NasError(f"seed must be a whole number of 0 to {MAX_SEED - 1}, not {shown(seed)}")
 
 
 def one_line(error: object) -> str:
@@ -71,7 +74,7 @@ def one_line(error: object) -> str:
 
 def shown(value: object) -> str:
     """A value as an error shows it: a long one is cut off."""
-    text = repr(value)
+    text = one_line(repr(value))
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 

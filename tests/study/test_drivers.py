@@ -159,7 +159,10 @@ def test_a_study_is_let_be_while_its_second_driver_goes_on_alone(
             place.remove("s")
         with pytest.raises(NasError, match="is being searched"):
             place.rename("s", "new")
-    place.rename("s", "new")
+    with place.driven("s.driver0") as first:
+        place.rename("s", "new")  # whose locks are not those of `s.driver0`
+        with Storage(storage).driven("s.driver0") as other:
+            assert {first.claim.number, other.claim.number} == {0, 1}
     place.remove("s.driver0")
     assert place.names() == ["new"]
     left = [*tmp_path.rglob(".*.lock"), *tmp_path.rglob(".*.driver*")]

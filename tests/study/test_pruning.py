@@ -152,14 +152,14 @@ def test_each_such_resolution_has_its_turn_and_a_finalist(
     turns = [study.candidates.turn(best, rng).get("resolution") for _ in range(100)]
     assert {*turns} == {*sizes, None}  # None: what the sampler says
     assert 10 < turns.count(None) < 40
-    for count in (1, 2, 3):
+    for count in (1, 2, 3, 8):
         first, *others = children(records, study.settings.objectives, count)
         assert len({record.trial for record in (first, *others)}) == count
         assert first.score == max(best.values())
         shown = [(r.arch.resolution, r.score) for r in others[: len(sizes) - 1]]
         assert shown == [(size, best[size]) for size in sizes[: min(count, len(sizes)) - 1]]
         turns = [r.arch.resolution for r in others[len(sizes) - 1 :]]
-        assert turns == [sizes[i % len(sizes)] for i in range(len(turns))]
+        assert set(turns[: len(sizes)]) == set(sizes[: len(turns)])
     assert children([], study.settings.objectives, 3) == []
     one = PruningSpace.of(ARCH, "one resolution", keep_resolution=True)
     assert PruningCandidates(one, study.target, ()).turn(best, rng) == {}

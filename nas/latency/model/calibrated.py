@@ -32,9 +32,7 @@ from nas.latency.model.traces import Trace
 from nas.support.errors import NasError
 
 DOUBT = 2.0  # times the posterior's variance: devices differ more than a normal prior says
-UNTOLD = (
-    2.01  # times the usual interval's log, at least, where an operation is in no fitted network
-)
+UNTOLD = 2.01  # times the usual interval's log, at least: an operation is in no fitted network
 SIMPLE = (("add",), ("norm",))  # operations that cost what moving their elements does
 UNSEEN = 0.3  # least standard deviation of a correction that the fitted networks say nothing of
 RANK = 64  # statements of the latencies that are kept, the strongest

@@ -7,6 +7,7 @@ gone, however it went.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -55,8 +56,9 @@ def claim_file(folder: Path, name: str) -> Iterator[Claim]:
         return os.open(path(word), os.O_RDWR | os.O_CREAT, 0o666)
 
     def lock_files() -> list[Path]:
-        start = f".{escape(name)}"
-        return [*folder.glob(f"{start}.lock"), *folder.glob(f"{start}.driver[0-9]*")]
+        words = re.compile(r"lock|driver\d+")
+        files = folder.glob(f".{escape(name)}.*")
+        return [file for file in files if words.fullmatch(file.name.removeprefix(f".{name}."))]
 
     def others(own: int) -> bool:
         numbered = (p for p in lock_files() if p.suffix not in (".lock", f".driver{own}"))

@@ -121,7 +121,7 @@ class Storage:
     def check_there(self, name: str) -> None:
         """Errors: `NasError`, with the nearest name, where there is no such study."""
         if name not in (names := self.names()):
-            if os.path.exists(name) or name.rpartition(":")[0] in names:
+            if os.path.isfile(name) or name.rpartition(":")[0] in names:
                 hint = "nas describe shows networks, STUDY:TRIAL too"
                 raise NasError(f"{shown(name)} is no study in {self}; {hint}")
             raise one_of(f"study in {self}:", name, names, lister="nas studies")
