@@ -137,7 +137,7 @@ def _print(path: Path, facts: Metadata) -> None:
     echo(f"{facts.sources[-1]}")
     echo(
         f"mean error of networks left out of the fit: {error.mape:.1%}; usual 90% interval: "
-        f"prediction / {error.interval_factor:.3f} to prediction * {error.interval_factor:.3f}, "
+        f"prediction / {error.interval_factor:.4g} to prediction * {error.interval_factor:.4g}, "
         "wider for other networks"
     )
     if facts.notes:
