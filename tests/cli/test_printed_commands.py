@@ -99,6 +99,7 @@ def test_what_a_training_and_a_pruning_print(run: Run, tmp_path: Path) -> None:
     all_work(run, out, 3)
 
 
+@pytest.mark.filterwarnings("default:accuracies are kept in")
 def test_where_accuracies_are_kept_is_said_when_it_is_made(run: Run, tmp_path: Path) -> None:
     (tmp_path / "net.json").write_text(ARCH.to_json())
     train = ("train", "net.json", "--data", "digits", "--epochs", "1")
