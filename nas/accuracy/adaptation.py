@@ -33,8 +33,11 @@ OWN = 0.5
 LEVEL = 10.0  # variance of the level, in variances of what is to be explained
 MANY = 300  # networks beyond which the grid is weighed on so many of them
 KEPT = 12  # points of the grid that are averaged
+# The deviation of the log odds within a table, the median of 14, and how many networks it counts as:
+# a few that happen to be alike do not show how different others are.
+TYPICAL, TYPICAL_COUNT = 0.25, 2
 NINE_TENTHS = 1.645  # deviations
-TRUST = 20  # networks whose left-out errors count as much as theory in the interval
+TRUST = 100  # networks whose left-out errors count as much as theory in the interval
 
 
 Index = np.ndarray[Any, np.dtype[np.intp]]
@@ -73,7 +76,8 @@ class Adaptation:
         self.before, self.odds, self._known = before, odds, (before, local, names)
         self._center, self._middle = float(before.mean()), local.mean(axis=0)
         self._level = float(odds.mean())
-        self._spread = max(float(odds.std()), 1e-3)
+        squares = float(((odds - self._level) ** 2).sum()) + TYPICAL_COUNT * TYPICAL**2
+        self._spread = sqrt(squares / (len(odds) - 1 + TYPICAL_COUNT))
         rows = np.arange(len(odds))
         if len(rows) > MANY:
             rows = np.random.default_rng(0).permutation(rows)[:MANY]
@@ -149,8 +153,12 @@ class Adaptation:
         return inverse, inverse @ (self.odds - self._mean(point, self.before))
 
     def _interval_factor(self) -> float:
-        """How much wider the intervals must be for nine tenths of the networks, each left out, and
-        for how noisy they are is known from so few: Student's distribution, not the normal one."""
+        """How much wider the intervals must be than nine tenths of a normal distribution.
+
+        How noisy networks are is known from these alone, and level, slope and departures have taken
+        about half of what they tell: Student's distribution with the other half as its degrees of
+        freedom. Of many networks it counts, too, what leaving each out shows.
+        """
         from scipy.special import stdtrit
 
         errors = []
@@ -160,5 +168,5 @@ class Adaptation:
         n = len(scores)
         rank = min(n - 1, int(np.ceil(0.9 * (n + 1))) - 1)
         seen = float(scores[rank]) / NINE_TENTHS
-        student = float(stdtrit(n - 1, 0.95)) / NINE_TENTHS
+        student = float(stdtrit((n + 1) / 2, 0.95)) / NINE_TENTHS
         return student * (n * seen + TRUST) / (n + TRUST)
