@@ -5,7 +5,9 @@
 left out: every table, the prior made of the others. bands: the same, within thirds of the table by
 multiply-adds. few: the prior without the table, adapted to some of its networks, judged on the
 rest. known: nine tenths of the table in the prior. interval: how many of the rest the 90%
-intervals hold. Beside the predictor stand the simple counts that it must not rank below.
+intervals hold. width: theirs, in those of intervals that are all equally wide and hold 90%. broken:
+the mean error in points, and that where one of the trainings ended with 0%. Beside the predictor
+stand the simple counts that it must not rank below.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from fit_accuracy import accel_rows, cell_rows
 from rank_statistics import Vector, partial_spearman, spearman
 
 from nas import AccuracyModel, Architecture, cost
+from nas.accuracy import Prediction
 from nas.accuracy.effects import local, shared
 from nas.accuracy.features import STAGED, STAGES, WHOLE
 from nas.accuracy.prior import read_prior, sums_of
@@ -29,13 +32,14 @@ from nas.accuracy.table import FOLDER, read_accuracy_table
 from nas.support.tables import write_csv
 
 OUTPUT = Path(__file__).parent / "results" / "accuracy.csv"
-REPEATS = 10
+DRAWS = range(100, 130)  # seeds; by 0 to 29 the interval was chosen
 FEW = (3, 5, 10, 15, 20, 30, 50, 100)
 FEWEST = 15  # networks of a recipe that ranks are taken over
 TOGETHER = (("cifar10", "cifar100"),)  # tables of the same networks
 BANDS = 3
 FOLDS = 10
 MOST = 400  # networks that a few-shot model is judged on
+BREAKING = 20  # networks of which one's training is broken
 
 
 class Table(NamedTuple):
@@ -111,17 +115,44 @@ def few(table: Table, say: Say) -> None:
     for n in FEW:
         if n > 0.7 * len(table.archs):
             continue
-        ranks, held = [], []
-        for repeat in range(REPEATS):
-            order = np.random.default_rng(repeat).permutation(len(table.archs))
-            known, others = order[:n], order[n : n + MOST]
-            adapted = model.adapt([(table.archs[i], float(table.accuracy[i])) for i in known])
-            found = adapted.predict_many([table.archs[i] for i in others])
-            truth = table.accuracy[others]
-            ranks.append(spearman(np.array([p.value for p in found]), truth))
-            held.append(np.mean([p.low <= y <= p.high for p, y in zip(found, truth, strict=True)]))
+        ranks, held, widths, errors = [], [], [], []
+        for repeat in DRAWS:
+            found, truth = adapted(model, table, n, repeat)
+            value, low, high = np.array(found).T
+            ranks.append(spearman(value, truth))
+            held.append(np.mean((low <= truth) & (truth <= high)))
+            widths.append(np.median(high - low))
+            errors.append(np.abs(value - truth))
         say("few", "predictor", f"{n} known", float(np.mean(ranks)))
         say("interval", "predictor", f"{n} known", float(np.mean(held)))
+        equal = 2 * np.quantile(np.concatenate(errors), 0.9)
+        say("width", "predictor", f"{n} known", float(np.median(widths) / equal))
+
+
+def broken(table: Table, say: Say) -> None:
+    """The error after all trainings went well, and after one ended with 0%."""
+    if len(table.archs) < 2 * BREAKING:
+        return
+    for measure, first in (("whole", None), ("one of 20 at 0%", 0.0)):
+        errors = []
+        for repeat in DRAWS:
+            found, truth = adapted(table.without(), table, BREAKING, repeat, first)
+            errors.append(np.abs(np.array([p.value for p in found]) - truth).mean())
+        say("broken", "predictor", measure, float(np.mean(errors)))
+
+
+def adapted(
+    model: AccuracyModel, table: Table, n: int, seed: int, first: float | None = None
+) -> tuple[list[Prediction], Vector]:
+    """What the model predicts, adapted to n random networks, and the truth of the others; `first`
+    is what the first training ended with instead."""
+    order = np.random.default_rng(seed).permutation(len(table.archs))
+    known, others = order[:n], order[n : n + MOST]
+    accuracies = [float(table.accuracy[i]) for i in known]
+    if first is not None:
+        accuracies[0] = first
+    few = model.adapt(zip([table.archs[i] for i in known], accuracies, strict=True))
+    return few.predict_many([table.archs[i] for i in others]), table.accuracy[others]
 
 
 def known(table: Table, say: Say) -> None:
@@ -146,12 +177,15 @@ def known(table: Table, say: Say) -> None:
     say("known", "predictor", "best fifth", spearman(found[best], table.accuracy[best]))
 
 
+PARTS = {"left out": left_out, "few": few, "broken": broken, "known": known}
+
+
 def main() -> None:
     """Judges and writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--accel", type=Path, required=True)
     parser.add_argument("--nasbench201", type=Path, required=True)
-    parser.add_argument("--part", action="append", choices=("left out", "few", "known"))
+    parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     asked = parser.parse_args()
     rows: list[Row] = []
@@ -161,7 +195,7 @@ def main() -> None:
             rows.append((name, part, score, measure, value))
             print(f"{name:24} {part:10} {score:10} {measure:16} {value:.3f}", flush=True)
 
-        for part, judge in (("left out", left_out), ("few", few), ("known", known)):
+        for part, judge in PARTS.items():
             if not asked.part or part in asked.part:
                 judge(table, say)
     cells = ((*row[:4], f"{row[4]:.3f}") for row in rows)

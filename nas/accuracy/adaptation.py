@@ -10,6 +10,7 @@ likely it makes the networks.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import product
 from math import sqrt
 from typing import Any, NamedTuple
@@ -33,14 +34,18 @@ OWN = 0.5
 LEVEL = 10.0  # variance of the level, in variances of what is to be explained
 MANY = 300  # networks beyond which the grid is weighed on so many of them
 KEPT = 12  # points of the grid that are averaged
-# The deviation of the log odds within a table, the median of 14, and how many networks it counts as:
-# a few that happen to be alike do not show how different others are.
+# The deviation of the log odds within a table, the median of 14, and how many networks it counts
+# as: a few that happen to be alike do not show how different others are.
 TYPICAL, TYPICAL_COUNT = 0.25, 2
 NINE_TENTHS = 1.645  # deviations
 TRUST = 100  # networks whose left-out errors count as much as theory in the interval
+# Log odds, and robust deviations, beyond which a network is far from what the others show. None of
+# the 2,242 of the tables is: what remains is a broken training, or a number of another unit.
+FAR, DEVIATIONS = 2.0, 6.0
 
 
 Index = np.ndarray[Any, np.dtype[np.intp]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Networks = tuple[Vector, Matrix, Index]  # prior means, local features, names
 Parts = tuple[Matrix, Matrix, Matrix, Matrix]
 
@@ -68,11 +73,28 @@ GRID = [
 ]
 
 
+def far_off(odds: Vector, priors: Iterable[Vector]) -> Mask:
+    """Which networks are far from what the others show, by each of the priors' means; none where
+    they are more than a fifth, which then have something in common."""
+    far = np.ones(len(odds), bool)
+    for before in priors:
+        away = np.abs(odds - before - np.median(odds - before))
+        far &= away > max(FAR, DEVIATIONS * 1.4826 * float(np.median(away)))
+    few: Mask = far & (5 * far.sum() <= len(far))
+    return few
+
+
 class Adaptation:
     """What follows from the prior means, local features and log odds of a table's networks, which
-    `names` tells apart."""
+    `names` tells apart. Those that are `far` say nothing of the others."""
 
-    def __init__(self, before: Vector, local: Matrix, names: Index, odds: Vector) -> None:
+    def __init__(
+        self, before: Vector, local: Matrix, names: Index, odds: Vector, far: Mask | None = None
+    ) -> None:
+        far = np.zeros(len(odds), bool) if far is None else far
+        alone = far & ~np.isin(names, names[~far])  # another training of it may not be far
+        self._far = list(zip(names[alone], odds[alone], strict=True))
+        before, local, names, odds = before[~far], local[~far], names[~far], odds[~far]
         self.before, self.odds, self._known = before, odds, (before, local, names)
         self._center, self._middle = float(before.mean()), local.mean(axis=0)
         self._level = float(odds.mean())
@@ -109,6 +131,11 @@ class Adaptation:
         mean: Vector = (self._weights @ np.array(means)).astype(np.float64)
         between = self._weights @ (np.array(means) - mean) ** 2
         deviation: Vector = self.factor * np.sqrt(self._weights @ np.array(variances) + between)
+        for name, own in self._far:
+            # What it was, and no narrower than to what the others say: its training may be broken.
+            mine = names == name
+            deviation[mine] = np.maximum(deviation[mine], np.abs(own - mean[mine]) / NINE_TENTHS)
+            mean[mine] = own
         # Networks that happen to be equally good do not show that trainings have no noise.
         return mean, np.maximum(deviation, sqrt(LEAST_NOISE))
 

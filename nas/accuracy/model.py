@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.accuracy.adaptation import NINE_TENTHS, Adaptation, Index
+from nas.accuracy.adaptation import NINE_TENTHS, Adaptation, Index, far_off
 from nas.accuracy.effects import SHARED, assumed_brevity, brevity, class_counts, local, shared
 from nas.accuracy.explain import Contribution, contributions
 from nas.accuracy.features import Matrix, Vector
@@ -106,8 +106,11 @@ class AccuracyModel:
 
         Accuracies are in percent, or shares where none is above 1. An adapted model starts anew
         from the prior with the networks given. How short their trainings were is, where it is not
-        known (`trained_for`), what makes their accuracies most likely. Errors: `NasError` for fewer
-        than three networks or for an accuracy outside 0 to 100.
+        known (`trained_for`), what makes their accuracies most likely. Of five or more, one that
+        is far from what the others show (a broken training, another unit) bends no other's
+        prediction; a `NasWarning` names it, and another says how many accuracies are so near 0 or
+        100% that they are not told apart. Errors: `NasError` for fewer than three networks or for
+        an accuracy outside 0 to 100.
         """
         pairs = network_pairs(measured, "adapt")
         if len(pairs) < FEWEST:
@@ -119,18 +122,28 @@ class AccuracyModel:
                 raise NasError(f"adapt: accuracy of {arch.name!r} {rule}, not {shown(accuracy)}")
         values = np.array([float(accuracy) for _, accuracy in pairs])
         unit = 1.0 if values.max() <= 1 else 100.0
-        if drawn_in := int(((values < LOWEST * unit) | (values > HIGHEST * unit)).sum()):
+        shares = values / unit
+        sums = sums_of(arch for arch, _ in pairs)
+        positions, same, odds = local(sums), identities(sums), log_odds(shares)
+        briefs = BREVITIES if self.brief is None else (self.brief,)
+        priors = {brief: self._prior(shared(sums, brief), positions) for brief in briefs}
+        far = far_off(odds, priors.values())
+        if drawn_in := int((((shares < LOWEST) | (shares > HIGHEST)) & ~far).sum()):
             words = (
                 f"{drawn_in} of {len(values)} accuracies to learn from are below {100 * LOWEST:g}% "
                 f"or above {100 * HIGHEST:g}%, and count as these"
             )
             warnings.warn(words, NasWarning, stacklevel=2)
-        sums = sums_of(arch for arch, _ in pairs)
-        positions, same = local(sums), identities(sums)
-        odds = log_odds(values / unit)
+        if far.any():
+            archs = [pairs[i][0] for i in np.flatnonzero(far)[:FEWEST]]
+            words = (
+                f"{far.sum()} of {len(values)} accuracies to learn from say nothing of the others, "
+                "from which they are far, as of a broken training: "
+            )
+            warnings.warn(words + ", ".join(a.name or a.hash[:12] for a in archs), NasWarning, 2)
         found = {
-            brief: Adaptation(self._prior(shared(sums, brief), positions), positions, same, odds)
-            for brief in (BREVITIES if self.brief is None else (self.brief,))
+            brief: Adaptation(before, positions, same, odds, far)
+            for brief, before in priors.items()
         }
         brief = max(found, key=lambda brief: found[brief].evidence)
         return replace(self, adaptation=found[brief], unit=unit, found_brief=brief)

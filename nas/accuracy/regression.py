@@ -18,7 +18,9 @@ import numpy as np
 from nas.accuracy.effects import SHARED
 from nas.accuracy.features import Matrix, Vector
 
-LOWEST, HIGHEST = 0.001, 0.9999  # accuracies are taken into this range before their log odds
+# Accuracies are taken into this range before their log odds: chance among a thousand classes, and
+# one error in ten thousand images.
+LOWEST, HIGHEST = 0.001, 0.9999
 DEVIATION = 10.0  # variance of a table's deviation, in variances of the shared effects
 SLOPE = 0.5  # deviation of a slope's logarithm
 SLOPE_ROWS = 30  # a table says no more of its slope than so many networks
