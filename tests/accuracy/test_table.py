@@ -50,6 +50,7 @@ def test_a_table_is_written_and_read_back(tmp_path: Path) -> None:
         ([GOOD.replace("69.8", "169")], "accuracy must be from 0 to 100 percent, not 169"),
         ([GOOD.replace("69.8", "nan")], "accuracy must be from 0 to 100 percent, not nan"),
         ([GOOD.replace("69.8", "good")], "accuracy and seeds must be numbers"),
+        ([GOOD.replace("69.8", "True")], "accuracy and seeds must be numbers, not 'True', '1'"),
         ([GOOD.removesuffix("1") + "0"], "seeds must be at least 1, not 0"),
         (["a,short,json,{},1,1"], "an architecture needs the key 'resolution'"),
         (["a,short,json,{,1,1"], "not an architecture: invalid JSON"),
