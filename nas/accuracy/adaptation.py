@@ -40,7 +40,7 @@ TYPICAL, TYPICAL_COUNT = 0.25, 2
 NINE_TENTHS = 1.645  # deviations
 TRUST = 100  # networks whose left-out errors count as much as theory in the interval
 # Log odds, and robust deviations, beyond which a network is far from what the others show. None of
-# the 2,242 of the tables is: what remains is a broken training, or a number of another unit.
+# the 2,137 of the tables is: what remains is a broken training, or a number of another unit.
 FAR, DEVIATIONS = 2.0, 6.0
 
 
