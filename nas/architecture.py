@@ -46,7 +46,7 @@ class Architecture:
     def __post_init__(self) -> None:
         """Errors: `NasError` for a resolution that is none, or without a row."""
         if not (self.stem or self.head or any(self.stages)):
-            raise NasError("an architecture has at least one row")
+            raise NasError("an architecture needs a row")
         if type(self.resolution) is not int:
             object.__setattr__(self, "resolution", read_resolution(self.resolution))
 
@@ -190,8 +190,6 @@ class Architecture:
         parts = [data["stem"], *data["stages"], data["head"]]
         count = sum(len(rows) for rows in parts if isinstance(rows, list))
         check_most("rows", count, MAX_ROWS)
-        if not count and all(isinstance(rows, list) for rows in parts):
-            raise NasError("an architecture needs a row")
         arch = cls(
             resolution=read_resolution(data["resolution"]),
             stem=_rows(data["stem"], "stem"),

@@ -20,6 +20,7 @@ import numpy as np
 from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.regression import LEAST_NOISE
 from nas.accuracy.residual import distances
+from nas.support.outliers import outlying
 
 SLOPES = (0.4, 0.7, 1.0, 1.4)
 LINEAR = (0.1, 0.3, 0.6, 1.2)  # of the local features, which are scaled by what they should move
@@ -39,9 +40,9 @@ KEPT = 12  # points of the grid that are averaged
 TYPICAL, TYPICAL_COUNT = 0.25, 2
 NINE_TENTHS = 1.645  # deviations
 TRUST = 100  # networks whose left-out errors count as much as theory in the interval
-# Log odds, and robust deviations, beyond which a network is far from what the others show. None of
-# the 2,137 of the tables is: what remains is a broken training, or a number of another unit.
-FAR, DEVIATIONS = 2.0, 6.0
+# Log odds beyond which a network that is outlying is far from what the others show. None of the
+# 2,137 of the tables is: what remains is a broken training, or a number of another unit.
+FAR = 2.0
 
 
 Index = np.ndarray[Any, np.dtype[np.intp]]
@@ -78,8 +79,7 @@ def far_off(odds: Vector, priors: Iterable[Vector]) -> Mask:
     they are more than a fifth, which then have something in common."""
     far = np.ones(len(odds), bool)
     for before in priors:
-        away = np.abs(odds - before - np.median(odds - before))
-        far &= away > max(FAR, DEVIATIONS * 1.4826 * float(np.median(away)))
+        far &= outlying(odds - before, FAR)
     few: Mask = far & (5 * far.sum() <= len(far))
     return few
 

@@ -86,7 +86,7 @@ def calibrate(
     kernels = [network_kernels(arch) for arch in networks]
     judgement, off = without_wrong(kernels, latency_ms, priors)
     kept = [i for i in range(len(networks)) if i not in off]
-    odd = {kept[i]: log for i, log in odd_ones(judgement.left_out).items()}
+    odd = {kept[i]: error for i, error in odd_ones(judgement.left_out).items()}
     for logs, words in (
         (off, "left out as far off: "),
         (odd, "kept, but perhaps wrong, so better measured again: "),

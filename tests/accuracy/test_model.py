@@ -229,7 +229,7 @@ def test_what_has_no_rows_is_one_line(model: AccuracyModel, archs: list[Architec
         for use in uses:
             with pytest.raises(NasError, match=words):
                 use(wrong)
-    with pytest.raises(NasError, match="an architecture has at least one row"):
+    with pytest.raises(NasError, match="an architecture needs a row"):
         model.predict(Architecture(32, (), ((),), ()))
 
 

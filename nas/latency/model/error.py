@@ -9,11 +9,12 @@ import numpy as np
 
 from nas.latency.metadata import Error
 from nas.latency.model.basis import Vector
+from nas.support.outliers import outlying
 
 SHARE = 0.9  # of the latencies that the interval is to hold
 NARROWEST = 0.005
 CERTAIN = 1.8  # standard deviations; hold a little more than `SHARE`, for tails are heavy
-FAR, DEVIATIONS = 4.0, 6.0
+FAR = 4.0
 # By the number of errors: what the largest, times that, bounds the next one with `SHARE`, if errors
 # are normal around 0. From nine on the factor is 1, and that for errors of any distribution.
 WIDER = {1: 6.31, 2: 2.32, 3: 1.67, 4: 1.4, 5: 1.25, 6: 1.16, 7: 1.09, 8: 1.04}
@@ -48,10 +49,8 @@ def far_off(logs: Vector) -> list[int]:
 
 def suspects(logs: Vector) -> list[int]:
     """The errors that are so far from all others that the measurement may be wrong, as in another
-    unit: farther than `FAR`, as a factor, and than `DEVIATIONS` robust standard deviations."""
-    centred = np.abs(logs - np.median(logs))
-    limit = max(math.log(FAR), DEVIATIONS * 1.4826 * float(np.median(centred)))
-    return [int(i) for i in np.flatnonzero(centred > limit)]
+    unit: farther than `FAR`, as a factor, and `outlying`."""
+    return [int(i) for i in np.flatnonzero(outlying(logs, math.log(FAR)))]
 
 
 def mape(logs: Vector) -> float:
