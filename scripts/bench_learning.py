@@ -28,7 +28,6 @@ from nas.training import Recipe, train
 
 COLUMNS = ("group", "network", "mmacs", "latency_ms", "seed", "accuracy")
 SPACE, TARGET = "small", "cpu"
-HAND_SCALED = 6
 SEEDS = (101, 102, 103)  # random networks are trained once
 
 
@@ -50,12 +49,13 @@ def networks(
     given: argparse.Namespace, recipe: Recipe
 ) -> Iterator[tuple[str, Architecture, tuple[int, ...]]]:
     """What is compared: its group, and the seeds to train it with."""
-    learned = studied("learned", given, recipe, given.learn)
     prior = studied("prior", given, recipe, 0)
-    for group, study in (("learned", learned), ("prior alone", prior)):
-        yield group, study.network(study.record()), SEEDS
+    if given.learn:
+        learned = studied("learned", given, recipe, given.learn)
+        yield "learned", learned.network(learned.record()), SEEDS
+    yield "prior alone", prior.network(prior.record()), SEEDS
     by_hand = sorted((r for r in prior.records() if r.like), key=lambda r: -r.score)
-    for record in by_hand[:HAND_SCALED]:
+    for record in by_hand[: given.hand_scaled]:
         yield "hand-scaled", record.arch.renamed(record.like or ""), SEEDS
     rng, candidates = np.random.default_rng(7), prior.candidates
     budget, found = prior.budgets[0], 0
@@ -93,9 +93,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", default="fashion-mnist")
     parser.add_argument("--budget", default="3MFLOPs")
-    parser.add_argument("--learn", type=int, default=30)
+    parser.add_argument("--learn", type=int, default=30, help="trainings; 0: the prior alone")
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--networks", type=int, default=20)
+    parser.add_argument("--hand-scaled", type=int, default=6, help="the N best-predicted")
     parser.add_argument("--recipe", type=Path)
     parser.add_argument("--storage", default="studies")
     parser.add_argument("--output", type=Path, default=Path("learning.csv"))
@@ -107,19 +108,21 @@ def main() -> None:
             rows = list(csv.DictReader(file))
     known = {(row["group"], row["network"], int(row["seed"])) for row in rows}
     target = Target.load(TARGET)
-    for group, arch, seeds in networks(given, recipe):
-        for seed in seeds:
-            if (group, arch.name, seed) in known:
-                continue
-            facts = (
-                group, arch.name, f"{cost(arch).macs / 1e6:.3f}",
-                f"{target.predict(arch).ms:.4f}", seed,
-                f"{accuracy(arch, data, recipe, seed):.3f}",
-            )  # fmt: skip
-            rows.append(dict(zip(COLUMNS, map(str, facts), strict=True)))
-            lines = [",".join(COLUMNS), *(",".join(row[c] for c in COLUMNS) for row in rows)]
-            write_whole(given.output, "\n".join(lines) + "\n")
-            print(*facts, flush=True)
+    compared = [
+        (group, arch, seed)
+        for group, arch, seeds in networks(given, recipe)
+        for seed in seeds
+        if (group, arch.name, seed) not in known
+    ]
+    for group, arch, seed in sorted(compared, key=lambda each: each[2]):  # all once, then again
+        facts = (
+            group, arch.name, f"{cost(arch).macs / 1e6:.3f}", f"{target.predict(arch).ms:.4f}",
+            seed, f"{accuracy(arch, data, recipe, seed):.3f}",
+        )  # fmt: skip
+        rows.append(dict(zip(COLUMNS, map(str, facts), strict=True)))
+        lines = [",".join(COLUMNS), *(",".join(row[c] for c in COLUMNS) for row in rows)]
+        write_whole(given.output, "\n".join(lines) + "\n")
+        print(*facts, flush=True)
     print(summary(rows))
 
 

@@ -16,10 +16,13 @@ from typing import Any
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import begun
 import stores
 from kill_others import OneCluster, kill_worker, restart_server
+from parents import trained_parent
 from tiny import TINY
 
+from nas.auto.result import WORK
 from nas.costs import cost
 from nas.latency import Target
 from nas.latency.table import read_table
@@ -27,9 +30,10 @@ from nas.references import reference
 from nas.space import SearchSpace
 from nas.study import Driver, Study, begin
 from nas.study.finalists import read_finalists
+from nas.study.rounds import trained as learned
 from nas.study.storage.storage import Storage
 from nas.support.errors import NasError
-from nas.training.checkpoint import is_training, read_state
+from nas.training.checkpoint import WEIGHTS, is_training, read_state
 from nas.training.trained import Trained
 
 SPACE = "tiny.yaml"
@@ -61,7 +65,7 @@ class Case:
     name: str
     words: Callable[[Path], list[str]]
     kept: Callable[[Path], Kept]
-    prepare: Callable[[Path], None] = lambda folder: None
+    prepare: Callable[[Path], object] = lambda folder: None
     begin: Callable[[Path], object] = lambda folder: None
     exact: bool = True
     drivers: int = 1
@@ -117,7 +121,7 @@ def _search(
     """A search that is begun, or gone on with, in that storage by so many drivers at once. It is by
     predicted accuracy where one process does it, and by a proxy where workers have to."""
 
-    def begun(folder: Path) -> bool:
+    def there(folder: Path) -> bool:
         with suppress(NasError):  # a database that was killed as it was made
             return "a" in Storage(place(folder)).names()
         return False
@@ -128,7 +132,7 @@ def _search(
 
     def words(folder: Path) -> list[str]:
         where = ["--storage", place(folder), *options()]
-        if begun(folder):
+        if there(folder):
             return ["resume", "a", *where]
         by = ["--proxies", "entropy"] if options is not list else []
         return ["search", *SEARCH, *by, "--trials", str(TRIALS), "--study", "a", *where]
@@ -155,15 +159,16 @@ def _network(folder: Path) -> None:
     (folder / "arch.json").write_text(SearchSpace.from_dict(space).sample(1).to_json())
 
 
-def _training(folder: Path) -> Kept:
-    place = folder / "t"
+def _training(place: Path) -> Kept:
     if not is_training(place):
         return {}
     state = read_state(place)
     if state.finished:
         Trained.load(place)
-    epochs = {f"epoch {e.epoch}": [e.loss, e.validation_loss] for e in state.history}
-    return epochs | (digest(place / "model.safetensors") if state.finished else {})
+    name = place.name
+    epochs = {f"{name} {e.epoch}": [e.loss, e.validation_loss] for e in state.history}
+    whole = {f"{name} whole": digest(place / WEIGHTS)} if state.finished else {}
+    return epochs | whole
 
 
 def _latencies(folder: Path) -> None:
@@ -191,11 +196,10 @@ def _compared(folder: Path) -> Kept:
     return found
 
 
-def _finalists(folder: Path) -> Kept:
-    location = str(folder / "studies")
-    found = trials(location, "f")
+def _finalists(location: Path, name: str = "f") -> Kept:
+    found = trials(str(location), name)
     if found:
-        for one in read_finalists(Study.load("f", location)):
+        for one in read_finalists(Study.load(name, str(location))):
             found[f"finalist {one.record.trial}"] = [one.accuracy, one.loss, one.epochs]
     return found
 
@@ -210,6 +214,35 @@ def _finalists_words(folder: Path) -> list[str]:
         return ["resume", "f"]
     words = ["search", *SEARCH, "--trials", "8", "--study", "f"]
     return [*words, "--data", "digits", "--finalists", "2", "--recipe", "r.yaml"]
+
+
+def _learn_words(folder: Path) -> list[str]:
+    if "f" in Storage(str(folder / "studies")).names():
+        return ["resume", "f"]
+    words = ["search", *SEARCH, "--trials", "8", "--study", "f"]
+    return [*words, "--data", "digits", "--learn", "6", "--recipe", "r.yaml"]
+
+
+def _learned(folder: Path) -> Kept:
+    return _rounds(folder / "studies", "f")
+
+
+def _rounds(location: Path, name: str) -> Kept:
+    """What a study that learns has stored: its values change as it does, its networks do not."""
+    found = {key: value[:1] for key, value in trials(str(location), name).items()}
+    if found:
+        for trial, one in learned(Study.load(name, str(location))).items():
+            found[f"learned from {trial}"] = [one.accuracy] if one.complete else []
+    return found
+
+
+def _result(folder: Path) -> Kept:
+    """What `nas auto` has stored."""
+    work = folder / "result" / WORK
+    studies = work / "studies"
+    found = _finalists(studies, "search") | _rounds(studies, "search")
+    found |= _training(work / "by-hand") | _training(work / "final")
+    return found | digest(folder / "result" / WEIGHTS)
 
 
 def _measured(folder: Path) -> Kept:
@@ -241,7 +274,7 @@ CASES = [
         "train",
         lambda folder: ["train", "arch.json", "--data", "digits", "--output", "t", "--epochs", "4",
                         "--device", "cpu"],
-        _training,
+        lambda folder: _training(folder / "t"),
         _network,
     ),
     Case(
@@ -263,7 +296,16 @@ CASES = [
         _compared,
         _space,
     ),
-    Case("finalists", _finalists_words, _finalists, _brief),
+    Case("finalists", _finalists_words, lambda folder: _finalists(folder / "studies"), _brief),
+    Case("search --learn", _learn_words, _learned, _brief),
+    Case(
+        "prune",
+        lambda folder: ["prune", "net", "--data", "digits", "--budget", "0.35MFLOPs", "--trials",
+                        "8", "--finalists", "2", "--epochs", "2", "--study", "f", "-o", "small"],
+        lambda folder: _finalists(folder / "studies") | _training(folder / "small"),
+        lambda folder: trained_parent(folder / "net"),
+    ),
+    Case("auto", begun.words, _result, begin=begun.begun),
     Case(
         "measure",
         lambda folder: ["measure", "--target", "mine", "--minutes", "0.02", "--folder", TABLES],

@@ -14,6 +14,12 @@ OPTIONS = DataOptions(test_share=0.15)
 BRIEF = Recipe(epochs=1, batch_size=32, images=64)
 
 
+def words(folder: Path) -> list[str]:
+    """The command whose result `begun` plans in the folder."""
+    space = str(folder / "tiny.yaml")
+    return ["auto", "--data", "digits", "--budget", "1ms", "--space", space, "-o", "result"]
+
+
 def begun(folder: Path, **changes: object) -> list[str]:
     """A result that has been planned, and the words of the command that goes on with it."""
     space = folder / "tiny.yaml"
@@ -30,4 +36,4 @@ def begun(folder: Path, **changes: object) -> list[str]:
     state = State(asked=Asked.model_validate(facts | changes), plan=plan, final=final, decided=True)
     (folder / "result").mkdir()
     (folder / "result" / STATE).write_text(state.model_dump_json())
-    return ["auto", "--data", "digits", "--budget", "1ms", "--space", str(space), "-o", "result"]
+    return words(folder)

@@ -59,7 +59,8 @@ class _Log:
 def log_learning(progress: LearningProgress) -> None:
     """Says on standard error how far the trainings of a round are."""
     done = f"{progress.done}/{progress.networks} networks trained {progress.stage}"
-    say(f"round {progress.round} of training: {done}")
+    failed = f", of which {progress.failed} could not be" if progress.failed else ""
+    say(f"round {progress.round} of training: {done}{failed}")
 
 
 @contextmanager

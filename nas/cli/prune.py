@@ -28,7 +28,7 @@ from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TARGET
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
-    from nas.data import DataSet
+    from nas.training import Trained
 
 ZEROS_ALONE = ("sparsity", "pattern")  # parameters that --unstructured needs
 CHILDREN_ALONE = (  # and those that it has no use for
@@ -123,6 +123,7 @@ def prune(
     judged by their accuracy on validation images; the best are fine-tuned, and learn from it.
     """
     from nas import plugins
+    from nas.data.fit import fit_architecture
     from nas.study.plan import check_names
     from nas.study.pruned import (
         begin_pruning,
@@ -134,6 +135,7 @@ def prune(
     from nas.support.errors import NasError
     from nas.support.files import check_file
     from nas.training.recipe import Recipe
+    from nas.training.trained import check_classes
 
     plugins.load_all(plugin)
     _check_options(context)
@@ -147,9 +149,13 @@ def prune(
         check_choices(criterion, ratios, finalists)
     else:
         check_zeros(unstructured, sparsity, pattern, output)
+    arch, file, trained = _parent(parent, weights, resolution, storage)
     loaded = open_data(data, split, classes, left_out, image_size=image_size)
     assert loaded is not None
-    arch, file = _parent(parent, weights, resolution, storage, loaded)
+    if trained is None:
+        arch = fit_architecture(arch, loaded).renamed(arch.name)
+    else:
+        check_classes(f"training {file.parent}", trained.data.classes, loaded)
     if unstructured is not None:
         prune_unstructured(
             arch, file, loaded, output, unstructured, sparsity, pattern, norm_eps, seed, as_json
@@ -208,22 +214,19 @@ def _check_options(context: typer.Context) -> None:
 
 
 def _parent(
-    name: str, weights: Path | None, resolution: str | None, storage: str | None, data: DataSet
-) -> tuple[Architecture, Path]:
-    """The network to prune and the file of its weights. Errors: `NasError`, also where it is not
-    trained, or was for other classes than those of the data."""
-    from nas.data.fit import fit_architecture
+    name: str, weights: Path | None, resolution: str | None, storage: str | None
+) -> tuple[Architecture, Path, Trained | None]:
+    """The network to prune, the file of its weights, and the training that they are of, unless
+    they are from elsewhere. Errors: `NasError`, also where it is not trained."""
     from nas.networks import made_here
     from nas.study.networks import find_network, trained_folder
     from nas.support.errors import NasError
     from nas.training import Trained
     from nas.training.checkpoint import WEIGHTS
-    from nas.training.trained import check_classes
 
     if weights is not None:
         found, _ = find_network(name, as_resolution(resolution), storage)
-        network = made_here(found, "nas prune")
-        return fit_architecture(network, data).renamed(network.name), weights
+        return made_here(found, "nas prune"), weights, None
     folder = trained_folder(name, storage)
     if folder is None:
         find_network(name, None, storage)  # which says what is wrong with a name
@@ -233,5 +236,4 @@ def _parent(
     if resolution is not None:
         raise NasError(f"--resolution {resolution}: a training has its own; give --weights too")
     trained = Trained.load(folder)
-    check_classes(f"training {folder}", trained.data.classes, data)
-    return trained.arch.renamed(folder.resolve().name), folder / WEIGHTS
+    return trained.arch.renamed(folder.resolve().name), folder / WEIGHTS, trained

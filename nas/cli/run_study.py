@@ -70,8 +70,7 @@ def conclude(
             written = write_best(study)
             facts["output"] = None if written is None else str(written)
         echo_json(facts)
-        if ended == "interrupted":
-            raise typer.Exit(130)
+        _check_end(study, ended)
         return
     from nas.cli.tables import print_best, print_finalists, print_output
     from nas.report.words import anew
@@ -100,8 +99,21 @@ def conclude(
     config = config_path(study)
     if config and config.exists():
         echo(f"begin it anew:    {anew(study, str(config))}")
+    _check_end(study, ended)
+
+
+def _check_end(study: Study, ended: str) -> None:
+    """Exits with 130 where it was interrupted. Errors: `NasError` where no finalist of those that
+    were asked for could be trained."""
+    from nas.study.finalists import failed_finalists, read_finalists
+    from nas.support.errors import NasError
+
     if ended == "interrupted":
         raise typer.Exit(130)
+    if not study.settings.finalists or read_finalists(study):
+        return
+    if failed := failed_finalists(study):
+        raise NasError(f"no finalist could be trained: {failed[0][1]}")
 
 
 def _named(study: Study) -> str:

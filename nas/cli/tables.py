@@ -181,7 +181,7 @@ def print_finalists(study: Study) -> None:
 
     finalists = read_finalists(study)
     for record, reason in failed_finalists(study):
-        show(f"\nFinalist {record.trial} could not be trained: {reason}")
+        show("", f"Finalist {record.trial} could not be trained: {reason}")
     if not finalists:
         return
     columns = ("trial", "accuracy", "loss", "epochs", "MMACs", "Mparams", "latency ms", "px", "")

@@ -110,8 +110,8 @@ def failed_finalists(study: Study) -> list[tuple[Record, str]]:
     if not (finalists_folder(study) / "optuna.journal").exists():
         return []
     with _damage(study):
-        failed = _tried(study, (TrialState.FAIL,))
-        return [(record, str(trial.user_attrs.get(REASON))) for record, trial in failed]
+        tried = _tried(study, (TrialState.FAIL, TrialState.RUNNING))
+        return [(r, str(t.user_attrs[REASON])) for r, t in tried if t.user_attrs.get(REASON)]
 
 
 def _tried(study: Study, states: tuple[TrialState, ...]) -> Iterator[tuple[Record, FrozenTrial]]:
@@ -194,7 +194,9 @@ def _train_all(
 def _going_on(trained: optuna.Study, known: list[FrozenTrial], record: Record) -> Trial:
     """The network's trial that was running when the process ended, or a new one."""
     if known:
-        return reopened(trained, known[0])
+        trial = reopened(trained, known[0])
+        trial.set_user_attr(REASON, None)
+        return trial
     trial = trained.ask()
     trial.set_user_attr(HASH, record.hash)
     return trial
@@ -242,7 +244,8 @@ def _train(
         return
     except (Untrainable, RuntimeError, MemoryError) as error:  # the others go on
         trial.set_user_attr(REASON, one_line(error) or repr(error))
-        trained.tell(trial, state=TrialState.FAIL)
+        if isinstance(error, Untrainable):  # others may be this machine's: the next run tries again
+            trained.tell(trial, state=TrialState.FAIL)
         return
     # A process killed between the last epoch and this point left these to be said now, and so did
     # a training that was over before.

@@ -30,7 +30,7 @@ from nas.study.settings import StudySettings
 from nas.study.storage.locks import claim_file
 from nas.study.study import Study
 from nas.study.workers.executors import InlineExecutor, Slots
-from nas.support.errors import NasError
+from nas.support.errors import NasError, one_line
 from nas.training.checkpoint import kept_epoch
 from nas.training.own_table import remember, remembered
 
@@ -46,12 +46,14 @@ REACHES = (0.4, 0.1, 0.03)
 
 
 class LearningProgress(NamedTuple):
-    """How far the trainings of a round are: `done` of `networks`, `stage` says which."""
+    """How far the trainings of a round are: `done` of `networks`, of which some have `failed`;
+    `stage` says which trainings."""
 
     round: int
     stage: str
     done: int
     networks: int
+    failed: int = 0
 
 
 LearningReport = Callable[[LearningProgress], None]
@@ -129,8 +131,6 @@ def _next_size(study: Study) -> int:
     count = settings.learn - done if settings.learn else left * FIRST
     if settings.train_minutes and rounds:
         spent = sum(each["seconds"] for each in rounds) / 60
-        if not spent:  # none could be trained
-            return 0
         affordable = int((settings.train_minutes - spent) * done / spent)
         count = min(count, affordable) if settings.learn else affordable
     return max(0, -(-count // left))
@@ -199,6 +199,7 @@ def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) ->
     third = recipe.epochs // 3
     archs = {record.trial: record.arch for record in study.records(trials)}
     epochs: dict[int, list[Epoch]] = {}  # with patience fewer than were asked for
+    failed: dict[int, Exception] = {}
 
     def train_to(some: Sequence[int], count: int, stage: str) -> None:
         source, options = training.data.source, training.data.options.model_dump_json()
@@ -207,10 +208,13 @@ def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) ->
             for trial in some
         ]
         found = outcomes(training.executor, jobs)
-        for done, (trial, history) in enumerate(zip(some, found, strict=False), 1):
-            if history is not None:
-                epochs[trial] = history
-            training.report(LearningProgress(len(rounds), stage, done, len(some)))
+        for done, (trial, result) in enumerate(zip(some, found, strict=False), 1):
+            if isinstance(result, Exception):
+                failed[trial] = result
+            else:
+                epochs[trial] = result
+            bad = len(failed.keys() & set(some))
+            training.report(LearningProgress(len(rounds), stage, done, len(some), bad))
 
     going_on, early = list(trials), {}
     if third and len(trials) >= FEWEST_HALVED:
@@ -218,7 +222,10 @@ def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) ->
         early = {t: kept_epoch(recipe, h[:third]).validation_accuracy for t, h in epochs.items()}
         going_on = sorted(early, key=lambda trial: -early[trial])[: -(-len(early) // 2)]
     train_to(going_on, recipe.epochs, "to the end")
-    complete = [trial for trial in going_on if trial in epochs]
+    if failed and not epochs:
+        why = one_line(failed[trials[0]]) or repr(failed[trials[0]])
+        raise NasError(f"none of the {len(trials)} networks to learn from could be trained: {why}")
+    complete = [trial for trial in going_on if trial in epochs and trial not in failed]
     final = {t: kept_epoch(recipe, epochs[t]).validation_accuracy for t in complete}
     stopped = {trial: value for trial, value in early.items() if trial not in final}
     pairs = [(early[trial], final[trial]) for trial in complete if trial in early]

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 FEWEST_PAIRS = 4  # trainings by which those that stopped are inferred
 
 
-def outcomes(executor: Executor, jobs: Sequence[tuple[Any, ...]]) -> Iterator[list[Epoch] | None]:
-    """The history of each training in order, None for one that failed."""
+def outcomes(
+    executor: Executor, jobs: Sequence[tuple[Any, ...]]
+) -> Iterator[list[Epoch] | Exception]:
+    """The history of each training in order, for one that failed why it did."""
     from nas.training.checks import Untrainable  # needs torch
 
     calls: list[Callable[[], list[Epoch]]]
@@ -36,8 +38,8 @@ def outcomes(executor: Executor, jobs: Sequence[tuple[Any, ...]]) -> Iterator[li
     for call in calls:
         try:
             yield call()
-        except (Untrainable, Killed, RuntimeError, MemoryError):  # the others go on
-            yield None
+        except (Untrainable, Killed, RuntimeError, MemoryError) as error:  # the others go on
+            yield error
 
 
 def train_part(

@@ -86,6 +86,25 @@ def test_the_same_command_goes_on(
     assert "small holds a training already" in err
 
 
+def test_where_no_child_can_be_fine_tuned_it_ends_with_an_error(
+    folder: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("prune", str(folder), *COMMON, "--finalists", "1", "--epochs", "1", "--trials", "4")
+
+    def without_memory(*_: object, **__: object) -> None:
+        raise MemoryError("no memory is left")
+
+    for options in ((), ("--json",)):
+        with monkeypatch.context() as patch:
+            patch.setattr("nas.training.train", without_memory)
+            code, out, err = run(*words, *options)
+        assert code == 2
+        assert err.splitlines()[-1] == "nas: no finalist could be trained: no memory is left"
+    assert json.loads(out)["output"] is None
+    assert run(*words)[0] == 0  # the same command tries again
+    assert (tmp_path / "small/training.json").exists()
+
+
 def test_mistakes_are_one_line(folder: Path, run: Run, tmp_path: Path) -> None:
     state = json.loads((folder / "training.json").read_text())
     classes = state["data"]["classes"]
@@ -113,6 +132,9 @@ def test_mistakes_are_one_line(folder: Path, run: Run, tmp_path: Path) -> None:
         assert code == 2, words
         assert message in err.splitlines()[-1], err
         assert "Traceback" not in err
+    code, _, err = run("prune", "nowhere", "--data", "no-data", "--budget", "1ms", "-o", "small")
+    assert (code, err.count("\n")) == (2, 1)  # before data are read, which may take minutes
+    assert "network 'nowhere' is unknown" in err
     (tmp_path / "small").mkdir()
     (tmp_path / "small/model.onnx").write_text("somebody's")
     code, _, err = run("prune", str(folder), *COMMON)

@@ -187,6 +187,21 @@ def test_a_finalist_that_cannot_be_trained_is_noted_and_the_others_go_on(
     assert run_finalists(study) == found  # it is not tried again
 
 
+def test_a_finalist_that_this_machine_could_not_train_is_tried_again(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.training.run.evaluate", _no_memory)
+        assert run_finalists(study) == []
+        assert {reason for _, reason in failed_finalists(study)} == {"no memory is left"}
+    assert len(run_finalists(study)) == 3
+    assert failed_finalists(study) == []
+
+
+def _no_memory(*_: object) -> None:
+    raise MemoryError("no memory is left")
+
+
 def test_a_damaged_journal_of_finalists_is_one_line(study: Study) -> None:
     run_finalists(study)
     path = finalists_folder(study) / "optuna.journal"

@@ -20,7 +20,7 @@ from nas.references.adapted import FAMILIES
 from nas.study import Driver, Study, begin, partial_training
 from nas.study.finalists import run_finalists
 from nas.study.learning import LearningProgress, _chosen, learning_folder, run
-from nas.study.partial_training import inferred
+from nas.study.partial_training import inferred, train_part
 from nas.study.rounds import read_rounds, trained
 from nas.support.errors import NasError
 from nas.training import Recipe, Trained
@@ -185,16 +185,39 @@ def test_a_full_disk_ends_learning_and_not_the_round(monkeypatch: pytest.MonkeyP
     assert len(trained(study)) == 6
 
 
-def test_where_nothing_can_be_trained_minutes_buy_no_round(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("reason", [Untrainable("it diverged"), MemoryError("it diverged")])
+def test_a_round_of_which_nothing_can_be_trained_is_an_error(
+    reason: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def diverging(*job: object) -> list[object]:
-        raise Untrainable("training diverged in epoch 1")
+    def failing(*job: object) -> list[object]:
+        raise reason
 
-    monkeypatch.setattr(partial_training, "train_part", diverging)
     study = begin(**OPTIONS, train_minutes=1)
-    assert run(study, 32).how == "finished"
-    assert [each["accuracies"] for each in read_rounds(study)] == [{}]
+    with monkeypatch.context() as patched:
+        patched.setattr(partial_training, "train_part", failing)
+        with pytest.raises(NasError, match=r"none of the 6 networks .* trained: it diverged"):
+            run(study, 32)
+    assert not trained(study)
+    run(Study.load(study.name), 32)  # the same round again
+    assert len(read_rounds(study)[0]["complete"]) == 6
+
+
+def test_what_fails_after_a_third_is_not_taken_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[LearningProgress] = []
+
+    def out_of_memory(*job: Any) -> Any:
+        if job[-1] == job[3].epochs and job[4].name.endswith(("1", "3", "5", "7", "9")):
+            raise MemoryError
+        return train_part(*job)
+
+    monkeypatch.setattr(partial_training, "train_part", out_of_memory)
+    study = begin(**OPTIONS, learn=8)
+    run(study, 32, learning=said.append)
+    each = read_rounds(study)[0]
+    failed = [trial for trial in each["trials"] if trial % 2 and str(trial) in each["early"]]
+    assert failed
+    assert not {*failed} & {*each["complete"]}
+    assert said[-1].failed == said[-1].networks - len(each["complete"]) > 0
 
 
 @pytest.mark.parametrize(
