@@ -2,8 +2,10 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -142,7 +144,14 @@ def test_who_was_compared_with_none_or_saw_few_images_is_said() -> None:
 
 
 def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> None:
+    """Also one that was killed in three of its stages; in all: `scripts/kill_everything.py`."""
     words = begun(tmp_path)
+    for file in ("work/*/*.learning/*/*/training.json", "work/final/training.json", "model.onnx"):
+        with subprocess.Popen([sys.executable, "-m", "nas", *words], cwd=tmp_path) as child:
+            while child.poll() is None and not list((tmp_path / "result").glob(file)):
+                time.sleep(0.01)
+            child.kill()
+        assert child.returncode == -signal.SIGKILL
     code, out, err = run(*words)
     assert code == 0, err
     result = tmp_path / "result"
@@ -163,8 +172,14 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert f"{training['test_accuracy']:.1%}" in out
     assert "scaled by hand" in out
     assert "too few steps to tell" in out  # two
-    by_hand = (result / "work/by-hand/training.json").read_bytes()  # not trained once more
-    assert by_hand in [p.read_bytes() for p in result.glob("work/*/*.learning/*/*/training.json")]
+    by_hand, *learned = (
+        json.loads(path.read_bytes())["history"]
+        for path in (
+            result / "work/by-hand/training.json",
+            *result.glob("work/*/*.learning/*/*/training.json"),
+        )
+    )
+    assert by_hand in learned  # not trained once more
     assert re.search(r"^it took \d+\.\d minutes$", out, re.M)
     page = (result / "report.html").read_text()
     assert "What it gets wrong" in page
