@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 import onnx
@@ -18,6 +19,7 @@ from nas.auto.predict import EXAMPLES, SCRIPT, write_predict
 from nas.auto.result import WORK, Result
 from nas.auto.state import STATE
 from nas.data import DataSet
+from nas.data.tree import check_no_images
 from nas.latency.measuring.remote import Remote
 from nas.report.study import study_report
 from nas.support.errors import NasError
@@ -71,6 +73,7 @@ def write_result(
         report_title(result, data),
     )  # fmt: skip
     write_whole(output / REPORT, page)
+    studies = quote(str(output / WORK / "studies"))
     files = [
         (REPORT, "the whole story as one page"),
         (MODEL, "float32 ONNX; its metadata say how images are prepared"),
@@ -81,7 +84,7 @@ def write_result(
         (ARCHITECTURE, "the network, as nas reads it"),
         (SCRIPT, "classifies images with onnxruntime"),
         (EXAMPLES, "some of the images, on which the script was tried"),
-        (WORK, "the study and the trainings: `nas show`, `nas resume`, `nas export` take them"),
+        (WORK, f"the study and the trainings: `nas show search --storage {studies}`"),
     ]
     text = model_card(
         result, data, files, ", ".join(f"{k} {v}" for k, v in versions.items()), measured
@@ -109,9 +112,11 @@ def _for_runtime(
 
 
 def check_own(output: Path) -> None:
-    """Errors: `NasError` where a file would be replaced that this command did not write."""
+    """Errors: `NasError` where a file would be replaced that this command did not write, or images
+    would be left out of data."""
     if os.path.lexists(output / STATE):
         return
+    check_no_images(output)
     for name in OWN:
         if os.path.lexists(output / name):
             raise NasError(f"{output} holds a {name} of something else: choose another --output")

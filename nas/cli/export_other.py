@@ -41,7 +41,7 @@ def export_other_format(
         named = found.name if found else arch.name or arch.hash[:12]
         named = named if trial is None else f"{named}-{trial}"
         default = Path(f"{file_name(named)}{DEFAULT_ENDINGS[form]}")
-    if output is None and default.exists():
+    if output is None and default.exists() and not is_training(study):
         raise NasError(f"{default} is there: name the file to write with --output")
     done = export_other(form, arch, module, output or default)
     if as_json:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from nas.data.findings import Findings
+from nas.support.errors import NasError
 
 # What a camera, a scanner or a data set's author calls an image, whether or not Pillow reads it.
 IMAGES = {
@@ -76,6 +77,13 @@ def holds_images(root: Path) -> bool:
         if any((Path(folder) / name).is_symlink() for name in folders):
             return True
     return False
+
+
+def check_no_images(output: Path) -> None:
+    """Checks that there are no images in a folder that nas is going to write to: it would be left
+    out of the data from then on. Errors: `NasError`."""
+    if output.is_dir() and holds_images(output):
+        raise NasError(f"{output} holds images: choose another folder, so that they stay data")
 
 
 def hidden(name: str) -> bool:

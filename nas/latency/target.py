@@ -225,8 +225,10 @@ def hidden_by(path: Path) -> str | None:
     """The shipped target whose name or alias finds the user's one in `path`, None without one."""
     shipped, name = SHIPPED / path.name, path.stem
     if not shipped.exists():
-        shipped = _aliases(sorted(SHIPPED.glob("*.yaml")), name).get(name, shipped)
-    return shipped.stem if shipped.exists() and found_by_name(path) else None
+        shipped = _aliases(sorted(SHIPPED.rglob("*.yaml")), name).get(name, shipped)
+    if not shipped.exists() or not found_by_name(path):
+        return None
+    return shipped.relative_to(SHIPPED).with_suffix("").as_posix()
 
 
 def scaled_predictor(metadata: Metadata, table: Path) -> Scaled:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nas.architecture import Architecture
 from nas.data.dataset import DataSet
+from nas.data.tree import check_no_images
 from nas.support.errors import NasError
 from nas.training.checkpoint import MODEL, WEIGHTS, State
 from nas.training.trained import check_sizes
@@ -23,7 +24,9 @@ def diverged(epoch: int) -> Untrainable:
 
 def check_no_model(folder: Path) -> None:
     """Checks that a folder without a training holds no model of somebody's, which the training
-    would replace. Errors: `NasError` naming the file."""
+    would replace, and no images, which would be left out of data. Errors: `NasError` naming what
+    it is."""
+    check_no_images(folder)
     for name in (WEIGHTS, MODEL):
         if os.path.lexists(folder / name):
             raise NasError(

@@ -16,16 +16,14 @@ CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 
 def device_of(name: str | None) -> torch.device:
     """The device of that name; without one a GPU if there is one. Errors: `NasError` for a device
-    that cannot be used."""
+    that is none of those here."""
+    count = torch.cuda.device_count()
     if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise NasError(f"device {name!r} cannot be used: {reason}") from None
-    return device
+        return torch.device("cuda" if count else "cpu")
+    here = ["cpu", *["cuda"] * bool(count), *(f"cuda:{i}" for i in range(count))]
+    if name not in here:
+        raise NasError(f"device {name!r:.60} cannot be used: torch has here {', '.join(here)}")
+    return torch.device(name)
 
 
 @contextmanager

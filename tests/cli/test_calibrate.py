@@ -55,6 +55,7 @@ def test_a_target_that_hides_a_shipped_one_is_said(run: Run, measured: Path) -> 
             "jetson-nano",
             "--target jetson-nano means this target now, not the shipped jetson-nano",
         ),
+        ("jetson-tx2", "--target jetson-tx2 means this target now, not the shipped ncnn/nvidia-j"),
     ):
         code, _, err = run(*words, "--target", name)
         assert code == 0

@@ -83,12 +83,24 @@ def test_train_says_what_it_understood_and_export_finds_moved_data(place: Path) 
         (["--teacher", "gone.onnx"], "gone.onnx: No such file"),
         (["--log", "foo"], "log 'foo' is unknown"),
         (["--log", "tensorboard"], "needs a folder"),
-        (["--device", "gpu9"], "device 'gpu9' cannot be used"),
+        (["--device", "gpu9"], "device 'gpu9' cannot be used: torch has here cpu"),
+        (["--device", "meta"], "device 'meta' cannot be used: torch has here cpu"),
     ],
 )
 def test_mistakes_are_said_before_data_are_read(place: Path, words: list[str], said: str) -> None:
     with pytest.raises(NasError, match=said):
         run(*TRAIN, "--data", "no such data", *words)
+
+
+@pytest.mark.parametrize("output", ["photos", "photos/Train/cat"])
+def test_nothing_is_written_beside_images(place: Path, output: str) -> None:
+    """They would be taken for nas's own, and left out of the data."""
+    before = sorted((place / "photos").rglob("*"))
+    words = ["prune", "net.json", "--unstructured", "magnitude", "--weights", "r.yaml", "-o"]
+    for begin in (TRAIN[:-1], ["auto", "--output"], words):
+        with pytest.raises(NasError, match="holds images: choose another folder"):
+            run(*begin, output, "--data", "photos")
+    assert sorted((place / "photos").rglob("*")) == before
 
 
 def test_overrides_are_kept_with_a_training(place: Path) -> None:

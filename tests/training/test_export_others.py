@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import Run
+from parents import trained_parent
 from torch import nn
 
 import nas
@@ -132,3 +133,15 @@ def test_two_formats_with_weights_beside_them_live_beside_each_other(
     for output in ("net.xml", "net.ncnn.param"):  # its own are replaced
         (tmp_path / "net.bin").unlink(missing_ok=True)
         assert [run("export", "net.json", "-o", output)[0] for _ in range(2)] == [0, 0]
+
+
+def test_a_training_is_exported_again_into_its_folder(run: Run, tmp_path: Path) -> None:
+    trained_parent(tmp_path / "net")
+    for _ in range(2):
+        assert run("export", "net", "--format", "torch")[0] == 0
+    assert (tmp_path / "net/model.pt2").exists()
+    (tmp_path / "a.json").write_text(ARCH.to_json())
+    assert run("export", "a.json", "--format", "torch")[0] == 0
+    code, _, err = run("export", "a.json", "--format", "torch")  # which may be anybody's
+    assert code == 2
+    assert "is there: name the file to write with --output" in err
