@@ -111,6 +111,8 @@ def list_targets(
     ):
         if value is not None and value not in allowed:
             raise one_of(option, value, allowed)
+    if error is not None and not error >= 0:  # nor NaN
+        raise NasError(f"--error {error:g}: must be a percentage of at least 0")
     rows: list[tuple[object, ...]] = []
     found: list[dict[str, Any]] = []
     for name in target_names():

@@ -440,6 +440,13 @@ def test_a_bad_target_is_one_row(run: Run, tmp_path: Path) -> None:
     assert "x86-avx512-ort" in out
 
 
+@pytest.mark.parametrize("error", ["nan", "-3"])
+def test_the_error_of_targets_is_at_least_0(run: Run, error: str) -> None:
+    said = f"nas: --error {error}: must be a percentage of at least 0\n"
+    assert run("targets", "--error", error) == (2, "", said)
+    assert run("targets", "--error", "100")[0] == 0
+
+
 def test_a_damaged_study_is_one_row(searched: Run, tmp_path: Path) -> None:
     journal = tmp_path / "studies" / "s.journal"
     journal.write_text(journal.read_text().replace('"latency_interval_ms"', '"interval"'))

@@ -52,7 +52,7 @@ def test_a_log_gets_a_line_a_batch(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         (["measure", "--target", "x", "--provider", "gpu0"], "'gpu0' is not available"),
         (["measure", "--target", "x", "--provider", "gpu0"], "CPUExecutionProvider"),
         (["measure", "--target", "x", "--precision", "int4"], "one of fp32, int8, not 'int4'"),
-        (["measure", "--target", "x", "--threads", "0"], "at least 1, not 0"),
+        (["measure", "--target", "x", "--threads", "0"], "nas: --threads 0: must be at least 1\n"),
         (["measure", "--target", "x", "--ssh", "h", "--bundle", "b"], "--ssh and --bundle exclude"),
         (["measure", "--target", "Bad Name", "--bundle", "b"], "'Bad Name' must be of lower-case"),
         (["measure", "--target", "x", "--bundle", "."], ". exists and is no empty folder"),

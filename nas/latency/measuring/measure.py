@@ -120,8 +120,10 @@ def check_numbers(threads: int, visits: int, precision: str, minutes: float) -> 
     """Checks the settings of a measurement. Errors: `NasError` with the rule that is broken."""
     if not 0 < minutes < float("inf"):
         raise NasError(f"minutes must be above 0, not {minutes}")
-    if threads < 1 or visits < 1:
-        raise NasError(f"threads and visits must be at least 1, not {threads} and {visits}")
+    if threads < 1:
+        raise NasError(f"--threads {threads}: must be at least 1")
+    if visits < 1:
+        raise NasError(f"visits must be at least 1, not {visits}")
     if precision not in PRECISIONS:
         raise NasError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
 

@@ -189,6 +189,11 @@ def test_a_full_disk_is_said_without_the_name_of_a_file() -> None:
         )  # as a write to an open file raises it
 
 
+def test_there_is_a_visit(tmp_path: Path) -> None:
+    with pytest.raises(NasError, match=r"^visits must be at least 1, not 0$"):
+        measure("x", visits=0, folder=tmp_path)
+
+
 def test_other_settings_are_refused(table: Path) -> None:
     with pytest.raises(nas.NasError, match="choose another name"):
         measure("mine", minutes=1, threads=2, folder=table.parent)
