@@ -73,6 +73,8 @@ def calibrate(
 
     plugins.load_all(plugin)
     if suggest is not None:
+        if target is not None or measured is not None:
+            raise NasError(f"--suggest {suggest} makes no target: leave out --target and --from")
         _suggest(suggest, space, output, as_json)
         return
     if target is None or measured is None:
@@ -158,14 +160,16 @@ def _print(path: Path, facts: Metadata) -> None:
 def _suggest(count: int, space: str, folder: Path, as_json: bool) -> None:
     """Writes the networks as ONNX, and the CSV that waits for their latencies."""
     from nas.formats.onnx_model import to_onnx
-    from nas.latency.suggest import suggest
+    from nas.latency.suggest import check_count, suggest
     from nas.space import SearchSpace
     from nas.support.errors import NasError
     from nas.support.files import write_whole
 
+    check_count(count)
+    sample = SearchSpace.load(space).sample
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NasError(f"--output {folder} exists and is no empty folder")
-    found = suggest(SearchSpace.load(space).sample, count)
+    found = suggest(sample, count)
     networks = [arch.renamed(f"{i:02}.onnx") for i, arch in enumerate(found.networks, 1)]
     files = [folder / arch.name for arch in networks]
     for file, arch in zip(files, networks, strict=True):

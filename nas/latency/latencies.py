@@ -20,6 +20,7 @@ from statistics import median
 from typing import NamedTuple
 
 from nas.imported import ImportedNetwork, Network, network_cost
+from nas.latency.plausible import check_plausible, image_ms
 from nas.latency.table import check_latency
 from nas.networks import find_network
 from nas.resolution import read_resolution
@@ -28,7 +29,7 @@ from nas.support.files import read_bytes
 from nas.support.tables import csv_rows, table_text
 from nas.support.text import whole_number
 
-CONTRADICTION = 0.1  # of the share by which a latency and a rate in one row may differ
+CONTRADICTION = 0.1  # of the share by which two latencies or rates in one row may differ
 UNITS = {  # ms of one
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1.0),
     **dict.fromkeys(("us", "µs", "μs", "usec", "microsecond", "microseconds"), 1e-3),
@@ -53,9 +54,6 @@ RESOLUTIONS = ("resolution", "input_resolution", "input_size", "image_size", "im
 BATCHES = ("batch", "batch_size", "batchsize")
 SEPARATORS = ",;\t"
 MISSING = ("", "-", "nan", "na", "n/a", "none", "null")
-# Multiply-adds a second that no device reaches with one image at a time: of a network of up to
-# 10^9, and in proportion of a larger one.
-FASTEST = 3e12
 
 
 class Latencies(NamedTuple):
@@ -69,13 +67,13 @@ class Latencies(NamedTuple):
 
 class _Columns(NamedTuple):
     """Where in a row everything stands; of the values the column's name and the ms of one of its
-    unit, negative for a rate. `fps` says the same as a latency beside it, one image at a time."""
+    unit, negative for a rate; of the `others` that say the same, where, name and ms of one."""
 
     network: int
     value: int
     resolution: int | None
     batch: int | None
-    fps: int | None
+    others: tuple[tuple[int, str, float], ...]
     unit: str
     unit_ms: float
     decimal_comma: bool
@@ -116,9 +114,9 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
         runs.setdefault(arch.hash, []).append(ms)
         networks.setdefault(arch.hash, arch)
         batches.add(batch)
-        fps = 0.0 if columns.fps is None else _number(cells[columns.fps], columns)
-        if fps and batch == 1 and abs(ms * fps / 1e3 - 1) > CONTRADICTION:
-            contradicted.append(f"row {number} has {ms:.3g} ms and {fps:.3g} fps")
+        if other := _contradicting(cells, columns, ms, batch):
+            own = f"{columns.unit} {cells[columns.value]:.40}"
+            contradicted.append(f"row {number} has {own} and {other}")
     if not runs:
         raise NasError(f"{where}: no row has a latency")
     if len(batches) > 1:
@@ -137,12 +135,12 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
     for network in networks.values():
         if isinstance(network, ImportedNetwork) and network.unread:
             notes.append(f"{network.name}: {network.left_out}")
-    throughput = (columns.unit_ms < 0 and _of_batches(columns.unit)) or max(batches) > 1
+    throughput = _of_batches(columns.unit) or max(batches) > 1
     if throughput:
         notes.append("times per image at full throughput: no latency of a single image")
     measured = [(networks[key], median(times)) for key, times in runs.items()]
     if not throughput:
-        _check_plausible(path, columns.unit, measured)
+        check_plausible(where, columns.unit, columns.unit_ms, measured)
     return Latencies(measured, throughput, notes)
 
 
@@ -159,15 +157,20 @@ def _columns(header: Sequence[str], decimal_comma: bool) -> tuple[_Columns, list
             f"images_s; there are {named:.80}"
         )
     value = max(units, key=lambda i: units[i] > 0)  # a latency rather than a rate
-    rates = [i for i, ms in units.items() if ms < 0 < units[value] and not _of_batches(header[i])]
+    batches = _of_batches(header[value])
+    others = tuple(
+        (i, header[i], ms)
+        for i, ms in units.items()
+        if i != value and _of_batches(header[i]) == batches
+    )
     used = [i for i in (network, value, resolution, batch) if i is not None]
     for i in used:
         if header.count(header[i]) > 1:
             raise NasError(f"column {header[i]!r} must be there once")
     ignored = [name for i, name in enumerate(header) if name and i not in used]
-    where = (network, value, resolution, batch, rates[0] if rates else None)
+    where = (network, value, resolution, batch)
     return (
-        _Columns(*where, header[value], units[value], decimal_comma),
+        _Columns(*where, others, header[value], units[value], decimal_comma),
         [f"ignored columns: {', '.join(ignored)}"] if ignored else [],
     )
 
@@ -190,10 +193,11 @@ def _unit_ms(name: str) -> float | None:
     return UNITS.get(unit)
 
 
-def _of_batches(rate: str) -> bool:
-    """Whether a rate is one of batches: frames a second are of one after the other."""
-    name = rate.lower()
-    return "throughput" in name or not ("fps" in name or "frame" in name)
+def _of_batches(name: str) -> bool:
+    """Whether a column has rates of batches: frames a second are of one after the other."""
+    if (_unit_ms(name) or 0) > 0:
+        return False
+    return "throughput" in name.lower() or not ("fps" in name.lower() or "frame" in name.lower())
 
 
 def _number(text: str, columns: _Columns) -> float:
@@ -215,11 +219,22 @@ def _row(
     batch = whole_number(written) or 0
     if not 1 <= batch <= 1 << 16:
         raise NasError(f"batch must be a whole number of at least 1, not {written!r:.40}")
-    unit_ms = columns.unit_ms
-    ms = -unit_ms / value if unit_ms < 0 else unit_ms * value / batch
+    ms = image_ms(value, columns.unit_ms, batch)
     check_latency(ms)
     resolution = _sides(_cell(cells, columns.resolution))
     return _network(cells[columns.network], resolution, folder, elsewhere), ms, batch
+
+
+def _contradicting(cells: Sequence[str], columns: _Columns, ms: float, batch: int) -> str:
+    """The first other column that says something else than `ms`, and its cell; "" if none does. A
+    rate is comparable with a latency one image at a time."""
+    for i, name, unit_ms in columns.others:
+        value = _number(cells[i], columns)
+        if value and (batch == 1 or unit_ms * columns.unit_ms > 0):
+            other = image_ms(value, unit_ms, batch)
+            if abs(ms - other) > CONTRADICTION * other:
+                return f"{name} {cells[i]:.40}"
+    return ""
 
 
 def _cell(cells: Sequence[str], column: int | None) -> str:
@@ -231,18 +246,6 @@ def _sides(text: str) -> str:
     """Height and width of a size that may also have the batch and the channels: 1x3x224x224."""
     sizes = [size.strip() for size in text.lower().replace("×", "x").split("x")]
     return "x".join(sizes if len(sizes) <= 2 else [size for size in sizes if len(size) > 1])
-
-
-def _check_plausible(path: Path, unit: str, measured: Sequence[tuple[Network, float]]) -> None:
-    """Errors: `NasError` where the latencies are faster than any device."""
-    for arch, ms in measured:
-        macs = network_cost(arch).macs
-        if 1e3 * macs / ms > FASTEST * max(1.0, macs / 1e9):
-            raise NasError(
-                f"measured {path}: {arch.name or 'a network'} in {ms:.3g} ms would be "
-                f"{1e-9 * macs / ms:.3g} * 10^12 multiply-adds a second, more than any device: are "
-                f"the values of {unit!r} seconds? Then name the column latency_s"
-            )
 
 
 def _network(name: str, resolution: str, folder: Path, elsewhere: Finder | None) -> Network:

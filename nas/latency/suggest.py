@@ -39,8 +39,7 @@ def suggest(sample: Callable[[int], Architecture], count: int) -> Suggestion:
 
     Errors: `NasError` for a count that is not 3 to 100, or a space that has fewer networks.
     """
-    if not 3 <= count <= MOST:
-        raise NasError(f"suggest: {count} networks; it must be 3 to {MOST}")
+    check_count(count)
     pool = list({arch.hash: arch for arch in map(sample, range(POOL))}.values())
     if len(pool) < count:
         raise NasError(f"suggest: the space has {len(pool)} networks; {count} are too many")
@@ -62,6 +61,12 @@ def suggest(sample: Callable[[int], Architecture], count: int) -> Suggestion:
     left = [np.sqrt(np.maximum(np.diag(covariance), 0)).mean() for covariance in covariances]
     error = float(np.median(left)) * sqrt(2 / pi)
     return Suggestion([pool[i] for i in chosen], error)
+
+
+def check_count(count: int) -> None:
+    """Errors: `NasError` for a count that is not 3 to 100."""
+    if not 3 <= count <= MOST:
+        raise NasError(f"--suggest {count}: must be 3 to {MOST}")
 
 
 def _devices() -> Sequence[Prior]:

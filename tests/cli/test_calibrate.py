@@ -180,6 +180,26 @@ def test_what_is_worth_measuring_as_json(run: Run, tmp_path: Path) -> None:
     assert "--from 'to do/measured.csv' --runtime" in run(*words, "to do")[1]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["5", "--target", "mine"], "--suggest 5 makes no target: leave out --target and --from"),
+        (["5", "--from", "measured.csv"], "--suggest 5 makes no target: leave out --target"),
+        (["0"], "--suggest 0: must be 3 to 100"),
+        (["101"], "--suggest 101: must be 3 to 100"),
+        (["5", "--space", "nospace"], "'nospace'"),
+        (["5"], "--output to_measure exists and is no empty folder"),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_folder_is(
+    run: Run, tmp_path: Path, words: list[str], said: str
+) -> None:
+    (tmp_path / "to_measure" / "mine").mkdir(parents=True)
+    code, out, err = run("calibrate", "--suggest", *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+
+
 def test_there_must_be_something_to_do(run: Run) -> None:
     code, _, err = run("calibrate", "--target", "mine")
     assert code == 2

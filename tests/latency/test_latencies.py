@@ -35,7 +35,7 @@ def test_names_json_and_onnx_are_networks(tmp_path: Path) -> None:
 
 def test_a_rate_that_contradicts_the_latency_beside_it_is_said(tmp_path: Path) -> None:
     text = "network,latency_ms,{0},batch\nalexnet,10,{1},1\nresnet18,10,50,1\nvgg11,10,109,1\n"
-    fps, said = text.format("fps", "80"), "row 2 has 10 ms and 80 fps (and 1 more such)"
+    fps, said = text.format("fps", "80"), "row 2 has latency_ms 10 and fps 80 (and 1 more such)"
     found = read_latencies(written(tmp_path, fps))
     assert [ms for _, ms in found.measured] == [10, 10, 10]
     assert [note for note in found.notes if "contradiction" in note] == [
@@ -48,6 +48,30 @@ def test_a_rate_that_contradicts_the_latency_beside_it_is_said(tmp_path: Path) -
         fps.replace(",1\n", ",4\n"),
     ):
         assert "contradict" not in str(read_latencies(written(tmp_path, alike)).notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "said"),
+    [
+        ("latency_ms,latency_us", "10,15000", "latency_ms 10 and latency_us 15000"),
+        ("latency_ms,latency_us", "10,10500", ""),
+        ("latency_ms,fps,latency_s", "10,100,0.015", "latency_ms 10 and latency_s 0.015"),
+        ("latency_ms,latency_us,batch", "10,15000,8", "latency_ms 10 and latency_us 15000"),
+        ("latency_ms,latency_us", "10,", ""),
+        ("latency_ms,latency_s", "10,1e-320", "latency_ms 10 and latency_s 1e-320"),
+        ("fps,frames_per_second", "100,50", "fps 100 and frames_per_second 50"),
+        ("fps,images_s", "100,500", ""),  # of several at a time
+        ("images_s,throughput", "500,100", "images_s 500 and throughput 100"),
+    ],
+)
+def test_every_second_column_of_time_or_rate_is_compared(
+    header: str, cells: str, said: str, tmp_path: Path
+) -> None:
+    found = read_latencies(written(tmp_path, f"network,{header}\nalexnet,{cells}\n"))
+    unit = header.partition(",")[0]
+    assert [note for note in found.notes if "contradiction" in note] == (
+        [f"row 2 has {said}, a contradiction: {unit} counts"] if said else []
+    )
 
 
 def test_the_resolution_is_optional(tmp_path: Path) -> None:
@@ -155,10 +179,38 @@ def test_repeated_rows_are_runs_and_other_columns_are_ignored(tmp_path: Path) ->
     ]
 
 
-def test_seconds_that_are_given_as_ms_are_noticed(tmp_path: Path) -> None:
-    text = "network,latency_ms\nmobilenet_v2,0.03\nresnet18,0.2\n"
-    with pytest.raises(NasError, match=r"mobilenet_v2_100 in 0.03 ms .*are the values .* seconds"):
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("latency_ms", "0.03 0.2", "more than any device: are the values of 'latency_ms' seconds"),
+        ("latency_us", "60 110", "milliseconds? Then name the column latency_ms"),
+        ("latency_us", "0.03 0.2", "seconds? Then name the column latency_s"),
+        ("latency_ns", "60000 110000", "microseconds? Then name the column latency_us"),
+        ("fps", "61405 110000", "microseconds? Then name the column latency_us"),
+        ("fps", "6e7 1.1e8", "nanoseconds? Then name the column latency_ns"),
+        ("latency_ms", "1e-5 61405", "in no unit are all rows plausible"),
+        ("latency_ms", "61405 110000", "fewer than any device: are the values of 'latency_ms' mic"),
+        ("latency_s", "61 110", "milliseconds? Then name the column latency_ms"),
+        ("fps", "0.015 0.03", "seconds? Then name the column latency_s"),
+    ],
+)
+def test_what_no_device_has_is_refused_with_the_unit_that_it_may_be(
+    column: str, values: str, said: str, tmp_path: Path
+) -> None:
+    first, second = values.split()
+    text = f"network,{column}\nmobilenet_v2,{first}\nresnet18,{second}\n"
+    with pytest.raises(NasError, match=re.escape(said)) as caught:
         read_latencies(written(tmp_path, text))
+    assert "mobilenet_v2_100 in " in str(caught.value)
+    if "name the column" in (error := str(caught.value)):
+        read_latencies(written(tmp_path, text.replace(column, error.rpartition(" ")[2])))
+
+
+def test_what_is_slow_for_a_reason_is_read(tmp_path: Path) -> None:
+    small = "network,latency_ms\nmlperf_tiny_vww,4000\nmlperf_tiny_resnet8,25000\n"
+    assert len(read_latencies(written(tmp_path, small)).measured) == 2
+    one = "network,latency_ms\nmobilenet_v2,61405\nresnet18,110\nvgg11,300\n"
+    assert len(read_latencies(written(tmp_path, one)).measured) == 3
 
 
 @pytest.mark.parametrize(
