@@ -226,9 +226,8 @@ def hidden_by(path: Path) -> str | None:
     shipped, name = SHIPPED / path.name, path.stem
     if not shipped.exists():
         shipped = _aliases(sorted(SHIPPED.rglob("*.yaml")), name).get(name, shipped)
-    if not shipped.exists() or not found_by_name(path):
-        return None
-    return shipped.relative_to(SHIPPED).with_suffix("").as_posix()
+    hides = shipped.exists() and found_by_name(path)
+    return shipped.relative_to(SHIPPED).with_suffix("").as_posix() if hides else None
 
 
 def scaled_predictor(metadata: Metadata, table: Path) -> Scaled:
