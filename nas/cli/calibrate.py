@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -167,16 +168,22 @@ def _suggest(count: int, space: str, folder: Path, as_json: bool) -> None:
 
     check_count(count)
     sample = SearchSpace.load(space).sample
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    part = folder / ".part"  # what a call that was killed may have left
+    if folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - {part}):
         raise NasError(f"--output {folder} exists and is no empty folder")
     found = suggest(sample, count)
     networks = [arch.renamed(f"{i:02}.onnx") for i, arch in enumerate(found.networks, 1)]
     files = [folder / arch.name for arch in networks]
-    for file, arch in zip(files, networks, strict=True):
-        write_whole(file, to_onnx(arch).SerializeToString())
     table = folder / "measured.csv"
     rows = [f"{file.name}," for file in files]
-    write_whole(table, "\n".join(["network,latency_ms", *rows, ""]))
+    try:
+        for arch in networks:
+            write_whole(part / arch.name, to_onnx(arch).SerializeToString())
+        write_whole(part / table.name, "\n".join(["network,latency_ms", *rows, ""]))
+        for file in (*files, table):
+            (part / file.name).rename(file)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     if as_json:
         echo_json(
             {

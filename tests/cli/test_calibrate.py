@@ -180,6 +180,28 @@ def test_what_is_worth_measuring_as_json(run: Run, tmp_path: Path) -> None:
     assert "--from 'to do/measured.csv' --runtime" in run(*words, "to do")[1]
 
 
+def test_an_interrupted_suggestion_is_begun_anew(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("calibrate", "--suggest", "4", "--space", "small", "--output", "todo")
+    whole = nas.to_onnx
+
+    def interrupted(arch: nas.Architecture) -> object:
+        if arch.name == "03.onnx":
+            raise KeyboardInterrupt
+        return whole(arch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.formats.onnx_model.to_onnx", interrupted)
+        assert run(*words)[0] == 130
+    assert not list((tmp_path / "todo").iterdir())
+    (tmp_path / "todo" / ".part").mkdir()  # as a call leaves it that is killed
+    (tmp_path / "todo" / ".part" / "05.onnx").touch()
+    assert run(*words)[0] == 0
+    names = sorted(path.name for path in (tmp_path / "todo").iterdir())
+    assert names == [*(f"{i:02}.onnx" for i in (1, 2, 3, 4)), "measured.csv"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
