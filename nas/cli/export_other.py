@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.cli.exported import UNTRAINED, not_run, print_difference
+from nas.cli.exported import INHERITED, UNTRAINED, not_run, print_difference
 from nas.cli.terminal import echo, echo_json
 from nas.formats.endings import DEFAULT_ENDINGS
 from nas.resolution import Resolution
@@ -23,6 +23,7 @@ def export_other_format(
     from nas.formats.verified import initialised
     from nas.networks import made_here
     from nas.study.networks import find_network, find_study
+    from nas.study.pruning import inherited_module
     from nas.support.errors import NasError
     from nas.support.files import file_name
     from nas.training import Trained
@@ -37,7 +38,10 @@ def export_other_format(
         name = study if trial is None else f"{study}:{trial}"
         arch = made_here(find_network(name, resolution, storage)[0], "nas export")
         found = find_study(study, storage)
-        module, weights = initialised(arch, found.settings.seed if found else 0), UNTRAINED
+        if found is not None and found.settings.pruning is not None:
+            module, weights = inherited_module(found.settings, arch), INHERITED
+        else:
+            module, weights = initialised(arch, found.settings.seed if found else 0), UNTRAINED
         named = found.name if found else arch.name or arch.hash[:12]
         named = named if trial is None else f"{named}-{trial}"
         default = Path(f"{file_name(named)}{DEFAULT_ENDINGS[form]}")

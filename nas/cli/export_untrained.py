@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.cli.exported import NOT_RUN, UNTRAINED, print_difference, versions
+from nas.cli.exported import INHERITED, NOT_RUN, UNTRAINED, print_difference, versions
 from nas.cli.terminal import echo, echo_json
 from nas.formats.endings import Form
 from nas.support.text import significant
@@ -100,10 +100,7 @@ def export_trial(
         return
     _print_trial(study, record, path)
     _print_run(form, difference)
-    if settings.pruning is None:
-        echo(UNTRAINED)
-    else:
-        echo("the weights are inherited and not fine-tuned: that is for the folder of a finalist")
+    echo(UNTRAINED if settings.pruning is None else INHERITED)
 
 
 def _print_trial(study: Study, record: Record, path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 
 from nas.cli.terminal import echo
 
+INHERITED = "the weights are inherited and not fine-tuned: that is for the folder of a finalist"
 UNTRAINED = "the weights are untrained: the file is the architecture, ready to be measured"
 
 

@@ -133,6 +133,11 @@ def _with_test(data: DataSet, options: DataOptions) -> DataSet:
     equal = [sha256(image.tobytes()).digest() for image in pixels]
     groups = np.unique(equal, return_inverse=True)[1]
     train, test = split(data.train, options.test_share, TEST_SEED, groups)
+    if not len(test.labels):
+        raise NasError(
+            f"--test-share {options.test_share:g}: no class of {data.source} has images to spare "
+            "for a test: add images, or a test folder"
+        )
     content = sha256(f"{data.checksum} test {options.test_share}".encode()).hexdigest()
     aside = f"test: {len(test.labels)} of the training images above are set aside as a test"
     understood = (*data.understood, aside) if data.understood else ()

@@ -269,6 +269,8 @@ class _Run:
 
     def _finish(self, validation: Pixels) -> Trained:
         update: dict[str, object] = {"finished": True, "tensors": None}
+        if self.rounded is not None:  # what is written is float
+            self.rounded.close()
         if self.parts.best is not None:
             self.parts.average.load_state_dict(self.parts.best)
         update["validation_scores"] = self._scored(validation)[0]
@@ -276,8 +278,6 @@ class _Run:
             scores, test = self._scored(self._pixels(self.data.test))
             update |= {"test_accuracy": test.accuracy, "test_loss": test.loss}
             update["test_scores"] = scores
-        if self.rounded is not None:
-            self.rounded.close()
         self.state = self.state.model_copy(update=update)
         average = self.parts.average
         assert isinstance(average, Network)

@@ -6,8 +6,11 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from commands import Run
+from onnxruntime import InferenceSession
 from parents import ARCH, trained_parent
 
 from nas.costs import cost
@@ -46,9 +49,15 @@ def test_from_a_training_to_an_exported_child(folder: Path, run: Run, tmp_path: 
     assert code == 0, err
     assert json.loads(out)["output"] == str(tmp_path / "small")
     assert (tmp_path / "small/training.json").exists()
-    code, out, err = run("export", "p", "-o", "child.onnx")
-    assert code == 0, err
-    assert "inherited" in out
+    for file in ("child.onnx", "child.pt2"):
+        code, out, err = run("export", "p", "-o", file)
+        assert code == 0, err
+        assert "inherited" in out
+    image = np.random.default_rng(0).random((1, 1, 8, 8), dtype=np.float32)
+    session = InferenceSession("child.onnx")
+    (onnx,) = session.run(None, {session.get_inputs()[0].name: image})
+    torch_s = torch.export.load("child.pt2").module()(torch.from_numpy(image))
+    assert np.allclose(onnx, torch_s.detach().numpy(), atol=1e-4)
 
 
 def test_the_same_command_goes_on(
