@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import Field, FiniteFloat
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,6 +20,7 @@ from nas.resolution import Resolution, resolution_of, sides
 from nas.support.errors import NasError, one_line
 from nas.support.files import check_file, inside, read_bytes
 from nas.support.plain_torch import plain_torch
+from nas.support.validation import Settings, validated
 from nas.training.batches import resized
 from nas.training.checkpoint import WEIGHTS, is_training
 from nas.training.recipe import Recipe
@@ -25,6 +28,14 @@ from nas.training.trained import Trained, check_classes, check_sizes
 
 MADE_HERE = {"classes", "mean", "deviation", "preparation"}  # metadata of what `nas export` writes
 Moments = tuple[Sequence[float], Sequence[float]]  # means and standard deviations of the channels
+
+
+class _Made(Settings):
+    """What the metadata of an exported file say of its training."""
+
+    mean: tuple[FiniteFloat, ...]
+    deviation: tuple[Annotated[FiniteFloat, Field(gt=0)], ...]
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +156,12 @@ def _of_onnx(path: Path, data: DataSet) -> Teacher:
     about = session.get_modelmeta().custom_metadata_map
     moments: Moments = data.moments
     if about.keys() >= MADE_HERE:
-        moments = json.loads(about["mean"]), json.loads(about["deviation"])
-        check_classes(f"teacher {path}", json.loads(about["classes"]), data)
+        made = ", ".join(f"{json.dumps(key)}: {about[key]}" for key in _Made.model_fields)
+        facts = validated(_Made, f"{{{made}}}", f"teacher {path}")
+        moments = facts.mean, facts.deviation
+        if {*map(len, moments)} != {shape[1]}:
+            raise NasError(f"teacher {path}: mean and deviation must be of its {shape[1]} channels")
+        check_classes(f"teacher {path}", facts.classes, data)
     each = shape[0] if isinstance(shape[0], int) else None
 
     def logits(images: Tensor) -> Tensor:

@@ -118,3 +118,26 @@ def test_a_teacher_of_other_classes_is_refused(folder: Path, data: DataSet) -> N
     renamed = replace(data, classes=("nought", *data.classes[1:]))
     with pytest.raises(NasError, match="of other classes than digits"):
         Teacher.load(str(folder), renamed)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("mean", "nonsense", "teacher .*a.onnx: "),
+        ("mean", "[0.1, 0.2]", "must be of its 1 channels"),
+        ("mean", '"ab"', "mean"),
+        ("classes", "3", "classes"),
+        ("deviation", "[0.0]", "deviation.*greater than 0"),
+    ],
+)
+def test_metadata_that_are_not_ours_are_one_line(
+    folder: Path, data: DataSet, tmp_path: Path, key: str, value: str, said: str
+) -> None:
+    export_trained(Trained.load(folder), data, tmp_path / "a.onnx")
+    model = onnx.load(tmp_path / "a.onnx")
+    props = {prop.key: prop.value for prop in model.metadata_props}
+    helper.set_model_props(model, props | {key: value})
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(NasError, match=said) as error:
+        Teacher.load(str(tmp_path / "a.onnx"), data)
+    assert "\n" not in str(error.value)
