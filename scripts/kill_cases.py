@@ -209,22 +209,15 @@ def _brief(folder: Path) -> None:
     (folder / "r.yaml").write_text(yaml.safe_dump({"epochs": 2, "images": 256}))
 
 
-def _finalists_words(folder: Path) -> list[str]:
-    if "f" in Storage(str(folder / "studies")).names():
-        return ["resume", "f"]
-    words = ["search", *SEARCH, "--trials", "8", "--study", "f"]
-    return [*words, "--data", "digits", "--finalists", "2", "--recipe", "r.yaml"]
+def _training_search(*options: str) -> Callable[[Path], list[str]]:
+    """The words of a search that trains networks, or of going on with it."""
+    search = ["search", *SEARCH, "--trials", "8", "--study", "f", "--data", "digits"]
 
+    def words(folder: Path) -> list[str]:
+        there = "f" in Storage(str(folder / "studies")).names()
+        return ["resume", "f"] if there else [*search, "--recipe", "r.yaml", *options]
 
-def _learn_words(folder: Path) -> list[str]:
-    if "f" in Storage(str(folder / "studies")).names():
-        return ["resume", "f"]
-    words = ["search", *SEARCH, "--trials", "8", "--study", "f"]
-    return [*words, "--data", "digits", "--learn", "6", "--recipe", "r.yaml"]
-
-
-def _learned(folder: Path) -> Kept:
-    return _rounds(folder / "studies", "f")
+    return words
 
 
 def _rounds(location: Path, name: str) -> Kept:
@@ -296,8 +289,10 @@ CASES = [
         _compared,
         _space,
     ),
-    Case("finalists", _finalists_words, lambda folder: _finalists(folder / "studies"), _brief),
-    Case("search --learn", _learn_words, _learned, _brief),
+    Case("finalists", _training_search("--finalists", "2"),
+         lambda folder: _finalists(folder / "studies"), _brief),
+    Case("search --learn", _training_search("--learn", "6"),
+         lambda folder: _rounds(folder / "studies", "f"), _brief),
     Case(
         "prune",
         lambda folder: ["prune", "net", "--data", "digits", "--budget", "0.35MFLOPs", "--trials",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from shlex import quote
 from typing import NamedTuple
 
 import onnx
@@ -22,6 +21,7 @@ from nas.data import DataSet
 from nas.data.tree import check_no_images
 from nas.latency.measuring.remote import Remote
 from nas.report.study import study_report
+from nas.report.words import named
 from nas.support.errors import NasError
 from nas.support.files import read_bytes, write_whole
 from nas.training.checkpoint import MODEL, WEIGHTS
@@ -73,7 +73,6 @@ def write_result(
         report_title(result, data),
     )  # fmt: skip
     write_whole(output / REPORT, page)
-    studies = quote(str(output / WORK / "studies"))
     files = [
         (REPORT, "the whole story as one page"),
         (MODEL, "float32 ONNX; its metadata say how images are prepared"),
@@ -84,7 +83,7 @@ def write_result(
         (ARCHITECTURE, "the network, as nas reads it"),
         (SCRIPT, "classifies images with onnxruntime"),
         (EXAMPLES, "some of the images, on which the script was tried"),
-        (WORK, f"the study and the trainings: `nas show search --storage {studies}`"),
+        (WORK, f"the study and the trainings: `nas show {named(result.study)}`"),
     ]
     text = model_card(
         result, data, files, ", ".join(f"{k} {v}" for k, v in versions.items()), measured

@@ -82,7 +82,7 @@ def holds_images(root: Path) -> bool:
 def check_no_images(output: Path) -> None:
     """Checks that there are no images in a folder that nas is going to write to: it would be left
     out of the data from then on. Errors: `NasError`."""
-    if output.is_dir() and holds_images(output):
+    if output.is_dir() and scan(output, Findings(output)).count:
         raise NasError(f"{output} holds images: choose another folder, so that they stay data")
 
 

@@ -243,7 +243,7 @@ def _train(
         trained.tell(trial, state=TrialState.PRUNED)
         return
     except (Untrainable, RuntimeError, MemoryError) as error:  # the others go on
-        trial.set_user_attr(REASON, one_line(error) or repr(error))
+        trial.set_user_attr(REASON, one_line(error))
         if isinstance(error, Untrainable):  # others may be this machine's: the next run tries again
             trained.tell(trial, state=TrialState.FAIL)
         return

@@ -131,6 +131,8 @@ def _next_size(study: Study) -> int:
     count = settings.learn - done if settings.learn else left * FIRST
     if settings.train_minutes and rounds:
         spent = sum(each["seconds"] for each in rounds) / 60
+        if not spent:  # an earlier version kept rounds of which none could be trained
+            return 0
         affordable = int((settings.train_minutes - spent) * done / spent)
         count = min(count, affordable) if settings.learn else affordable
     return max(0, -(-count // left))
@@ -222,8 +224,8 @@ def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) ->
         early = {t: kept_epoch(recipe, h[:third]).validation_accuracy for t, h in epochs.items()}
         going_on = sorted(early, key=lambda trial: -early[trial])[: -(-len(early) // 2)]
     train_to(going_on, recipe.epochs, "to the end")
-    if failed and not epochs:
-        why = one_line(failed[trials[0]]) or repr(failed[trials[0]])
+    if not epochs:
+        why = one_line(failed[trials[0]])
         raise NasError(f"none of the {len(trials)} networks to learn from could be trained: {why}")
     complete = [trial for trial in going_on if trial in epochs and trial not in failed]
     final = {t: kept_epoch(recipe, epochs[t]).validation_accuracy for t in complete}

@@ -68,8 +68,9 @@ def check_seed(seed: object) -> int:
 
 
 def one_line(error: object) -> str:
-    """The text of an error of another library, on one line."""
-    return " ".join(str(error).split())
+    """The text of an error of another library, on one line; its name where it has none."""
+    text = " ".join(str(error).split())
+    return text if text or not isinstance(error, Exception) else repr(error)
 
 
 def shown(value: object) -> str:

@@ -17,7 +17,8 @@ CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 def device_of(name: str | None) -> torch.device:
     """The device of that name; without one a GPU if there is one. Errors: `NasError` for a device
     that is none of those here."""
-    count = torch.cuda.device_count()
+    # With an old driver devices are counted that cannot be used.
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name is None:
         return torch.device("cuda" if count else "cpu")
     here = ["cpu", *["cuda"] * bool(count), *(f"cuda:{i}" for i in range(count))]

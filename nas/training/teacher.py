@@ -3,7 +3,6 @@ arXiv 1503.02531)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, Json
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,9 +32,9 @@ Moments = tuple[Sequence[float], Sequence[float]]  # means and standard deviatio
 class _Made(Settings):
     """What the metadata of an exported file say of its training."""
 
-    mean: tuple[FiniteFloat, ...]
-    deviation: tuple[Annotated[FiniteFloat, Field(gt=0)], ...]
-    classes: tuple[str, ...]
+    mean: Json[tuple[FiniteFloat, ...]]
+    deviation: Json[tuple[Annotated[FiniteFloat, Field(gt=0)], ...]]
+    classes: Json[tuple[str, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +155,8 @@ def _of_onnx(path: Path, data: DataSet) -> Teacher:
     about = session.get_modelmeta().custom_metadata_map
     moments: Moments = data.moments
     if about.keys() >= MADE_HERE:
-        made = ", ".join(f"{json.dumps(key)}: {about[key]}" for key in _Made.model_fields)
-        facts = validated(_Made, f"{{{made}}}", f"teacher {path}")
+        made = {key: about[key] for key in _Made.model_fields}
+        facts = validated(_Made, made, f"teacher {path}")
         moments = facts.mean, facts.deviation
         if {*map(len, moments)} != {shape[1]}:
             raise NasError(f"teacher {path}: mean and deviation must be of its {shape[1]} channels")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from photos import classes
 from PIL import Image
 
 from nas import NasError
@@ -60,11 +61,6 @@ def test_what_is_said_of_a_folder_says_what_is_set_aside(tmp_path: Path) -> None
 
 
 def test_a_test_of_no_image_is_refused(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for name in "abcd":
-        (tmp_path / name).mkdir()
-        for i in range(2):
-            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    classes(tmp_path, "a b c d", 2)
     with pytest.raises(NasError, match=r"--test-share 0.15: no class of .* has images to spare"):
         load_data(tmp_path, options=DataOptions(test_share=0.15))
