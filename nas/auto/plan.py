@@ -150,22 +150,26 @@ def transfer_recipe(
     if minutes is None or seconds_an_image is None:
         return suited, None
     affordable = TRANSFERRED * 60 * minutes / seconds_an_image
-    epochs = int(affordable / images.epoch())
-    if epochs >= suited.epochs:
+    if affordable >= suited.epochs * images.epoch():
         return suited, None
-    if epochs:
-        said = f"{name} is trained on these images for {epochs} of {suited.epochs} epochs"
-        return suited.changed(epochs=epochs), said
+    recipe, how = _cut(suited, images, affordable)
     fewest = min(images.training, FEWEST_BRIEF_STEPS * suited.batch_size)
-    few = int(affordable - EVALUATED * images.validation)
-    if few < fewest:
+    if (recipe.images or images.training) < fewest:
         needed = images.epoch(fewest) / affordable * minutes
         raise NasError(
             f"--time {minutes:g}m: too short to train {name} on these images even briefly: give "
             f"at least {ceil(needed)}m and another --output"
         )
-    said = f"{name} is trained on {few} of the {images.training} training images, once"
-    return suited.changed(epochs=1, images=few), said
+    return recipe, f"{name} is trained on these images {how}"
+
+
+def _cut(whole: Recipe, images: Counts, affordable: float) -> tuple[Recipe, str]:
+    """The recipe with as many epochs as are afforded by the time of training on so many images, or
+    with one on a part of the images, which may be too few, and how that is in words."""
+    if epochs := int(affordable / images.epoch()):
+        return whole.changed(epochs=epochs), f"for {epochs} of {whole.epochs} epochs"
+    few = max(1, int(affordable - EVALUATED * images.validation))
+    return whole.changed(epochs=1, images=few), f"once, {few} of {images.training} of them"
 
 
 def seconds_of(recipe: Recipe, images: Counts, seconds_an_image: float) -> float:
@@ -263,13 +267,15 @@ def final_recipe(
     whole = suited.changed(epochs=2 * suited.epochs, seed=brief.seed)
     if seconds is None:
         return whole, None
-    affordable = int(seconds / (images.epoch() * seconds_an_image))
-    if affordable >= whole.epochs:
-        return whole.changed(epochs=min(affordable, LONGEST * suited.epochs)), None
-    if affordable * images.training < MORE * brief.epochs * (brief.images or images.training):
+    affordable = seconds / seconds_an_image
+    if affordable >= whole.epochs * images.epoch():
+        epochs = min(int(affordable / images.epoch()), LONGEST * suited.epochs)
+        return whole.changed(epochs=epochs), None
+    recipe, how = _cut(whole, images, affordable)
+    trained_on, had = (r.epochs * (r.images or images.training) for r in (recipe, brief))
+    if trained_on < max(MORE * had, recipe.batch_size):
         return None, "the winner is trained no further than for the comparison"
-    said = f"the winner is trained for {affordable} epochs instead of {whole.epochs}"
-    return whole.changed(epochs=affordable), said
+    return recipe, f"the winner is trained on these images {how}"
 
 
 def searched_steps(plan: Plan, images: Counts) -> int:

@@ -85,16 +85,28 @@ def test_the_last_training_fits_or_is_left_out(
     unlimited, nothing = final_recipe(Counts(images, validation), each, None, brief)
     assert unlimited is not None
     assert nothing is None
+    counts, had = Counts(images, validation), brief.epochs * images
     if recipe is None:
-        needed = MORE * brief.epochs * (images + EVALUATED * validation) * each
-        assert seconds < needed + images * each * 2
-    else:
-        assert seconds_of(recipe, Counts(images, validation), each) <= seconds * 1.001
-        assert (cut is None) == (recipe.epochs >= unlimited.epochs)
-        assert recipe.epochs <= LONGEST * brief.epochs
-        one_more = recipe.changed(epochs=recipe.epochs + 1)
-        if recipe.epochs < LONGEST * brief.epochs:
-            assert seconds_of(one_more, Counts(images, validation), each) > seconds * 0.999
+        affordable = seconds / each
+        assert affordable < MORE * had + EVALUATED * validation * brief.epochs * MORE + images * 2
+        return
+    assert seconds_of(recipe, counts, each) <= seconds * 1.001
+    assert (cut is None) == (recipe.epochs >= unlimited.epochs)
+    assert recipe.epochs <= LONGEST * brief.epochs
+    recipe.check(images)
+    one_more = recipe.changed(epochs=recipe.epochs + 1)
+    if recipe.epochs < LONGEST * brief.epochs:
+        assert seconds_of(one_more, counts, each) > seconds * 0.999
+
+
+def test_the_winner_is_trained_on_what_images_there_is_time_for() -> None:
+    counts = Counts(54_000, 6_000)
+    brief = Recipe(epochs=9, images=500)
+    recipe, cut = final_recipe(counts, 0.001, 48, brief)
+    assert recipe is not None
+    assert (recipe.epochs, recipe.images) == (1, 46_500)
+    assert cut == "the winner is trained on these images once, 46500 of 54000 of them"
+    assert final_recipe(counts, 0.001, 8, brief)[0] is None  # 6,500 images; it has had 4,500
 
 
 @given(COUNTS)
