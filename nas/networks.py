@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 
 from nas.architecture import Architecture
@@ -42,14 +43,29 @@ def find_network(
         return reference(published, resolution=resolution)
     if path is None:
         if Path(name).suffix not in SUFFIXES:
-            files = list[str]()
-            with suppress(OSError):  # a name that is too long is none of a folder
-                found = Path(name).parent.glob("*.*")
-                files = [str(file) for file in found if file.suffix in SUFFIXES]
-            names = [*reference_names(), *others, *files]
+            names = [*reference_names(), *others, *_files_near(name)]
             raise one_of("network", name, names, lister="nas references")
         path = paths[-1]
     return network_file(path, resolution)
+
+
+def _files_near(name: str) -> list[str]:
+    """The files of networks that are called nearly so; what is in others is not looked at."""
+    files = dict[str, Path]()
+    with suppress(OSError):  # a name that is too long is none of a folder
+        found = Path(name).parent.glob("*.*")
+        files = {str(file).lower(): file for file in found if file.suffix in SUFFIXES}
+    near = [files[text] for text in get_close_matches(name.lower(), files)]
+    return [str(file) for file in near if _holds_network(file)]
+
+
+def _holds_network(path: Path) -> bool:
+    if path.suffix == ".onnx":  # whoever wrote it
+        return True
+    with suppress(NasError):
+        read_network(path)
+        return True
+    return False
 
 
 def network_file(path: Path, resolution: Resolution | None = None) -> Network:

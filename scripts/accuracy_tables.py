@@ -9,6 +9,7 @@ written by hand altogether, those of CIFAR come from `published_cifar.py`.
 
 from __future__ import annotations
 
+import argparse
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
@@ -47,6 +48,7 @@ def rows(recipe: str, paths: list[Path]) -> list[TableRow]:
 
 def main() -> None:
     """Writes every table and reads it back."""
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     for name, recipes in SOURCES.items():
         path = FOLDER / f"{name}.csv"
         found = [

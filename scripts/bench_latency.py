@@ -10,7 +10,7 @@ three baselines against the noise of the measurement.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -208,6 +208,18 @@ def line(label: str, logs: Vector, tau: float | None) -> None:
     print(f"| {label} | {' | '.join(cells)} | {'' if tau is None else f'{tau:.3f}'} |")
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("measure", "report"):
+        commands.add_parser(name).add_argument("folder", type=Path)
+    commands.choices["report"].add_argument("target")
+    options = parser.parse_args()
+    if options.command == "measure":
+        measure(options.folder)
+    else:
+        report(options.folder, options.target)
+
+
 if __name__ == "__main__":
-    command, place, *rest = sys.argv[1:]
-    measure(Path(place)) if command == "measure" else report(Path(place), *rest)
+    main()

@@ -7,6 +7,7 @@ Needs timm, and torchvision with it. The difference is relative to the largest o
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -78,8 +79,13 @@ def compared(name: str, folder: Path) -> str:
     return f"{name:24}{found[0]:10}{found[1]}"
 
 
-if __name__ == "__main__":
+def main() -> None:
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     print(f"timm {timm.__version__}, {SIDE} px; difference of PyTorch's file, of safetensors'")
     with tempfile.TemporaryDirectory() as scratch:
         for one in NAMES:
             print(compared(one, Path(scratch)))
+
+
+if __name__ == "__main__":
+    main()

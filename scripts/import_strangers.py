@@ -16,6 +16,7 @@ parameters.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib.metadata
 import io
@@ -81,7 +82,12 @@ PACKAGED: tuple[tuple[str, str, tuple[int, int] | None], ...] = (
 )
 
 
-def main(wheels: Path, names: list[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("wheels", type=Path)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    options = parser.parse_args()
+    wheels, names = options.wheels, options.names
     warnings.simplefilter("ignore")
     sys.meta_path.append(_Absent())
     with TemporaryDirectory() as folder:
@@ -231,4 +237,4 @@ def _compared(path: Path, size: tuple[int, int] | None) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main()

@@ -13,6 +13,7 @@ nothing in float32. The result is kept in `scripts/results/int8_accuracy.txt`.
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Iterator
 from copy import deepcopy
@@ -151,6 +152,7 @@ def report(trained: Trained, data: DataSet, label: str, folder: Path) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     data = load_data("fashion-mnist")
     print(f"onnxruntime {onnxruntime.__version__}, {data.describe()}")
     print(f"{RECIPE.epochs} epochs of {RECIPE.images} of the training images", flush=True)

@@ -10,6 +10,7 @@ brief trainings of all of them and the longer ones of the first table.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 from pathlib import Path
@@ -37,6 +38,7 @@ def accuracies(name: str) -> dict[str, float]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     model = AccuracyModel.load()
     for (first, steps), (second, final_steps) in PAIRS.items():
         brief, long = accuracies(first), accuracies(second)

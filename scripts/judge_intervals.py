@@ -10,8 +10,8 @@ networks of a plain 5-fold need. A fit takes some 6 seconds.
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -82,8 +82,11 @@ def judged(name: str) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("targets", nargs="*")
+    names = parser.parse_args().targets
     print(HEAD, flush=True)
-    for name in sys.argv[1:]:
+    for name in names:
         print(judged(name), flush=True)
 
 

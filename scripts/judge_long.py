@@ -10,6 +10,7 @@ accuracy in percent of each source by band.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,6 @@ from nas import AccuracyModel
 from nas.support.tables import write_csv
 
 OUTPUT = Path(__file__).parent / "results" / "long.csv"
-PRIOR = AccuracyModel.load(["small"])
 STEPS = PLANS["long"].recipe.steps(10_000)
 IN_VIEW = (
     54  # the beginning of the plan that was in view when effects were chosen, but for HELD_OUT
@@ -32,7 +32,7 @@ IN_VIEW = (
 Row = tuple[str, str, str, float]
 
 
-def twice(path: Path) -> list[Row]:
+def twice(path: Path, prior: AccuracyModel) -> list[Row]:
     """The networks of the check, by seed 0, against themselves after twice the passes."""
     before = {run.hash: run for run in load(path) if run.seed == 0}
     longer = [run for run in load(path.with_stem(f"{path.stem}_x2")) if run.hash in before]
@@ -40,7 +40,7 @@ def twice(path: Path) -> list[Row]:
     second = np.array([100 * run.accuracy for run in longer])
     i, j = np.triu_indices(len(first), 1)
     archs = [run.arch for run in longer]
-    told = [predicted(PRIOR.trained_for(steps), archs) for steps in (STEPS, 2 * STEPS)]
+    told = [predicted(prior.trained_for(steps), archs) for steps in (STEPS, 2 * STEPS)]
     kendall = np.mean(np.sign(first[i] - first[j]) * np.sign(second[i] - second[j]))
     figures = {
         "networks": len(longer),
@@ -57,14 +57,15 @@ def twice(path: Path) -> list[Row]:
 
 def main() -> None:
     """Judges and writes the figures."""
-    path = PLANS["long"].table
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
+    path, prior = PLANS["long"].table, AccuracyModel.load(["small"])
     truth = networks(load(path))
     accuracy = np.array([100 * n.accuracy for n in truth])
     table = Table("long", "", [n.first.arch for n in truth], accuracy)
     scores = {
-        "predictor, told the steps": predicted(PRIOR.trained_for(STEPS), table.archs),
-        "predictor": predicted(PRIOR, table.archs),
-        "predictor, to the end": predicted(PRIOR.trained_for(None), table.archs),
+        "predictor, told the steps": predicted(prior.trained_for(STEPS), table.archs),
+        "predictor": predicted(prior, table.archs),
+        "predictor, to the end": predicted(prior.trained_for(None), table.archs),
         **table.counts(),
     }
     mmacs = np.array([n.first.macs / 1e6 for n in truth])
@@ -78,7 +79,7 @@ def main() -> None:
     groups["new"] = np.array([number in HELD_OUT or number >= IN_VIEW for number in numbers])
     groups |= {f"{band:g} MMACs": bands == at for at, band in enumerate(BANDS)}
     groups |= {source: sources == source for source in (*SPACES, "scaled")}
-    rows = twice(path)
+    rows = twice(path, prior)
     for group, inside in groups.items():
         if not inside.any():
             continue

@@ -9,6 +9,7 @@ values of `OWN`.
 
 from __future__ import annotations
 
+import argparse
 from collections import defaultdict
 from pathlib import Path
 
@@ -27,6 +28,7 @@ SHARES = (0.0, 0.3, 0.5, 0.55, 0.6, 0.8, 1.0)
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     accuracies: dict[str, list[float]] = defaultdict(list)
     archs = {}
     for run in load(RESULTS / "ground_truth.csv"):

@@ -9,7 +9,7 @@ without the constant of a whole network.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill
@@ -118,7 +118,9 @@ def replaced(text: str, content: str) -> str:
 
 
 def main() -> None:
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else DOC
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("path", nargs="?", type=Path, default=DOC, metavar="DOC.md")
+    path = parser.parse_args().path
     write_whole(path, replaced(path.read_text(encoding="utf-8"), generated()))
 
 

@@ -7,7 +7,7 @@ Run it after a command has changed.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,5 +62,12 @@ def _line(text: str) -> str:
     return " ".join((text or "").split()).replace("|", "\\|")
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("path", nargs="?", type=Path, default=DOC, metavar="DOC.md")
+    path = parser.parse_args().path
+    write_whole(path, text())
+
+
 if __name__ == "__main__":
-    write_whole(Path(sys.argv[1]) if len(sys.argv) > 1 else DOC, text())
+    main()

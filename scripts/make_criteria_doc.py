@@ -7,7 +7,7 @@ Run it after a criterion has changed.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from nas.pruning.criteria import CRITERIA
@@ -31,6 +31,12 @@ def rewritten(text: str) -> str:
     return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
 
 
-if __name__ == "__main__":
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else DOC
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("path", nargs="?", type=Path, default=DOC, metavar="DOC.md")
+    path = parser.parse_args().path
     write_whole(path, rewritten(path.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ The same version of Vela gives the same tables. No silicon is measured.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from nas.latency.measuring.estimating import estimate
@@ -21,8 +21,11 @@ ROWS, MINUTES = 400, 60.0
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("accelerators", nargs="*", metavar="ACCELERATOR")
+    names = parser.parse_args().accelerators
     FOLDER.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or ACCELERATORS:
+    for name in names or ACCELERATORS:
         path, left_out = estimate(name, name, minutes=MINUTES, rows=ROWS, folder=FOLDER)
         metadata = read_metadata(path).model_copy(
             update={"name": f"ethos-u/{name}", "aliases": [name]}

@@ -11,7 +11,7 @@ families.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,7 +72,9 @@ def line(npu: str, label: str, networks: list[Architecture]) -> str:
 
 
 def main() -> None:
-    output = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("output", nargs="?", type=Path, metavar="OUTPUT.md")
+    output = parser.parse_args().output
     space = SearchSpace.load("tiny")
     sampled = [space.sample(FIRST_SEED + i) for i in range(COUNT)]
     shaped = {

@@ -9,9 +9,9 @@ output, at full optimisation, and what the old runtime says of the same network 
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,7 +51,10 @@ const fs = require("fs");
 """
 
 
-def main(package: str) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("package", type=Path, metavar="FOLDER")
+    package = parser.parse_args().package.resolve()
     x = images(1, 3, RESOLUTION, RESOLUTION)
     expected = {}
     with TemporaryDirectory() as name:
@@ -64,7 +67,7 @@ def main(package: str) -> None:
                 model = to_onnx(arch, module, opset=opset)
                 (folder / f"{network}.{opset}.onnx").write_bytes(model.SerializeToString())
             expected[network] = run_torch(module.double(), x.astype(np.float64))
-        words = ["node", "-e", NODE, str(Path(package).resolve()), name]
+        words = ["node", "-e", NODE, str(package), name]
         said = json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout)
     for network, logits in expected.items():
         found, newer = (said[f"{network}.{opset}.onnx"] for opset in (13, 17))
@@ -77,4 +80,4 @@ def main(package: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -9,6 +9,7 @@ reshapes, which the lowering `openvino` does not have, and the kinds of which it
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +29,7 @@ RESOLUTION = 64
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     runtime = find_runtime("openvino")
     print(f"{runtime.title}, {RESOLUTION} pixels")
     with TemporaryDirectory() as folder:

@@ -10,6 +10,7 @@ the activation (PreResNet, WRN, PyramidNet) are none of our blocks and are left 
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -233,6 +234,7 @@ def published(classes: int) -> Iterator[Published]:
 
 def main() -> None:
     """Writes both tables and reads them back. Errors: `SystemExit` for other parameters."""
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     for classes in (10, 100):
         rows = []
         for each in published(classes):

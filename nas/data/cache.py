@@ -65,24 +65,32 @@ def stored(images: Sequence[Inspected], form: Form) -> tuple[Stored, Decoded]:
     folder = cache_folder()
     path = folder / f"{_key(images, form)}{SUFFIX}"
     try:
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            _make_room(folder, size, path)
-            _write(path, images, form, size)
-        os.utime(path)
-        with path.open("rb") as file:
+        with _opened(path, images, form, size) as file:
+            os.utime(file.fileno())
             file.seek(size)
             text = file.read()
+            descriptor = os.dup(file.fileno())
     except OSError as error:
         raise NasError(
             f"decoded images cannot be kept in {folder}: {error.strerror} ({FOLDER} names another "
             "folder)"
         ) from None
+    there = Stored(path, form.shape, len(images), descriptor)
     try:
-        decoded = _decoded(text)
+        return there, _decoded(text)
     except (ValueError, TypeError):
         raise NasError(f"{path}: damaged: remove it, and it is made again") from None
-    return Stored(path, form.shape, len(images)), decoded
+
+
+def _opened(path: Path, images: Sequence[Inspected], form: Form, size: int) -> IO[bytes]:
+    """The file of the images, which is made where there is none; so it is where another process
+    that needs the room removes it before it is opened."""
+    while True:
+        with suppress(FileNotFoundError):
+            return path.open("rb")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_room(path.parent, size, path)
+        _write(path, images, form, size)
 
 
 def _decoded(text: str | bytes) -> Decoded:

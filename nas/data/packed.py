@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -118,11 +118,13 @@ def _folder() -> Iterator[Path]:
     """A new folder, removed in the end; so are those of processes that were killed."""
     root = cache_folder()
     root.mkdir(parents=True, exist_ok=True)
-    for other in root.glob(f"{PREFIX}*"):
-        with suppress(OSError), _locked(other, wait=False):
-            shutil.rmtree(other, ignore_errors=True)
-    folder = Path(mkdtemp(prefix=PREFIX, dir=root))
-    with _locked(folder):
+    with ExitStack() as stack:
+        with _locked(root):  # nobody cleans up between the making of a folder and its lock
+            for other in root.glob(f"{PREFIX}*"):
+                with suppress(OSError), _locked(other, wait=False):
+                    shutil.rmtree(other, ignore_errors=True)
+            folder = Path(mkdtemp(prefix=PREFIX, dir=root))
+            stack.enter_context(_locked(folder))
         try:
             yield folder
         finally:

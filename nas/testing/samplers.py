@@ -11,6 +11,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.study import Driver, Study, begin
+from nas.study.quiet import quiet
 from nas.study.samplers import SAMPLERS
 from nas.study.samplers.history import History
 from nas.support.errors import NasError
@@ -105,7 +106,8 @@ def _proposed(name: str, study: Study, history: list[FrozenTrial]) -> dict[str, 
     made = SAMPLERS[name].make(7, study.reference_trials)
     if not isinstance(made, BaseSampler):
         raise AssertionError(f"sampler '{name}' makes {type(made).__name__}, no Optuna sampler")
-    told = optuna.create_study(directions=study.directions, sampler=RandomSampler(seed=0))
+    with quiet():
+        told = optuna.create_study(directions=study.directions, sampler=RandomSampler(seed=0))
     told.add_trials(history)
     number = told.ask().number
     trial = told.get_trials()[number]

@@ -210,7 +210,7 @@ class _Run:
         """Trains one epoch; returns the mean loss and accuracy of its batches."""
         module, _, optimiser, _ = self.parts
         module.train()
-        if self.rounded is None and epoch >= self.recipe.epochs - self.recipe.int8_epochs:
+        if epoch >= self.recipe.epochs - self.recipe.int8_epochs:
             assert isinstance(module, Network)
             self.rounded = FakeQuantised(module)
         total = torch.zeros(2, dtype=torch.float64, device=self.device)
@@ -231,6 +231,8 @@ class _Run:
                     raise diverged(epoch + 1)
                 if i + 1 < self.per_epoch:
                     self._report(epoch, step + 1, loss, accuracy)
+        if self.rounded is not None:  # what is measured and written is float
+            self.rounded.close()
         return loss, accuracy
 
     def _step(self, pixels: Tensor, labels: Tensor) -> Tensor:
@@ -269,8 +271,6 @@ class _Run:
 
     def _finish(self, validation: Pixels) -> Trained:
         update: dict[str, object] = {"finished": True, "tensors": None}
-        if self.rounded is not None:  # what is written is float
-            self.rounded.close()
         if self.parts.best is not None:
             self.parts.average.load_state_dict(self.parts.best)
         update["validation_scores"] = self._scored(validation)[0]

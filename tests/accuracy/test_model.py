@@ -1,5 +1,7 @@
 """`AccuracyModel`: what others call."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-import nas
 from nas import AccuracyModel, Architecture, NasError, SearchSpace, cost, reference
 from nas.accuracy.adaptation import NINE_TENTHS, Adaptation
 from nas.accuracy.effects import LOCAL, local, shared
@@ -381,7 +382,16 @@ def test_a_stage_gives_more_where_it_is_wider(model: AccuracyModel) -> None:
 
 
 def test_the_model_is_public_and_needs_no_torch() -> None:
-    assert nas.AccuracyModel is AccuracyModel
+    program = """if True:
+        import sys
+        import nas
+        known = {"resnet18": 70, "resnet50": 76, "mobilenet_v2_100": 72}
+        pairs = [(nas.reference(name), accuracy / 100) for name, accuracy in known.items()]
+        model = nas.AccuracyModel.load().adapt(pairs)
+        assert 0 < model.predict(pairs[0][0]).value < 100
+        assert not {"torch", "onnxruntime"} & {*sys.modules}
+    """
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_of_longer_trainings_it_expects_what_the_prior_says(model: AccuracyModel) -> None:

@@ -52,3 +52,11 @@ def test_a_small_space_is_counted_in_full(run: Run, tmp_path: Path) -> None:
     text = SPACE.replace("of_a_plugin", "inverted").replace("out: 8", "out: [8, 16]")
     (tmp_path / "few.yaml").write_text(text.replace("[1]", "[1, 2]"))
     assert run("spaces", "few.yaml")[1].split("\n")[2].split()[:3] == ["mine", "8–8", "4"]
+
+
+def test_files_of_something_else_are_no_networks(run: Run, tmp_path: Path) -> None:
+    alone = run("describe", "package")[2]
+    (tmp_path / "packages.json").write_text('{"name": "of another program"}')
+    assert run("describe", "package")[2] == alone
+    (tmp_path / "packaged.json").write_text(ARCH.to_json())
+    assert "did you mean 'packaged.json'?" in run("describe", "package")[2]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import tempfile
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from photos import classes
 from PIL import Image
 
-from nas.data import DataSet, data_options, load_data
+from nas.data import DataSet, data_options, load_data, packed
 from nas.data.columns import label_of
 from nas.support.errors import NasError
 from nas.testing.readers import check_reader
@@ -176,6 +179,30 @@ def test_a_tar_that_is_cut_off_at_a_header_is_no_whole_one(tmp_path: Path) -> No
     (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[:ends])
     with pytest.raises(NasError, match=r"cut.tar: it is cut off"):
         load_data(tmp_path / "cut.tar")
+
+
+def test_a_new_folder_is_nothing_that_another_process_cleans_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tars(photographs(tmp_path / "p"), tmp_path / "tars", ".cls")
+    make, others = tempfile.mkdtemp, list[threading.Thread]()
+
+    def cleans_up() -> None:
+        with packed._folder():
+            pass
+
+    def made(**options: Any) -> str:
+        folder = str(make(**options))
+        if not others:  # another begins just then: its locks are its own, as a process's are
+            others.append(threading.Thread(target=cleans_up))
+            others[0].start()
+            others[0].join(1)
+        return folder
+
+    monkeypatch.setattr(packed, "mkdtemp", made)
+    assert load_data(tmp_path / "tars").classes == ("cat", "dog")
+    others[0].join(60)
+    assert not others[0].is_alive()
 
 
 def test_one_value_is_one_class_in_every_packed_file() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,6 +167,23 @@ def test_a_file_that_another_process_removes_meanwhile_is_no_hindrance(
     monkeypatch.setattr(Path, "glob", removing)
     assert load_data(classes(tmp_path / "two", "cat dog", 20)).classes == ("cat", "dog")
     assert not first.exists()
+
+
+def test_a_file_that_is_removed_before_it_is_read_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_room: Path
+) -> None:
+    write, made = cache._write, list[Path]()
+
+    def removed(path: Path, *rest: Any) -> None:
+        write(path, *rest)
+        made.append(path)
+        if len(made) < 3:
+            path.unlink()  # as another process does that needs the room
+
+    monkeypatch.setattr(cache, "_write", removed)
+    data = load_data(classes(tmp_path / "photos", "cat dog", 20))
+    assert np.asarray(data.train.pixels).any()
+    assert list(no_room.iterdir()) == [made[2]]
 
 
 def test_who_waited_for_one_that_failed_decodes_itself(tmp_path: Path, no_room: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import torch
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler
@@ -226,6 +228,18 @@ def test_generations_are_those_of_a_genetic_sampler() -> None:
 def test_every_sampler_keeps_the_contract(name: str) -> None:
     many = 130 if SAMPLERS[name].generations else 40  # more than two populations
     check_sampler(name, trials=12 if name == "gp" else many)  # it takes long over a proposal
+
+
+def test_a_check_of_a_sampler_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    log, before = logging.getLogger("optuna"), optuna.logging.get_verbosity()
+    log.addHandler(caplog.handler)
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        check_sampler("random", trials=2)
+    finally:
+        optuna.logging.set_verbosity(before)
+        log.removeHandler(caplog.handler)
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("name", target_names())

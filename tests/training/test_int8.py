@@ -24,6 +24,8 @@ from nas.support.errors import NasError
 from nas.testing.imbalance import unbalance
 from nas.torch_module import build
 from nas.training import Recipe, Trained, train
+from nas.training.accuracy import evaluate
+from nas.training.batches import Normalise, Pixels
 from nas.training.checkpoint import write_weights
 from nas.training.export_int8 import export_int8
 from nas.training.fake_quantise import FakeQuantised, rounded_map, rounded_weight
@@ -213,3 +215,12 @@ def test_a_recipe_with_int8_trains_and_goes_on_to_the_same_bits(
     assert plain.history[0].loss == at_once.history[0].loss
     assert plain.history[1].loss != at_once.history[1].loss
     assert at_once.accuracy > 0.3  # a tenth is chance
+
+
+def test_what_an_epoch_reaches_is_measured_in_float32(data: DataSet) -> None:
+    recipe = RECIPE.changed(int8=1.0, epochs=1, ema=0.0)  # no average beside what rounds
+    done = train(ARCH, data, recipe, device="cpu")
+    cpu = torch.device("cpu")
+    pixels, normalise = Pixels(data.validation, ARCH.resolution, cpu), Normalise(data, cpu)
+    reached = evaluate(done.module, pixels, normalise)
+    assert done.history[-1].validation_loss == pytest.approx(reached.loss, rel=1e-6)

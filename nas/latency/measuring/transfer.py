@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any, Literal
 
+import onnxruntime
 from pydantic import ConfigDict
 
 from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
@@ -21,7 +22,7 @@ from nas.latency.runner.main import FACTS, RESULTS
 from nas.latency.runner.timing import CPU, TimingSettings
 from nas.latency.table import Subject, read_table, write_table
 from nas.latency.target import folder_of
-from nas.support.errors import NasError
+from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
 from nas.support.validation import Settings, validated
 
@@ -127,7 +128,7 @@ def import_results(
         facts = {
             "device": "unknown",
             "runtime": "onnxruntime",
-            "provider": provider,
+            "provider": None if provider is None else _full_provider(provider),
             "precision": precision or DEFAULT_PRECISION,
             "threads": 1 if threads is None else threads,
             "date": date.today().isoformat(),
@@ -140,6 +141,14 @@ def import_results(
     write_table(table, rows)
     finish(target, metadata, warnings)
     return target, warnings
+
+
+def _full_provider(name: str) -> str:
+    """onnxruntime's name of a provider, which this machine need not have. Errors: `NasError`."""
+    known: dict[str, str] = {_short(full): full for full in onnxruntime.get_all_providers()}
+    if _short(name) not in known:
+        raise one_of("provider", name, known)
+    return known[_short(name)]
 
 
 def _short(value: object) -> str:

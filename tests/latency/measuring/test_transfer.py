@@ -106,6 +106,19 @@ def test_rows_alone_are_enough_where_a_name_is_given(finished: Path, tmp_path: P
     assert Target.load(path).metadata.precision == "int8"
 
 
+def test_a_provider_alone_has_the_name_that_onnxruntime_gives_it(
+    finished: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "results.csv"
+    shutil.copy(finished / "results.csv", alone)
+    for n, given in enumerate(("cuda", "CUDA", "cudaexecutionProvider", "CUDAExecutionProvider")):
+        path, _ = import_results(alone, name=f"t{n}", folder=tmp_path, provider=given)
+        assert Target.load(path).metadata.provider == "CUDAExecutionProvider"
+    with pytest.raises(nas.NasError, match=r"^provider 'cudda' is unknown; did you mean 'cuda'\?"):
+        import_results(alone, name="wrong", folder=tmp_path, provider="cudda")
+    assert not list(tmp_path.glob("wrong*"))
+
+
 def test_a_damaged_import_is_refused_and_writes_nothing(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "b", ignore=shutil.ignore_patterns("models"))
     results, facts = tmp_path / "b" / "results.csv", tmp_path / "b" / "results.json"
