@@ -30,7 +30,7 @@ def accuracy_line(result: Result, data: DataSet) -> str:
         count = len(data.validation.labels)
         return (
             f"{result.trained.accuracy:.1%} on the {count} validation images, by which it was "
-            "chosen: there are no test images"
+            f"chosen: there are no test images{seen}"
         )
     count = len(data.test.labels)
     low, high = share_interval(result.trained.test.accuracy, count)

@@ -40,7 +40,7 @@ def run_study(
     except KeyboardInterrupt:  # between two searches: they themselves finish what is running
         return "interrupted"
     if goal is not None and ended.before >= goal:
-        how = f"nas resume {study.name} --trials N"
+        how = f"nas resume {study.storage.named(study.name)} --trials N"
         say(f"study '{study.name}' has its {ended.before} trials; add more: {how}")
     return ended.how
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from nas.defaults import STUDIES_FOLDER
 from nas.latency import Prediction, Target
 from nas.plugins import options_of
 from nas.study.plan import numbered
 from nas.support.errors import NasError
-from nas.support.text import between, masked
+from nas.support.text import between
 
 if TYPE_CHECKING:
     from nas.study import Study
@@ -29,10 +27,7 @@ def anew(study: Study, config: str) -> str:
 def named(study: Study, name: str | None = None) -> str:
     """The study, or one of that `name` beside it, as the commands that are suggested name it, with
     what they need to find it: its storage, without a password, and its plugins."""
-    location, place = study.storage.location, ""
-    if location != (os.environ.get("NAS_STORAGE") or STUDIES_FOLDER):
-        place = f" --storage {quote(masked(location))}"
-    return quote(name or study.name) + place + options_of(study.settings.plugins)
+    return study.storage.named(name or study.name) + options_of(study.settings.plugins)
 
 
 def known_interval(low: float, high: float, known: bool) -> str:

@@ -49,7 +49,8 @@ def _target_notice(study: Study) -> str | None:
         return None  # it goes on with what it has kept, or says what is wrong
     if now.checksum == begun.checksum:
         return None
+    again = f"nas resume {study.storage.named(study.name)} --repredict"
     return (
         f"target {study.settings.target} has changed since study '{study.name}' began, which goes "
-        f"on with what it was then: nas resume {study.name} --repredict moves it to what it is now"
+        f"on with what it was then: {again} moves it to what it is now"
     )

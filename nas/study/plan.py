@@ -88,7 +88,7 @@ def begun_before(plan: Plan) -> tuple[Study | None, str]:
             return there, f"going on with study '{name}', which has {done} trials" if done else ""
         notice = notice or f"study '{name}' is of another search: {differs}"
     if plan.name and notice:
-        raise Taken(f"{notice}; go on with it: nas resume {plan.name}")
+        raise Taken(f"{notice}; go on with it: nas resume {plan.storage.named(plan.name)}")
     return None, notice
 
 

@@ -111,7 +111,7 @@ class Study(StudyTrials):
             raise NasError(
                 f"study '{self.name}': the table of target '{target.name}' has changed since the "
                 "study began, so its latencies would not compare: "
-                f"nas resume {self.name} --repredict predicts them anew"
+                f"nas resume {self.storage.named(self.name)} --repredict predicts them anew"
             )
         return target
 

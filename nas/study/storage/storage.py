@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -158,8 +159,14 @@ class Storage:
             driven.claim.forget()
 
     def _taken(self, name: str, advice: str = "") -> Taken:
-        advice = advice or f"; go on with it: nas resume {name}"
+        advice = advice or f"; go on with it: nas resume {self.named(name)}"
         return Taken(f"study '{name}' exists in {self}{advice}")
+
+    def named(self, name: str) -> str:
+        """A study as commands name it: with this storage, without a password, unless it is where
+        they look."""
+        here = self.location == (os.environ.get("NAS_STORAGE") or STUDIES_FOLDER)
+        return quote(name) + ("" if here else f" --storage {quote(masked(self.location))}")
 
     def log(self, name: str) -> Log:
         """The log of an existing study. Errors: `NasError`, with the nearest name, where there is

@@ -37,7 +37,9 @@ def test_a_study_is_found_again_with_all_that_it_was_made_with(kind: str, tmp_pa
     again.log("one").add(optuna.trial.create_trial(values=[1, 2]))
     assert [len(list(again.log(name).trials(Cursor()))) for name in ("one", "two")] == [1, 0]
     assert [len(Storage(place).optuna_study(name).trials) for name in ("one", "two")] == [1, 0]
-    with pytest.raises(NasError, match=r"study 'one' exists in .*; go on with it: nas resume one"):
+    with pytest.raises(
+        NasError, match=r"study 'one' exists in .*; go on with it: nas resume one --storage "
+    ):
         again.create("one", {}, DIRECTIONS)
     with pytest.raises(NasError, match="'thre' is unknown"):
         again.log("thre")
