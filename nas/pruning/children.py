@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nas.architecture import Architecture, Rows
 from nas.blocks import Block, block_graph
-from nas.graph import Graph, Shape
+from nas.graph import Graph, Node, Shape
 from nas.pruning.channels import OUTPUT, Coupling, Labels, Site, coupling
 from nas.pruning.flow import adds_input
 from nas.support.errors import NasError
@@ -182,9 +182,18 @@ def different(ours: Graph, theirs: Graph) -> str:
         came, comes = ours.nodes[a.inputs[0]].shape, theirs.nodes[b.inputs[0]].shape
         if (a.branches, adds_input(a, came)) != (b.branches, adds_input(b, comes)):
             return "has other branches than"
+        if _broadcast(ours, a) != _broadcast(theirs, b):
+            return "multiplies or adds other channels than"
         if a.op == "linear" and came[1:] != comes[1:]:
             return "flattens a map of another size than"
     return ""
+
+
+def _broadcast(graph: Graph, node: Node) -> list[bool]:
+    """Which inputs of a sum or product have one channel that stands for all of the output's."""
+    if node.op not in ("add", "multiply"):
+        return []
+    return [graph.nodes[at].shape[0] != node.shape[0] for at in node.inputs]
 
 
 def _matched(

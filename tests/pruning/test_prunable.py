@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from nas.blocks import KINDS, block
+from nas.architecture import Architecture
+from nas.blocks import KINDS, Block, block
 from nas.graph import Builder
+from nas.pruning.inherit import Parent
+from nas.pruning.space import PruningSpace
 from nas.support.registry import transaction
 from nas.testing import check_prunable
+from nas.torch_module import build
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -30,4 +34,34 @@ def test_a_plugins_block_needs_nothing_for_it() -> None:
             return net.add(h, x) if net.channels(x) == out else h
 
         check_prunable("odd")
+        made.undo()
+
+
+def test_a_gate_of_one_channel_stays_one_for_all_where_what_it_gates_gets_narrow() -> None:
+    """With one channel left to gate, the two would go together, which they do not in the parent."""
+    with transaction() as made:
+
+        @block("pixelwise")
+        def pixelwise(net: Builder, x: int, *, out: int) -> int:
+            few = max(1, out // 8)
+            far = net.conv(x, few, act=None)
+            near = net.conv(x, out - few, kernel=3)
+            gate = net.conv(near, 1, norm=False, act="hsigmoid")
+            return net.concat(near, net.multiply(far, gate))
+
+        check_prunable("pixelwise")
+        arch = Architecture(
+            8,
+            (Block("conv", out=16),),
+            ((Block("pixelwise", out=32),),),
+            (Block("gap"), Block("linear", out=4)),
+        )
+        space = PruningSpace.of(arch, "children", divisor=1)
+        parent = Parent(arch, build(arch, seed=0))
+        for params in (space.least, {"stages.0.out": 9}):
+            child = space.decode(params)
+            parent.channels(child)
+            out = dict(child.stages[0][0].settings)["out"]
+            assert isinstance(out, int)
+            assert out >= 16
         made.undo()
