@@ -36,7 +36,10 @@ class Registry(dict[str, T], Generic[T]):
         `NasError` where the name is taken.
         """
         if name in self:
-            raise NasError(f"{self.what} name '{name}' is taken by {self.owner(name)}")
+            taken = f"{self.what} name '{name}' is taken by {self.owner(name)}"
+            if self.owner(name) == module == "__main__":  # a notebook's cell, which is run again
+                taken += ": what has used it would not notice; start Python anew, or rename it"
+            raise NasError(taken)
         made = _OPEN.get()
         self[name] = entry
         self._owners[name] = module if made is None else made.owner or module
