@@ -2,9 +2,9 @@
 
     python scripts/accuracy_tables.py
 
-small: the ground truth, the networks that are hard to fool and the longer truth, each recipe for
-as long as it was run. Its YAML is written by hand. Published ImageNet accuracies are a table
-written by hand altogether, those of CIFAR come from `published_cifar.py`.
+small: the ground truth, the networks that are hard to fool, the longer truth and what searches
+found, each recipe for as long as it was run. Its YAML is written by hand. Published ImageNet
+accuracies are a table written by hand altogether, those of CIFAR come from `published_cifar.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SOURCES = {
     "small": {
         "one_pass": ("ground_truth.csv", "hard_to_fool.csv"),
         "four_passes": ("ground_truth_x4.csv",),
-        "long_8": ("ground_truth_long.csv",),
+        "long_8": ("ground_truth_long.csv", "ground_truth_found.csv"),
         "long_16": ("ground_truth_long_x2.csv",),
     }
 }
