@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from itertools import islice
 from math import exp, log
@@ -267,8 +267,10 @@ def target_path(name: str | Path) -> Path:
     raise one_of("target", str(name), names, NEAR, "nas targets")
 
 
+@cache
 def shipped_checksum(name: str) -> str | None:
-    """The checksum of the shipped target of that name, None where there is none."""
+    """The checksum of the shipped target of that name, None where there is none. It stays the same
+    as long as the program runs."""
     path = SHIPPED / f"{name}.yaml"
     return Target.load(path).checksum if path.exists() else None
 

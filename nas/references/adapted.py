@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import groupby
 
 from nas.architecture import Architecture, Rows
@@ -26,6 +27,7 @@ DIVISORS = {"shufflenet_v1_x1_0": 6, "squeezenext_1_0_23": 1}  # three groups; n
 SIZES = {"out", "hidden", "squeeze", "se", "left"}  # settings that the multiplier scales
 
 
+@lru_cache(maxsize=1 << 10)  # as many searches are begun with the same widths of them
 def adapted(
     name: str,
     width: float = 1.0,

@@ -66,6 +66,17 @@ class Choices:
         self.stem = Part("stem", settings.stem, settings.classes)
         self.head = Part("head", settings.head, settings.classes)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Choices) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    @cached_property
+    def _text(self) -> str:
+        """What spaces are told apart by: options that are in another order are another space."""
+        return self.settings.model_dump_json()
+
     @property
     def name(self) -> str:
         """The name in the space's settings."""

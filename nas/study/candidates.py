@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,31 +74,22 @@ class Candidates:
 
     def smallest(self, measure: Measure) -> Extreme:
         """The least value of a measure that the space reaches on the target."""
-        peak = MEASURES[measure].by_maximum
         assert isinstance(self.space, SearchSpace)
-        row_value = self._row_value(measure)
         if measure == "latency_ms":
-            least = smallest(self.space, row_value, ahead=self.target.learn)
+            least = smallest(self.space, self.target.row_ms, ahead=self.target.learn)
+        elif measure in OF_TARGET:
+            peak = MEASURES[measure].by_maximum
+            least = smallest(self.space, self._of_npu(measure), peak=peak)
         else:
-            least = smallest(self.space, row_value, peak=peak)
-        return Extreme(self.make(least.params).value(measure), least.params)
+            least = _smallest_of_costs(self.space, measure, self.target.metadata.precision)
+        return Extreme(self.make(least.params).value(measure), dict(least.params))
 
-    def _row_value(self, measure: Measure) -> RowValue:
-        if measure == "latency_ms":
-            return self.target.row_ms
-        precision = self.target.metadata.precision
-
-        if measure in OF_TARGET:
-            npu, by_peak = self.target.npu, measure == "sram_bytes"
-
-            def of_npu(row: Block, shape: Shape) -> float:
-                memory = row_memory(row, shape, npu)
-                return memory.peak if by_peak else memory.flash
-
-            return of_npu
+    def _of_npu(self, measure: Measure) -> RowValue:
+        npu, by_peak = self.target.npu, measure == "sram_bytes"
 
         def value(row: Block, shape: Shape) -> float:
-            return _of_cost(Cost(*block_cost(row, shape)[0]), measure, precision)
+            memory = row_memory(row, shape, npu)
+            return memory.peak if by_peak else memory.flash
 
         return value
 
@@ -176,6 +167,14 @@ class Candidates:
 
     def _moved(self, candidate: Candidate, anchor: Params, names: Iterable[str]) -> Candidate:
         return self.make({**candidate.assignment, **{name: anchor[name] for name in names}})
+
+
+@lru_cache(maxsize=64)  # studies of one space are begun with the same network
+def _smallest_of_costs(space: SearchSpace, measure: Measure, precision: Precision) -> Extreme:
+    def value(row: Block, shape: Shape) -> float:
+        return _of_cost(Cost(*block_cost(row, shape)[0]), measure, precision)
+
+    return smallest(space, value, peak=MEASURES[measure].by_maximum)
 
 
 def _of_cost(cost: Cost, measure: Measure, precision: Precision) -> float:

@@ -67,7 +67,7 @@ def _made(
         channels=s.channels,
         classes=s.classes,
         strides=sum(stage.stride > 1 for stage in s.stages),
-        stem_stride=dict(stem.settings).get("stride", 1),  # type: ignore[arg-type]
+        stem_stride=dict(stem.settings).get("stride", 1),
     )
     known = {block for stage in s.stages for block in stage.block}
     if not {row.kind for stage in arch.stages for row in stage} <= known | {"maxpool"}:

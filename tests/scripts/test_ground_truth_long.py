@@ -24,13 +24,19 @@ TURNS = 18
 SOURCES = ("small", "deep", "scaled")
 
 
-def made(monkeypatch: pytest.MonkeyPatch) -> tuple[Planned, ...]:
+def made() -> tuple[Planned, ...]:
     """A shorter plan, from fewer candidates."""
-    monkeypatch.setattr(planning, "CANDIDATES", 12)
-    monkeypatch.setattr(planning, "NEAR", 4)
-    monkeypatch.setattr(planning, "TURNS", TURNS)
-    planning._candidates.cache_clear()
-    return planning.plan.__wrapped__()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(planning, "CANDIDATES", 12)
+        patched.setattr(planning, "NEAR", 4)
+        patched.setattr(planning, "TURNS", TURNS)
+        planning._candidates.cache_clear()
+        return planning.plan.__wrapped__()
+
+
+@pytest.fixture(scope="module")
+def plan() -> tuple[Planned, ...]:
+    return made()
 
 
 def band(planned: Planned) -> float:
@@ -39,9 +45,8 @@ def band(planned: Planned) -> float:
 
 
 def test_any_beginning_is_balanced_over_bands_sources_families_and_depths(
-    monkeypatch: pytest.MonkeyPatch,
+    plan: tuple[Planned, ...],
 ) -> None:
-    plan = made(monkeypatch)
     assert [planned.number for planned in plan] == list(range(3 * TURNS))
     assert len({planned.arch.hash for planned in plan}) == 3 * TURNS
     for planned in plan:
@@ -64,15 +69,13 @@ def test_any_beginning_is_balanced_over_bands_sources_families_and_depths(
         assert abs(first - second) <= 0.25 * np.median(depths)
 
 
-def test_the_plan_is_always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = made(monkeypatch), made(monkeypatch)
-    assert [p.arch.hash for p in first] == [p.arch.hash for p in second]
+def test_the_plan_is_always_the_same(plan: tuple[Planned, ...]) -> None:
+    assert [p.arch.hash for p in made()] == [p.arch.hash for p in plan]
 
 
 def test_some_networks_have_two_seeds_soon_after_each_other(
-    monkeypatch: pytest.MonkeyPatch,
+    plan: tuple[Planned, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = made(monkeypatch)
     monkeypatch.setattr(planning, "plan", lambda: plan)
     runs = planning.runs()
     assert len({(p.number, seed) for p, seed in runs}) == len(runs)

@@ -101,6 +101,13 @@ def test_size_counts_the_options_of_active_layers() -> None:
     assert space.size == (2 * 2 * 2) * (2 * (2 + 4) * (2 + 4)) * (1 * (2 + 2) * 2)
 
 
+def test_spaces_of_the_same_options_are_equal() -> None:
+    space, more = SearchSpace.from_dict(TINY), {**TINY, "resolution": [*TINY["resolution"], 40]}
+    assert {space, SearchSpace.from_dict(space.to_dict())} == {space}
+    assert len({space, SearchSpace.from_dict(more), SearchSpace.load("small")}) == 3
+    assert space != "tiny"
+
+
 def test_inactive_options_change_nothing() -> None:
     space = SearchSpace.from_dict(TINY)
     params = {**space.sample_params(np.random.default_rng(0)), "stage0.depth": 1}

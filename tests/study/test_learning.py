@@ -32,8 +32,9 @@ OPTIONS: dict[str, Any] = {
     "space": "small",
     "data": "digits",
     "trials": 32,
-    "recipe": Recipe(epochs=3, images=320, batch_size=32),
+    "recipe": Recipe(epochs=3, images=160, batch_size=32),
 }
+BRIEF = OPTIONS | {"recipe": Recipe(epochs=1, images=64, batch_size=32)}  # of what learns nothing
 
 CHILD = """
 import sys
@@ -83,7 +84,7 @@ def test_predictions_are_adapted_to_what_was_trained(
             assert each.accuracy == pytest.approx(100 * Trained.load(state).accuracy)
     assert sum(each.complete for each in found.values()) == 4
     shares = [(arch, accuracy / 100) for arch, accuracy in study.predictions.measured]
-    assert study.settings.training_steps == study.settings.recipe.steps(320) == 30
+    assert study.settings.training_steps == study.settings.recipe.steps(160) == 15
     model = nas.AccuracyModel.load().trained_for(study.settings.training_steps).adapt(shares)
     for record in study.records():
         low, high = record.accuracy_interval or (0, 0)
@@ -166,7 +167,7 @@ def test_a_killed_study_learns_what_an_uninterrupted_one_does(
 
 
 def test_minutes_of_training_are_kept_to() -> None:
-    study = begin(**OPTIONS, train_minutes=1e-6)
+    study = begin(**BRIEF, train_minutes=1e-6)
     run(study, 32)
     assert len(trained(study)) == 6  # the first round says what a network takes
     assert len(study.trials()) == 32
@@ -176,7 +177,7 @@ def test_a_full_disk_ends_learning_and_not_the_round(monkeypatch: pytest.MonkeyP
     def full(*job: object) -> list[object]:
         raise NasError("t: No space left on device")
 
-    study = begin(**OPTIONS, learn=6)
+    study = begin(**BRIEF, learn=6)
     with monkeypatch.context() as patched:
         patched.setattr(partial_training, "train_part", full)
         with pytest.raises(NasError, match="No space left"):
@@ -192,7 +193,7 @@ def test_a_round_of_which_nothing_can_be_trained_is_an_error(
     def failing(*job: object) -> list[object]:
         raise reason
 
-    study = begin(**OPTIONS, train_minutes=1)
+    study = begin(**BRIEF, train_minutes=1e-6)
     with monkeypatch.context() as patched:
         patched.setattr(partial_training, "train_part", failing)
         with pytest.raises(NasError, match=r"none of the 6 networks .* trained: it diverged"):

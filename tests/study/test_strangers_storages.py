@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from commands import Run
 from fuzz.samples import dump
 from tiny import TINY
 
-from nas.study import Study, begin, search
+from nas.study import Study, search
 from nas.study.finalists import finalists_folder, read_finalists, run_finalists
 from nas.support.errors import NasError
 from nas.support.files import file_name
@@ -22,11 +23,20 @@ URL = "sqlite:///nas.db"
 NAMES = ("../../evil", "/tmp/abs/x", "a\nb", "\x1b[31m", "..", ".hidden", "-x", "a" * 300)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study in a database."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        search("jetson", ["15M"], "small", name="s", storage=URL, trials=2, proxies=["entropy"])
+    return folder
+
+
 @pytest.fixture
-def stored(tmp_path: Path, run: Run) -> Callable[..., None]:
+def stored(finished: Path, tmp_path: Path, run: Run) -> Callable[..., None]:
     """A study in a database, and how to change the database."""
-    begin("jetson", ["15M"], "small", name="s", storage=URL, trials=2, proxies=["entropy"])
-    assert run("resume", "s", "--storage", URL)[0] == 0
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
 
     def change(statement: str, *values: object) -> None:
         with sqlite3.connect("nas.db") as connection:
