@@ -16,6 +16,7 @@ from optuna.trial import TrialState, create_trial
 from nas.study.candidates import Candidate
 from nas.study.progress import SearchReport, Tally
 from nas.study.reference import Drawn
+from nas.study.registered import check_registered
 from nas.study.samplers.budget import BudgetSampler
 from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
@@ -61,6 +62,7 @@ class Driver:
         slots: Slots = 1,
         report: SearchReport = lambda progress: None,
     ) -> None:
+        check_registered(study.settings, f"study '{study.name}'")
         self.study, self.report = study, report
         self.executor = executor or InlineExecutor()
         self.slots: Callable[[], int] = slots if callable(slots) else lambda: slots

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Run
 from optuna.trial import TrialState
 from studies import take_reference
 
@@ -23,6 +24,7 @@ from nas.study import Driver, Study, begin, search
 from nas.study.driver import REFERENCE_SIZE
 from nas.study.samplers import SAMPLERS
 from nas.study.workers.executors import InlineExecutor
+from nas.support.errors import NasError
 
 OPTIONS: dict[str, Any] = {"proxies": ["entropy"]}
 
@@ -117,6 +119,29 @@ def test_an_undefined_score_fails_the_trial_with_its_reason(
     assert all(t.params["resolution"] == 28 for t in failed)
     assert all(r.resolution != 28 for r in study.records())
     assert len(study.trials()) == 40
+
+
+def test_what_a_study_names_must_be_registered_before_it_is_driven(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook's proxy and sampler are in no plugin, which another process could load."""
+    registries: dict[str, dict[str, Any]] = {"proxy": registry.PROXIES, "sampler": SAMPLERS}
+    for what, known in registries.items():
+        with monkeypatch.context() as notebook:
+            like = known["entropy" if what == "proxy" else "random"]
+            notebook.setitem(known, "mine", like._replace(name="mine"))
+            own = {"proxies": ["mine"]} if what == "proxy" else {"sampler": "mine"}
+            options = {**OPTIONS, **own, "name": what}
+            study = begin("jetson", ["15M"], "small", storage=str(tmp_path / "studies"), **options)
+            take_reference(study)
+            Driver(study).run(2)
+        code, out, err = run("resume", what, "--trials", "3")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"study '{what}': {what} 'mine' is unknown" in err
+        again = Study.load(what, str(tmp_path / "studies"))
+        with pytest.raises(NasError, match="'mine' is unknown"):
+            Driver(again)
+        assert len(again.trials()) == 2  # and it can still be looked at
 
 
 def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
