@@ -82,6 +82,8 @@ def conclude(
     scored = tally.scored
     if scored:
         print_best(study)
+    if failed := tally.failures.told("trials"):
+        echo(failed)
     if ended == "interrupted":
         echo(f"interrupted: all {tally.trials} finished trials are kept")
     elif ended == "exhausted":

@@ -114,7 +114,7 @@ def _progress(of: Reported) -> Html:
     chart = of.or_note(lambda: measures.hypervolume_chart(of.study))
     if isinstance(chart, Html):
         return section("How far the search came", chart)
-    failed = f"; {of.tally.failed} trials failed" if of.tally.failed else ""
+    failed = f"; {told}" if (told := of.tally.failures.told("trials")) else ""
     return section(
         "How far the search came",
         plot(of.kept(chart)),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from studies import take_reference
 import nas
 from nas.proxies import evaluate, registry
 from nas.proxies.probe import Probe
+from nas.report.study import study_report
 from nas.study import Driver, Study, begin, search
 from nas.study.driver import REFERENCE_SIZE
+from nas.study.failures import Failures
 from nas.study.samplers import SAMPLERS
 from nas.study.workers.executors import InlineExecutor
 from nas.support.errors import NasError
@@ -119,6 +122,43 @@ def test_an_undefined_score_fails_the_trial_with_its_reason(
     assert all(t.params["resolution"] == 28 for t in failed)
     assert all(r.resolution != 28 for r in study.records())
     assert len(study.trials()) == 40
+
+
+def test_why_trials_failed_is_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picky(probe: Probe) -> float:
+        assert probe.arch is not None
+        return float("no" if probe.arch.resolution == 28 else 1)
+
+    monkeypatch.setitem(registry.PROXIES, "picky", registry.Proxy("picky", "none", picky))
+    words = ("--target", "jetson", "--budget", "20M", "--space", "small", "--study", "s")
+    run("search", *words, "--proxies", "picky", "--trials", "2")  # hand-scaled ones, of 28 px
+    reason = "proxy 'picky' failed: ValueError: could not convert string to float: 'no'"
+    assert f"study 's' has no scored trial: 2 trials failed: {reason}" in run("show", "s")[2]
+    code, out, _ = run("resume", "s", "--trials", "40")
+    failures = Study.load("s").tally().failures
+    assert code == 0
+    told = f"{failures.count} trials failed: {reason}"
+    assert told in out.splitlines()
+    assert escape(told) in study_report(Study.load("s"))[0]
+
+    def broken(probe: Probe) -> float:
+        raise KeyError("abc")
+
+    monkeypatch.setitem(registry.PROXIES, "broken", registry.Proxy("broken", "none", broken))
+    code, out, err = run("search", *words[:-1], "t", "--proxies", "broken", "--trials", "20")
+    assert (code, out) == (2, "")
+    said = "256 random networks failed: proxy 'broken' failed: KeyError: 'abc'"
+    assert f"the score is undefined for most networks of the space: {said}" in err
+
+
+def test_the_commonest_of_many_reasons_is_told() -> None:
+    failures = Failures()
+    assert failures.told("trials") == ""
+    for number in range(300):
+        failures.add("shape" if number % 3 else f"another {number}")
+    assert failures.told("trials") == "300 trials failed, 200 of them: shape"
 
 
 def test_what_a_study_names_must_be_registered_before_it_is_driven(
