@@ -318,6 +318,23 @@ def test_a_mistake_inside_a_block_is_one_line(
     assert said in err
 
 
+def test_a_mistake_inside_a_sampler_is_one_line(run: Run, tmp_path: Path) -> None:
+    write(
+        tmp_path / "mine.py",
+        "from optuna.samplers import RandomSampler\nfrom nas.study.samplers import sampler\n"
+        '@sampler("mine")\nclass Mine(RandomSampler):\n'
+        "    def __init__(self, seed, ancestors): super().__init__(seed=seed)\n"
+        "    def sample_relative(self, study, trial, space): raise ValueError('no idea')\n",
+    )
+    words = ("--space", "small", "--sampler", "mine", "--plugin", "mine.py", "--trials", "400")
+    code, out, err = run("search", *words, "--budget", "20MFLOPs")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == (
+        f"nas: sampler 'mine': {tmp_path / 'mine.py'}, line 6: ValueError: no idea"
+    )
+    assert "Traceback" not in err
+
+
 def test_a_layer_function_that_fails_is_named(tmp_path: Path) -> None:
     text = BLOCK.format(name="divides").replace("def _", "def mine")
     path = write(tmp_path / "a.py", text + "@mine.layer\ndef _(layer): return {'out': 1 // 0}\n")

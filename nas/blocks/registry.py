@@ -21,7 +21,7 @@ from types import UnionType
 from typing import Any, ClassVar, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from nas.graph import Builder, Graph, Shape
-from nas.support.errors import NasError, located, one_of, shown
+from nas.support.errors import NasError, file_of, located, one_of, shown
 from nas.support.registry import Registry
 
 Value = int | float | str | bool | None
@@ -92,12 +92,6 @@ def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     return parameters
 
 
-def _file(function: Callable[..., Any]) -> str:
-    """The file that a function is written in, "" where it has none."""
-    code = getattr(function, "__code__", None)
-    return code.co_filename if code else ""
-
-
 class BlockKind:
     """A registered block function with its settings and its view of a search space."""
 
@@ -133,8 +127,10 @@ class BlockKind:
             settings |= self._layer(layer, **{k: v for k, v in choices.items() if k in own})
         except NasError:
             raise
-        except Exception as error:  # a mistake in a user's own block
-            raise NasError(f"block '{self.name}': {located(error, _file(self._layer))}") from error
+        except (Exception, SystemExit) as error:  # a mistake in a user's own block
+            raise NasError(
+                f"block '{self.name}': {located(error, file_of(self._layer))}"
+            ) from error
         return Block(self.name, **settings)
 
     def canonical(self, settings: Mapping[str, object]) -> tuple[tuple[str, Value], ...]:
@@ -253,6 +249,6 @@ def block_graph(row: Block, input_shape: Shape) -> Graph:
         return net.finish(output)
     except NasError as error:
         raise type(error)(f"{row} on input {input_shape}: {error}") from None
-    except Exception as error:  # a mistake in a user's own block
-        reason = located(error, _file(function))
+    except (Exception, SystemExit) as error:  # a mistake in a user's own block
+        reason = located(error, file_of(function))
         raise NasError(f"{row} on input {input_shape}: {reason}") from error
