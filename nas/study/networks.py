@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from nas.architecture import Architecture
-from nas.defaults import DEFAULT_TARGET
 from nas.imported import Network
 from nas.networks import find_network as find_published_or_file
 from nas.networks import made_here
@@ -56,8 +55,8 @@ def trained_folder(name: str, storage: Storage | str | None = None) -> Path | No
 
 def find_network(
     name: str, resolution: Resolution | None = None, storage: Storage | str | None = None
-) -> tuple[Network, str]:
-    """The network of that name, and the target that goes with it: its study's, or else the default.
+) -> tuple[Network, Study | None]:
+    """The network of that name, and its study if it is one's.
 
     Of a study it is the best, or its trial of that number, with the study's plugins loaded; of a
     training's folder the one that is trained there. `resolution` is the input size of a published
@@ -68,10 +67,10 @@ def find_network(
         check_chosen(name, resolution, storage)
     study = find_study(name, storage)
     if study is None:
-        return _without_study(name, resolution, storage), DEFAULT_TARGET
+        return _without_study(name, resolution, storage), None
     study.load_plugins()
     _, trial = split_trial(name, storage)
-    return study.network(study.record(trial)), study.settings.target
+    return study.network(study.record(trial)), study
 
 
 def check_chosen(name: str, resolution: Resolution, storage: Storage | str | None = None) -> None:
