@@ -253,6 +253,35 @@ def test_a_plugin_that_changed_is_refused_and_not_run(searched: Run, tmp_path: P
         assert "has changed since the study began" in err
 
 
+def test_the_name_of_another_study_with_plugins(
+    searched: Run, forget: Forget, tmp_path: Path
+) -> None:
+    words = ("search", "--space", "my.yaml", "--study", "s", "--plugin", "my_blocks.py")
+    code, out, err = searched(*words, "--seed", "7")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    suggested = re.search("go on with it: nas (resume .*)", err)
+    assert suggested
+    forget()
+    assert searched(*suggested[1].split(), "--trials", "1")[0] == 0
+    forget()
+    write(tmp_path / "my_blocks.py", fenced("python") + "# another")
+    code, out, err = searched(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    changed = f"plugin {tmp_path / 'my_blocks.py'} has changed since it began"
+    assert f"is of another search: {changed}; take another --study" in err
+    assert searched(*words, "--study", "t", "--trials", "2")[0] == 0
+
+
+def test_the_same_search_with_its_plugin_elsewhere_goes_on(
+    searched: Run, forget: Forget, tmp_path: Path
+) -> None:
+    words = fenced("sh").split()[1:]
+    (tmp_path / "my_blocks.py").rename(tmp_path / "moved.py")
+    words = [word.replace("my_blocks.py", "moved.py") for word in words]
+    code, _, err = searched(*words, "--trials", "5", "--study", "s")
+    assert (code, "going on with study 's'" in err) == (0, True)
+
+
 def test_a_plugin_that_moved_is_named_again(searched: Run, tmp_path: Path) -> None:
     (tmp_path / "my_blocks.py").rename(tmp_path / "moved.py")
     code, _, err = searched("show", "s")
