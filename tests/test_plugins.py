@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import numpy as np
 import onnx
 import pytest
 from commands import Run
+from studies import take_reference
 
 from nas import plugins
 from nas.blocks import KINDS, Layer, block_graph
@@ -270,6 +272,21 @@ def test_the_name_of_another_study_with_plugins(
     changed = f"plugin {tmp_path / 'my_blocks.py'} has changed since it began"
     assert f"is of another search: {changed}; take another --study" in err
     assert searched(*words, "--study", "t", "--trials", "2")[0] == 0
+
+
+def test_a_block_that_is_not_registered_is_no_damage(
+    forget: Forget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one of a notebook, whose study another process opens."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "my.yaml", fenced("yaml"))
+    runpy.run_path(write(tmp_path / "notebook.py", fenced("python")))
+    take_reference(begin("cpu", ["300M"], "my.yaml", name="s", proxies=["entropy"]))
+    assert len(Study.load("s").reference_trials) == 16
+    forget()
+    with pytest.raises(NasError, match="'sandglass' is unknown") as found:
+        Study.load("s").reference_trials  # noqa: B018
+    assert "damaged" not in str(found.value)
 
 
 def test_the_same_search_with_its_plugin_elsewhere_goes_on(
