@@ -327,6 +327,15 @@ def test_a_plugin_that_moved_is_named_again(searched: Run, tmp_path: Path) -> No
             BLOCK.format(name="mine").replace("out: int", "out: list[int]"),
             "line 3: setting 'out' must be int, float, str, bool or None, not list[int]",
         ),
+        (
+            BLOCK.format(name="mine").replace("*, ", ""),
+            "line 3: settings must come after a `*`: out, stride",
+        ),
+        (
+            BLOCK.format(name="mine").replace("def _", "def mine")
+            + "@mine.layer\ndef _(layer, squeeze: float = 0.5): return {}",
+            "line 6: settings must come after a `*`: squeeze",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(

@@ -77,10 +77,14 @@ class Parameter(NamedTuple):
         return isinstance(value, self.types) or (isinstance(value, int) and float in self.types)
 
 
-def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
+def _parameters(function: Callable[..., Any], given: int) -> dict[str, Parameter]:
+    """The settings of a function that is `given` so many arguments beside them."""
     hints = get_type_hints(function)
-    parameters = {}
-    for name, p in inspect.signature(function).parameters.items():
+    signature, parameters = inspect.signature(function).parameters, {}
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if beside := [name for name, p in signature.items() if p.kind in places][given:]:
+        raise NasError(f"settings must come after a `*`: {', '.join(beside)}")
+    for name, p in signature.items():
         if p.kind is p.KEYWORD_ONLY:
             hint = hints.get(name, int)
             types = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
@@ -98,12 +102,12 @@ class BlockKind:
     def __init__(self, name: str, function: Callable[..., int]) -> None:
         self.name = name
         self.function = function
-        self.parameters = _parameters(function)
+        self.parameters = _parameters(function, 2)
         self.layer(_hidden_layer if "hidden" in self.parameters else _plain_layer)
 
     def layer(self, function: Callable[..., Settings]) -> Callable[..., Settings]:
         """Registers how a space's choices become this block's settings (see the module's text)."""
-        self._layer, self._layer_choices = function, _parameters(function)
+        self._layer, self._layer_choices = function, _parameters(function, 1)
         return function
 
     @property
@@ -170,7 +174,8 @@ KINDS: Registry[BlockKind] = Registry("block")
 def block(name: str) -> Callable[[Callable[..., int]], BlockKind]:
     """Registers a block function `(net, x, *, settings…) -> node` under `name`.
 
-    Errors: `NasError` where the name is taken or a setting is of no type that one can have.
+    Errors: `NasError` where the name is taken, or a setting is of no type that one can have or
+    has no `*` before it.
     """
 
     def register(function: Callable[..., int]) -> BlockKind:
