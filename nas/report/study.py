@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.charts import Chart
-from nas.measures import format_measure
+from nas.measures import MEASURES, format_measure
 from nas.report import measures
 from nas.report.front import network, pareto
 from nas.report.page import commands, facts, folded, note, page, plot, plots, scroll, section
@@ -74,6 +74,10 @@ def _lead(of: Reported) -> Child:
             "peak activations",
             format_measure("peak_bytes", best.peak_bytes),
             "in the target's precision",
+        ),
+        *(
+            (MEASURES[measure].title, format_measure(measure, value), "of the NPU, about")
+            for measure, value in best.memory.items()
         ),
         ("input", f"{best.resolution} px", ""),
     ]
