@@ -247,6 +247,23 @@ def test_a_network_and_a_space_need_the_option(
         assert "sandglass" in out
 
 
+def test_an_onnx_file_with_an_own_block_is_read_without_its_plugin(
+    searched: Run, forget: Forget
+) -> None:
+    plugin = ("--plugin", "my_blocks.py")
+    assert searched("export", "s", "--output", "best.onnx", *plugin)[0] == 0
+    known = json.loads(searched("describe", "best.onnx", "--json", *plugin)[1])
+    forget()
+    code, out, err = searched("describe", "best.onnx", "--json")
+    assert (code, err.count("\n")) == (0, 1)
+    assert "best.onnx: read as a file of another program, for block 'sandglass' is not" in err
+    read = json.loads(out)
+    assert all(read[key] == known[key] for key in ("macs", "resolution", "peak_bytes"))
+    code, _, err = searched("score", "best.onnx")
+    assert code == 2
+    assert "has a block of a plugin (--plugin), so it has no architecture" in err
+
+
 def test_a_plugin_that_changed_is_refused_and_not_run(searched: Run, tmp_path: Path) -> None:
     write(tmp_path / "my_blocks.py", "raise SystemExit('it ran')")
     for command in ("show", "resume", "describe"):
