@@ -451,6 +451,43 @@ def test_a_study_holds_the_plugins_that_it_uses(tmp_path: Path) -> None:
     assert begin("cpu", space="small", storage=place).settings.plugins == ()
 
 
+def test_a_study_is_looked_at_without_the_plugins_that_its_networks_do_not_need(
+    run: Run, forget: Forget, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.py"
+    write(
+        mine,
+        "from optuna.samplers import RandomSampler\nfrom nas.study.samplers import sampler\n"
+        "from nas.proxies import proxy\n@sampler('mine')\n"
+        "def mine(seed, ancestors): return RandomSampler(seed=seed)\n"
+        "@proxy('wide', paper='none')\ndef wide(probe): return float(probe.params)\n",
+    )
+    words = ("--sampler", "mine", "--proxies", "wide", "--budget", "20M", "--space", "small")
+    assert run("search", *words, "--plugin", "mine.py", "--study", "s", "--trials", "3")[0] == 0
+    forget()
+    reading = (["show", "s"], ["show", "s", "--json"], ["describe", "s"], ["export", "s"])
+    for command in (*reading, ["report", "s"]):
+        assert run(*command)[0] == 0, command
+    assert "mine" not in SAMPLERS
+    mine.unlink()
+    for command in (*reading, ["report", "s"], ["describe", "s:0"]):
+        assert run(*command)[0] == 0, command
+    code, out, err = run("resume", "s", "--trials", "1")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "mine.py: No such file" in err
+
+
+def test_another_plugin_s_block_of_the_same_name_is_not_the_study_s(
+    searched: Run, tmp_path: Path
+) -> None:
+    other = write(tmp_path / "other.py", fenced("python") + "# another\n")
+    (tmp_path / "my_blocks.py").unlink()
+    for command in ("show", "describe", "export"):
+        code, out, err = searched(command, "s", "--plugin", other)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "my_blocks.py: No such file" in err
+
+
 def test_plugins_of_installed_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forget: Forget
 ) -> None:
