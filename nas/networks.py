@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 
 from nas.architecture import Architecture
+from nas.blocks import KINDS
 from nas.imported import ImportedNetwork, Network, check_network
 from nas.references import meant, reference, reference_names
 from nas.resolution import Resolution, read_resolution, sides
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, NasNote, one_of, shown
 from nas.support.files import read_text
 
 SUFFIXES = (".json", ".onnx", ".tflite")
@@ -74,14 +78,34 @@ def network_file(path: Path, resolution: Resolution | None = None) -> Network:
     size = None if resolution is None else read_resolution(resolution)
     if path.is_dir():
         raise NasError(f"{path}: a folder without a training: it has no training.json")
-    if path.suffix == ".onnx" and _metadata(path) is None:
-        from nas.formats.onnx_import import read_onnx
+    if path.suffix == ".onnx":
+        text = _metadata(path)
+        unknown = None if text is None else _unknown_block(text)
+        if unknown:
+            warnings.warn(
+                f"{path}: read as a file of another program, for block {shown(unknown)} is not "
+                "registered (--plugin FILE loads a plugin's)",
+                NasNote,
+                stacklevel=2,
+            )
+        if text is None or unknown:
+            from nas.formats.onnx_import import read_onnx
 
-        return read_onnx(path, None if size is None else sides(size))
+            return read_onnx(path, None if size is None else sides(size))
     arch = read_network(path)
     if size not in (None, arch.resolution):
         raise NasError(f"resolution must be the file's, {arch.resolution}, not '{resolution}'")
     return arch
+
+
+def _unknown_block(text: str) -> str | None:
+    """The first block of an architecture's JSON that is not registered, None where all are, or the
+    JSON is damaged."""
+    with suppress(ValueError, LookupError, TypeError, RecursionError):
+        data = json.loads(text)
+        rows = [*data["stem"], *chain.from_iterable(data["stages"]), *data["head"]]
+        return next((row["kind"] for row in rows if row["kind"] not in KINDS), None)
+    return None
 
 
 def made_here(network: Network, what: str) -> Architecture:
@@ -89,7 +113,8 @@ def made_here(network: Network, what: str) -> Architecture:
     check_network(network, what)
     if isinstance(network, ImportedNetwork):
         raise NasError(
-            f"{network.name} was not written by nas, so it has no architecture, which {what} needs"
+            f"{network.name} was not written by nas, or has a block of a plugin (--plugin), so it "
+            f"has no architecture, which {what} needs"
         )
     return network
 

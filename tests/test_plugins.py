@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import numpy as np
 import onnx
 import pytest
 from commands import Run
+from studies import take_reference
 
 from nas import plugins
 from nas.blocks import KINDS, Layer, block_graph
@@ -245,12 +247,73 @@ def test_a_network_and_a_space_need_the_option(
         assert "sandglass" in out
 
 
+def test_an_onnx_file_with_an_own_block_is_read_without_its_plugin(
+    searched: Run, forget: Forget
+) -> None:
+    plugin = ("--plugin", "my_blocks.py")
+    assert searched("export", "s", "--output", "best.onnx", *plugin)[0] == 0
+    known = json.loads(searched("describe", "best.onnx", "--json", *plugin)[1])
+    forget()
+    code, out, err = searched("describe", "best.onnx", "--json")
+    assert (code, err.count("\n")) == (0, 1)
+    assert "best.onnx: read as a file of another program, for block 'sandglass' is not" in err
+    read = json.loads(out)
+    assert all(read[key] == known[key] for key in ("macs", "resolution", "peak_bytes"))
+    code, _, err = searched("score", "best.onnx")
+    assert code == 2
+    assert "has a block of a plugin (--plugin), so it has no architecture" in err
+
+
 def test_a_plugin_that_changed_is_refused_and_not_run(searched: Run, tmp_path: Path) -> None:
     write(tmp_path / "my_blocks.py", "raise SystemExit('it ran')")
     for command in ("show", "resume", "describe"):
         code, out, err = searched(command, "s")
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert "has changed since the study began" in err
+
+
+def test_the_name_of_another_study_with_plugins(
+    searched: Run, forget: Forget, tmp_path: Path
+) -> None:
+    words = ("search", "--space", "my.yaml", "--study", "s", "--plugin", "my_blocks.py")
+    code, out, err = searched(*words, "--seed", "7")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    suggested = re.search("go on with it: nas (resume .*)", err)
+    assert suggested
+    forget()
+    assert searched(*suggested[1].split(), "--trials", "1")[0] == 0
+    forget()
+    write(tmp_path / "my_blocks.py", fenced("python") + "# another")
+    code, out, err = searched(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    changed = f"plugin {tmp_path / 'my_blocks.py'} has changed since it began"
+    assert f"is of another search: {changed}; take another --study" in err
+    assert searched(*words, "--study", "t", "--trials", "2")[0] == 0
+
+
+def test_a_block_that_is_not_registered_is_no_damage(
+    forget: Forget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one of a notebook, whose study another process opens."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "my.yaml", fenced("yaml"))
+    runpy.run_path(write(tmp_path / "notebook.py", fenced("python")))
+    take_reference(begin("cpu", ["300M"], "my.yaml", name="s", proxies=["entropy"]))
+    assert len(Study.load("s").reference_trials) == 16
+    forget()
+    with pytest.raises(NasError, match="'sandglass' is unknown") as found:
+        Study.load("s").reference_trials  # noqa: B018
+    assert "damaged" not in str(found.value)
+
+
+def test_the_same_search_with_its_plugin_elsewhere_goes_on(
+    searched: Run, forget: Forget, tmp_path: Path
+) -> None:
+    words = fenced("sh").split()[1:]
+    (tmp_path / "my_blocks.py").rename(tmp_path / "moved.py")
+    words = [word.replace("my_blocks.py", "moved.py") for word in words]
+    code, _, err = searched(*words, "--trials", "5", "--study", "s")
+    assert (code, "going on with study 's'" in err) == (0, True)
 
 
 def test_a_plugin_that_moved_is_named_again(searched: Run, tmp_path: Path) -> None:
@@ -280,6 +343,15 @@ def test_a_plugin_that_moved_is_named_again(searched: Run, tmp_path: Path) -> No
         (
             BLOCK.format(name="mine").replace("out: int", "out: list[int]"),
             "line 3: setting 'out' must be int, float, str, bool or None, not list[int]",
+        ),
+        (
+            BLOCK.format(name="mine").replace("*, ", ""),
+            "line 3: settings must come after a `*`: out, stride",
+        ),
+        (
+            BLOCK.format(name="mine").replace("def _", "def mine")
+            + "@mine.layer\ndef _(layer, squeeze: float = 0.5): return {}",
+            "line 6: settings must come after a `*`: squeeze",
         ),
     ],
 )
@@ -316,6 +388,23 @@ def test_a_mistake_inside_a_block_is_one_line(
     code, out, err = run("search", "--space", "my.yaml", "--plugin", "my_blocks.py")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert said in err
+
+
+def test_a_mistake_inside_a_sampler_is_one_line(run: Run, tmp_path: Path) -> None:
+    write(
+        tmp_path / "mine.py",
+        "from optuna.samplers import RandomSampler\nfrom nas.study.samplers import sampler\n"
+        '@sampler("mine")\nclass Mine(RandomSampler):\n'
+        "    def __init__(self, seed, ancestors): super().__init__(seed=seed)\n"
+        "    def sample_relative(self, study, trial, space): raise ValueError('no idea')\n",
+    )
+    words = ("--space", "small", "--sampler", "mine", "--plugin", "mine.py", "--trials", "400")
+    code, out, err = run("search", *words, "--budget", "20MFLOPs")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == (
+        f"nas: sampler 'mine': {tmp_path / 'mine.py'}, line 6: ValueError: no idea"
+    )
+    assert "Traceback" not in err
 
 
 def test_a_layer_function_that_fails_is_named(tmp_path: Path) -> None:
@@ -360,6 +449,43 @@ def test_a_study_holds_the_plugins_that_it_uses(tmp_path: Path) -> None:
     assert Path(used.path).is_absolute()
     assert Study.load("s", place).settings == study.settings
     assert begin("cpu", space="small", storage=place).settings.plugins == ()
+
+
+def test_a_study_is_looked_at_without_the_plugins_that_its_networks_do_not_need(
+    run: Run, forget: Forget, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.py"
+    write(
+        mine,
+        "from optuna.samplers import RandomSampler\nfrom nas.study.samplers import sampler\n"
+        "from nas.proxies import proxy\n@sampler('mine')\n"
+        "def mine(seed, ancestors): return RandomSampler(seed=seed)\n"
+        "@proxy('wide', paper='none')\ndef wide(probe): return float(probe.params)\n",
+    )
+    words = ("--sampler", "mine", "--proxies", "wide", "--budget", "20M", "--space", "small")
+    assert run("search", *words, "--plugin", "mine.py", "--study", "s", "--trials", "3")[0] == 0
+    forget()
+    reading = (["show", "s"], ["show", "s", "--json"], ["describe", "s"], ["export", "s"])
+    for command in (*reading, ["report", "s"]):
+        assert run(*command)[0] == 0, command
+    assert "mine" not in SAMPLERS
+    mine.unlink()
+    for command in (*reading, ["report", "s"], ["describe", "s:0"]):
+        assert run(*command)[0] == 0, command
+    code, out, err = run("resume", "s", "--trials", "1")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "mine.py: No such file" in err
+
+
+def test_another_plugin_s_block_of_the_same_name_is_not_the_study_s(
+    searched: Run, tmp_path: Path
+) -> None:
+    other = write(tmp_path / "other.py", fenced("python") + "# another\n")
+    (tmp_path / "my_blocks.py").unlink()
+    for command in ("show", "describe", "export"):
+        code, out, err = searched(command, "s", "--plugin", other)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "my_blocks.py: No such file" in err
 
 
 def test_plugins_of_installed_packages(

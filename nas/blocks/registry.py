@@ -21,7 +21,7 @@ from types import UnionType
 from typing import Any, ClassVar, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from nas.graph import Builder, Graph, Shape
-from nas.support.errors import NasError, located, one_of, shown
+from nas.support.errors import NasError, file_of, located, one_of, shown
 from nas.support.registry import Registry
 
 Value = int | float | str | bool | None
@@ -77,10 +77,14 @@ class Parameter(NamedTuple):
         return isinstance(value, self.types) or (isinstance(value, int) and float in self.types)
 
 
-def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
+def _parameters(function: Callable[..., Any], given: int) -> dict[str, Parameter]:
+    """The settings of a function that is `given` so many arguments beside them."""
     hints = get_type_hints(function)
-    parameters = {}
-    for name, p in inspect.signature(function).parameters.items():
+    signature, parameters = inspect.signature(function).parameters, {}
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if beside := [name for name, p in signature.items() if p.kind in places][given:]:
+        raise NasError(f"settings must come after a `*`: {', '.join(beside)}")
+    for name, p in signature.items():
         if p.kind is p.KEYWORD_ONLY:
             hint = hints.get(name, int)
             types = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
@@ -92,24 +96,18 @@ def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     return parameters
 
 
-def _file(function: Callable[..., Any]) -> str:
-    """The file that a function is written in, "" where it has none."""
-    code = getattr(function, "__code__", None)
-    return code.co_filename if code else ""
-
-
 class BlockKind:
     """A registered block function with its settings and its view of a search space."""
 
     def __init__(self, name: str, function: Callable[..., int]) -> None:
         self.name = name
         self.function = function
-        self.parameters = _parameters(function)
+        self.parameters = _parameters(function, 2)
         self.layer(_hidden_layer if "hidden" in self.parameters else _plain_layer)
 
     def layer(self, function: Callable[..., Settings]) -> Callable[..., Settings]:
         """Registers how a space's choices become this block's settings (see the module's text)."""
-        self._layer, self._layer_choices = function, _parameters(function)
+        self._layer, self._layer_choices = function, _parameters(function, 1)
         return function
 
     @property
@@ -133,8 +131,10 @@ class BlockKind:
             settings |= self._layer(layer, **{k: v for k, v in choices.items() if k in own})
         except NasError:
             raise
-        except Exception as error:  # a mistake in a user's own block
-            raise NasError(f"block '{self.name}': {located(error, _file(self._layer))}") from error
+        except (Exception, SystemExit) as error:  # a mistake in a user's own block
+            raise NasError(
+                f"block '{self.name}': {located(error, file_of(self._layer))}"
+            ) from error
         return Block(self.name, **settings)
 
     def canonical(self, settings: Mapping[str, object]) -> tuple[tuple[str, Value], ...]:
@@ -174,7 +174,8 @@ KINDS: Registry[BlockKind] = Registry("block")
 def block(name: str) -> Callable[[Callable[..., int]], BlockKind]:
     """Registers a block function `(net, x, *, settings…) -> node` under `name`.
 
-    Errors: `NasError` where the name is taken or a setting is of no type that one can have.
+    Errors: `NasError` where the name is taken, or a setting is of no type that one can have or
+    has no `*` before it.
     """
 
     def register(function: Callable[..., int]) -> BlockKind:
@@ -253,6 +254,6 @@ def block_graph(row: Block, input_shape: Shape) -> Graph:
         return net.finish(output)
     except NasError as error:
         raise type(error)(f"{row} on input {input_shape}: {error}") from None
-    except Exception as error:  # a mistake in a user's own block
-        reason = located(error, _file(function))
+    except (Exception, SystemExit) as error:  # a mistake in a user's own block
+        reason = located(error, file_of(function))
         raise NasError(f"{row} on input {input_shape}: {reason}") from error

@@ -16,6 +16,7 @@ from nas.cli.options import (
     as_resolution,
 )
 from nas.cli.terminal import echo_json
+from nas.defaults import DEFAULT_TARGET
 from nas.support.text import rough_count, significant
 
 if TYPE_CHECKING:
@@ -41,12 +42,15 @@ def describe(
     from nas.describe import describe as describe_architecture
     from nas.imported import ImportedNetwork
     from nas.latency import Target
-    from nas.report.words import extrapolated, known_interval
+    from nas.report.words import extrapolated, known_interval, study_target
     from nas.study.networks import find_network
 
     plugins.load_all(plugin)
-    network, default = find_network(arch, as_resolution(resolution), storage)
-    device = Target.load(default if target is None else target)
+    network, study = find_network(arch, as_resolution(resolution), storage)
+    if study is None or target is not None:
+        device = Target.load(DEFAULT_TARGET if target is None else target)
+    else:  # as it was when the study began, if the study has kept it
+        device = study_target(study)[0] or study.target
     facts = describe_architecture(network, device)
     tell_host(device)
     if as_json:

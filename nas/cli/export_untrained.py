@@ -68,13 +68,13 @@ def export_trial(
 ) -> None:
     """Writes the network of a study's trial, or its best, and says what it is predicted to cost."""
     from nas.formats.verified import initialised, output_file, unnamed_output
-    from nas.study import Study
+    from nas.study.networks import load_study
     from nas.study.pruning import inherited_module
     from nas.support.files import file_name
 
     if output is not None:
         output_file(output)
-    study = Study.load(name, storage)
+    study = load_study(name, storage)
     settings = study.settings
     named = study.name if trial is None else f"{study.name}-{trial}"
     default = Path(form.default_name(file_name(named)))

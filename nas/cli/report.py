@@ -40,7 +40,7 @@ def report(
     from nas import plugins
     from nas.report.study import study_report
     from nas.report.training_page import training_report
-    from nas.study import Study
+    from nas.study.networks import load_study
     from nas.study.storage.storage import locate
     from nas.training.checkpoint import is_training
 
@@ -51,7 +51,7 @@ def report(
     elif Path(study).is_dir() and study not in locate(study, storage)[0].names():
         raise NasError(f"{study}: a folder without a training: it has no training.json")
     else:
-        html, charts = study_report(Study.load(study, storage), data)
+        html, charts = study_report(load_study(study, storage), data)
     write_report(output, html, charts, plots)
 
 

@@ -29,7 +29,9 @@ def run_study(
     """Runs the study until it has so many trials, or so many more; says why it ended."""
     from nas.cli.progress import log_learning, progress_display
     from nas.study import learning
+    from nas.study.registered import check_registered
 
+    check_registered(study.settings, f"study '{study.name}'")  # before anything is said
     if notice := getattr(executor, "notice", None):
         echo(notice, err=True)
     try:
@@ -80,6 +82,8 @@ def conclude(
     scored = tally.scored
     if scored:
         print_best(study)
+    if failed := tally.failures.told("trials"):
+        echo(failed)
     if ended == "interrupted":
         echo(f"interrupted: all {tally.trials} finished trials are kept")
     elif ended == "exhausted":

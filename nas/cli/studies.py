@@ -27,11 +27,11 @@ def show(
     from nas.cli.tables import layers_table, print_best, print_finalists
     from nas.cli.tables import show as show_parts
     from nas.report.words import study_target
-    from nas.study import Study
     from nas.study.config import config_text
+    from nas.study.networks import load_study
 
     plugins.load_all(plugin)
-    loaded = Study.load(study, storage)
+    loaded = load_study(study, storage)
     if as_json:
         echo_json(study_facts(loaded))
         return

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from nas.cli.console import console
 from nas.cli.terminal import clean, echo
+from nas.measures import MEASURES, OF_TARGET
 from nas.plugins import options_of
 from nas.report.words import extrapolated, score_source, study_target
 from nas.support.text import between, significant
@@ -139,9 +140,13 @@ def records_table(
     measured = measured or {}
     records = list(records)
     name = next((r.score_name for r in records), "score")
+    memory = [measure for measure in OF_TARGET if any(measure in r.memory for r in records)]
+    of_target = [f"{MEASURES[measure].title} KiB" for measure in memory]
     columns = (
         *("trial", *((name,) if name == "score" else (name, "from–to"))),
-        *("MMACs", "Mparams", "peak MB", "latency ms", "interval", "px"),
+        *("MMACs", "Mparams", "peak MB", "latency ms", "interval"),
+        *of_target,
+        "px",
         *(["trained"] if measured else []),
         *(["by hand"] if any(r.like for r in records) else []),
     )
@@ -156,6 +161,7 @@ def records_table(
                 significant(r.peak_bytes / 1e6),
                 significant(r.latency_ms),
                 between(*r.latency_interval_ms) if known else "–",
+                *(_kib(r.memory.get(measure)) for measure in memory),
                 r.resolution,
                 *([measured.get(r.trial, "")] * bool(measured)),
                 r.like or "",
@@ -163,8 +169,12 @@ def records_table(
             for r in records
         ),
         left=0,
-        minor=("by hand", "peak MB", "px", "Mparams", "interval", "trained", "MMACs"),
+        minor=("by hand", "peak MB", "px", "Mparams", "interval", "trained", "MMACs", *of_target),
     )
+
+
+def _kib(value: float | None) -> str:
+    return "" if value is None else f"{value / 2**10:.0f}"
 
 
 def _score(record: Record) -> tuple[str, ...]:

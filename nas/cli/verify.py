@@ -10,7 +10,7 @@ import typer
 
 from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
 from nas.cli.terminal import echo, echo_json
-from nas.defaults import VERIFY_MINUTES
+from nas.defaults import DEFAULT_TARGET, VERIFY_MINUTES
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -59,11 +59,10 @@ def verify(
     plugins.load_all(plugin)
     loaded = find_study(study, storage)
     if loaded is None:
-        found, usual = find_network(study, None, storage)
+        found, _ = find_network(study, None, storage)
         network = made_here(found, "nas verify")
-        _verify_network(
-            network, study, Target.load(usual if target is None else target), minutes, as_json
-        )
+        device = Target.load(DEFAULT_TARGET if target is None else target)
+        _verify_network(network, study, device, minutes, as_json)
         return
     loaded.load_plugins()
     device = loaded.target if target is None else Target.load(target)

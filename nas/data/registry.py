@@ -21,7 +21,7 @@ from nas.data.dataset import DataSet, split
 from nas.data.findings import shown_path
 from nas.data.options import DataOptions
 from nas.data.unread import what_instead
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, check_type, mistakes_of, one_of
 from nas.support.files import at_home
 from nas.support.registry import Registry
 
@@ -89,7 +89,9 @@ def find_reader(source: str | Path) -> Reader:
             raise one_of("data set or folder", shown, _names())
         raise NasError(f"data set {shown}: no such folder")
     for entry in READERS.values():
-        if entry.accepts(path):
+        with mistakes_of(f"data set {shown}: reader '{entry.name}'", entry.accepts):
+            accepted = entry.accepts(path)
+        if accepted:
             return entry
     if instead := what_instead(path):
         raise NasError(f"data set {shown}: {instead}")
@@ -111,14 +113,14 @@ def load_data(source: str | Path, seed: int = 0, options: DataOptions | None = N
     where = text if text in entry.names else str(Path(text).resolve())
     wanted = options or DataOptions()
     options = wanted.model_copy(update={"test_share": 0.0})
-    if entry.options:
-        data = entry.read(where, seed, options)
-    elif options != DataOptions():
+    if not entry.options and options != DataOptions():
         raise NasError(
             f"data set {text}: only a folder of images takes --split, --classes and --image-size"
         )
-    else:
-        data = entry.read(where, seed)
+    who = f"data set {text}: reader '{entry.name}'"
+    with mistakes_of(who, entry.read):
+        data = entry.read(where, seed, *([options] if entry.options else []))
+    check_type(data, f"{who}: what it gives", "a DataSet", DataSet)
     if len(data.classes) < 2:
         raise NasError(f"data set {text}: two classes are needed, it has {len(data.classes)}")
     if wanted.test_share and data.test is None:

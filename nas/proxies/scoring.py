@@ -73,7 +73,7 @@ def _scores(probe: Probe, names: Sequence[str]) -> Scores:
                 reason = f"gave {value}"
             except UndefinedScore as undefined:
                 value, reason = nan, f"is undefined: {undefined}"
-            except Exception as error:  # a network or a plugin that fails must not end a search
+            except (Exception, SystemExit) as error:  # which must not end a search
                 value, reason = nan, f"failed: {type(error).__name__}: {one_line(error)}"
             values[name] = value if isfinite(value) else nan
             if not isfinite(value):

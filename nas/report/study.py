@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.charts import Chart
-from nas.measures import format_measure
+from nas.measures import MEASURES, format_measure
 from nas.report import measures
 from nas.report.front import network, pareto
 from nas.report.page import commands, facts, folded, note, page, plot, plots, scroll, section
@@ -75,6 +75,10 @@ def _lead(of: Reported) -> Child:
             format_measure("peak_bytes", best.peak_bytes),
             "in the target's precision",
         ),
+        *(
+            (MEASURES[measure].title, format_measure(measure, value), "of the NPU, about")
+            for measure, value in best.memory.items()
+        ),
         ("input", f"{best.resolution} px", ""),
     ]
     latency = (best.latency_ms, *best.latency_interval_ms)
@@ -114,7 +118,7 @@ def _progress(of: Reported) -> Html:
     chart = of.or_note(lambda: measures.hypervolume_chart(of.study))
     if isinstance(chart, Html):
         return section("How far the search came", chart)
-    failed = f"; {of.tally.failed} trials failed" if of.tally.failed else ""
+    failed = f"; {told}" if (told := of.tally.failures.told("trials")) else ""
     return section(
         "How far the search came",
         plot(of.kept(chart)),

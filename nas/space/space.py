@@ -56,6 +56,14 @@ class SearchSpace(Choices, OptionSpace):
         """The settings as plain data; `from_dict` reads them back."""
         return self.settings.model_dump(mode="json")
 
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of block that a network of the space may have."""
+        settings = self.settings
+        parts = [*settings.stem.values(), *settings.head.values()]
+        stages = [name for stage in settings.stages for name in (*stage.block, *stage.down_rows)]
+        return {row.kind for rows in parts for row in rows} | {*stages} - {"stride"}
+
     def encode(self, arch: Architecture) -> dict[str, Any]:
         """An assignment that decodes to `arch`. Errors: `NasError` naming the first part of the
         architecture that the space cannot express."""

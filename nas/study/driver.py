@@ -14,8 +14,9 @@ import numpy as np
 from optuna.trial import TrialState, create_trial
 
 from nas.study.candidates import Candidate
+from nas.study.failures import Failures
 from nas.study.progress import SearchReport, Tally
-from nas.study.reference import Drawn
+from nas.study.registered import check_registered
 from nas.study.samplers.budget import BudgetSampler
 from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
@@ -61,6 +62,7 @@ class Driver:
         slots: Slots = 1,
         report: SearchReport = lambda progress: None,
     ) -> None:
+        check_registered(study.settings, f"study '{study.name}'")
         self.study, self.report = study, report
         self.executor = executor or InlineExecutor()
         self.slots: Callable[[], int] = slots if callable(slots) else lambda: slots
@@ -147,6 +149,7 @@ class Driver:
         running: deque[tuple[int, Candidate, Future[Outcome]]] = deque()
         reference: list[Outcome] = []
         assignments: list[dict[str, Any]] = []
+        failures = Failures()
         while running or not self.stopping:
             if len(reference) < REFERENCE_SIZE:
                 scorer: Scorer | None = self._alone(self.study.scorer)
@@ -161,12 +164,15 @@ class Driver:
                 if following is None:
                     break
                 number, network = following
-                future = self._known(known, number, network)
-                running.append((number, network, future or self._submit(sampler, network)))
+                if number in known and known[number].hash != network.arch.hash:
+                    del known[number]
+                scored = known[number].evaluated if number in known else None
+                running.append((number, network, scored or self._submit(sampler, network)))
             if not running:
                 if self.stopping:
                     break
-                raise NasError("the score is undefined for most networks of the space")
+                told = failures.told("random networks")
+                raise NasError(f"the score is undefined for most networks of the space: {told}")
             number, network, future = running.popleft()
             outcome = _outcome(future)
             if number not in known and not self.study.predicts:
@@ -174,6 +180,8 @@ class Driver:
             if isinstance(outcome, dict):
                 reference.append(outcome)
                 assignments.append(network.assignment)
+            else:
+                failures.add(outcome)
         return None
 
     def _drawn(self) -> Iterator[tuple[int, Candidate]]:
@@ -182,21 +190,6 @@ class Driver:
         for number in range(4 * REFERENCE_SIZE):
             if candidate := self.study.candidates.feasible({}, rng):
                 yield number, candidate
-
-    def _known(
-        self, known: dict[int, Drawn], number: int, network: Candidate
-    ) -> Future[Outcome] | None:
-        """The scores of a network of the reference sample where they are stored already."""
-        if number in known and known[number].hash != network.arch.hash:
-            del known[number]
-        if number not in known:
-            return None
-        future: Future[Outcome] = Future()
-        if (scores := known[number].scores) is not None:
-            future.set_result(scores)
-        else:
-            future.set_exception(NasError(known[number].reason))
-        return future
 
     def _complete(self, reference: list[Outcome], assignments: list[dict[str, Any]]) -> Scorer:
         """Stores the reference sample, unless another driver has."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from nas import plugins
 from nas.architecture import Architecture
-from nas.defaults import DEFAULT_TARGET
+from nas.blocks import KINDS
 from nas.imported import Network
 from nas.networks import find_network as find_published_or_file
 from nas.networks import made_here
 from nas.references import reference_names
 from nas.resolution import Resolution
+from nas.space import SearchSpace
 from nas.study.finalists import read_finalists
 from nas.study.storage.storage import SUFFIX, Storage, locate
 from nas.study.study import Study
@@ -29,6 +31,30 @@ def find_study(name: str, storage: Storage | str | None = None) -> Study | None:
     if name in reference_names() or known not in where.names():
         return None
     return Study.open(where, known)
+
+
+def load_study(name: str, storage: str | None = None) -> Study:
+    """An existing study to be looked at: its plugins are loaded where its networks need them, so
+    not for a sampler or a proxy, whose file may be gone.
+
+    Errors: `NasError`; see `Study.load`.
+    """
+    study = Study.open(*locate(name, storage))
+    _load_blocks(study)
+    return study
+
+
+def _load_blocks(study: Study) -> None:
+    """Loads a study's plugins, unless its blocks are shipped ones or those of its own plugins."""
+    try:
+        space = study.space
+    except NasError:  # perhaps a block is not registered
+        space = None
+    if isinstance(space, SearchSpace):
+        providers = plugins.providers((KINDS, space.kinds))
+        if {file.sha256 for file in providers} <= {f.sha256 for f in study.settings.plugins}:
+            return
+    study.load_plugins()
 
 
 def split_trial(name: str, storage: Storage | str | None = None) -> tuple[str, int | None]:
@@ -56,22 +82,22 @@ def trained_folder(name: str, storage: Storage | str | None = None) -> Path | No
 
 def find_network(
     name: str, resolution: Resolution | None = None, storage: Storage | str | None = None
-) -> tuple[Network, str]:
-    """The network of that name, and the target that goes with it: its study's, or else the default.
+) -> tuple[Network, Study | None]:
+    """The network of that name, and its study if it is one's.
 
-    Of a study it is the best, or its trial of that number, with the study's plugins loaded; of a
-    training's folder the one that is trained there. `resolution` is the input size of a published
-    network, its own unless given, or of an ONNX file that leaves it open. Errors: `NasError`, with
-    the nearest name where there is no such network.
+    Of a study it is the best, or its trial of that number, with the plugins that it needs loaded;
+    of a training's folder the one that is trained there. `resolution` is the input size of a
+    published network, its own unless given, or of an ONNX file that leaves it open. Errors:
+    `NasError`, with the nearest name where there is no such network.
     """
     if resolution is not None:
         check_chosen(name, resolution, storage)
     study = find_study(name, storage)
     if study is None:
-        return _without_study(name, resolution, storage), DEFAULT_TARGET
-    study.load_plugins()
+        return _without_study(name, resolution, storage), None
+    _load_blocks(study)
     _, trial = split_trial(name, storage)
-    return study.network(study.record(trial)), study.settings.target
+    return study.network(study.record(trial)), study
 
 
 def check_chosen(name: str, resolution: Resolution, storage: Storage | str | None = None) -> None:

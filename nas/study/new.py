@@ -171,7 +171,7 @@ def _settings(
         scored_by = [(PROXIES, checked(settings.proxies))]
     cascade = options.get("cascade") or default_cascade(settings.sampler, settings.proxies)
     used = plugins.providers(
-        (KINDS, _kinds(loaded)),
+        (KINDS, loaded.kinds),
         *scored_by,
         (SAMPLERS, [settings.sampler]),
         (READERS, [] if settings.data is None else [find_reader(settings.data).name]),
@@ -253,11 +253,3 @@ def search(
     if ended.how == "interrupted":
         raise KeyboardInterrupt  # not ours to swallow: the program around is to end too
     return study
-
-
-def _kinds(space: SearchSpace) -> set[str]:
-    """The kinds of block that a network of the space may have."""
-    settings = space.settings
-    parts = [*settings.stem.values(), *settings.head.values()]
-    stages = [name for stage in settings.stages for name in (*stage.block, *stage.down_rows)]
-    return {row.kind for rows in parts for row in rows} | {*stages} - {"stride"}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from nas.budget import parse_budgets
 from nas.data import DataSet
 from nas.latency.target import target_path
+from nas.plugins import options_of
 from nas.study.candidates import Candidates
 from nas.study.objectives import check_objectives
 from nas.study.samplers.registry import SAMPLERS
@@ -73,13 +74,16 @@ def begun_before(plan: Plan) -> tuple[Study | None, str]:
     Only the number of trials may differ, where no networks are trained in between. Errors: `Taken`
     where the study of the plan's own name is another.
     """
-    taken, notice = set(plan.storage.names()), ""
+    taken, notice, how = set(plan.storage.names()), "", ""
     for name in [plan.name] if plan.name else numbered(plan.stem):
         if name not in taken:
             break
+        needed = changed = ""
         try:
             there = Study.open(plan.storage, name)
-            differs = _difference(there.settings, plan.settings)
+            needed = options_of(there.settings.plugins)
+            changed = _changed_plugin(there.settings, plan.settings)
+            differs = changed or _difference(there.settings, plan.settings)
         except NasError as error:
             differs = str(error)
         if not differs:
@@ -87,8 +91,11 @@ def begun_before(plan: Plan) -> tuple[Study | None, str]:
             done = there.tally().trials
             return there, f"going on with study '{name}', which has {done} trials" if done else ""
         notice = notice or f"study '{name}' is of another search: {differs}"
+        how = f"go on with it: nas resume {plan.storage.named(name)}{needed}"
+        if changed:  # with which it cannot go on
+            how = "take another --study"
     if plan.name and notice:
-        raise Taken(f"{notice}; go on with it: nas resume {plan.storage.named(plan.name)}")
+        raise Taken(f"{notice}; {how}")
     return None, notice
 
 
@@ -101,14 +108,24 @@ def _difference(there: StudySettings, wanted: StudySettings) -> str:
     for key, value in stored.items():
         if key not in may_differ and value != other.get(key):
             texts = [str(v) for v in (value, other.get(key))]
-            long = key.endswith("checksum") or max(map(len, texts)) > LONGEST_SHOWN
+            long = (
+                key == "plugins" or key.endswith("checksum") or max(map(len, texts)) > LONGEST_SHOWN
+            )
             return key.replace("_", " ") + ("" if long else f" {texts[0]}, not {texts[1]}")
     return ""
+
+
+def _changed_plugin(there: StudySettings, wanted: StudySettings) -> str:
+    """The first plugin of a stored study whose file is another now; "" where there is none."""
+    now = {file.path: file.sha256 for file in wanted.plugins}
+    changed = (f.path for f in there.plugins if now.get(f.path, f.sha256) != f.sha256)
+    return next((f"plugin {path} has changed since it began" for path in changed), "")
 
 
 def _flat(settings: StudySettings) -> dict[str, object]:
     """The settings as JSON types, each of pruning by itself."""
     flat: dict[str, Any] = json.loads(settings.model_dump_json())
+    flat["plugins"] = sorted(file["sha256"] for file in flat["plugins"])  # wherever they are now
     pruning = flat.pop("pruning") or {}
     return flat | {f"pruning_{key}": value for key, value in pruning.items()}
 

@@ -37,6 +37,8 @@ class Predictions:
         stored = self._log.attributes().get(MEASURED, [])
         try:
             return [(Architecture.from_dict(arch), float(accuracy)) for arch, accuracy in stored]
+        except NasError as error:  # such as a block that no plugin has registered
+            raise NasError(f"study '{self._name}': of what was trained: {error}") from None
         except DAMAGE as error:
             raise NasError(
                 f"study '{self._name}': what was trained is damaged: {error!r}"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nas.study.best import best
+from nas.study.failures import Failures
 from nas.study.record import Record
 from nas.study.stored import Stored, Time, utc
 
@@ -33,11 +34,12 @@ SearchReport = Callable[[SearchProgress], None]
 
 class Tally:
     """The counts, the best, the Pareto front and the best network that was scaled by hand
-    (`by_hand`) of the trials that were added; `changed` is when the last of them ended."""
+    (`by_hand`) of the trials that were added, and why others failed; `changed` is when the last of
+    them ended."""
 
     def __init__(self, objectives: Sequence[str]) -> None:
         self._objectives = objectives
-        self.scored = self.failed = 0
+        self.scored, self.failures = 0, Failures()
         self._changed: Time = None
         self.by_hand: Record | None = None
         self.front: list[Record] = []
@@ -48,6 +50,11 @@ class Tally:
         """Starts the clock with so much done."""
         self._done = done
         self._first: tuple[float, int] | None = None  # when something was done first, and how much
+
+    @property
+    def failed(self) -> int:
+        """The number of failed trials."""
+        return self.failures.count
 
     @property
     def trials(self) -> int:
@@ -68,7 +75,7 @@ class Tally:
         """Takes a finished trial; where it is of the front, as its record."""
         self._changed = trial.times[1] or self._changed
         if not trial.complete:
-            self.failed += 1
+            self.failures.add(trial.facts.get("reason"))
             return
         self.scored += 1
         score, *costs = trial.values or [nan]

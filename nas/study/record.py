@@ -9,7 +9,7 @@ from math import nan
 from typing import Any
 
 from nas.architecture import Architecture
-from nas.measures import OF_TARGET
+from nas.measures import OF_TARGET, Measure
 from nas.resolution import Resolution, read_resolution
 from nas.study.stored import DAMAGE, Stored, damaged
 
@@ -50,12 +50,18 @@ class Record:
             return "score"
         return "inherited accuracy" if self.inherited else "predicted accuracy"
 
+    @property
+    def memory(self) -> dict[Measure, float]:
+        """What it takes of the target's SRAM and flash, where that is known."""
+        known = {measure: getattr(self, measure) for measure in OF_TARGET}
+        return {measure: value for measure, value in known.items() if value is not None}
+
     def __post_init__(self) -> None:
         """Errors: `TypeError` or `NasError` where what is shown as a number is none: it may be a
         stranger's."""
         numbers = (self.score, self.macs, self.params, self.peak_bytes)
         numbers += (self.latency_ms, *self.latency_interval_ms, *(self.accuracy_interval or ()))
-        if not all(isinstance(value, int | float) for value in numbers):
+        if not all(isinstance(value, int | float) for value in (*numbers, *self.memory.values())):
             raise TypeError("a cost or a score is no number")
         if read_resolution(self.resolution) != self.resolution:
             raise TypeError("a resolution is none")
@@ -78,7 +84,7 @@ class Record:
             "latency_ms": self.latency_ms,
             "latency_interval_ms": list(self.latency_interval_ms),
             "resolution": self.resolution,
-            **{key: getattr(self, key) for key in OF_TARGET if getattr(self, key) is not None},
+            **{str(key): value for key, value in self.memory.items()},
             **({"like": self.like} if self.like else {}),
             "architecture": self.arch.to_dict(),
         }

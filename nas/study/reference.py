@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from nas.study.storage.log import Log
@@ -18,6 +19,16 @@ class Drawn(NamedTuple):
     hash: str
     scores: dict[str, float] | None = None
     reason: str = ""
+
+    @property
+    def evaluated(self) -> Future[dict[str, float]]:
+        """The network's evaluation, which is done."""
+        future: Future[dict[str, float]] = Future()
+        if self.scores is None:
+            future.set_exception(NasError(self.reason))
+        else:
+            future.set_result(self.scores)
+        return future
 
 
 class ReferenceSample:

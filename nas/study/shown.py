@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.charts import XY, Series
-from nas.measures import OBJECTIVES, axis, format_measure
+from nas.measures import OBJECTIVES, OF_TARGET, axis, format_measure
 from nas.study.objectives import titles
 from nas.study.record import Record
 from nas.study.stored import OptionTable, Stored, utc
@@ -30,10 +30,11 @@ def score_text(record: Record) -> str:
 def costs_text(record: Record) -> str:
     """What a network costs, on one line."""
     low, high = record.latency_interval_ms
+    memory = "".join(f"{format_measure(*each)}, " for each in record.memory.items())
     return (
         f"{significant(record.latency_ms)} ms ({between(low, high)}), "
         f"{format_measure('macs', record.macs)}, {format_measure('params', record.params)}, "
-        f"{record.resolution} px"
+        f"{memory}{record.resolution} px"
     )
 
 
@@ -109,7 +110,8 @@ def trials_dataframe(trials: Iterable[Stored], options: OptionTable) -> pd.DataF
             )
         else:
             row["score"] = score
-        for name in ("latency_ms", "macs", "params", "peak_bytes", "resolution", "seconds", "like"):
+        costs = ("latency_ms", "macs", "params", "peak_bytes", *OF_TARGET)
+        for name in (*costs, "resolution", "seconds", "like"):
             row[name] = facts.get(name)
         row["latency_low_ms"], row["latency_high_ms"] = facts.get(
             "latency_interval_ms", (None, None)

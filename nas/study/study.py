@@ -227,6 +227,8 @@ class Study(StudyTrials):
                 scores = [combiner.score(each) for each in sampled] if combiner else []
             pairs = zip(networks, scores, strict=True) if networks and scores else ()
             return [self._reference_trial(*pair) for pair in pairs]
+        except NasError:  # such as a block that no plugin has registered: nothing is damaged
+            raise
         except DAMAGE as error:
             raise self.sample.damaged(error) from None
 

@@ -172,7 +172,9 @@ class StudyTrials:
         """One trial by its number, or the best. Errors: `NasError` where there is none."""
         tally = self.tally()
         if tally.best is None:
-            raise NasError(f"study '{self.name}' has no finished trial yet")
+            why = tally.failures.told("trials")
+            why = f"no scored trial: {why}" if why else "no finished trial yet"
+            raise NasError(f"study '{self.name}' has {why}")
         if number is None:
             return tally.best
         scored = [trial for trial in self.stored() if trial.complete]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from operator import index
 from traceback import walk_tb
@@ -114,3 +114,28 @@ def located(error: BaseException, file: str) -> str:
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     where = f"{file}, line {lines[-1]}: " if lines else f"{file}: " if file else ""
     return where + " ".join(text.split())
+
+
+def file_of(made: object) -> str:
+    """The file that a function, or a class with a method, is written in, "" where it has none."""
+    for each in (made, *(vars(made).values() if isinstance(made, type) else ())):
+        if code := getattr(each, "__code__", None):
+            return str(code.co_filename)
+    return ""
+
+
+@contextmanager
+def mistakes_of(what: str, made: object) -> Iterator[None]:
+    """A context in which a mistake in what may be a user's own function or class is one line, with
+    its file and line. That of the machine (memory, a disk) is none of them.
+
+    Errors: `NasError` about `what`.
+    """
+    try:
+        yield
+    except (NasError, OSError):
+        raise
+    except (Exception, SystemExit) as error:
+        if lacks_memory(error):
+            raise
+        raise NasError(f"{what}: {located(error, file_of(made))}") from error

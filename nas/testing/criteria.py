@@ -10,8 +10,7 @@ from nas.blocks import Block
 from nas.formats.verified import initialised
 from nas.pruning.criteria import CRITERIA, Scores, importances
 from nas.pruning.subject import Subject
-from nas.support.errors import NasError
-from nas.testing.claims import claim
+from nas.testing.claims import claim, faults
 from nas.testing.proxies import snapshot
 
 # Depthwise, gated, residual, concatenated, split and shuffled layers.
@@ -59,7 +58,5 @@ def check_criterion(name: str) -> None:
 
 def _scored(name: str, one: Subject) -> Scores:
     entry = CRITERIA[name]
-    try:
+    with faults():
         return importances(entry.name, one)
-    except NasError as error:
-        raise AssertionError(str(error)) from None

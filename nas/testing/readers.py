@@ -8,7 +8,8 @@ import numpy as np
 
 from nas.data import READERS, DataSet, Images, find_reader, load_data
 from nas.resolution import sides
-from nas.testing.claims import claim
+from nas.support.errors import one_line
+from nas.testing.claims import claim, faults
 
 
 def check_reader(name: str, source: str | Path, seed: int = 0) -> None:
@@ -17,12 +18,12 @@ def check_reader(name: str, source: str | Path, seed: int = 0) -> None:
     It is the one that reads `source`. Its images are of one size, of uint8; its
     labels are indices of its classes, each of which has training images; the same seed gives the
     same data, and the data set's own `source` finds it again. Errors: `AssertionError`; `NasError`
-    for a name that is not registered, or where the source cannot be read.
+    for a name that is not registered, or a source that is not there.
     """
     READERS[name]
     used = find_reader(source).name
     claim(used == name, f"data reader '{name}': {source} is read by '{used}'")
-    data = load_data(source, seed)
+    data = _loaded(source, seed)
     who = f"data reader '{name}' on {source}"
     distinct = len(set(data.classes)) == len(data.classes) >= 2
     claim(distinct, f"{who}: needs two or more classes of different names, not {data.classes}")
@@ -33,10 +34,18 @@ def check_reader(name: str, source: str | Path, seed: int = 0) -> None:
     missing = set(range(len(data.classes))) - set(data.train.labels.tolist())
     claim(not missing, f"{who}: no training image of {[data.classes[i] for i in sorted(missing)]}")
     claim(data.seed == seed, f"{who}: its seed is {data.seed}, not {seed}")
-    again = load_data(source, seed)
+    again = _loaded(source, seed)
     claim(again.checksum == data.checksum, f"{who}: a second reading gives other images")
-    sent = load_data(data.source, data.seed)
+    sent = _loaded(data.source, data.seed)
     claim(sent.checksum == data.checksum, f"{who}: its source {data.source!r} gives other images")
+
+
+def _loaded(source: str | Path, seed: int) -> DataSet:
+    with faults():
+        try:
+            return load_data(source, seed)
+        except OSError as error:
+            raise AssertionError(f"data set {source}: {one_line(error)}") from error
 
 
 def _check_images(images: Images, data: DataSet, where: str) -> None:

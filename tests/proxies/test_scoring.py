@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import isnan
 from typing import Any
 
@@ -139,6 +140,7 @@ def test_names_and_plugins_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong: tuple[tuple[Any, str], ...] = (
         (lambda probe: float("inf"), "proxy 'mine' gave inf"),
         (lambda probe: empty["key"], "proxy 'mine' failed: KeyError: 'key'"),
+        (lambda probe: sys.exit(3), "proxy 'mine' failed: SystemExit: 3"),
         (lambda probe: None, "proxy 'mine' failed: TypeError"),
     )
     for function, said in wrong:

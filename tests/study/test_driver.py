@@ -9,20 +9,25 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Run
 from optuna.trial import TrialState
 from studies import take_reference
 
 import nas
 from nas.proxies import evaluate, registry
 from nas.proxies.probe import Probe
+from nas.report.study import study_report
 from nas.study import Driver, Study, begin, search
 from nas.study.driver import REFERENCE_SIZE
+from nas.study.failures import Failures
 from nas.study.samplers import SAMPLERS
 from nas.study.workers.executors import InlineExecutor
+from nas.support.errors import NasError
 
 OPTIONS: dict[str, Any] = {"proxies": ["entropy"]}
 
@@ -117,6 +122,66 @@ def test_an_undefined_score_fails_the_trial_with_its_reason(
     assert all(t.params["resolution"] == 28 for t in failed)
     assert all(r.resolution != 28 for r in study.records())
     assert len(study.trials()) == 40
+
+
+def test_why_trials_failed_is_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picky(probe: Probe) -> float:
+        assert probe.arch is not None
+        return float("no" if probe.arch.resolution == 28 else 1)
+
+    monkeypatch.setitem(registry.PROXIES, "picky", registry.Proxy("picky", "none", picky))
+    words = ("--target", "jetson", "--budget", "20M", "--space", "small", "--study", "s")
+    run("search", *words, "--proxies", "picky", "--trials", "2")  # hand-scaled ones, of 28 px
+    reason = "proxy 'picky' failed: ValueError: could not convert string to float: 'no'"
+    assert f"study 's' has no scored trial: 2 trials failed: {reason}" in run("show", "s")[2]
+    code, out, _ = run("resume", "s", "--trials", "40")
+    failures = Study.load("s").tally().failures
+    assert code == 0
+    told = f"{failures.count} trials failed: {reason}"
+    assert told in out.splitlines()
+    assert escape(told) in study_report(Study.load("s"))[0]
+
+    def broken(probe: Probe) -> float:
+        raise KeyError("abc")
+
+    monkeypatch.setitem(registry.PROXIES, "broken", registry.Proxy("broken", "none", broken))
+    code, out, err = run("search", *words[:-1], "t", "--proxies", "broken", "--trials", "20")
+    assert (code, out) == (2, "")
+    said = "256 random networks failed: proxy 'broken' failed: KeyError: 'abc'"
+    assert f"the score is undefined for most networks of the space: {said}" in err
+
+
+def test_the_commonest_of_many_reasons_is_told() -> None:
+    failures = Failures()
+    assert failures.told("trials") == ""
+    for number in range(300):
+        failures.add("shape" if number % 3 else f"another {number}")
+    assert failures.told("trials") == "300 trials failed, 200 of them: shape"
+
+
+def test_what_a_study_names_must_be_registered_before_it_is_driven(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook's proxy and sampler are in no plugin, which another process could load."""
+    registries: dict[str, dict[str, Any]] = {"proxy": registry.PROXIES, "sampler": SAMPLERS}
+    for what, known in registries.items():
+        with monkeypatch.context() as notebook:
+            like = known["entropy" if what == "proxy" else "random"]
+            notebook.setitem(known, "mine", like._replace(name="mine"))
+            own = {"proxies": ["mine"]} if what == "proxy" else {"sampler": "mine"}
+            options = {**OPTIONS, **own, "name": what}
+            study = begin("jetson", ["15M"], "small", storage=str(tmp_path / "studies"), **options)
+            take_reference(study)
+            Driver(study).run(2)
+        code, out, err = run("resume", what, "--trials", "3")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"study '{what}': {what} 'mine' is unknown" in err
+        again = Study.load(what, str(tmp_path / "studies"))
+        with pytest.raises(NasError, match="'mine' is unknown"):
+            Driver(again)
+        assert len(again.trials()) == 2  # and it can still be looked at
 
 
 def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:

@@ -30,8 +30,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 def test_a_study_is_its_best_or_its_front(study: Study) -> None:
     best = study.record()
     for name in ("s", "studies/s.journal"):
-        arch, target = find_network(name)
-        assert (arch, arch.name, target) == (best.arch, f"s-{best.trial}", study.target.name)
+        arch, of = find_network(name)
+        assert of is not None
+        assert (arch, arch.name, of.identity) == (best.arch, f"s-{best.trial}", study.identity)
         assert find_networks(name) == [record.arch for record in study.pareto()]
     assert find_study("resnet18") is None
 
@@ -44,7 +45,7 @@ def test_a_file_and_a_trainings_folder_are_networks(tmp_path: Path) -> None:
     onnx.save(nas.to_onnx(arch), str(tmp_path / "a.onnx"))
     train(arch, load_data("digits"), Recipe(epochs=1), output=tmp_path / "t", device="cpu")
     for name in ("a.json", "a.onnx", "t"):
-        assert find_network(str(tmp_path / name)) == (arch, "cpu")
+        assert find_network(str(tmp_path / name)) == (arch, None)
         assert find_networks(str(tmp_path / name)) == [arch]
 
 

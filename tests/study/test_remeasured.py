@@ -77,6 +77,16 @@ def test_a_study_goes_on_with_what_it_began_with_until_it_is_moved(run: Run) -> 
     assert after["trials"] == 12
     arch = Study.load("s").network(Study.load("s").record(0))
     slow = Target.load("mine").predict(arch).ms
+    best = Study.load("s").record()
+    path = own_targets() / "mine.yaml"
+    for hidden in (False, True):  # the table is another one; then there is none
+        if hidden:
+            path.rename(path.with_suffix(".hidden"))
+        described = json.loads(run("describe", "s", "--json")[1])
+        assert described["latency_ms"] == pytest.approx(best.latency_ms)
+    path.with_suffix(".hidden").rename(path)
+    described = json.loads(run("describe", "s:0", "--target", "mine", "--json")[1])
+    assert described["latency_ms"] == pytest.approx(slow)
     assert Study.load("s").record(0).latency_ms == pytest.approx(slow / 3, rel=0.02)
 
     code, _, err = run("resume", "s", "--trials", "0", "--repredict")

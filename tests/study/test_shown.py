@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Run
 from stores import place
 
 import nas
+from nas.report.study import study_report
 from nas.study import Study, search
+from nas.study.shown import facts_text
 from nas.support.errors import NasError
 
 
@@ -34,6 +37,29 @@ def test_the_table_has_what_the_records_have(study: Study) -> None:
         assert (row["latency_ms"], row["macs"]) == (record.latency_ms, record.macs)
         params = {k.removeprefix("params_"): v for k, v in row.items() if k.startswith("params_")}
         assert study.space.decode(params) == record.arch
+
+
+def test_sram_and_flash_are_shown_where_they_are_known(
+    study: Study, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    options: dict[str, Any] = {"name": "npu", "objectives": ["flash"], "trials": 4}
+    npu = search("ethos-u55-128", ["400KiBsram"], "small", **options)
+    best, row = npu.record(), npu.trials_dataframe().iloc[npu.record().trial]
+    assert best.sram_bytes is not None
+    assert best.flash_bytes is not None
+    assert (row["sram_bytes"], row["flash_bytes"]) == (best.sram_bytes, best.flash_bytes)
+    lines = run("show", "npu")[1].splitlines()
+    assert "SRAM KiB  flash KiB" in lines[1]
+    told = [f"{size / 1024:.0f}" for size in (best.sram_bytes, best.flash_bytes)]
+    shown = next(line.split() for line in lines if line.split()[:1] == [str(best.trial)])
+    assert told in [shown[i : i + 2] for i in range(len(shown))]
+    memory = f"{best.sram_bytes / 1e3:.4g} kB SRAM"
+    assert memory in facts_text(best)
+    assert memory in study_report(npu)[0]
+
+    assert not {"sram_bytes", "flash_bytes"} & set(study.trials_dataframe().columns)
+    assert "SRAM" not in facts_text(study.record())
 
 
 def test_optuna_reads_names_and_real_times(study: Study) -> None:

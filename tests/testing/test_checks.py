@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +22,18 @@ from nas.graph import Builder
 from nas.latency import Target, target_names
 from nas.latency.target import Prediction
 from nas.proxies import Probe, UndefinedScore, proxy
+from nas.pruning.criteria import criterion
 from nas.study.samplers import SAMPLERS, sampler
 from nas.support.errors import NasError
 from nas.support.registry import transaction
-from nas.testing import check_block, check_proxy, check_reader, check_sampler, check_target
+from nas.testing import (
+    check_block,
+    check_criterion,
+    check_proxy,
+    check_reader,
+    check_sampler,
+    check_target,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -189,6 +199,16 @@ class InventsAValue(Wrong):
         return {"resolution": 29}
 
 
+class Raises(Wrong):
+    def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
+        raise KeyError("no idea")
+
+
+class SaysNonsense(Wrong):
+    def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
+        return dict.fromkeys(search_space, "nonsense")
+
+
 class ReadsOldTrials(NSGAIISampler):
     """Says that it has generations, and yet begins with its oldest trial."""
 
@@ -205,8 +225,16 @@ class ReadsOldTrials(NSGAIISampler):
     ("make", "options", "fault"),
     [
         (CountsItsCopies, {}, "that was interrupted proposes|from the same seed"),
-        (InventsAnOption, {}, "proposes options that the space has not: colour"),
+        (InventsAnOption, {}, "option 'colour' is unknown"),
         (InventsAValue, {}, "proposes resolution=29, none of"),
+        (Raises, {}, r"^sampler 'wrong': .*test_checks.py, line \d+: KeyError: 'no idea'"),
+        (SaysNonsense, {}, "proposes .*='nonsense', none of"),
+        (lambda seed, ancestors: None, {}, "makes None, no Optuna sampler"),
+        (
+            lambda: RandomSampler(),
+            {},
+            "^sampler 'wrong': .*test_checks.py: TypeError",
+        ),
         (ReadsOldTrials, {"generations": True}, "a search that forgets proposes"),
     ],
 )
@@ -220,14 +248,50 @@ def test_generations_are_those_of_a_genetic_sampler() -> None:
     def wrong(seed: int, ancestors: Sequence[Any]) -> BaseSampler:
         return RandomSampler(seed=seed)
 
-    with pytest.raises(NasError, match=r"must be a subclass of optuna\.samplers\.BaseGASampler"):
-        check_sampler("wrong")
+    names_the_fault(
+        check_sampler, "wrong", r"must be a subclass of optuna\.samplers\.BaseGASampler"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
 def test_every_sampler_keeps_the_contract(name: str) -> None:
     many = 130 if SAMPLERS[name].generations else 40  # more than two populations
     check_sampler(name, trials=12 if name == "gp" else many)  # it takes long over a proposal
+
+
+def raises(*given: Any) -> Any:
+    raise KeyError("zork")
+
+
+@pytest.mark.parametrize(
+    ("function", "fault"),
+    [
+        (raises, r"test_checks.py, line \d+: KeyError: 'zork'"),
+        (lambda *given: sys.exit(3), r"test_checks.py, line \d+: SystemExit: 3"),
+        (lambda *given: None, "must .*, not None"),
+    ],
+)
+def test_a_mistake_in_a_criterion_or_a_reader_is_one_line(function: Any, fault: str) -> None:
+    criterion("wrong", source="none", needs=[])(function)
+    names_the_fault(check_criterion, "wrong", f"^criterion 'wrong'.*{fault}")
+    reader("wrong", names=("wrong",))(function)
+    names_the_fault(check_reader, "wrong", f"^data set wrong: reader 'wrong'.*{fault}", "wrong")
+
+
+def test_a_mistake_in_what_a_reader_accepts_is_one_line(tmp_path: Path) -> None:
+    reader("wrong", accepts=raises)(lambda source, seed: None)  # type: ignore[arg-type,return-value]
+    (tmp_path / "a.zork").touch()
+    with pytest.raises(NasError, match=r"reader 'wrong': .*test_checks.py, line \d+: KeyError"):
+        load_data(tmp_path / "a.zork")
+
+
+def test_a_lack_of_memory_is_no_mistake_of_a_reader() -> None:
+    def large(source: str, seed: int) -> DataSet:
+        raise MemoryError
+
+    reader("wrong", names=("wrong",))(large)
+    with pytest.raises(MemoryError):
+        load_data("wrong")
 
 
 def test_a_check_of_a_sampler_says_nothing(caplog: pytest.LogCaptureFixture) -> None:

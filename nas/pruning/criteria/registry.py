@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from nas.pruning.subject import Subject
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, mistakes_of, one_of, shown
 from nas.support.plain_torch import plain_torch
 from nas.support.registry import Registry
 
@@ -81,7 +81,11 @@ def importances(name: str, subject: Subject) -> Scores:
     with torch.no_grad():
         if not subject.module(subject.images[: subject.batch]).isfinite().all():
             raise NasError(f"criterion '{name}': the network's outputs are no finite numbers")
-    scores = function(subject)
+    with mistakes_of(f"criterion '{name}'", function):
+        given = function(subject)
+        if not isinstance(given, dict):
+            raise NasError(f"criterion '{name}' must give a dict of scores, not {shown(given)}")
+        scores = {node: np.asarray(values, np.float64) for node, values in given.items()}
     for node, layer in subject.layers.items():
         values = scores.get(node)
         channels = layer.node.shape[0]
@@ -90,4 +94,4 @@ def importances(name: str, subject: Subject) -> Scores:
             raise NasError(f"criterion '{name}': {node} needs {channels} scores, not {shape}")
         if not np.isfinite(values).all():
             raise NasError(f"criterion '{name}': {node} has scores that are not finite")
-    return {node: np.asarray(scores[node], np.float64) for node in subject.layers}
+    return {node: scores[node] for node in subject.layers}

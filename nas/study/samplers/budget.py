@@ -7,6 +7,7 @@ depends on the history alone and a resumed study goes on as if it had never stop
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from nas.study.candidates import Candidate
 from nas.study.samplers.history import History
 from nas.study.samplers.registry import SAMPLERS
 from nas.study.study import Study
-from nas.support.errors import NasError
+from nas.support.errors import NasError, mistakes_of
 
 NEW_TRIES = 50
 
@@ -34,8 +35,8 @@ class BudgetSampler(BaseSampler):
     def __init__(self, study: Study, history: History, number: int, seen: Container[str]) -> None:
         settings = study.settings
         sequence = np.random.SeedSequence((settings.seed, number))
-        make, seed = SAMPLERS[settings.sampler].make, int(sequence.generate_state(1)[0])
-        self.inner = make(seed, study.reference_trials)
+        self.kind = SAMPLERS[settings.sampler]
+        self.inner = self.kind.made(int(sequence.generate_state(1)[0]), study.reference_trials)
         self.rng = np.random.default_rng(sequence)
         self.study, self.candidates, self.seen = study, study.candidates, seen
         self.history = history
@@ -50,11 +51,13 @@ class BudgetSampler(BaseSampler):
         self, study: OptunaStudy, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         turn = self.candidates.turn(self.history.best, self.rng)
+        space = self.candidates.space
 
         def proposed() -> dict[str, Any]:
-            with self.history.only(turn):
+            with self.history.only(turn), self._mistakes:
                 chosen = self.inner.sample_relative(study, trial, search_space)
-            return {**self.candidates.space.snap(chosen), **turn}
+                chosen = self.kind.checked(chosen, space.options)
+            return {**space.snap(chosen), **turn}
 
         cascade = self.study.settings.cascade
         if cascade == 1:
@@ -94,8 +97,13 @@ class BudgetSampler(BaseSampler):
     ) -> Any:
         return self.inner.sample_independent(study, trial, param_name, param_distribution)
 
+    @property
+    def _mistakes(self) -> AbstractContextManager[None]:
+        return mistakes_of(f"sampler '{self.kind.name}'", self.kind.make)
+
     def before_trial(self, study: OptunaStudy, trial: FrozenTrial) -> None:
-        self.inner.before_trial(study, trial)
+        with self._mistakes:
+            self.inner.before_trial(study, trial)
 
     def after_trial(
         self,

@@ -96,7 +96,7 @@ class History:
 
 def _genetic(sampler: Sampler) -> BaseGASampler:
     """One of the samplers that will be asked. Errors: `NasError` where it has no generations."""
-    made = sampler.make(0, ())
+    made = sampler.made(0, ())
     if not isinstance(made, BaseGASampler):
         raise NasError(
             f"sampler '{sampler.name}' is registered with generations, so it must be a subclass of "

@@ -10,13 +10,15 @@ it keeps nothing between trials: what it proposes depends on the history alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from numbers import Real
+from typing import Any, NamedTuple, TypeVar
 
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from nas.support.errors import NasError
+from nas.support.errors import NasError, mistakes_of, one_of, shown
 from nas.support.registry import Registry
 
 Make = Callable[[int, Sequence[FrozenTrial]], BaseSampler]
@@ -37,6 +39,34 @@ class Sampler(NamedTuple):
     cascade: int | None = 1
     generations: bool = False
     memory: int | None = None
+
+    def made(self, seed: int, ancestors: Sequence[FrozenTrial]) -> BaseSampler:
+        """A sampler for one trial. Errors: `NasError` where it cannot be made, or is none."""
+        with mistakes_of(f"sampler '{self.name}'", self.make):
+            made = self.make(seed, ancestors)
+        if not isinstance(made, BaseSampler):
+            raise NasError(f"sampler '{self.name}' makes {shown(made)}, no Optuna sampler")
+        return made
+
+    def checked(self, chosen: object, options: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """What it proposes, as it is: a number may still be off by rounding.
+
+        Errors: `NasError` where it is no value of one of the `options`.
+        """
+        if not isinstance(chosen, dict):
+            raise NasError(f"sampler '{self.name}' proposes {shown(chosen)}, no dict of options")
+        for name, value in chosen.items():
+            if name not in options:
+                raise one_of(f"sampler '{self.name}': option", name, options)
+            number = isinstance(value, Real) and isfinite(value)
+            if number and all(isinstance(each, int | float) for each in options[name]):
+                continue
+            if value not in options[name]:
+                allowed = ", ".join(map(str, options[name]))
+                raise NasError(
+                    f"sampler '{self.name}' proposes {name}={shown(value)}, none of {allowed}"
+                )
+        return chosen
 
 
 SAMPLERS: Registry[Sampler] = Registry("sampler")
