@@ -12,6 +12,7 @@ import pytest
 
 import nas
 from nas.study.storage.storage import Storage
+from nas.training import Recipe
 
 SPACE = nas.SearchSpace.load("small")
 
@@ -70,6 +71,35 @@ def test_a_seed_of_numpy_is_a_seed() -> None:
     made = zip(nas.build(arch, seed).parameters(), nas.build(arch, 3).parameters(), strict=True)
     assert all(bool((one == other).all()) for one, other in made)
     assert nas.build(arch, (1 << 63) + 1)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    three: Any = np.int64(3)
+    size: Any = np.int64(96)
+    assert nas.reference("resnet18", three, size) == nas.reference("resnet18", 3, 96)
+    assert nas.create_model("lcnet_050", num_classes=three)
+    assert nas.AccuracyModel.load().trained_for(three)
+    assert (
+        Recipe(epochs=three, images=three).model_dump_json()
+        == Recipe(epochs=3, images=3).model_dump_json()
+    )
+    with pytest.raises(nas.NasError, match=r"of 1 to 65536, not True"):
+        nas.create_model("lcnet_050", num_classes=True)
+    with pytest.raises(nas.NasError, match=r"epochs: .* not True"):
+        Recipe(epochs=True)
+
+
+def test_a_row_of_a_frame_of_trials_is_an_assignment(tmp_path: Path) -> None:
+    options: Any = {"storage": str(tmp_path), "trials": 4}
+    study = searched(**options)
+    assert isinstance(study, nas.Study)
+    row = study.trials_dataframe().filter(like="params_").iloc[3]
+    assigned = {str(name).removeprefix("params_"): value for name, value in row.items()}
+    assert any(isinstance(value, np.generic) for value in assigned.values())
+    assert study.space.decode(assigned) == study.record(3).arch
+    again = searched(**options, start_from=[assigned], name="again")
+    assert isinstance(again, nas.Study)
+    assert again.record(0).arch == study.record(3).arch
 
 
 def test_rows_of_a_frame_are_pairs() -> None:

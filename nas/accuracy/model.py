@@ -20,7 +20,7 @@ from nas.accuracy.regression import HIGHEST, LOWEST, Fitted, fit, log_odds, shar
 from nas.accuracy.residual import Process, process
 from nas.architecture import Architecture
 from nas.imported import network_pairs
-from nas.support.errors import NasError, NasWarning, check_type, one_of, shown
+from nas.support.errors import NasError, NasWarning, check_type, check_whole, one_of, shown
 from nas.support.html import Html, tag
 from nas.support.text import between, significant
 
@@ -153,10 +153,10 @@ class AccuracyModel:
 
         Deep networks and narrow ones need more steps, so that the best network depends on them.
         Before this is called, grey images are taken for those of short trainings, others not. An
-        adapted model becomes one that is not. Errors: `NasError` for other than a positive int.
+        adapted model becomes one that is not. Errors: `NasError` for no positive whole number.
         """
-        if steps is not None and (type(steps) is not int or steps < 1):
-            raise NasError(f"steps must be a whole number, 1 or more, not {steps!r:.40}")
+        if steps is not None:
+            steps = check_whole(steps, "steps", 1)
         return AccuracyModel(self.fitted, self.processes, self.scales, brevity(steps))
 
     def continued(self, arch: Architecture, accuracy: float, steps: int, final_steps: int) -> float:

@@ -18,7 +18,7 @@ from nas.architecture import Architecture, check_architecture
 from nas.formats.folding import State
 from nas.formats.onnx_nodes import NodeWriter
 from nas.graph import Graph
-from nas.support.errors import NasError, check_seed, check_type
+from nas.support.errors import check_seed, check_whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,10 +58,7 @@ def check_opset(opset: int | None) -> int:
     if opset is None:
         return OPSET
     newest = onnx.defs.onnx_opset_version()
-    check_type(opset, "opset", "a whole number", int)
-    if not OPSET <= opset <= newest:
-        raise NasError(f"opset must be {OPSET} to {newest}, not {opset}")
-    return opset
+    return check_whole(opset, "opset", OPSET, newest)
 
 
 def graph_to_onnx(

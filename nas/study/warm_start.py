@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.space import SearchSpace
 from nas.space.nearest import nearest
+from nas.space.options import own_values
 from nas.study.candidates import Candidates
 from nas.study.networks import find_networks
 from nas.study.storage.storage import Storage
@@ -55,4 +56,4 @@ def _checked(assigned: Mapping[str, Any], space: SearchSpace) -> Assignment:
         if value not in space.options[name]:
             allowed = ", ".join(map(str, space.options[name]))
             raise NasError(f"start_from: {name} {value!r} is none of {allowed}")
-    return dict(assigned)
+    return own_values(assigned, space.options)

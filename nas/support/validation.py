@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from nas.support.errors import NasError, nearest
+from nas.support.errors import NasError, as_whole, nearest
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -33,6 +33,12 @@ class Settings(BaseModel, metaclass=_OneLine):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# A whole number, never True or a text; numpy's count too.
+Whole = Annotated[
+    int,
+    BeforeValidator(lambda value: value if as_whole(value) is None else as_whole(value)),
+    Field(strict=True),
+]
 S = TypeVar("S", bound=Settings)
 
 
