@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import nas
+from nas.data import load_data
+from nas.data.fit import fit_architecture
+from nas.proxies import score
+from nas.study.pruned import begin_pruning
 from nas.study.storage.storage import Storage
-from nas.training import Recipe
+from nas.training import Recipe, train
 
 SPACE = nas.SearchSpace.load("small")
 
@@ -22,6 +27,15 @@ def searched(**options: Any) -> object:
     return nas.search(target, budgets, "small", **options)
 
 
+def pruned(parent: Any, **options: Any) -> object:
+    given = {"weights": "w.pt", "target": "jetson", "budgets": ["1M"], "data": DATA}
+    return begin_pruning(parent, **{**given, **options})
+
+
+TARGET, MODEL = nas.Target.load("jetson"), nas.AccuracyModel.load()
+DATA = load_data("digits")
+FITTING = fit_architecture(SPACE.sample(0), DATA)
+NOISE = torch.zeros(2, 3, 8, 8)
 CALLS: list[tuple[Callable[..., object], Any, str]] = [
     (nas.Target.load, None, "target must be a name or a path, not None"),
     (lambda seed: SPACE.sample(seed), -1, "seed must be a whole number"),
@@ -46,6 +60,27 @@ CALLS: list[tuple[Callable[..., object], Any, str]] = [
     (lambda seed: SPACE.sample(seed), np.arange(3), "seed must be a whole number"),
     (nas.cost, np.eye(2), r"array\(\[\[1., 0.\], \[0., 1.\]\]\) is no architecture"),
     (lambda recipe: searched(data="digits", learn=8, recipe=recipe), "fast", "recipe must be"),
+    (lambda recipe: searched(data="digits", recipe=recipe), {"epochs": 2}, "recipe must be"),
+    (lambda trials: searched(trials=trials), "30", "search: trials: .* not '30'"),
+    (lambda trials: searched(trials=trials), 0, "search: trials: .* not 0"),
+    (lambda report: searched(report=report), 5, "report must be a function .* not 5"),
+    (lambda opset: nas.to_onnx(SPACE.sample(0), opset=opset), "18", "opset must be a whole number"),
+    (lambda one: nas.to_onnx(SPACE.sample(0), one), "net", "module must be a torch module"),
+    (lambda name: nas.calibrate([], name=name), None, "name of a target must be text, not None"),
+    (lambda nets: list(TARGET.predict_all(nets)), SPACE.sample(0), "predict_all must be given a l"),
+    (lambda nets: MODEL.predict_many(nets), SPACE.sample(0), "predict_many must be given a list"),
+    (lambda net: MODEL.predict(net), "net", "predict: 'net' is no architecture"),
+    (lambda net: train(net, DATA), "net", "training: 'net' is no architecture"),
+    (lambda data: train(SPACE.sample(0), data), "digits", "data must be a data set, as nas.data"),
+    (lambda recipe: train(FITTING, DATA, recipe), {"epochs": 2}, "recipe must be a Recipe"),
+    (lambda net: pruned(net), "net", "'net' is no architecture"),
+    (lambda data: pruned(FITTING, data=data), "digits", "data must be a data set, as nas.data"),
+    (lambda recipe: pruned(FITTING, recipe=recipe), {"epochs": 2}, "recipe must be a Recipe"),
+    (lambda weights: pruned(FITTING, weights=weights), None, "weights must be the path of a file"),
+    (lambda count: pruned(FITTING, finalists=count), "1", "finalists '1': at least one"),
+    (lambda net: score(net, NOISE), SPACE.sample(0), "module must be a torch module"),
+    (lambda batch: score(nas.build(SPACE.sample(0)), batch), np.eye(2), "batch must be a torch"),
+    (lambda seed: score(nas.build(SPACE.sample(0)), NOISE, seed=seed), "0", "seed must be a whole"),
 ]
 
 

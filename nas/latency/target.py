@@ -16,7 +16,7 @@ from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.defaults import TARGETS_FOLDER
 from nas.graph import Graph, Shape
-from nas.imported import Network, check_network
+from nas.imported import Network, check_network, networks_of
 from nas.latency.known import Known
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import graph_kernels, lowered_output, typical_layout
@@ -178,7 +178,7 @@ class Target:
     def predict_all(self, networks: Iterable[Network]) -> Iterator[Prediction]:
         """Yields the latency of each network. What is new in some of them is predicted at once,
         which is faster than network by network."""
-        networks = iter(networks)
+        networks = networks_of(networks, "predict_all")
         while some := list(islice(networks, CHUNK)):
             self._known.learn_rows(
                 (a.rows(), a.input_shape, False) for a in some if isinstance(a, Architecture)

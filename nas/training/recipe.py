@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nas.support.errors import NasError
+from nas.support.errors import NasError, check_type
 from nas.support.validation import Settings, Whole, validated
 from nas.support.yaml import read_yaml
 
@@ -144,6 +144,11 @@ class Recipe(Settings):
                 f"batch_size {self.batch_size}: there are {count} training images: give a recipe "
                 "with a smaller batch_size"
             )
+
+
+def check_recipe(recipe: object) -> None:
+    """Checks that a program gave a recipe. Errors: `NasError`."""
+    check_type(recipe, "recipe", "a Recipe, as Recipe.load gives", Recipe)
 
 
 # Where a network begins with trained weights.

@@ -44,7 +44,7 @@ from nas.training.device import deterministic, device_of
 from nas.training.fake_quantise import FakeQuantised
 from nas.training.optimise import averaging, norm_penalty, optimiser_of, rate
 from nas.training.progress import TrainingProgress, TrainingReport
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, check_recipe
 from nas.training.scores import Scores
 from nas.training.teacher import Teacher, distillation_loss
 from nas.training.trained import Trained
@@ -105,6 +105,7 @@ class _Run:
         check_fit(arch, data)
         if teacher is not None:
             teacher.check(data)
+        check_recipe(recipe)
         recipe.check(len(data.train.labels))
         if output is not None:
             check_folder(output)
