@@ -12,12 +12,16 @@ import pytest
 import torch
 
 import nas
+import nas.plugins
+from nas.costs import graph_cost
 from nas.data import load_data
 from nas.data.fit import fit_architecture
+from nas.formats.onnx_import import read_onnx
 from nas.proxies import score
 from nas.study.pruned import begin_pruning
 from nas.study.storage.storage import Storage
-from nas.training import Recipe, train
+from nas.training import Recipe, Trained, train
+from nas.training.export import export_trained
 
 SPACE = nas.SearchSpace.load("small")
 
@@ -141,6 +145,24 @@ def test_rows_of_a_frame_are_pairs() -> None:
     archs = [SPACE.sample(i) for i in range(3)]
     rows = pd.DataFrame({"network": archs, "value": [71.0, 72.0, 73.0]}).to_numpy()
     assert nas.AccuracyModel.load().adapt(rows).predict(SPACE.sample(5)).value > 60
+
+
+def test_a_path_may_be_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    recipe = Recipe(epochs=1, images=64)
+    trained = train(FITTING, DATA, recipe, output="~/net")
+    assert Trained.load("net").history == Trained.load(tmp_path / "net").history == trained.history
+    export_trained(trained, DATA, "net/model.onnx")
+    assert nas.cost(FITTING).macs == graph_cost(read_onnx("net/model.onnx").graph()).macs
+    study = searched(storage=tmp_path / "kept", trials=1, name="one")
+    assert isinstance(study, nas.Study)
+    for name in (tmp_path / "kept/one.journal", "~/kept/one.journal"):
+        assert nas.Study.load(name).record().arch == study.record().arch
+    assert nas.Study.load("one", tmp_path / "kept").name == "one"
+    (tmp_path / "mine.py").write_text("x = 1\n")
+    with pytest.raises(nas.NasError, match=r"mine\.py: registers nothing"):
+        nas.plugins.load("~/mine.py")
 
 
 def test_a_path_is_a_storage_and_one_name_is_what_to_start_from(tmp_path: Path) -> None:

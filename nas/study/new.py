@@ -41,7 +41,7 @@ class Options(TypedDict, total=False):
     """Options of a study beyond target, budgets and space; `search` says what each means."""
 
     name: str | None
-    storage: str | None
+    storage: str | Path | None
     sampler: str
     objectives: Sequence[str]
     proxies: Sequence[str] | None
@@ -187,7 +187,7 @@ def search(
     report: SearchReport | None = None,
     *,
     name: str | None = None,
-    storage: str | None = None,
+    storage: str | Path | None = None,
     sampler: str = DEFAULT_SAMPLER,
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     proxies: Sequence[str] | None = None,

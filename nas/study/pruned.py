@@ -76,7 +76,7 @@ def begin_pruning(
     data: DataSet,
     *,
     name: str | None = None,
-    storage: str | None = None,
+    storage: str | Path | None = None,
     criterion: str = "taylor_2019",
     reconstruct: bool = False,
     norm_eps: float = 1e-5,

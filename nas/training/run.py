@@ -16,7 +16,7 @@ from torch.nn import functional
 from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
 from nas.formats.folded import unfold_norms
-from nas.support.files import check_folder
+from nas.support.files import check_folder, given_path
 from nas.support.ownership import owned
 from nas.support.plain_torch import plain_torch
 from nas.support.signals import stop_on_signal
@@ -67,7 +67,7 @@ def train(
     data: DataSet,
     recipe: Recipe | None = None,
     *,
-    output: Path | None = None,
+    output: str | Path | None = None,
     device: str | None = None,
     teacher: Teacher | None = None,
     start: Start | None = None,
@@ -85,7 +85,8 @@ def train(
     that does not fit the data, a folder with another training, or a loss that is no number.
     """
     where = device_of(device)
-    return _Run(arch, data, recipe or Recipe(), output, where, teacher, start, progress).run()
+    folder = None if output is None else given_path(output, "output")
+    return _Run(arch, data, recipe or Recipe(), folder, where, teacher, start, progress).run()
 
 
 class _Run:
