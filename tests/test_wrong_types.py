@@ -60,7 +60,9 @@ CALLS: list[tuple[Callable[..., object], Any, str]] = [
     (lambda budgets: searched(budgets=budgets), [None], "a budget must be text"),
     (lambda name: searched(name=name), 3, "study name must be text"),
     (lambda start: searched(start_from=start), 3, "start_from must be a list"),
-    (lambda start: searched(start_from=start), [SPACE.sample(0)], "start_from must be a list"),
+    (lambda start: searched(start_from=start), [nas.build], "start_from must be a list"),
+    (lambda names: searched(objectives=names), 3, "search: objectives: .* not 3"),
+    (lambda names: score(nas.build(SPACE.sample(0)), NOISE, names), 3, "proxies must be a list"),
     (lambda seed: SPACE.sample(seed), np.arange(3), "seed must be a whole number"),
     (nas.cost, np.eye(2), r"array\(\[\[1., 0.\], \[0., 1.\]\]\) is no architecture"),
     (lambda recipe: searched(data="digits", learn=8, recipe=recipe), "fast", "recipe must be"),
@@ -163,6 +165,28 @@ def test_a_path_may_be_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "mine.py").write_text("x = 1\n")
     with pytest.raises(nas.NasError, match=r"mine\.py: registers nothing"):
         nas.plugins.load("~/mine.py")
+
+
+def test_one_text_is_a_list_of_one_and_a_network_may_be_what_to_start_from(tmp_path: Path) -> None:
+    options: Any = {"storage": str(tmp_path), "trials": 1}
+    arch = searched(**options).record().arch  # type: ignore[attr-defined]
+    study = searched(
+        **options, name="one", objectives="macs", proxies="width", start_from=SPACE.sample(5)
+    )
+    assert isinstance(study, nas.Study)
+    assert (study.settings.objectives, study.settings.proxies) == (("macs",), ("width",))
+    listed = searched(**options, name="listed", start_from=[arch])
+    assert isinstance(listed, nas.Study)
+    assert listed.record(0).arch == arch
+    assert list(score(nas.build(arch), NOISE, names="synflow")) == ["synflow"]
+
+
+def test_a_trial_is_a_number(tmp_path: Path) -> None:
+    options: Any = {"storage": str(tmp_path), "trials": 2}
+    study: Any = searched(**options)
+    assert study.record(np.int64(1)).trial == 1
+    with pytest.raises(nas.NasError, match=r"a trial must be a whole number .* not '1'"):
+        study.record("1")
 
 
 def test_a_path_is_a_storage_and_one_name_is_what_to_start_from(tmp_path: Path) -> None:

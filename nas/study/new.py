@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from nas import plugins
 from nas.accuracy.model import FEWEST
@@ -31,7 +31,7 @@ from nas.study.samplers.registry import SAMPLERS, check_cascade, default_cascade
 from nas.study.settings import FINALIST_RECIPE, StudySettings
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
-from nas.study.warm_start import assignments
+from nas.study.warm_start import Start, assignments
 from nas.support.errors import NasError, as_whole, shown
 from nas.support.validation import validated
 from nas.training.recipe import Recipe, check_recipe
@@ -52,7 +52,7 @@ class Options(TypedDict, total=False):
     learn: int
     train_minutes: float | None
     recipe: Recipe | None
-    start_from: Sequence[str | dict[str, Any]]
+    start_from: Sequence[Start]
     cascade: int | None
 
 
@@ -198,7 +198,7 @@ def search(
     learn: int = 0,
     train_minutes: float | None = None,
     recipe: Recipe | None = None,
-    start_from: Sequence[str | dict[str, Any]] = (),
+    start_from: Sequence[Start] = (),
     cascade: int | None = None,
 ) -> Study:
     """Begins a study and runs all of its trials. `Study.load(name)` finds it again.

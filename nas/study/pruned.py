@@ -27,6 +27,7 @@ from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.support.errors import NasError, as_whole, check_type, one_of, shown
 from nas.support.files import check_folder, read_bytes, write_whole
+from nas.support.text import texts_of
 from nas.support.validation import validated
 from nas.training.recipe import Recipe, check_recipe
 
@@ -125,6 +126,7 @@ def begin_pruning(
         raise NasError("a budget is needed: what is the network to be pruned to?")
     check_type(weights, "weights", "the path of a file", str, Path)
     recipe = _checked(parent, data, recipe)
+    objectives = tuple(texts_of(objectives))
     check_objectives(objectives)
     space = PruningSpace.of(
         parent.renamed(""),
@@ -149,7 +151,7 @@ def begin_pruning(
         **of_target(target, candidates),
         **of_data(data),
         "sampler": SAMPLERS[sampler].name,
-        "objectives": tuple(objectives),
+        "objectives": objectives,
         "trials": 1 if ratios != "search" else TRIALS if trials is None else trials,
         "seed": seed,
         "finalists": finalists,

@@ -7,19 +7,21 @@ from contextlib import suppress
 from typing import Annotated, Any, Literal, get_args
 
 from packaging.version import Version
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from nas._version import __version__
 from nas.data.options import DataOptions
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TRIALS
 from nas.plugins import PluginFile
 from nas.support.errors import NasError
+from nas.support.text import texts_of
 from nas.support.validation import Settings, Whole, validated
 from nas.training.recipe import Recipe
 
 # Nine epochs, or a multiple: successive halving looks after a ninth and a third of them.
 FINALIST_RECIPE = Recipe(epochs=9)
 FINE_TUNING = Recipe(epochs=9, lr=0.05, warmup=0.1)  # of pruned networks
+Names = Annotated[tuple[str, ...], BeforeValidator(texts_of)]  # or the one that a text is
 Ratios = Literal["search", "uniform", "global", "sensitivity"]
 RATIOS: tuple[Ratios, ...] = get_args(Ratios)
 
@@ -65,8 +67,8 @@ class StudySettings(Settings):
     target_checksum: str
     budgets: tuple[str, ...]
     sampler: str = DEFAULT_SAMPLER
-    objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
-    proxies: tuple[str, ...] = ()
+    objectives: Names = DEFAULT_OBJECTIVES
+    proxies: Names = ()
     start_from: tuple[dict[str, Any], ...] = ()
     families: dict[str, dict[str, Any]] = {}
     cascade: Annotated[Whole, Field(ge=1, le=10_000)] = 1
