@@ -331,6 +331,22 @@ def test_latencies_in_another_unit_are_refused(times: float, unit: str) -> None:
     assert batched.metadata.throughput
 
 
+def test_a_target_of_python_is_saved_and_searched_for(tmp_path: Path) -> None:
+    made = calibrate([(arch, latency("phone", arch)) for arch in NETWORKS[:6]])
+    path = made.save(tmp_path / "deep/board.yaml")
+    assert made.save("my-board").stem == "my-board"
+    for where, name in ((str(path), "board"), ("my-board", "my-board")):
+        loaded = Target.load(where)
+        assert (loaded.name, loaded.checksum) == (name, made.checksum)
+        assert loaded.predict(NETWORKS[9]) == made.predict(NETWORKS[9])
+    study = nas.search("my-board", ["300MFLOPs"], "small", trials=1, storage=tmp_path)
+    assert study.target.name == "my-board"
+    with pytest.raises(nas.NasError, match="has a table: copy its"):
+        Target.load("cpu").save("mine")
+    with pytest.raises(nas.NasError, match="must be of lower-case"):
+        made.save("My Board")
+
+
 def test_a_calibrated_target_needs_weights(tmp_path: Path) -> None:
     path = tmp_path / "old.yaml"
     text = "name: old\ndevice: d\nprovenance: calibrated\nruntime: r\nprecision: fp32\n"
