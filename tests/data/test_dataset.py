@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import nas
 from nas.data import DataSet, Images
 from nas.support.errors import NasError
 
@@ -52,6 +54,19 @@ def test_what_is_no_data_set_is_one_line(given: dict[str, Any], said: str) -> No
     with pytest.raises(NasError, match=f"^data set mine: .*{said}") as raised:
         made(**given)
     assert "\n" not in str(raised.value)
+
+
+def test_a_study_of_arrays_says_how_to_keep_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options: Any = {"budgets": ["1M"], "space": "small", "trials": 1, "name": "mine"}
+    with pytest.raises(NasError, match=r"'mine' was made in memory, .*np\.savez\(.mine\.npz"):
+        nas.search("jetson", **options, data=made())
+    assert list(tmp_path.iterdir()) == []
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8)
+    np.savez("mine.npz", train_images=pixels, train_labels=np.arange(40) % 4)
+    assert nas.search("jetson", **options, data="mine.npz").space.settings.classes == 4  # type: ignore[attr-defined]
 
 
 def test_labels_of_any_whole_numbers_are_the_same_data_set() -> None:
