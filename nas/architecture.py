@@ -15,7 +15,7 @@ from nas.blocks import Block, block_graph
 from nas.graph import Graph, Node, Shape
 from nas.graph_costs import graph_cost
 from nas.resolution import Resolution, read_resolution, sides
-from nas.support.errors import NasError, check_type, one_of, shown
+from nas.support.errors import NasError, check_type, check_whole, one_of, shown
 from nas.support.html import Html, table
 
 FORMAT = 1
@@ -287,6 +287,4 @@ def check_most(what: str, count: int, most: int) -> None:
 
 def check_size(value: object, key: str) -> int:
     """A size from outside: a whole number of 1 to 65536. Errors: `NasError` with the value."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_SIZE:
-        raise NasError(f"'{key}' must be a whole number of 1 to {MAX_SIZE}, not {value!r:.40}")
-    return value
+    return check_whole(value, f"'{key}'", 1, MAX_SIZE)

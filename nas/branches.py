@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from nas.support.plain_torch import plain_torch
 
+State = dict[str, npt.NDArray[np.float32]]
+
 
 class Branches(nn.Module):
     """The sum of `branches` convolutions, a 1x1 one (unless the kernel is 1x1) and the input (where
@@ -104,7 +106,7 @@ def deployed(module: nn.Module) -> nn.Module:
     return module
 
 
-def deployed_state(module: nn.Module) -> dict[str, npt.NDArray[np.float32]]:
+def deployed_state(module: nn.Module) -> State:
     """The weights of the module as it is exported, by parameter name: what formats are given."""
     state = deployed(module).state_dict()
     return {name: value.detach().cpu().numpy() for name, value in state.items()}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nas.measures import Measure, parse_unit
 from nas.support.errors import NasError, check_type, shown
+from nas.support.text import texts_of
 
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Zµμ]*)\s*")
 EXAMPLES = "300MFLOPs, 8ms, 4Mparams, 2MB (peak activation memory), 5MBweights, 256KBsram"
@@ -47,7 +48,7 @@ def parse_budgets(texts: Iterable[str]) -> tuple[Budget, ...]:
     """Several budgets, or the one that a text is, at most one a measure. Errors: `NasError`."""
     check_type(texts, "budgets", f"texts such as {EXAMPLES}", Iterable)
     budgets: dict[str, Budget] = {}
-    for text in [texts] if isinstance(texts, str) else texts:
+    for text in texts_of(texts):
         budget = parse_budget(text)
         if budget.measure in budgets:
             first = budgets[budget.measure].text

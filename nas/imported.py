@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nas.architecture import Architecture
 from nas.costs import Cost, cost, graph_cost
 from nas.graph import Graph, Shape
-from nas.support.errors import NasError, shown
+from nas.support.errors import NasError, check_type, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,12 @@ def check_network(network: object, what: str) -> None:
     """Checks that `what` is given a network, not its name. Errors: `NasError`."""
     if not isinstance(network, Network):
         raise NasError(f"{what}: {shown(network)} is no network; nas.reference(name) makes one")
+
+
+def networks_of(networks: Any, what: str) -> Iterator[Any]:
+    """The networks that `what` is given several of. Errors: `NasError` where it is given one."""
+    check_type(networks, what, "given a list of networks", Iterable)
+    return iter(networks)
 
 
 def network_pairs(given: Any, what: str) -> list[tuple[Network, Any]]:

@@ -24,7 +24,7 @@ from typing import Any
 
 from nas.approvals import approvals, approve
 from nas.support.errors import NasError, located
-from nas.support.files import read_bytes
+from nas.support.files import given_path, read_bytes
 from nas.support.registry import Registry, transaction
 from nas.support.validation import Settings
 
@@ -215,6 +215,7 @@ def _run(path: str, content: bytes) -> None:
 
 
 def _read(path: str | Path) -> tuple[PluginFile, bytes]:
+    path = given_path(path, "a plugin")
     if "\0" in str(path):
         raise NasError(f"plugin {path}: no name of a file")
     real = os.path.realpath(path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import prod, sqrt
 
-from nas.support.errors import NasError
+from nas.support.errors import NasError, as_whole
 from nas.support.text import whole_number
 
 Resolution = int | str
@@ -27,7 +27,8 @@ def read_resolution(value: object) -> Resolution:
         sizes = [whole_number(size) for size in value.lower().split("x")]
     elif isinstance(value, tuple) and len(value) == 2:
         sizes = [*value]
-    found = [size for size in sizes if type(size) is int and 1 <= size <= MAX_RESOLUTION]
+    numbers = map(as_whole, sizes)
+    found = [size for size in numbers if size is not None and 1 <= size <= MAX_RESOLUTION]
     if len(found) < len(sizes) or len(found) > 2:
         rule = f"a whole number or HEIGHTxWIDTH, of 1 to {MAX_RESOLUTION}"
         raise NasError(f"resolution must be {rule}, not {value!r:.40}")

@@ -13,10 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from nas.architecture import Architecture, Rows, check_architecture
+from nas.branches import State, deployed_state
 from nas.graph import Graph, Node, Shape
-from nas.support.errors import check_seed
+from nas.support.errors import NasError, check_seed, check_type
 from nas.support.plain_torch import plain_torch
 from nas.torch_operations import template
+
+COUNTED = ".num_batches_tracked"  # of a norm: no weight, and not in every file
 
 
 class GraphModule(nn.Module):
@@ -83,6 +86,31 @@ def build(arch: Architecture, seed: int | None = None) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the GPUs' stay as they are
         return _initialise(Network(arch))
+
+
+@plain_torch()
+def exported_state(arch: Architecture, module: nn.Module) -> State:
+    """The weights of an architecture's module as it is exported, by parameter name.
+
+    Errors: `NasError` for a module of another architecture or of another number of classes.
+    """
+    check_type(module, "module", "a torch module, as nas.build makes", nn.Module)
+    state = deployed_state(module)
+    own, given = (
+        {name: value for name, value in one.items() if not name.endswith(COUNTED)}
+        for one in (deployed_state(Network(arch)), state)
+    )
+    if odd := own.keys() ^ given.keys():
+        name = min(odd)
+        what = f"has no {name}" if name in own else f"has {name}, which the architecture has not"
+        raise NasError(f"the module is no network of this architecture: it {what}")
+    for name, value in own.items():
+        if given[name].shape != value.shape:
+            raise NasError(
+                f"{name} is of shape {given[name].shape} in the module, but of {value.shape} in "
+                "the architecture"
+            )
+    return state
 
 
 def _initialise(network: Network) -> Network:

@@ -18,9 +18,9 @@ from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import read_prior, sums_of
 from nas.accuracy.regression import HIGHEST, LOWEST, Fitted, fit, log_odds, share_of
 from nas.accuracy.residual import Process, process
-from nas.architecture import Architecture
-from nas.imported import network_pairs
-from nas.support.errors import NasError, NasWarning, check_type, one_of, shown
+from nas.architecture import Architecture, check_architecture
+from nas.imported import network_pairs, networks_of
+from nas.support.errors import NasError, NasWarning, check_type, check_whole, one_of, shown
 from nas.support.html import Html, tag
 from nas.support.text import between, significant
 
@@ -93,9 +93,11 @@ class AccuracyModel:
 
     def predict_many(self, archs: Iterable[Architecture]) -> list[Prediction]:
         """Predictions in the order of the networks, each the same as alone."""
-        networks = list(archs)
+        networks = list(networks_of(archs, "predict_many"))
         if not networks:
             return []
+        for arch in networks:
+            check_architecture(arch, "predict")
         odds, deviation = self._odds(sums_of(networks))
         low, high = odds - NINE_TENTHS * deviation, odds + NINE_TENTHS * deviation
         columns = (share_of(values) * self.unit for values in (odds, low, high))
@@ -153,10 +155,10 @@ class AccuracyModel:
 
         Deep networks and narrow ones need more steps, so that the best network depends on them.
         Before this is called, grey images are taken for those of short trainings, others not. An
-        adapted model becomes one that is not. Errors: `NasError` for other than a positive int.
+        adapted model becomes one that is not. Errors: `NasError` for no positive whole number.
         """
-        if steps is not None and (type(steps) is not int or steps < 1):
-            raise NasError(f"steps must be a whole number, 1 or more, not {steps!r:.40}")
+        if steps is not None:
+            steps = check_whole(steps, "steps", 1)
         return AccuracyModel(self.fitted, self.processes, self.scales, brevity(steps))
 
     def continued(self, arch: Architecture, accuracy: float, steps: int, final_steps: int) -> float:

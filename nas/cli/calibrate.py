@@ -96,16 +96,11 @@ def _calibrate(
     from nas.cli.measure import print_search_command, warn_of_hidden
     from nas.latency import Target
     from nas.latency import calibrate as calibrated
+    from nas.latency.folders import calibrated_file
     from nas.latency.latencies import read_latencies
-    from nas.latency.target import folder_of
     from nas.study.networks import find_network
-    from nas.support.errors import NasError
-    from nas.support.files import write_whole
 
-    folder = folder or folder_of(target)
-    path = folder / f"{target}.yaml"
-    if path.with_suffix(".csv").exists():
-        raise NasError(f"--target {target}: {folder} has a table of that name; choose another name")
+    path = calibrated_file(target, folder)
     start = Target.load(base) if base else None
     given = read_latencies(measured, lambda network: find_network(network)[0])
     made = calibrated(
@@ -117,7 +112,7 @@ def _calibrate(
         precision=precision,
         throughput=given.throughput,
     )
-    write_whole(path, made.metadata.to_yaml())
+    made.save(path)
     warn_of_hidden(path)
     if as_json:
         echo_json({"file": str(path), **made.metadata.shown(), "warnings": given.notes})

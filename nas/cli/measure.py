@@ -113,13 +113,13 @@ def measure(
     as_json: JsonOption = False,
 ) -> None:
     """Time this machine, or another, with a runtime; make it a target."""
+    from nas.latency.folders import folder_of
     from nas.latency.measuring.measure import measure as measure_here
     from nas.latency.measuring.measure import own_models
     from nas.latency.measuring.plan import mixed_network
     from nas.latency.measuring.remote import measure_over_ssh
     from nas.latency.measuring.transfer import import_results, make_bundle
     from nas.latency.runner.timing import CPU
-    from nas.latency.target import folder_of
     from nas.plugins import load_all
     from nas.space import SearchSpace
     from nas.support.errors import NasError
@@ -293,7 +293,7 @@ def warn_of_hidden(path: Path) -> None:
 
 def print_search_command(path: Path) -> None:
     """Prints how to search for a new target: by its name, where that is enough to find it."""
-    from nas.latency.target import found_by_name
+    from nas.latency.folders import found_by_name
 
     name = path.stem if found_by_name(path) else shlex.quote(str(path))
     echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.options import DataOptions
+from nas.data.options import PARTS, DataOptions
 from nas.data.stored import Pixels, Stored, chunks
 from nas.resolution import Resolution, resolution_of
+from nas.support.errors import NasError, check_type
 
 VALIDATION_SHARE = 0.1
+COLOURS = (1, 3)  # channels of images that are grey, and of others
 
 
 class Images(NamedTuple):
@@ -60,6 +62,21 @@ class DataSet:
     values: tuple[float, float] | None = None
     options: DataOptions = field(default_factory=DataOptions)
     content: str | None = None
+
+    def __post_init__(self) -> None:
+        """Errors: `NasError` for what is none: other pixels, labels that are not the classes'."""
+        where = f"data set {self.source}"
+        check_type(self.classes, f"{where}: classes", "names", tuple, list)
+        for name in self.classes:
+            check_type(name, f"{where}: the name of a class", "text", str)
+        object.__setattr__(self, "classes", tuple(self.classes))
+        for part in PARTS:
+            images: Images | None = getattr(self, part)
+            if images is not None or part != "test":
+                own = _checked(images, len(self.classes), f"{where}: {part}")
+                object.__setattr__(self, part, own)
+                if own.pixels.shape[1:] != self.train.pixels.shape[1:]:
+                    raise NasError(f"{where}: training and {part} images differ in size")
 
     @property
     def channels(self) -> int:
@@ -111,6 +128,30 @@ class DataSet:
             f"{self.source}: {', '.join(parts)} images of {len(self.classes)} classes, "
             f"{'x'.join(map(str, self.train.pixels.shape[1:]))}"
         )
+
+
+def _checked(images: object, classes: int, where: str) -> Images:
+    """A part of a data set, its labels of int64. Errors: `NasError` with the rule."""
+    check_type(images, where, "Images(pixels, labels)", Images)
+    assert isinstance(images, Images)
+    pixels, labels = images
+    for array in images:
+        check_type(array, f"{where}: pixels and labels", "arrays of numpy", np.ndarray, Stored)
+    if pixels.dtype != np.uint8 or len(pixels.shape) != 4:
+        found = f"{pixels.dtype} of shape {pixels.shape}"
+        raise NasError(f"{where}: pixels must be uint8 of shape (N, C, H, W), not {found}")
+    if pixels.shape[1] not in COLOURS and pixels.shape[3] in COLOURS:
+        raise NasError(f"{where}: channels come first, (N, C, H, W), not {pixels.shape}")
+    if labels.dtype.kind not in "iu" or labels.shape != pixels.shape[:1]:
+        rule, found = "one whole number an image", f"{labels.dtype} of shape {labels.shape}"
+        raise NasError(f"{where}: labels must be {rule}, {len(pixels)} in all, not {found}")
+    if not len(labels):
+        raise NasError(f"{where}: has no image")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        rule = f"labels must be 0 to {classes - 1}, each a class"
+        raise NasError(f"{where}: {rule}, not {low} to {high}")
+    return Images(pixels, labels.astype(np.int64, copy=False))
 
 
 def digest(parts: Iterable[Images | None]) -> str:

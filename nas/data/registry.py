@@ -21,7 +21,7 @@ from nas.data.dataset import DataSet, split
 from nas.data.findings import shown_path
 from nas.data.options import DataOptions
 from nas.data.unread import what_instead
-from nas.support.errors import NasError, check_type, mistakes_of, one_of
+from nas.support.errors import NasError, check_type, mistakes_of, one_of, shown
 from nas.support.files import at_home
 from nas.support.registry import Registry
 
@@ -83,22 +83,39 @@ def find_reader(source: str | Path) -> Reader:
         if text in entry.names:
             return entry
     path = Path(text)
-    shown = shown_path(path, Path())
+    where = shown_path(path, Path())
     if not os.path.exists(path):  # False too for what cannot be a path
         if path.name == text:
-            raise one_of("data set or folder", shown, _names())
-        raise NasError(f"data set {shown}: no such folder")
+            raise one_of("data set or folder", where, _names())
+        raise NasError(f"data set {where}: no such folder")
     for entry in READERS.values():
         with mistakes_of(f"data set {shown}: reader '{entry.name}'", entry.accepts):
             accepted = entry.accepts(path)
         if accepted:
             return entry
     if instead := what_instead(path):
-        raise NasError(f"data set {shown}: {instead}")
+        raise NasError(f"data set {where}: {instead}")
     if not path.is_dir():
-        raise NasError(f"data set {shown}: must be a folder, a CSV of labels or an .npz file")
+        raise NasError(f"data set {where}: must be a folder, a CSV of labels or an .npz file")
     takes = "; or ".join(entry.takes for entry in READERS.values() if entry.takes)
-    raise NasError(f"data set {shown}: must hold {takes}")
+    raise NasError(f"data set {where}: must hold {takes}")
+
+
+def check_read_again(data: DataSet) -> None:
+    """Checks that a reader finds a data set by its source: what is stored names data by it.
+
+    Errors: `NasError`, for one of a program's own arrays with how to keep it.
+    """
+    try:
+        find_reader(data.source)
+    except NasError:
+        if os.path.isabs(data.source):
+            raise
+        raise NasError(
+            f"data set {shown(data.source)} was made in memory, so that nothing could read it "
+            'again: np.savez("mine.npz", train_images=…, train_labels=…), perhaps val_ and test_ '
+            'too, images (N, H, W, 3) or (N, H, W) of uint8; then give "mine.npz"'
+        ) from None
 
 
 def load_data(source: str | Path, seed: int = 0, options: DataOptions | None = None) -> DataSet:

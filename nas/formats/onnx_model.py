@@ -18,7 +18,7 @@ from nas.architecture import Architecture, check_architecture
 from nas.formats.folding import State
 from nas.formats.onnx_nodes import NodeWriter
 from nas.graph import Graph
-from nas.support.errors import NasError, check_seed
+from nas.support.errors import check_seed, check_whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,14 +40,14 @@ def to_onnx(
     With `module` (of `nas.build`) its weights, otherwise random ones of `seed`. N is 1 unless
     `dynamic_batch`. The architecture's JSON is always among the model's metadata. `opset` is the
     lowest that holds every network unless a higher one is asked for. Errors: `NasError` for one
-    that the installed onnx does not know.
+    that the installed onnx does not know, and for a module of another network.
     """
     check_architecture(arch, "to_onnx")
     state = None
     if module is not None:
-        from nas.branches import deployed_state
+        from nas.torch_module import exported_state
 
-        state = deployed_state(module)
+        state = exported_state(arch, module)
     model = graph_to_onnx(arch.graph(), state, dynamic_batch=dynamic_batch, seed=seed, opset=opset)
     helper.set_model_props(model, {"architecture": arch.to_json(), **(metadata or {})})
     return model
@@ -58,9 +58,7 @@ def check_opset(opset: int | None) -> int:
     if opset is None:
         return OPSET
     newest = onnx.defs.onnx_opset_version()
-    if not OPSET <= opset <= newest:
-        raise NasError(f"opset must be {OPSET} to {newest}, not {opset}")
-    return opset
+    return check_whole(opset, "opset", OPSET, newest)
 
 
 def graph_to_onnx(

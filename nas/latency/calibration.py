@@ -22,6 +22,7 @@ from nas.latency.model.error import LeftOut, error_of, far_off, suspects, wideni
 from nas.latency.model.posterior import Posterior, fit
 from nas.latency.model.prices import fit_prices
 from nas.latency.model.prior import Prior, shipped_prior
+from nas.latency.plausible import check_plausible
 from nas.latency.table import check_latency
 from nas.latency.target import Target
 from nas.references import reference, reference_names
@@ -75,13 +76,13 @@ def calibrate(
     `NasWarning` that names it. `runtime` and `precision` are labels, the base's unless given;
     `throughput` says that the latencies are times per image of batches.
 
-    Errors: `NasError` for fewer than three networks, a latency that is not positive, a name that is
-    none of a target, a base that was calibrated itself but is not shipped.
+    Errors: `NasError` for fewer than three networks, a latency that is not positive or in another
+    unit, a name that is none of a target, a base that was calibrated itself but is not shipped.
     """
     check_name(name)
     if base is not None:
         check_type(base, "base", "a target, as Target.load(name) gives", Target)
-    networks, latency_ms = _checked(measured)
+    networks, latency_ms = _checked(measured, throughput)
     priors = usual_priors() if base is None else priors_around(base)
     kernels = [network_kernels(arch) for arch in networks]
     judgement, off = without_wrong(kernels, latency_ms, priors)
@@ -247,7 +248,9 @@ def _prices_of(target: Target) -> dict[str, float]:
     return fit_prices([network_kernels(arch) for arch in shown], predicted)
 
 
-def _checked(measured: Iterable[tuple[Network, float]]) -> tuple[list[Network], Vector]:
+def _checked(
+    measured: Iterable[tuple[Network, float]], throughput: bool
+) -> tuple[list[Network], Vector]:
     """Every network once, with the median of its latencies. Errors: see `calibrate`."""
     networks: dict[str, Network] = {}
     runs: dict[str, list[float]] = {}
@@ -262,4 +265,7 @@ def _checked(measured: Iterable[tuple[Network, float]]) -> tuple[list[Network], 
         raise NasError(f"calibrate: {len(networks)} networks; at least {FEWEST} are needed")
     # In one order, whatever that of the rows is, for sums of floats depend on it.
     order = sorted(networks)
-    return [networks[key] for key in order], np.array([median(runs[key]) for key in order])
+    given = [(networks[key], median(runs[key])) for key in order]
+    if not throughput:  # what no device does with one image may be done with batches
+        check_plausible("calibrate", given)
+    return [network for network, _ in given], np.array([ms for _, ms in given])

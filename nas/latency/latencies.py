@@ -140,7 +140,7 @@ def read_latencies(path: Path, elsewhere: Finder | None = None) -> Latencies:
         notes.append("times per image at full throughput: no latency of a single image")
     measured = [(networks[key], median(times)) for key, times in runs.items()]
     if not throughput:
-        check_plausible(where, columns.unit, columns.unit_ms, measured)
+        check_plausible(where, measured, columns.unit, columns.unit_ms)
     return Latencies(measured, throughput, notes)
 
 

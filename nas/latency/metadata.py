@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 from nas.costs import BYTES, Precision
 from nas.latency.lowering.rows import Lowering
 from nas.latency.model.basis import KINDS
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, check_type, one_of
 from nas.support.validation import Settings, validated
 from nas.support.yaml import LARGEST, read_yaml
 
@@ -116,6 +116,7 @@ class Metadata(_Strict):
 
 def check_name(name: str) -> None:
     """Checks the name of a target that is to be made. Errors: `NasError` with the rule."""
+    check_type(name, "the name of a target", "text", str)
     if not re.fullmatch(NAME, name):
         rule = "must be of lower-case letters, digits, '.', '_' and '-'"
         raise NasError(f"name {name!r} {rule}")

@@ -31,9 +31,12 @@ def image_ms(value: float, unit_ms: float, batch: int = 1) -> float:
 
 
 def check_plausible(
-    where: str, name: str, unit_ms: float, measured: Sequence[tuple[Network, float]]
+    where: str,
+    measured: Sequence[tuple[Network, float]],
+    column: str | None = None,
+    unit_ms: float = 1.0,
 ) -> None:
-    """Checks the latencies in ms of a column by name and the ms of one of its unit.
+    """Checks latencies in ms; those of a table's `column` had a unit of `unit_ms`.
 
     Errors: `NasError` where one is faster than any device, or half are slower (of fewer `calibrate`
     says that they are far off), with the first unit that makes all plausible.
@@ -45,9 +48,11 @@ def check_plausible(
     arch, ms = (fast or slow)[0]
     values = [(net, -unit_ms / ms if unit_ms < 0 else ms / unit_ms) for net, ms in measured]
     hint = "in no unit are all rows plausible"
-    for column, unit, one in SUGGESTED:
+    for name, unit, one in SUGGESTED:
         if not any(_beyond(net, image_ms(value, one)) for net, value in values):
-            hint = f"are the values of {name!r} {unit}? Then name the column {column}"
+            hint = f"are the values {unit}? Milliseconds are wanted"
+            if column is not None:
+                hint = f"are the values of {column!r} {unit}? Then name the column {name}"
             break
     speed, power = network_cost(arch).macs / ms * 1e3, 12 if fast else 6
     raise NasError(

@@ -11,22 +11,22 @@ from math import exp, log
 from pathlib import Path
 from typing import NamedTuple
 
-from nas.approvals import config_folder
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.defaults import TARGETS_FOLDER
 from nas.graph import Graph, Shape
-from nas.imported import Network, check_network
+from nas.imported import Network, check_network, networks_of
+from nas.latency.folders import calibrated_file, found_by_name, own_targets
 from nas.latency.known import Known
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import graph_kernels, lowered_output, typical_layout
-from nas.latency.metadata import SUFFIXES, Metadata, read_metadata
+from nas.latency.metadata import SUFFIXES, Metadata, check_name, read_metadata
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.fitting import table_predictor, timed_networks
 from nas.latency.model.npu_memory import ENCODINGS, Memory, network_memory
 from nas.latency.model.scaled import KernelPredictor, Scaled, scale
 from nas.support.errors import NasError, check_type, one_of
-from nas.support.files import at_home, read_bytes, read_text
+from nas.support.files import at_home, given_path, read_bytes, read_text, write_whole
 from nas.support.html import Html, table, tag
 from nas.support.resources import shipped
 from nas.support.text import between, significant
@@ -122,6 +122,20 @@ class Target:
         except NasError as error:
             raise NasError(f"target {path}: {error}") from None
 
+    def save(self, where: str | Path) -> Path:
+        """Writes a calibrated target as `nas calibrate` does, under a name by which `load` and
+        commands find it, or to the path of a .yaml file, and returns the path. A file of that name
+        is replaced. Errors: `NasError`, also for a target with a table, which is a file already."""
+        if self.metadata.provenance != "calibrated":
+            raise NasError(f"target {self.name!r} has a table: copy its .yaml and its .csv")
+        path, name = given_path(where, "where"), str(where)
+        if path.suffix in SUFFIXES:  # a file has its target's name
+            name = self.name if self.name.split("/")[-1] == path.stem else path.stem
+        check_name(name)
+        path = path if path.suffix in SUFFIXES else calibrated_file(name)
+        write_whole(path, self.metadata.model_copy(update={"name": name}).to_yaml())
+        return path
+
     @cached_property
     def constant_ms(self) -> float:
         """The latency of a network without kernels, in ms."""
@@ -178,7 +192,7 @@ class Target:
     def predict_all(self, networks: Iterable[Network]) -> Iterator[Prediction]:
         """Yields the latency of each network. What is new in some of them is predicted at once,
         which is faster than network by network."""
-        networks = iter(networks)
+        networks = networks_of(networks, "predict_all")
         while some := list(islice(networks, CHUNK)):
             self._known.learn_rows(
                 (a.rows(), a.input_shape, False) for a in some if isinstance(a, Architecture)
@@ -202,23 +216,6 @@ class Target:
         calibrated on: the prediction rests on work that they hardly determine."""
         wide = EXTRAPOLATED * log(self._factor)
         return prediction.ms > 0 and log(prediction.high_ms / prediction.ms) > wide
-
-
-def own_targets() -> Path:
-    """The folder of the targets that the user has made, wherever that was."""
-    return config_folder() / "targets"
-
-
-def folder_of(name: str) -> Path:
-    """The folder that a target of the user's is made in, or gone on with: the working directory's
-    `latency_tables` where it is there, else the user's own."""
-    here = any((TARGETS_FOLDER / f"{name}{end}").exists() for end in (".yaml", ".csv"))
-    return TARGETS_FOLDER if here else own_targets()
-
-
-def found_by_name(path: Path) -> bool:
-    """Whether a target of the user's is in a folder where commands find it by its name."""
-    return path.parent.resolve() in [f.resolve() for f in (TARGETS_FOLDER, own_targets())]
 
 
 def hidden_by(path: Path) -> str | None:

@@ -9,13 +9,14 @@ raises `UndefinedScore` with the reason, or returns NaN.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from nas.proxies.probe import Probe
 from nas.proxies.probe import UndefinedScore as UndefinedScore
-from nas.support.errors import one_of
+from nas.support.errors import check_type, one_of
 from nas.support.registry import Registry
+from nas.support.text import texts_of
 
 NEEDS = ("data", "labels", "backward", "norm")
 
@@ -58,5 +59,6 @@ def proxy(
 
 
 def checked(names: Sequence[str]) -> tuple[str, ...]:
-    """The names as they are. Errors: `NasError` for one that is unknown."""
-    return tuple(PROXIES[name].name for name in names)
+    """The names, or the one that a text is. Errors: `NasError` for one that is unknown."""
+    check_type(names, "proxies", "a list of names", Iterable)
+    return tuple(PROXIES[name].name for name in texts_of(names))

@@ -14,7 +14,7 @@ from nas.defaults import DEFAULT_PROXIES
 from nas.proxies import kinds
 from nas.proxies.probe import Probe
 from nas.proxies.registry import PROXIES, UndefinedScore, checked
-from nas.support.errors import one_line
+from nas.support.errors import check_seed, check_type, one_line
 from nas.support.plain_torch import plain_torch
 from nas.support.registry import load_modules
 
@@ -40,9 +40,13 @@ def score(
     `batch` is (N, C, H, W); noise will do. The weights are drawn by `seed` and replace the module's
     own during the calls: the result depends on the architecture, and the module stays as it was.
     A proxy that is undefined gives NaN, and its reason is in the result's `reasons`.
-    Errors: `NasError` for an unknown name.
+    Errors: `NasError` for an unknown name, and for what is no module or no batch.
     """
-    return _scores(Probe(module, batch, seed), checked(DEFAULT if names is None else names))
+    check_type(module, "score: module", "a torch module, as nas.build makes", nn.Module)
+    check_type(batch, "score: batch", "a torch tensor (N, C, H, W)", Tensor)
+    return _scores(
+        Probe(module, batch, check_seed(seed)), checked(DEFAULT if names is None else names)
+    )
 
 
 def evaluate(arch: Architecture, names: Sequence[str], seed: int = 0) -> dict[str, float]:

@@ -28,7 +28,7 @@ from nas.pruning.children import (
 )
 from nas.pruning.widths import Width, widths, with_explicit
 from nas.resolution import Resolution, mean_side, read_resolution, scaled, sides
-from nas.space.options import Options, OptionSpace, Params
+from nas.space.options import Options, OptionSpace, Params, own_values
 from nas.support.errors import NasError
 from nas.support.validation import Settings, validated
 
@@ -170,6 +170,7 @@ class PruningSpace(OptionSpace):
         Where two widths together would change what a row does, as where equal ones would make a
         residual block of one that was none, those of the row are raised until they do not.
         """
+        params = own_values(params, self.options)
         chosen = {n: params.get(n, width.largest) for n, width in self.widths.items()}
         size = params.get(RESOLUTION, self.parent.resolution)
         while True:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from nas.architecture import Architecture, Rows
 from nas.blocks import Block, Layer, Value, kind
-from nas.space.options import Options, Params
+from nas.space.options import Options, Params, own_values
 from nas.space.settings import CLASSES, RowSettings, SpaceSettings
 from nas.support.errors import check_type
 
@@ -105,7 +105,7 @@ class Choices:
         """The architecture that an assignment of `options` gives; options of absent layers are
         ignored."""
         check_type(params, "an assignment", "a mapping of options to values", Mapping)
-        s = self.settings
+        s, params = self.settings, own_values(params, self.options)
         stem = self.stem.decode(params)
         channels = last_channels(stem, s.channels)
         stages = []

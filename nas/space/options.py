@@ -20,6 +20,17 @@ Params = Mapping[str, Any]
 Options = dict[str, tuple[Any, ...]]
 
 
+def own_values(params: Params, options: Options) -> dict[str, Any]:
+    """The assignment with each value as its option has it: numpy's 3, or the 3.0 that a frame makes
+    of it, is 3. A value that is none of its option stays."""
+    return {
+        name: value
+        if type(value) in (int, str)
+        else next((option for option in options.get(name, ()) if option == value), value)
+        for name, value in params.items()
+    }
+
+
 class OptionSpace(ABC):
     """What a search explores. A space has a `name`, `options` with their values, at least two of
     each, in a fixed order, and `decode`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from nas import plugins
 from nas.accuracy.model import FEWEST
@@ -31,17 +31,17 @@ from nas.study.samplers.registry import SAMPLERS, check_cascade, default_cascade
 from nas.study.settings import FINALIST_RECIPE, StudySettings
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
-from nas.study.warm_start import assignments
-from nas.support.errors import NasError, check_type
+from nas.study.warm_start import Start, assignments
+from nas.support.errors import NasError, as_whole, shown
 from nas.support.validation import validated
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, check_recipe
 
 
 class Options(TypedDict, total=False):
     """Options of a study beyond target, budgets and space; `search` says what each means."""
 
     name: str | None
-    storage: str | None
+    storage: str | Path | None
     sampler: str
     objectives: Sequence[str]
     proxies: Sequence[str] | None
@@ -52,7 +52,7 @@ class Options(TypedDict, total=False):
     learn: int
     train_minutes: float | None
     recipe: Recipe | None
-    start_from: Sequence[str | dict[str, Any]]
+    start_from: Sequence[Start]
     cascade: int | None
 
 
@@ -106,6 +106,8 @@ def _planned(
     plugins.load_installed()
     loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
     device, limits = Target.load(target), parse_budgets(budgets)
+    if options.get("recipe") is not None:
+        check_recipe(options["recipe"])
     source, facts = options.get("data"), {}
     if source is not None:
         dataset = source if isinstance(source, DataSet) else load_data(source)
@@ -114,7 +116,6 @@ def _planned(
         pixels = max(map(area, loaded.settings.resolution))
         if options.get("finalists") or options.get("learn") or options.get("train_minutes"):
             recipe = options["recipe"] = recipe or FINALIST_RECIPE.suited(images, pixels)
-            check_type(recipe, "recipe", "a Recipe, as Recipe.load gives", Recipe)
             recipe.check(images)
         elif recipe in (None, FINALIST_RECIPE):  # nothing is trained by it, but by `nas train`
             recipe = Recipe().suited(images, pixels)
@@ -186,7 +187,7 @@ def search(
     report: SearchReport | None = None,
     *,
     name: str | None = None,
-    storage: str | None = None,
+    storage: str | Path | None = None,
     sampler: str = DEFAULT_SAMPLER,
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     proxies: Sequence[str] | None = None,
@@ -197,7 +198,7 @@ def search(
     learn: int = 0,
     train_minutes: float | None = None,
     recipe: Recipe | None = None,
-    start_from: Sequence[str | dict[str, Any]] = (),
+    start_from: Sequence[Start] = (),
     cascade: int | None = None,
 ) -> Study:
     """Begins a study and runs all of its trials. `Study.load(name)` finds it again.
@@ -229,6 +230,8 @@ def search(
     Errors: `NasError` for an unknown name, a budget that cannot be met, or a storage that cannot be
     written; `KeyboardInterrupt` after Ctrl-C or SIGTERM, with every finished trial stored.
     """
+    if report is not None and not callable(report):
+        raise NasError(f"report must be a function of the progress, not {shown(report)}")
     study, _ = begin_or_go_on(
         target,
         budgets,
@@ -248,8 +251,8 @@ def search(
         start_from=start_from,
         cascade=cascade,
     )
-    with shown_progress() if report is None else nullcontext(report) as shown:
-        ended = learning.run(study, trials or study.settings.trials, report=shown)
+    with shown_progress() if report is None else nullcontext(report) as told:
+        ended = learning.run(study, as_whole(trials) or study.settings.trials, report=told)
     if ended.how == "interrupted":
         raise KeyboardInterrupt  # not ours to swallow: the program around is to end too
     return study

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nas.budget import parse_budgets
-from nas.data import DataSet
+from nas.data import DataSet, check_read_again
 from nas.latency.target import target_path
 from nas.plugins import options_of
 from nas.study.candidates import Candidates
@@ -141,7 +141,9 @@ def of_target(target: str | Path, candidates: Candidates) -> dict[str, Any]:
 
 
 def of_data(data: DataSet) -> dict[str, Any]:
-    """The settings that say on which images networks are trained and judged."""
+    """The settings that say on which images networks are trained and judged. Errors: `NasError`
+    where these are a program's own arrays, which nothing reads again."""
+    check_read_again(data)
     return {"data": data.source, "data_options": data.options, "data_checksum": data.checksum}
 
 

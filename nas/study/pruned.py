@@ -25,10 +25,11 @@ from nas.study.samplers.registry import SAMPLERS
 from nas.study.settings import FINE_TUNING, RATIOS, PruningStudy, StudySettings
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, as_whole, check_type, one_of, shown
 from nas.support.files import check_folder, read_bytes, write_whole
+from nas.support.text import texts_of
 from nas.support.validation import validated
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, check_recipe
 
 TRIALS = 300
 
@@ -45,8 +46,8 @@ def check_choices(criterion: str, ratios: str, finalists: int) -> None:
     if ratios not in RATIOS:
         raise one_of("ratio mode", ratios, RATIOS)
     CRITERIA[criterion]
-    if finalists < 1:
-        raise NasError(f"finalists {finalists}: at least one child must be fine-tuned")
+    if (as_whole(finalists) or 0) < 1:
+        raise NasError(f"finalists {shown(finalists)}: at least one child must be fine-tuned")
 
 
 def check_too_large(parent: Architecture, target: str | Path, budgets: Sequence[str]) -> None:
@@ -76,7 +77,7 @@ def begin_pruning(
     data: DataSet,
     *,
     name: str | None = None,
-    storage: str | None = None,
+    storage: str | Path | None = None,
     criterion: str = "taylor_2019",
     reconstruct: bool = False,
     norm_eps: float = 1e-5,
@@ -123,8 +124,9 @@ def begin_pruning(
     ranked_by = CRITERIA[criterion].name
     if not limits:
         raise NasError("a budget is needed: what is the network to be pruned to?")
-    recipe = recipe or fine_tuning_recipe(parent, data)
-    _check(parent, data, recipe)
+    check_type(weights, "weights", "the path of a file", str, Path)
+    recipe = _checked(parent, data, recipe)
+    objectives = tuple(texts_of(objectives))
     check_objectives(objectives)
     space = PruningSpace.of(
         parent.renamed(""),
@@ -149,7 +151,7 @@ def begin_pruning(
         **of_target(target, candidates),
         **of_data(data),
         "sampler": SAMPLERS[sampler].name,
-        "objectives": tuple(objectives),
+        "objectives": objectives,
         "trials": 1 if ratios != "search" else TRIALS if trials is None else trials,
         "seed": seed,
         "finalists": finalists,
@@ -170,12 +172,15 @@ def begin_pruning(
     return study
 
 
-def _check(parent: Architecture, data: DataSet, recipe: Recipe) -> None:
-    """Errors: `NasError` where children cannot be trained on the data."""
+def _checked(parent: Architecture, data: DataSet, recipe: Recipe | None) -> Recipe:
+    """The recipe for children. Errors: `NasError` where they cannot be trained on the data."""
     from nas.training.checks import check_fit
 
     check_fit(parent, data)
+    recipe = recipe or fine_tuning_recipe(parent, data)
+    check_recipe(recipe)
     recipe.check(len(data.train.labels))
+    return recipe
 
 
 def _plugins(

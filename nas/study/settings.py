@@ -7,19 +7,21 @@ from contextlib import suppress
 from typing import Annotated, Any, Literal, get_args
 
 from packaging.version import Version
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from nas._version import __version__
 from nas.data.options import DataOptions
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TRIALS
 from nas.plugins import PluginFile
 from nas.support.errors import NasError
-from nas.support.validation import Settings, validated
+from nas.support.text import texts_of
+from nas.support.validation import Settings, Whole, validated
 from nas.training.recipe import Recipe
 
 # Nine epochs, or a multiple: successive halving looks after a ninth and a third of them.
 FINALIST_RECIPE = Recipe(epochs=9)
 FINE_TUNING = Recipe(epochs=9, lr=0.05, warmup=0.1)  # of pruned networks
+Names = Annotated[tuple[str, ...], BeforeValidator(texts_of)]  # or the one that a text is
 Ratios = Literal["search", "uniform", "global", "sensitivity"]
 RATIOS: tuple[Ratios, ...] = get_args(Ratios)
 
@@ -41,9 +43,9 @@ class PruningStudy(Settings):
     ratios: Ratios = "search"
     enough: Annotated[float, Field(ge=0, le=1)] = 0.0
     output: str | None = None
-    images: Annotated[int, Field(ge=1)] = 512
-    norm_images: Annotated[int, Field(ge=2)] = 128
-    criterion_images: Annotated[int, Field(ge=1)] = 512
+    images: Annotated[Whole, Field(ge=1)] = 512
+    norm_images: Annotated[Whole, Field(ge=2)] = 128
+    criterion_images: Annotated[Whole, Field(ge=1)] = 512
 
 
 class StudySettings(Settings):
@@ -65,22 +67,22 @@ class StudySettings(Settings):
     target_checksum: str
     budgets: tuple[str, ...]
     sampler: str = DEFAULT_SAMPLER
-    objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
-    proxies: tuple[str, ...] = ()
+    objectives: Names = DEFAULT_OBJECTIVES
+    proxies: Names = ()
     start_from: tuple[dict[str, Any], ...] = ()
     families: dict[str, dict[str, Any]] = {}
-    cascade: Annotated[int, Field(ge=1, le=10_000)] = 1
-    trials: Annotated[int, Field(ge=1, le=10**7)] = DEFAULT_TRIALS
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    cascade: Annotated[Whole, Field(ge=1, le=10_000)] = 1
+    trials: Annotated[Whole, Field(ge=1, le=10**7)] = DEFAULT_TRIALS
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     plugins: tuple[PluginFile, ...] = ()
     data: str | None = None
     data_options: DataOptions = DataOptions()
     data_checksum: str | None = None
-    finalists: Annotated[int, Field(ge=0, le=1000)] = 0
-    learn: Annotated[int, Field(ge=0, le=100_000)] = 0
+    finalists: Annotated[Whole, Field(ge=0, le=1000)] = 0
+    learn: Annotated[Whole, Field(ge=0, le=100_000)] = 0
     train_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     recipe: Recipe = FINALIST_RECIPE
-    training_steps: Annotated[int, Field(ge=1)] | None = None
+    training_steps: Annotated[Whole, Field(ge=1)] | None = None
     pruning: PruningStudy | None = None
     space_file: PluginFile | None = None
     version: str = __version__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -72,7 +73,7 @@ class Study(StudyTrials):
         return study
 
     @classmethod
-    def load(cls, name: str, storage: str | None = None) -> Study:
+    def load(cls, name: str | Path, storage: str | Path | None = None) -> Study:
         """An existing study by its name or its journal's path; its plugins are loaded too.
 
         Errors: `NasError`, also where a plugin is missing or has changed since the study began.

@@ -24,7 +24,7 @@ from nas.study.settings import read_settings
 from nas.study.storage.log import Cursor
 from nas.study.storage.storage import Storage
 from nas.study.stored import DAMAGE, OptionTable, Stored, damaged
-from nas.support.errors import NasError
+from nas.support.errors import NasError, check_whole
 from nas.support.files import file_name
 
 SETTINGS, OPTIONS, IDENTITY = "nas:settings", "nas:options", "nas:identity"
@@ -177,6 +177,7 @@ class StudyTrials:
             raise NasError(f"study '{self.name}' has {why}")
         if number is None:
             return tally.best
+        check_whole(number, "a trial", 0)
         scored = [trial for trial in self.stored() if trial.complete]
         if number not in (numbers := [trial.number for trial in scored]):
             raise NasError(

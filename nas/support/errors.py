@@ -59,12 +59,26 @@ def check_type(value: object, what: str, rule: str, *kinds: type) -> None:
         raise NasError(f"{what} must be {rule}, not {shown(value)}")
 
 
+def as_whole(value: object) -> int | None:
+    """The whole number that a value is, numpy's too; None for any other, and for True and False."""
+    with suppress(TypeError):  # an array is an index in name only
+        if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+            return int(index(value))
+    return None
+
+
+def check_whole(value: object, what: str, low: int, high: int | None = None) -> int:
+    """A whole number of `low` to `high`, or any from `low` on. Errors: `NasError`."""
+    number = as_whole(value)
+    if number is None or number < low or (high is not None and number > high):
+        bounds = f"of {low} to {high}" if high is not None else f"of at least {low}"
+        raise NasError(f"{what} must be a whole number {bounds}, not {shown(value)}")
+    return number
+
+
 def check_seed(seed: object) -> int:
     """A seed as numpy and torch take it alike. Errors: `NasError`."""
-    with suppress(TypeError):  # an array is an index in name only
-        if isinstance(seed, SupportsIndex) and 0 <= index(seed) < MAX_SEED:
-            return int(index(seed))
-    raise NasError(f"seed must be a whole number of 0 to {MAX_SEED - 1}, not {shown(seed)}")
+    return check_whole(seed, "seed", 0, MAX_SEED - 1)
 
 
 def one_line(error: object) -> str:

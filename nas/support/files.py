@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
-from nas.support.errors import NasError, shown
+from nas.support.errors import NasError, check_type, shown
 
 MOST_BYTES = 1 << 28  # of a file that is text: a table of a hundred thousand rows is a tenth of it
 LONGEST_NAME = 100
@@ -93,6 +93,15 @@ def at_home(path: str) -> str:
     A shell leaves it as it is in `--output=~/x`, and nothing replaces it in a file of options.
     """
     return os.path.expanduser(path)
+
+
+def given_path(path: object, what: str) -> Path:
+    """The path that a program gives as text or as a `Path`, with the home folder for a `~`.
+
+    Errors: `NasError` for anything else.
+    """
+    check_type(path, what, "text or a Path", str, Path)
+    return Path(at_home(str(path)))
 
 
 def _clean_up(path: Path) -> None:

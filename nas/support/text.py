@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from math import floor, isfinite, log10
 
@@ -27,6 +28,15 @@ def whole_number(text: str) -> int | None:
     (224, None, None)
     """
     return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
+
+
+def texts_of(given: Iterable[str]) -> Iterable[str]:
+    """The texts that are given: several, or the one that a text is.
+
+    >>> texts_of("width"), texts_of(["width"])
+    (['width'], ['width'])
+    """
+    return [given] if isinstance(given, str) else given
 
 
 def printable(text: str) -> str:

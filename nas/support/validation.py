@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from nas.support.errors import NasError, nearest
+from nas.support.errors import NasError, as_whole, nearest
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 
-class Settings(BaseModel):
+class _OneLine(ModelMetaclass):
+    """What a program calls to make settings: its mistakes are one line too. Pydantic makes settings
+    of data without this call, and adds where among them it is."""
+
+    if not TYPE_CHECKING:  # it would hide from a type checker what each class takes
+
+        def __call__(cls, *args: Any, **values: Any) -> Any:
+            try:
+                return super().__call__(*args, **values)
+            except ValidationError as error:
+                raise NasError(f"{cls.__name__}: {_first(error, cls)}") from None
+
+
+class Settings(BaseModel, metaclass=_OneLine):
     """The base of all settings: frozen, and refuses keys that it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# A whole number, never True or a text; numpy's count too.
+Whole = Annotated[
+    int,
+    BeforeValidator(lambda value: value if as_whole(value) is None else as_whole(value)),
+    Field(strict=True),
+]
 S = TypeVar("S", bound=Settings)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, check_architecture
 from nas.data.dataset import DataSet
 from nas.data.tree import check_no_images
-from nas.support.errors import NasError
+from nas.support.errors import NasError, check_type
 from nas.training.checkpoint import MODEL, WEIGHTS, State
 from nas.training.trained import check_sizes
 
@@ -35,7 +35,10 @@ def check_no_model(folder: Path) -> None:
 
 
 def check_fit(arch: Architecture, data: DataSet) -> None:
-    """Checks that the network's classes and channels are those of the data. Errors: `NasError`."""
+    """Checks that the network's classes and channels are those of the data. Errors: `NasError`,
+    also for what is no network or no data set."""
+    check_architecture(arch, "training")
+    check_type(data, "data", "a data set, as nas.data.load_data gives", DataSet)
     check_sizes("the network", arch.classes, arch.channels, data)
 
 

@@ -18,7 +18,7 @@ from nas.formats.endings import FileFormat
 from nas.formats.onnx_model import OPSET
 from nas.formats.verified import checked, output_file
 from nas.support.errors import NasError
-from nas.support.files import write_whole
+from nas.support.files import given_path, write_whole
 from nas.support.plain_torch import plain_torch
 from nas.training.accuracy import BATCH, logits, metrics
 from nas.training.batches import Normalise, Pixels
@@ -45,7 +45,7 @@ class Exported(NamedTuple):
 def export_trained(
     trained: Trained,
     data: DataSet,
-    path: Path,
+    path: str | Path,
     *,
     file_format: FileFormat = "onnx",
     dynamic_batch: bool = False,
@@ -61,7 +61,7 @@ def export_trained(
     and torch disagree on more than one image in a thousand. Nothing is written then.
     """
     check_data(trained, data)
-    output = output_file(path)
+    output = output_file(given_path(path, "path"))
     arch, module = trained.arch, trained.module
     about = facts(trained, metadata)
     cpu = torch.device("cpu")

@@ -8,11 +8,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nas.support.errors import NasError
-from nas.support.validation import Settings, validated
+from nas.support.errors import NasError, check_type
+from nas.support.validation import Settings, Whole, validated
 from nas.support.yaml import read_yaml
 
-Count = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[Whole, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
@@ -59,7 +59,7 @@ class Recipe(Settings):
     """
 
     epochs: Count = 20
-    batch_size: Annotated[int, Field(ge=2, strict=True)] = 64
+    batch_size: Annotated[Whole, Field(ge=2)] = 64
     images: Count | None = None
     optimiser: Literal["sgd", "adamw"] = "sgd"
     lr: Positive = 0.1
@@ -83,7 +83,7 @@ class Recipe(Settings):
     temperature: Positive = 4.0
     int8: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
     mixed_precision: bool = True
-    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
@@ -144,6 +144,11 @@ class Recipe(Settings):
                 f"batch_size {self.batch_size}: there are {count} training images: give a recipe "
                 "with a smaller batch_size"
             )
+
+
+def check_recipe(recipe: object) -> None:
+    """Checks that a program gave a recipe. Errors: `NasError`."""
+    check_type(recipe, "recipe", "a Recipe, as Recipe.load gives", Recipe)
 
 
 # Where a network begins with trained weights.

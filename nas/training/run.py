@@ -16,7 +16,7 @@ from torch.nn import functional
 from nas.architecture import Architecture
 from nas.data.dataset import DataSet, Images
 from nas.formats.folded import unfold_norms
-from nas.support.files import check_folder
+from nas.support.files import check_folder, given_path
 from nas.support.ownership import owned
 from nas.support.plain_torch import plain_torch
 from nas.support.signals import stop_on_signal
@@ -44,7 +44,7 @@ from nas.training.device import deterministic, device_of
 from nas.training.fake_quantise import FakeQuantised
 from nas.training.optimise import averaging, norm_penalty, optimiser_of, rate
 from nas.training.progress import TrainingProgress, TrainingReport
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, check_recipe
 from nas.training.scores import Scores
 from nas.training.teacher import Teacher, distillation_loss
 from nas.training.trained import Trained
@@ -67,7 +67,7 @@ def train(
     data: DataSet,
     recipe: Recipe | None = None,
     *,
-    output: Path | None = None,
+    output: str | Path | None = None,
     device: str | None = None,
     teacher: Teacher | None = None,
     start: Start | None = None,
@@ -85,7 +85,8 @@ def train(
     that does not fit the data, a folder with another training, or a loss that is no number.
     """
     where = device_of(device)
-    return _Run(arch, data, recipe or Recipe(), output, where, teacher, start, progress).run()
+    folder = None if output is None else given_path(output, "output")
+    return _Run(arch, data, recipe or Recipe(), folder, where, teacher, start, progress).run()
 
 
 class _Run:
@@ -105,6 +106,7 @@ class _Run:
         check_fit(arch, data)
         if teacher is not None:
             teacher.check(data)
+        check_recipe(recipe)
         recipe.check(len(data.train.labels))
         if output is not None:
             check_folder(output)

@@ -10,7 +10,7 @@ from nas.architecture import Architecture
 from nas.data.dataset import DataSet
 from nas.formats.tensors import read_tensors
 from nas.support.errors import NasError
-from nas.support.files import inside
+from nas.support.files import given_path, inside
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
 from nas.training.accuracy import Metrics
@@ -72,8 +72,9 @@ class Trained:
 
     @classmethod
     @plain_torch()
-    def load(cls, folder: Path) -> Trained:
+    def load(cls, folder: str | Path) -> Trained:
         """The finished training in a folder. Errors: `NasError`, also where it is unfinished."""
+        folder = given_path(folder, "a training's folder")
         state = read_state(folder)
         if not state.finished:
             done, epochs = len(state.history), state.recipe.epochs

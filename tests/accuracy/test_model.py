@@ -343,7 +343,7 @@ def test_short_trainings_want_shallow_networks(model: AccuracyModel) -> None:
     assert better(100_000) == better(None)
     wrong: Any
     for wrong in (0, -1, 1.5, float("nan"), True, "9"):
-        with pytest.raises(NasError, match="steps must be a whole number, 1 or more, not"):
+        with pytest.raises(NasError, match="steps must be a whole number of at least 1, not"):
             model.trained_for(wrong)
 
 

@@ -239,7 +239,7 @@ def test_mistakes_about_a_study_that_exists(searched: Run, tmp_path: Path) -> No
         (["export", "s", "-o", ""], "no regular file"),
         (["export", "s", "-o", os.devnull], "no regular file"),
         (["export", "s", "-o", "a.onnx", "--format", "tflite"], "tflite"),
-        (["export", "s", "-o", "a.onnx", "--opset", "12"], "opset must be 13 to"),
+        (["export", "s", "-o", "a.onnx", "--opset", "12"], "opset must be a whole number of 13 to"),
         (["resume", "s", "--trials", "0"], "--trials 0"),
         ([*SEARCH, "--seed", "7", "--study", "s"], "seed 0, not 7; go on with it: nas resume s"),
         (["resume", "s", "--workers", "-1"], "workers -1"),

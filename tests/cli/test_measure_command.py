@@ -12,8 +12,9 @@ import pytest
 import yaml
 from commands import Run
 
+from nas.latency.folders import own_targets
 from nas.latency.table import read_table
-from nas.latency.target import own_targets, target_path
+from nas.latency.target import target_path
 
 
 def test_a_bundle_there_and_back(run: Run, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The exported model computes what torch computes, with its norms folded."""
 
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import onnx
@@ -143,5 +145,24 @@ def test_every_opset_computes_the_same_and_the_lowest_is_written() -> None:
 
 @pytest.mark.parametrize("opset", [12, onnx.defs.onnx_opset_version() + 1])
 def test_an_opset_that_cannot_be_written_is_refused(opset: int) -> None:
-    with pytest.raises(NasError, match=rf"opset must be 13 to \d+, not {opset}$"):
+    with pytest.raises(NasError, match=rf"opset must be a whole number of 13 to \d+, not {opset}$"):
         to_onnx(ARCH, opset=opset)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (
+            {"head": (Block("gap"), Block("linear", out=7))},
+            r"head\.1\.\S+\.weight is of shape \(7, 12\) in the module, but of \(5, 12\)",
+        ),
+        ({"stages": ()}, r"no network of this architecture: it has no stages\.0\.0"),
+        (
+            {"stages": (*ARCH.stages, (Block("shuffle", out=12),))},
+            r"no network of this architecture: it has stages\.1\.0",
+        ),
+    ],
+)
+def test_a_module_of_another_network_is_refused(other: dict[str, Any], said: str) -> None:
+    with pytest.raises(NasError, match=said):
+        to_onnx(ARCH, build(replace(ARCH, **other), seed=0))

@@ -320,6 +320,33 @@ def test_wrong_latencies_are_refused() -> None:
         calibrate([(arch, 1.0) for arch in NETWORKS[:3]], precision="fp8")
 
 
+@pytest.mark.parametrize(("times", "unit"), [(1e5, "microseconds"), (1e-3, "seconds")])
+def test_latencies_in_another_unit_are_refused(times: float, unit: str) -> None:
+    named = ("resnet18", "mobilenet_v2_100", "squeezenet1_1", "resnet50")
+    networks = [nas.reference(name) for name in named]
+    rows = [(arch, times * latency("phone", arch)) for arch in networks]
+    with pytest.raises(nas.NasError, match=f"^calibrate: .*are the values {unit}. Milliseconds"):
+        calibrate(rows)
+    batched = calibrate(rows, throughput=True)  # batches go beyond what one image can
+    assert batched.metadata.throughput
+
+
+def test_a_target_of_python_is_saved_and_searched_for(tmp_path: Path) -> None:
+    made = calibrate([(arch, latency("phone", arch)) for arch in NETWORKS[:6]])
+    path = made.save(tmp_path / "deep/board.yaml")
+    assert made.save("my-board").stem == "my-board"
+    for where, name in ((str(path), "board"), ("my-board", "my-board")):
+        loaded = Target.load(where)
+        assert (loaded.name, loaded.checksum) == (name, made.checksum)
+        assert loaded.predict(NETWORKS[9]) == made.predict(NETWORKS[9])
+    study = nas.search("my-board", ["300MFLOPs"], "small", trials=1, storage=tmp_path)
+    assert study.target.name == "my-board"
+    with pytest.raises(nas.NasError, match="has a table: copy its"):
+        Target.load("cpu").save("mine")
+    with pytest.raises(nas.NasError, match="must be of lower-case"):
+        made.save("My Board")
+
+
 def test_a_calibrated_target_needs_weights(tmp_path: Path) -> None:
     path = tmp_path / "old.yaml"
     text = "name: old\ndevice: d\nprovenance: calibrated\nruntime: r\nprecision: fp32\n"

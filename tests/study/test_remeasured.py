@@ -10,10 +10,11 @@ import yaml
 from commands import Run
 
 from nas.latency import Target
+from nas.latency.folders import own_targets
 from nas.latency.kept import keep, restored
 from nas.latency.measuring.plan import mixed_network
 from nas.latency.table import Subject, TableRow, write_table
-from nas.latency.target import own_targets, shipped_target
+from nas.latency.target import shipped_target
 from nas.study import Study, begin
 from nas.study.notices import notices
 from nas.support.errors import NasError

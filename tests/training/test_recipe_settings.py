@@ -218,3 +218,16 @@ def test_large_images_have_small_batches_at_a_lower_rate(side: int, size: int) -
     small = Recipe().batched(10_000, side**2)
     assert (small.batch_size, small.lr) == (size, 0.1 * size / 64)
     assert Recipe().suited(10_000, side**2) == small.changed(epochs=20)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"epochs": 0}, "^Recipe: epochs: should be greater than or equal to 1, not 0$"),
+        ({"epoch": 3}, "^Recipe: epoch: unknown setting; did you mean 'epochs'"),
+        ({"patience": 3, "int8": 0.1}, "^Recipe: patience: must be null with int8"),
+    ],
+)
+def test_a_recipe_of_python_is_refused_in_one_line(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(NasError, match=said):
+        Recipe(**wrong)

@@ -34,14 +34,16 @@ from nas.formats.onnx_import.operations import READERS, Made, Operation
 from nas.formats.onnx_import.rewriting import rewritten
 from nas.imported import ImportedNetwork
 from nas.support.errors import NasError, one_line, shown
+from nas.support.files import given_path
 
 Size = tuple[int, int]
 MOST_CHANNELS = 4  # of an image, as its last dimension
 
 
-def read_onnx(path: Path, size: Size | None = None) -> ImportedNetwork:
+def read_onnx(path: str | Path, size: Size | None = None) -> ImportedNetwork:
     """The network of an ONNX file that any program wrote. `size` is the height and width of its
     input where the file leaves them open. Errors: `NasError` with the file and what is wrong."""
+    path = given_path(path, "a network's file")
     model, opset = load(path)
     try:
         return _network(model, opset, size, path.name)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from torch import nn
 
 from nas.architecture import Architecture
-from nas.branches import deployed_state
 from nas.formats.litert import LiteRT, installed
 from nas.formats.tflite import to_tflite
 from nas.formats.verified import difference
 from nas.support.plain_torch import plain_torch
+from nas.torch_module import exported_state
 
 
 @plain_torch()
@@ -23,7 +23,7 @@ def checked_tflite(
 
     Errors: `NasError` where the difference exceeds 1e-4.
     """
-    data = to_tflite(arch, deployed_state(module), metadata=metadata)
+    data = to_tflite(arch, exported_state(arch, module), metadata=metadata)
     if not installed():
         return data, None
     return data, difference("the TFLite model", LiteRT(data), arch, module)

@@ -13,6 +13,7 @@ import numpy as np
 
 from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES
 from nas.imported import Network
+from nas.latency.folders import folder_of
 from nas.latency.lowering.rows import BLOCKS, NEUTRAL
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.engines import (
@@ -31,7 +32,7 @@ from nas.latency.runner.main import machine_facts
 from nas.latency.runner.timing import CPU, Failure, TimingSettings, full_provider
 from nas.latency.runtimes import find_runtime
 from nas.latency.table import Subject, read_table
-from nas.latency.target import SHIPPED, folder_of, shipped_target
+from nas.latency.target import SHIPPED, shipped_target
 from nas.networks import network_file
 from nas.resolution import Resolution
 from nas.support.errors import NasError

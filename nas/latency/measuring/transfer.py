@@ -13,6 +13,7 @@ import onnxruntime
 from pydantic import ConfigDict
 
 from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
+from nas.latency.folders import folder_of
 from nas.latency.measuring.bundle import write_bundle
 from nas.latency.measuring.measure import begin, check_numbers, finish, planned
 from nas.latency.measuring.plan import Sampler, mixed_network
@@ -21,7 +22,6 @@ from nas.latency.runner.batches import ANCHORS
 from nas.latency.runner.main import FACTS, RESULTS
 from nas.latency.runner.timing import CPU, TimingSettings
 from nas.latency.table import Subject, read_table, write_table
-from nas.latency.target import folder_of
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
 from nas.support.validation import Settings, validated

@@ -47,7 +47,7 @@ class Taken(NasError):
 class Storage:
     """A folder of journals (the default) or a database, in which studies are kept."""
 
-    def __init__(self, location: str | None = None) -> None:
+    def __init__(self, location: str | Path | None = None) -> None:
         place = location or os.environ.get("NAS_STORAGE") or STUDIES_FOLDER
         check_type(place, "storage", "a folder or the URL of a database", str, Path)
         start, slashes, path = str(place).rpartition(":///")
@@ -288,13 +288,13 @@ def check_name(name: str) -> None:
         )
 
 
-def locate(study: str, storage: Storage | str | None) -> tuple[Storage, str]:
+def locate(study: str | Path, storage: Storage | str | Path | None) -> tuple[Storage, str]:
     """The storage and the name of a study given by its name or by its journal's path.
 
     A `storage` that somebody wrote comes before the path.
     """
-    check_type(study, "study", "text: its name or its journal's path", str)
-    path = Path(study)
-    if not isinstance(storage, str) and study.endswith(SUFFIX):
+    check_type(study, "study", "text: its name or its journal's path", str, Path)
+    path = Path(study := at_home(str(study)))
+    if not isinstance(storage, str | Path) and study.endswith(SUFFIX):
         return Storage(str(path.parent)), path.name.removesuffix(SUFFIX)
     return storage if isinstance(storage, Storage) else Storage(storage), study

@@ -12,11 +12,11 @@ import nas
 from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.branches import deployed_state
+from nas.latency.folders import folder_of
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.measuring.engines import loader, subject_entries
 from nas.latency.runtimes import NAMES, Runtime, find_runtime
 from nas.latency.table import Subject, read_table
-from nas.latency.target import folder_of
 from nas.support.errors import NasError
 from nas.testing.numerics import images, randomise, run_torch
 from nas.testing.openvino_layers import differences
