@@ -13,8 +13,9 @@ def check_reader(name: str, source: str | Path, seed: int = 0) -> None:
     """Checks a registered reader on a data set that it is for.
 
     It is the one that reads `source`, and gives a `DataSet`. Each of its classes has training
-    images; the same seed gives the same data, and the data set's own `source` finds it again. Errors:
-    `AssertionError`; `NasError` for a name that is not registered, or a source that is not there.
+    images; the same seed gives the same data, and the data set's own `source` finds it again.
+    Errors: `AssertionError`; `NasError` for a name that is not registered, or a source that is not
+    there.
     """
     READERS[name]
     used = find_reader(source).name
