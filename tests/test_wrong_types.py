@@ -75,7 +75,7 @@ CALLS: list[tuple[Callable[..., object], Any, str]] = [
     (lambda name: nas.calibrate([], name=name), None, "name of a target must be text, not None"),
     (lambda nets: list(TARGET.predict_all(nets)), SPACE.sample(0), "predict_all must be given a l"),
     (lambda nets: MODEL.predict_many(nets), SPACE.sample(0), "predict_many must be given a list"),
-    (lambda net: MODEL.predict(net), "net", "predict: 'net' is no architecture"),
+    (lambda net: MODEL.predict(net), "net", "'net' is no network"),
     (lambda net: train(net, DATA), "net", "training: 'net' is no architecture"),
     (lambda data: train(SPACE.sample(0), data), "digits", "data must be a data set, as nas.data"),
     (lambda recipe: train(FITTING, DATA, recipe), {"epochs": 2}, "recipe must be a Recipe"),

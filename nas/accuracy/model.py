@@ -18,7 +18,7 @@ from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import read_prior, sums_of
 from nas.accuracy.regression import HIGHEST, LOWEST, Fitted, fit, log_odds, share_of
 from nas.accuracy.residual import Process, process
-from nas.architecture import Architecture, check_architecture
+from nas.architecture import Architecture
 from nas.imported import network_pairs, networks_of
 from nas.support.errors import NasError, NasWarning, check_type, check_whole, one_of, shown
 from nas.support.html import Html, tag
@@ -96,8 +96,6 @@ class AccuracyModel:
         networks = list(networks_of(archs, "predict_many"))
         if not networks:
             return []
-        for arch in networks:
-            check_architecture(arch, "predict")
         odds, deviation = self._odds(sums_of(networks))
         low, high = odds - NINE_TENTHS * deviation, odds + NINE_TENTHS * deviation
         columns = (share_of(values) * self.unit for values in (odds, low, high))
