@@ -286,20 +286,19 @@ def check_training(content: bytes) -> None:
 
 def check_settings(data: Any) -> None:
     """Settings are JSON inside of a journal's JSON."""
-    lines = workplace()[JOURNAL].splitlines()
-    found = [json.loads(line) for line in lines]
+    found = journal()
     for line in found:
         if SETTINGS in line.get("user_attr", {}):
             line["user_attr"][SETTINGS] = data if isinstance(data, str) else json.dumps(data)
-    journal = {JOURNAL: to_lines(found).encode()}
+    files = {JOURNAL: to_lines(found).encode()}
     for words in (["show", "s", "--json"], ["show", "s", "--config"], ["studies"]):
-        keeps_its_word(words, journal)
+        keeps_its_word(words, files)
 
 
 @cache
 def settings_of_a_study() -> Any:
-    for line in workplace()[JOURNAL].splitlines():
-        text = json.loads(line).get("user_attr", {}).get(SETTINGS)
+    for line in journal():
+        text = line.get("user_attr", {}).get(SETTINGS)
         if text:
             return json.loads(text)
     raise AssertionError("no settings in the journal")
@@ -342,6 +341,11 @@ def workplace() -> Files:
         return contents(folder)
 
 
+def journal() -> list[dict[str, Any]]:
+    """The lines of the study's journal."""
+    return [json.loads(line) for line in workplace()[JOURNAL].splitlines()]
+
+
 def check_words(words: list[str]) -> None:
     keeps_its_word(words, workplace())
 
@@ -353,10 +357,9 @@ def either(base: Any) -> st.SearchStrategy[Any]:
 
 @cache
 def fuzzes() -> tuple[Fuzz, ...]:
-    """All of them."""
+    """All of them. What takes long to make is made by the first that needs it."""
     target = {**shipped_yaml("latency_tables", "jetson-nano"), "name": "mine", "aliases": []}
     table = table_rows(12)
-    journal = [json.loads(line) for line in workplace()[JOURNAL].splitlines()]
     nets = [SearchSpace.load("small").sample(0).to_dict(), reference("squeezenet1_1").to_dict()]
     spaces = st.one_of([files(space, dump) for space in SPACES])
     return (
@@ -368,14 +371,14 @@ def fuzzes() -> tuple[Fuzz, ...]:
         Fuzz("tables", files(table, to_csv), check_table),
         Fuzz("results", files(table, to_csv), check_results),
         Fuzz("facts", files(FACTS, json.dumps), check_facts),
-        Fuzz("journals", files(journal, to_lines), check_journal),
+        Fuzz("journals", st.deferred(lambda: files(journal(), to_lines)), check_journal),
         Fuzz("recipes", files(RECIPE, dump), check_recipe),
         Fuzz("latencies", files(LATENCIES, to_csv), check_calibration),
         Fuzz("configs", files(CONFIG, dump), check_config),
         Fuzz("approvals", files(APPROVALS, json.dumps), check_approvals),
-        Fuzz("fits", files(fit(), json.dumps), check_fit),
+        Fuzz("fits", st.deferred(lambda: files(fit(), json.dumps)), check_fit),
         Fuzz("trainings", files(TRAINING, json.dumps), check_training),
-        Fuzz("settings", either(settings_of_a_study()), check_settings),
+        Fuzz("settings", st.deferred(lambda: either(settings_of_a_study())), check_settings),
         Fuzz("manifests", files(MANIFEST, json.dumps), check_manifest),
         Fuzz("onnx", st.one_of([either(net) for net in nets]), check_onnx),
         Fuzz("words", command_lines(), check_words),

@@ -44,7 +44,7 @@ from nas.training.checkpoint import read_state
 
 class Reader(NamedTuple):
     file: str
-    base: Any
+    base: Any  # or what makes it
     dump: Callable[[Any], str]
     read: Callable[[Path], object]
 
@@ -57,7 +57,14 @@ TARGET = {
     "fit": "{}",
 }
 NETWORK = SearchSpace.from_dict(TINY).sample(0).to_dict()
-STUDY = settings_of_a_study()
+
+
+def settings() -> Any:
+    """Those of a study: twenty families are alike, and spaces are read by themselves."""
+    found = settings_of_a_study()
+    return {**found, "space": TINY, "families": dict(islice(found["families"].items(), 1))}
+
+
 READERS = (
     Reader("space.yaml", TINY, dump, SearchSpace.load),
     Reader("network.json", NETWORK, json.dumps, read_network),
@@ -74,10 +81,7 @@ READERS = (
     ),
     Reader("training.json", TRAINING, json.dumps, lambda path: read_state(path.parent)),
     Reader(
-        "settings.json",
-        # Twenty families are alike, and spaces are read above.
-        {**STUDY, "space": TINY, "families": dict(islice(STUDY["families"].items(), 1))},
-        json.dumps,
+        "settings.json", settings, json.dumps,
         lambda path: read_settings(path.read_text(), "study"),
     ),
     Reader("plugins.json", APPROVALS, json.dumps, lambda path: approvals()),
@@ -101,10 +105,11 @@ def test_a_wrong_value_anywhere_is_one_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NAS_CONFIG", str(tmp_path))
     path = tmp_path / reader.file
-    path.write_text(reader.dump(reader.base), encoding="utf-8")
+    base = reader.base() if callable(reader.base) else reader.base
+    path.write_text(reader.dump(base), encoding="utf-8")
     reader.read(path)
     refused = 0
-    for data in wrong(reader.base):
+    for data in wrong(base):
         path.write_bytes(reader.dump(data).encode("utf-8", "surrogatepass"))
         try:
             reader.read(path)
