@@ -13,9 +13,11 @@ import yaml
 from typer.main import get_command
 
 from nas.cli.main import app
+from nas.costs import cost
 from nas.formats.verified import export_onnx
 from nas.space import SearchSpace
 from nas.space.files import space_names
+from nas.study import Study
 from nas.testing.numerics import randomise
 from nas.torch_module import build
 from nas.training import Recipe, Trained
@@ -99,7 +101,8 @@ def test_the_recipe_of_the_document_is_the_default() -> None:
 
 
 def test_the_python_of_the_document_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, training = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
+    text = (DOCS / "python.md").read_text()
+    code, training, pruning = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     before, search, _ = code.partition("study = nas.search(")  # 200 trials are not for a test
     assert search
     names: dict[str, object] = {}
@@ -109,6 +112,9 @@ def test_the_python_of_the_document_runs(tmp_path: Path, monkeypatch: pytest.Mon
     exec(training, names)
     assert names["trained"].accuracy == Trained.load(tmp_path / "net").accuracy  # type: ignore[attr-defined]
     assert (tmp_path / "net" / "model.onnx").exists()
+    exec(pruning, names)
+    assert len(Study.load("pruned").records()) == 10
+    assert 2 * cost(Trained.load(tmp_path / "small").arch).macs <= cost(names["fitted"]).macs  # type: ignore[arg-type]
 
 
 def test_the_reference_of_commands_is_the_programs() -> None:

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from nas.study.driver import Driver as Driver
     from nas.study.new import Options as Options
     from nas.study.new import begin as begin
+    from nas.study.new import resume as resume
     from nas.study.new import search as search
     from nas.study.progress import SearchProgress as SearchProgress
     from nas.study.record import Record as Record
@@ -19,6 +20,7 @@ _HOME = {
     "SearchProgress": "progress",
     "Study": "study",
     "begin": "new",
+    "resume": "new",
     "search": "new",
 }
 __all__ = list(_HOME)

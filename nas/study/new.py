@@ -32,7 +32,7 @@ from nas.study.settings import FINALIST_RECIPE, StudySettings
 from nas.study.storage.storage import Storage
 from nas.study.study import Study
 from nas.study.warm_start import Start, assignments
-from nas.support.errors import NasError, as_whole, shown
+from nas.support.errors import NasError, as_whole, check_type, shown
 from nas.support.validation import validated
 from nas.training.recipe import Recipe, check_recipe
 
@@ -251,8 +251,19 @@ def search(
         start_from=start_from,
         cascade=cascade,
     )
+    resume(study, trials, report=report)
+    return study
+
+
+def resume(study: Study, trials: int | None = None, *, report: SearchReport | None = None) -> None:
+    """Goes on with a stored study, one that prunes too, until it has so many trials: those that it
+    was begun for unless given. `report` is as of `search`.
+
+    Errors: `NasError` where its plugins, proxies or data are not there; `KeyboardInterrupt` after
+    Ctrl-C or SIGTERM, with every finished trial stored.
+    """
+    check_type(study, "study", "a Study", Study)
     with shown_progress() if report is None else nullcontext(report) as told:
         ended = learning.run(study, as_whole(trials) or study.settings.trials, report=told)
     if ended.how == "interrupted":
         raise KeyboardInterrupt  # not ours to swallow: the program around is to end too
-    return study
