@@ -186,6 +186,16 @@ def test_a_file_that_is_removed_before_it_is_read_is_made_again(
     assert list(no_room.iterdir()) == [made[2]]
 
 
+def wait_until_waiting(process: int) -> None:
+    """Waits until a process waits for a lock of a file, or 20 seconds where no system says."""
+    end, locks = time.monotonic() + 20, Path("/proc/locks")
+    while time.monotonic() < end:
+        lines = [line.split() for line in locks.read_text().splitlines()] if locks.exists() else []
+        if any(words[1] == "->" and int(words[5]) == process for words in lines):
+            return
+        time.sleep(0.05)
+
+
 def test_who_waited_for_one_that_failed_decodes_itself(tmp_path: Path, no_room: Path) -> None:
     folder = classes(tmp_path / "photos", "cat dog", 20)
     load_data(folder)
@@ -195,7 +205,8 @@ def test_who_waited_for_one_that_failed_decodes_itself(tmp_path: Path, no_room: 
     with (no_room / f"{path.name}{PART}").open("ab") as file:
         lock(file.fileno())
         waiting = subprocess.Popen([sys.executable, "-c", DECODES, str(folder)])
-        time.sleep(5)  # it holds the file that is removed now
+        wait_until_waiting(waiting.pid)
+        # It holds the file that is removed now.
         Path(file.name).unlink()
     assert waiting.wait(60) == 0
     assert path.read_bytes() == whole
@@ -218,13 +229,19 @@ load_data(sys.argv[1])
 """
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
-def test_one_that_is_stopped_leaves_no_process(tmp_path: Path, sent: int, no_room: Path) -> None:
-    folder = classes(tmp_path / "photos", "cat dog", 5)
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images that take a moment to decode."""
+    folder = classes(tmp_path_factory.mktemp("large"), "cat dog", 5)
     for i in range(130):
         os.link(photo(folder / "cat" / f"big{i}.png", (400, 400)), folder / f"x{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_one_that_is_stopped_leaves_no_process(large: Path, sent: int, no_room: Path) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", DECODES, str(folder)], stderr=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-c", DECODES, str(large)], stderr=subprocess.PIPE, start_new_session=True
     )
     while child.poll() is None and not list(no_room.glob("*.part")):
         time.sleep(0.005)
@@ -239,6 +256,6 @@ def test_one_that_is_stopped_leaves_no_process(tmp_path: Path, sent: int, no_roo
         time.sleep(0.02)
     else:
         raise AssertionError("a process that decodes is left")
-    assert isinstance(load_data(folder).train.pixels, Stored)
+    assert isinstance(load_data(large).train.pixels, Stored)
     assert len(list(no_room.iterdir())) == 1
     assert cache.cache_folder() == no_room

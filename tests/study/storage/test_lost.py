@@ -49,7 +49,7 @@ def test_a_restarted_server_costs_nothing(server: Any, tmp_path: Path) -> None:
             if at in (("reference sample", 3), ("search", 3)) and at not in restarted:
                 restarted.append(at)
                 server.stop()
-                threading.Timer(1.5, server.start).start()
+                threading.Timer(0.5, server.start).start()
 
         assert Driver(studies[0], report=restart).run(8) == "finished"
         assert len(restarted) == 2
