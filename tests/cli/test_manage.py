@@ -26,7 +26,8 @@ SEARCH = ("search", "--target", "jetson", "--budget", "15M", "--space", "small",
 
 
 @pytest.fixture(params=["journal", "sqlite"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)  # where the folders of what is in a database are
     where = place(request.param, tmp_path)
     for name in ("a", "b"):
         study = begin("jetson", ["15M"], "small", name=name, storage=where, trials=2)
