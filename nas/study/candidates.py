@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -27,15 +28,26 @@ REPAIRS = 16
 BYTE_MEASURES: tuple[Measure, ...] = ("peak_bytes", "weight_bytes")
 
 
-class Candidate(NamedTuple):
-    """A network with its costs; cheap to make, as nothing is built or run."""
+@dataclass(frozen=True)
+class Candidate:
+    """A network with its costs on a target; cheap to make, as nothing is built or run. What takes
+    longest, its latency, is not predicted of one that a budget of counts rules out."""
 
     assignment: dict[str, Any]
     arch: Architecture
-    cost: Cost
-    latency: Prediction
-    precision: Precision
-    memory: Memory | None = None
+    target: Target
+
+    @cached_property
+    def cost(self) -> Cost:
+        return cost(self.arch)
+
+    @cached_property
+    def latency(self) -> Prediction:
+        return self.target.predict(self.arch)
+
+    @cached_property
+    def memory(self) -> Memory | None:
+        return self.target.memory(self.arch)
 
     def value(self, measure: Measure) -> float:
         """The candidate's value of a measure: latency, SRAM and flash are the target's, the others
@@ -44,13 +56,7 @@ class Candidate(NamedTuple):
             return float(getattr(self.memory, measure))
         if measure == "latency_ms":
             return self.latency.ms
-        return _of_cost(self.cost, measure, self.precision)
-
-
-def costed(assignment: dict[str, Any], arch: Architecture, target: Target) -> Candidate:
-    """The candidate that a network is on a target."""
-    latency, precision = target.predict(arch), target.metadata.precision
-    return Candidate(assignment, arch, cost(arch), latency, precision, target.memory(arch))
+        return _of_cost(self.cost, measure, self.target.metadata.precision)
 
 
 class Candidates:
@@ -61,7 +67,7 @@ class Candidates:
 
     def make(self, assignment: Params) -> Candidate:
         """The candidate of an assignment, within budget or not."""
-        return costed(dict(assignment), self.space.decode(assignment), self.target)
+        return Candidate(dict(assignment), self.space.decode(assignment), self.target)
 
     def excess(self, candidate: Candidate) -> dict[Measure, float]:
         """The share of itself by which each broken budget is exceeded; empty within all."""

@@ -15,7 +15,7 @@ from nas.latency import Target
 from nas.measures import OF_TARGET, format_measure
 from nas.pruning.space import PruningSpace
 from nas.resolution import area, mean_side
-from nas.study.candidates import Candidate, costed
+from nas.study.candidates import Candidate
 from nas.study.finalists import read_finalists
 from nas.study.objectives import check_objectives
 from nas.study.plan import Plan, begun_before, created, of_data, of_target, stem_of
@@ -54,7 +54,7 @@ def check_too_large(parent: Architecture, target: str | Path, budgets: Sequence[
     """Errors: `NasError` where the parent is within all budgets, so that there is nothing to prune;
     and for an unknown target or budget."""
     device, limits = Target.load(target), parse_budgets(budgets)
-    whole = costed({}, parent, device)
+    whole = Candidate({}, parent, device)
     if whole.memory is None and any(limit.measure in OF_TARGET for limit in limits):
         return  # the target does not know, which is an error of the study
     values = [whole.value(limit.measure) for limit in limits]

@@ -37,6 +37,14 @@ def test_a_choice_within_budget_is_left_alone() -> None:
     assert found.assignment == params
 
 
+def test_of_what_a_count_rules_out_no_latency_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    predicted: list[object] = []
+    monkeypatch.setattr(Target, "predict", lambda self, arch: predicted.append(arch))
+    candidates = Candidates(SPACE, TARGET, parse_budgets(["60MFLOPs"]))
+    assert candidates.feasible({}, np.random.default_rng(0))
+    assert not predicted
+
+
 def test_repair_moves_few_options() -> None:
     rng = np.random.default_rng(1)
     candidates = Candidates(SPACE, TARGET, parse_budgets(["100MFLOPs"]))
