@@ -18,14 +18,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import nan
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean
 from typing import NamedTuple
 
 from nas import Architecture, Target, cost, reference
 from nas.auto.plan import Asked, Counts
 from nas.auto.result import Result
 from nas.auto.run import Displays, auto, default_space
-from nas.cli.auto import read_minutes
+from nas.cli.options import read_minutes
 from nas.data import DataSet, load_data
 from nas.data.fit import fit_architecture
 from nas.latency.measuring.verify import verify
@@ -35,7 +35,6 @@ from nas.training import Recipe, Trained, train
 
 OUTPUT = Path(__file__).parent / "results" / "auto.csv"
 COLUMNS = ("seed", "what", "network", "mmacs", "predicted_ms", "measured_ms", "minutes", "accuracy")
-PILOT = 3  # epochs by which a training is planned
 MINUTES = 2.0  # of timing the networks
 
 
@@ -71,18 +70,6 @@ def by_hand(study: Study) -> tuple[Architecture, str] | None:
     return (study.network(best), best.like or "") if best else None
 
 
-def trained(
-    arch: Architecture, data: DataSet, recipe: Recipe, folder: Path, minutes: float | None
-) -> Trained:
-    """A training by the recipe, or of as many epochs as fill the minutes."""
-    if minutes is not None:
-        pilot = recipe.changed(epochs=PILOT)
-        history = train(arch, data, pilot, output=folder.with_name(f"{folder.name}-pilot")).history
-        epochs = int(60 * minutes / median(epoch.seconds for epoch in history))
-        recipe = recipe.changed(epochs=max(epochs, 1))
-    return train(arch, data, recipe, output=folder)
-
-
 def trials(data: DataSet, given: argparse.Namespace, seed: int) -> Iterator[Trial]:
     """What is compared for a seed."""
     result, minutes = found(data, given, seed), read_minutes(given.time)
@@ -100,7 +87,7 @@ def _trial(
     what: str, name: str, arch: Architecture, data: DataSet, recipe: Recipe, folder: Path,
     minutes: float | None,
 ) -> Trial:  # fmt: skip
-    done = trained(arch, data, recipe, folder, minutes)
+    done = train(arch, data, recipe if minutes is None else recipe.timed(minutes), output=folder)
     return Trial(what, name, done, sum(epoch.seconds for epoch in done.history) / 60)
 
 

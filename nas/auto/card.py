@@ -221,10 +221,10 @@ def _timed(measured: Measured | None) -> str:
 
 def _made(result: Result) -> str:
     """How it was searched and trained."""
-    study, recipe = result.study, result.trained.recipe
+    study, recipe, epochs = result.study, result.trained.recipe, len(result.trained.history)
     return f"""- Search: {study.tally().trials} networks of the space `{study.space.name}`,
   {score_words(result)}.
-- Training: {recipe.epochs} epochs, batch size {recipe.batch_size}, {recipe.optimiser}, learning
+- Training: {epochs} epochs, batch size {recipe.batch_size}, {recipe.optimiser}, learning
   rate {recipe.lr:g}, seed {recipe.seed}; everything in
   `{WORK}/{result.folder.relative_to(result.work)}/training.json`.{_begun_with(result)}"""
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import ceil
-from typing import Annotated, NamedTuple
-
-from pydantic import Field
+from typing import NamedTuple
 
 from nas.data import DataSet
 from nas.data.options import DataOptions
 from nas.resolution import Resolution, area
 from nas.support.errors import NasError
 from nas.support.validation import Settings
-from nas.training.recipe import TRANSFER, Recipe
+from nas.training.recipe import LONGEST, TRANSFER, Minutes, Recipe
 
 # Shares of the time; the rest goes to checks and to writing. What is not learned is trained longer.
 SEARCH, LEARN, FINALISTS, FINAL = 0.05, 0.25, 0.15, 0.45
@@ -24,13 +22,10 @@ TRIALS, FEWEST_TRIALS = 5000, 300
 LEARNED, LEAST_LEARNED, FINALISTS_TRAINED = 12, 6, 4
 CHILDREN, FEWEST_CHILDREN = 300, 40  # of a trained network, looked at when it is pruned
 CHILD_SECONDS, CHILD_IMAGES = 0.25, 200  # at least; images that a child classifies, about
-BRIEF_EPOCHS = 9
-LONGEST = 5  # times the epochs that suit the images
+BRIEF_EPOCHS, FEWEST_BRIEF_EPOCHS = 9, 3
 MORE = 1.5  # times the brief training: less is not worth another one
 FEWEST_BRIEF_STEPS = 60  # of a brief training; fewer tell nothing
 EVALUATED = 0.25  # seconds of an image that is classified, to one that is trained on
-
-Minutes = Annotated[float, Field(gt=0, le=60 * 24 * 365, allow_inf_nan=False)]
 
 
 class Counts(NamedTuple):
@@ -225,8 +220,12 @@ def _within(whole: Plan, images: Counts, seconds: float, slower: float) -> Plan:
         cut.append("no network is trained to learn from: predictions are not of these data")
     elif learn < whole.learn:
         cut.append(f"{learn} networks are trained to learn from instead of {whole.learn}")
-    affordable = FINALISTS * seconds / (whole.finalists + 1) / (slower * each) / brief.epochs
-    affordable -= EVALUATED * images.validation
+    affordable = FINALISTS * seconds / (whole.finalists + 1) / (slower * each)
+    validated = EVALUATED * images.validation
+    if not learn:  # validation may take no more of a brief training than its images do
+        epochs = int(affordable / (2 * validated)) if validated else brief.epochs
+        brief = brief.changed(epochs=min(brief.epochs, max(FEWEST_BRIEF_EPOCHS, epochs)))
+    affordable = affordable / brief.epochs - validated
     count = images.training
     fewest = min(count, max(FEWEST_BRIEF_STEPS * brief.batch_size // brief.epochs,
                             2 * brief.batch_size))  # fmt: skip
@@ -259,9 +258,9 @@ def final_recipe(
 ) -> tuple[Recipe | None, str | None]:
     """The recipe by which the winner is trained within so many seconds, and what that cuts.
 
-    Without a limit of time it is what suits the images, at twice the epochs; within one it takes
-    all of it, up to `LONGEST` times the epochs that suit. None where there is no time for more
-    than the `brief` training that it has had.
+    Without a limit of time it is what suits the images, at twice the epochs; within one it has the
+    epochs that are expected to fit, up to `LONGEST` times those that suit. None where there is no
+    time for more than the `brief` training that it has had.
     """
     suited = images.suited(Recipe())
     whole = suited.changed(epochs=2 * suited.epochs, seed=brief.seed)

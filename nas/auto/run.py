@@ -271,6 +271,10 @@ class _Run:
         if self.asked.minutes is not None:
             left = max(0.0, (1 - SPARE) * 60 * self.asked.minutes - self.kept.state.spent)
         recipe, cut = last_recipe(winner.folder, self.images, plan, left)
+        if recipe is not None and left is not None and recipe.images is None:
+            # The machine may get slower or faster: epochs follow it.
+            suited = self.images.suited(Recipe()).changed(seed=recipe.seed)
+            recipe = suited.timed(left / 60)
         cuts = (*self.kept.state.cut, *([cut] if cut else []))
         self.kept.store(final=recipe, cut=cuts, decided=True)
         if cut:

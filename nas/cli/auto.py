@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from shlex import join, quote
@@ -30,6 +29,7 @@ from nas.cli.options import (
     SshOption,
     TargetOption,
     WorkersOption,
+    read_minutes,
 )
 from nas.cli.terminal import echo
 from nas.defaults import DEFAULT_TARGET
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 TEST_SHARE = 0.15
 OVERRUN = 1.2  # times what it may take, above which it is said
-UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 24 * 60.0}
 
 
 def auto(
@@ -174,17 +173,6 @@ def _check(
             raise NasError(f"{option} {value}: it is of the network of --weights")
     if parent is not None and not budget:
         raise NasError("--from: a budget is needed: what is the network to be pruned to?")
-
-
-def read_minutes(text: str) -> float:
-    """A time such as 90s, 30m, 2h or 1h30m in minutes. Errors: `NasError` with the rule."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(s|min|m|h|d)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise NasError(f"--time {text!r:.40}: must be a number with s, m, h or d, as in 30m or 2h")
-    minutes = sum(float(number) * UNITS[unit] for number, unit in parts)
-    if not minutes >= 1:
-        raise NasError(f"--time {text}: must be at least a minute")
-    return minutes
 
 
 def _print(result: Result, data: DataSet, written: Written, output: Path) -> None:

@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.budget import EXAMPLES
+from nas.support.errors import NasError
 
 if TYPE_CHECKING:
     from nas.resolution import Resolution
+
+UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 24 * 60.0}
 
 StorageOption = Annotated[
     str | None,
@@ -142,3 +146,14 @@ def as_resolution(resolution: str | None) -> "Resolution | None":
 def listed(values: Iterable[str]) -> list[str]:
     """The names in values of the form a,b,c."""
     return [name.strip() for value in values for name in value.split(",")]
+
+
+def read_minutes(text: str) -> float:
+    """A time such as 90s, 30m, 2h or 1h30m in minutes. Errors: `NasError` with the rule."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(s|min|m|h|d)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise NasError(f"--time {text!r:.40}: must be a number with s, m, h or d, as in 30m or 2h")
+    minutes = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if not minutes >= 1:
+        raise NasError(f"--time {text}: must be at least a minute")
+    return minutes

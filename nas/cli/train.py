@@ -28,6 +28,7 @@ from nas.cli.options import (
     ResolutionOption,
     StorageOption,
     as_resolution,
+    read_minutes,
 )
 from nas.cli.terminal import echo, echo_json, say
 
@@ -44,6 +45,14 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is trained.")],
     epochs: Annotated[
         int | None, typer.Option(help="Default: the recipe's, or 20, and more for few images.")
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="How long it may take: 90s, 30m, 2h. As many epochs as fit, at most --epochs, or "
+            "5 times those it would have.",
+            show_default=False,
+        ),
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="YAML file of settings; see docs/training.md.")
@@ -110,6 +119,7 @@ def train(
     network = made_here(found, "nas train")
     # Mistakes are said before the data are read, which may take minutes.
     own = Recipe.load(recipe) if recipe else None
+    minutes = None if time is None else read_minutes(time)
     (own or Recipe()).changed(epochs=epochs, seed=seed)
     check_folder(output)
     if weights is not None:
@@ -126,7 +136,10 @@ def train(
         say(f"{arch} is given {fitted.channels} input channels and {fitted.classes} outputs")
     images, pixels = len(loaded.train.labels), area(fitted.resolution)
     suited = (Recipe() if weights is None else TRANSFER).suited(images, pixels)
-    settings = (own or suited).changed(epochs=epochs, seed=seed)
+    settings = own or suited
+    if minutes is not None:
+        settings = settings.timed(minutes)
+    settings = settings.changed(epochs=epochs, seed=seed)
     if int8 and not settings.int8:
         settings = settings.changed(int8=INT8_SHARE)
     going_on = is_training(output)
@@ -153,7 +166,8 @@ def train(
         echo(f"interrupted: {kept}; go on: {join(['nas', *sys.argv[1:]])}", err=as_json)
         raise typer.Exit(130) from None
     if learned_from is None and start is None:  # predictions are of networks trained by themselves
-        remember(loaded, settings, [(trained.arch, 100 * trained.accuracy)])
+        made = settings.made(len(trained.history))
+        remember(loaded, made, [(trained.arch, 100 * trained.accuracy)])
     if as_json:
         echo_json(_facts(trained, loaded, output))
     else:
@@ -199,7 +213,7 @@ def _print(trained: Trained, data: DataSet, settings: Recipe, output: Path) -> N
     echo(f"accuracy on the {count} validation images: {trained.accuracy:.2%}")
     if trained.validation_scores:
         echo(f"  {trained.validation_scores.line(data.classes)}")
-    if len(trained.history) < settings.epochs:
+    if trained.kept != trained.history[-1]:
         echo(
             f"ended after epoch {len(trained.history)}; kept are the weights of "
             f"epoch {trained.kept.epoch}"

@@ -77,7 +77,8 @@ def training_report(folder: Path, moved: str | None = None) -> tuple[str, list[C
 
 def _lead(arch: Architecture, state: State) -> Child:
     last, costs = kept_epoch(state.recipe, state.history), cost(arch)
-    done = f"{len(state.history)} of {state.recipe.epochs} epochs"
+    planned = "" if state.recipe.minutes else f" of {state.recipe.epochs}"
+    done = f"{len(state.history)}{planned} epochs"
     where = f"validation images, epoch {last.epoch}"
     cells = [("measured accuracy", f"{last.validation_accuracy:.2%}", where)]
     if state.test_accuracy is not None:

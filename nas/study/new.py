@@ -34,7 +34,7 @@ from nas.study.study import Study
 from nas.study.warm_start import Start, assignments
 from nas.support.errors import NasError, as_whole, check_type, shown
 from nas.support.validation import validated
-from nas.training.recipe import Recipe, check_recipe
+from nas.training.recipe import Recipe, check_compared
 
 
 class Options(TypedDict, total=False):
@@ -107,7 +107,7 @@ def _planned(
     loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
     device, limits = Target.load(target), parse_budgets(budgets)
     if options.get("recipe") is not None:
-        check_recipe(options["recipe"])
+        check_compared(options["recipe"])
     source, facts = options.get("data"), {}
     if source is not None:
         dataset = source if isinstance(source, DataSet) else load_data(source)

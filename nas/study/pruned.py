@@ -29,7 +29,7 @@ from nas.support.errors import NasError, as_whole, check_type, one_of, shown
 from nas.support.files import check_folder, read_bytes, write_whole
 from nas.support.text import texts_of
 from nas.support.validation import validated
-from nas.training.recipe import Recipe, check_recipe
+from nas.training.recipe import Recipe, check_compared
 
 TRIALS = 300
 
@@ -178,7 +178,7 @@ def _checked(parent: Architecture, data: DataSet, recipe: Recipe | None) -> Reci
 
     check_fit(parent, data)
     recipe = recipe or fine_tuning_recipe(parent, data)
-    check_recipe(recipe)
+    check_compared(recipe)
     recipe.check(len(data.train.labels))
     return recipe
 

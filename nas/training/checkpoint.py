@@ -28,6 +28,7 @@ from nas.plugins import PluginFile
 from nas.support.errors import NasError, one_line
 from nas.support.files import inside, read_text, write_whole
 from nas.support.validation import Settings, validated
+from nas.training.pace import pace
 from nas.training.recipe import Recipe
 from nas.training.scores import Scores
 
@@ -108,8 +109,7 @@ class State(Settings):
         done = len(self.history)
         if [epoch.epoch for epoch in self.history] != [*range(1, done + 1)]:
             raise ValueError("history: must have the epochs 1, 2, 3, …")
-        ended = done == self.recipe.epochs or is_over(self.recipe, self.history)
-        if done > self.recipe.epochs or (self.finished and not ended):
+        if done > self.recipe.epochs or (self.finished and not is_over(self.recipe, self.history)):
             raise ValueError(f"history: has {done} of {self.recipe.epochs} epochs")
         if bool(done and not self.finished) != (self.tensors is not None):
             raise ValueError("tensors: must name a file between the first epoch and the last")
@@ -133,7 +133,9 @@ def kept_epoch(recipe: Recipe, history: Sequence[Epoch]) -> Epoch:
 
 
 def is_over(recipe: Recipe, history: Sequence[Epoch]) -> bool:
-    """Whether a training ends for its patience."""
+    """Whether a training is at its end, or ends for its patience."""
+    if not pace(recipe, [epoch.seconds for epoch in history]).left:
+        return True
     if recipe.patience is None or not history:
         return False
     return len(history) - kept_epoch(recipe, history).epoch >= recipe.patience

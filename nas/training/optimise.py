@@ -1,4 +1,4 @@
-"""The optimiser, its learning rate as a function of the step, and the average of the weights."""
+"""The optimiser, its learning rate by how far a training is, and the average of the weights."""
 
 from __future__ import annotations
 
@@ -54,28 +54,26 @@ def norm_penalty(module: nn.Module, recipe: Recipe) -> torch.Tensor:
     return recipe.norm_sparsity * sum((s.abs().sum() for s in scales), torch.zeros(()))
 
 
-def rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate of step `step`, counted from 0, of `steps`."""
-    rise = recipe.warmup * steps
-    if step < rise:
-        return recipe.lr * (START + (1 - START) * step / rise)
-    return recipe.lr * (1 + cos(pi * (step - rise) / (steps - rise))) / 2
+def rate(recipe: Recipe, share: float) -> float:
+    """The learning rate of a step that has a share of the training behind it, from 0 to below 1."""
+    rise = recipe.warmup
+    if share < rise:
+        return recipe.lr * (START + (1 - START) * share / rise)
+    return recipe.lr * (1 + cos(pi * (share - rise) / (1 - rise))) / 2
 
 
-def averaging(
-    module: nn.Module, recipe: Recipe, steps: int
-) -> tuple[nn.Module, Callable[[int], None]]:
-    """The module of averaged weights, and the function that updates it after each step.
+def averaging(module: nn.Module, recipe: Recipe) -> tuple[nn.Module, Callable[[int, int], None]]:
+    """The module of averaged weights, and the function that updates it after a step, of so many.
 
     A recipe without an average gives the module itself. Norm statistics are averaged too.
     """
     if recipe.ema == 0:
-        return module, lambda step: None
+        return module, lambda step, steps: None
     average = deepcopy(module).requires_grad_(False)
     pairs = list(zip(average.state_dict().values(), module.state_dict().values(), strict=True))
-    slowest = 1 / max(1.0, recipe.ema * steps)
 
-    def update(step: int) -> None:
+    def update(step: int, steps: int) -> None:
+        slowest = 1 / max(1.0, recipe.ema * steps)
         # At first the average follows quickly, or it would remember the initial weights.
         weight = max(slowest, 9 / (10 + step))
         for held, value in pairs:

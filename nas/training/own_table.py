@@ -22,9 +22,9 @@ MOST_PLUGINS = 3  # whose blocks one network has
 
 
 def remember(data: DataSet, recipe: Recipe, trained: Iterable[tuple[Architecture, float]]) -> None:
-    """Adds networks that were trained to the end by the recipe, with validation accuracies in
-    percent, to the data set's table in the working directory. Networks with blocks of plugins have
-    a table of their own, which is read where these are loaded."""
+    """Adds networks that were trained to the end by the recipe, not by a limit of time, with
+    validation accuracies in percent, to the data set's table in the working directory. Networks
+    with blocks of plugins have a table of their own, which is read where these are loaded."""
     by_path: dict[Path, list[TableRow]] = {}
     for arch, accuracy in trained:
         files = plugins.providers((KINDS, {row.kind for row in arch.rows()}))
@@ -72,7 +72,7 @@ def recipe_name(recipe: Recipe) -> str:
     plain = Recipe()
     newer = (
         "body_rate", "norm_sparsity", "resized_crop", "trivial_augment", "mixup", "cutmix",
-        "erasing", "balance", "patience",
+        "erasing", "balance", "patience", "minutes",
     )  # fmt: skip
     defaults = {key for key in newer if getattr(recipe, key) == getattr(plain, key)}
     text = recipe.model_dump_json(exclude={"distillation", "temperature"} | defaults)

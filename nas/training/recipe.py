@@ -15,9 +15,11 @@ from nas.support.yaml import read_yaml
 Count = Annotated[Whole, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+Minutes = Annotated[float, Field(gt=0, le=60 * 24 * 365, allow_inf_nan=False)]
 
 
 FEWEST_STEPS, BATCHES, SMALLEST_BATCH = 1200, 16, 8
+LONGEST = 5  # times the epochs that suit the images, where a training is given time
 PIXELS = 64 * 160**2  # of a batch of large images: the maps of more take gigabytes
 
 
@@ -25,6 +27,9 @@ class Recipe(Settings):
     """The settings of a training.
 
     epochs, batch_size: the last, incomplete batch of an epoch is left out.
+    minutes: the training takes no longer, by how long its own epochs take, and the `epochs` are as
+        many as fit, at most those given; None makes all of them. The result then depends on the
+        machine.
     images: the number of training images to use, drawn by `seed`; None uses all.
     optimiser, lr, momentum, weight_decay: SGD with Nesterov's momentum, or AdamW (which wants an
         `lr` of about 0.003 and a `weight_decay` of about 0.05); norms and biases do not decay.
@@ -59,6 +64,7 @@ class Recipe(Settings):
     """
 
     epochs: Count = 20
+    minutes: Minutes | None = None
     batch_size: Annotated[Whole, Field(ge=2)] = 64
     images: Count | None = None
     optimiser: Literal["sgd", "adamw"] = "sgd"
@@ -117,6 +123,19 @@ class Recipe(Settings):
             size //= 2
         return self.changed(batch_size=size, lr=self.lr * size / self.batch_size)
 
+    def timed(self, minutes: float) -> Recipe:
+        """The recipe of a training that fills so many minutes, with `LONGEST` times the epochs at
+        most."""
+        return self.changed(minutes=minutes, epochs=LONGEST * self.epochs)
+
+    def made(self, epochs: int) -> Recipe:
+        """The recipe of a training that came to so many epochs, whatever limited its time."""
+        return (
+            self
+            if self.minutes is None
+            else self.model_copy(update={"minutes": None, "epochs": epochs})
+        )
+
     def changed(self, **changes: object) -> Recipe:
         """The recipe with those `changes` that are not None. Errors: `NasError` with the rule."""
         given = {key: value for key, value in changes.items() if value is not None}
@@ -130,10 +149,9 @@ class Recipe(Settings):
         """The steps of the optimiser in a training with so many training images, 1 at least."""
         return self.epochs * max(self.steps_per_epoch(images), 1)
 
-    @property
-    def int8_epochs(self) -> int:
-        """The number of epochs, at the end, that compute with int8's roundings."""
-        return max(1, round(self.int8 * self.epochs)) if self.int8 else 0
+    def int8_epochs(self, epochs: int) -> int:
+        """How many of so many epochs, the last ones, compute with int8's roundings."""
+        return max(1, round(self.int8 * epochs)) if self.int8 else 0
 
     def check(self, images: int) -> None:
         """Errors: `NasError` where there are fewer training images than the recipe takes."""
@@ -144,6 +162,17 @@ class Recipe(Settings):
                 f"batch_size {self.batch_size}: there are {count} training images: give a recipe "
                 "with a smaller batch_size"
             )
+
+
+def check_compared(recipe: object) -> None:
+    """Checks that a recipe was given by which networks can be compared. Errors: `NasError`."""
+    check_recipe(recipe)
+    assert isinstance(recipe, Recipe)
+    if recipe.minutes is not None:
+        raise NasError(
+            f"recipe: minutes {recipe.minutes:g}: networks are compared after equal epochs: give "
+            "epochs instead"
+        )
 
 
 def check_recipe(recipe: object) -> None:

@@ -43,6 +43,7 @@ from nas.training.checks import check_fit, check_no_model, diverged, same_traini
 from nas.training.device import deterministic, device_of
 from nas.training.fake_quantise import FakeQuantised
 from nas.training.optimise import averaging, norm_penalty, optimiser_of, rate
+from nas.training.pace import first_pace, pace
 from nas.training.progress import TrainingProgress, TrainingReport
 from nas.training.recipe import Recipe, check_recipe
 from nas.training.scores import Scores
@@ -142,7 +143,6 @@ class _Run:
         with deterministic(), stop_on_signal(self._stop):
             images = self._pixels(subset(self.data.train, self.recipe))
             self.per_epoch = self.recipe.steps_per_epoch(len(images))
-            self.steps = self.per_epoch * self.recipe.epochs
             validation = self._pixels(self.data.validation)
             self.normalise = Normalise(self.data, self.device)
             module = build(self.arch, seed=self.recipe.seed)
@@ -150,16 +150,15 @@ class _Run:
             if self.start is not None and not self.state.history:
                 module.load_state_dict(self.start.module().state_dict())
                 unfold_norms(module, self.normalise(images[_spread(len(images))]))
-            average, self.update = averaging(module, self.recipe, self.steps)
+            average, self.update = averaging(module, self.recipe)
             best: dict[str, Tensor] | None = None if self.recipe.patience is None else {}
             self.parts = Parts(module, average, optimiser_of(module, self.recipe), best)
             self.weights = self._class_weights(images)
             if self.output is not None:
                 restore(self.output, self.state, self.parts)
             self.began, self.first = time.monotonic(), len(self.state.history) * self.per_epoch
-            for epoch in range(len(self.state.history), self.recipe.epochs):
-                if not is_over(self.recipe, self.state.history):
-                    self._finish_epoch(epoch, images, validation)
+            while not is_over(self.recipe, self.state.history):
+                self._finish_epoch(len(self.state.history), images, validation)
             return self._finish(validation)
 
     def _stop(self) -> None:
@@ -212,7 +211,9 @@ class _Run:
         """Trains one epoch; returns the mean loss and accuracy of its batches."""
         module, _, optimiser, _ = self.parts
         module.train()
-        if epoch >= self.recipe.epochs - self.recipe.int8_epochs:
+        seconds = [done.seconds for done in self.state.history]
+        self.pace, began = pace(self.recipe, seconds), time.monotonic()
+        if self.pace.left <= self.recipe.int8_epochs(epoch + self.pace.left):
             assert isinstance(module, Network)
             self.rounded = FakeQuantised(module)
         total = torch.zeros(2, dtype=torch.float64, device=self.device)
@@ -220,11 +221,13 @@ class _Run:
             images, self.recipe, self.data.mirrored, epoch, self.arch.classes
         )
         for i, (pixels, labels) in enumerate(batches):
-            step = epoch * self.per_epoch + i
+            step, part = epoch * self.per_epoch + i, i / self.per_epoch
+            if not seconds:
+                self.pace = first_pace(self.recipe, part, time.monotonic() - began)
             for group in optimiser.param_groups:
-                group["lr"] = group["factor"] * rate(self.recipe, step, self.steps)
+                group["lr"] = group["factor"] * rate(self.recipe, self.pace.at(part))
             total += self._step(pixels, labels)
-            self.update(step)
+            self.update(step, self._steps(epoch))
             if self.stopping:
                 raise KeyboardInterrupt
             if (i + 1) % REPORT_EVERY == 0 or i + 1 == self.per_epoch:
@@ -261,15 +264,17 @@ class _Run:
         right = (outputs.detach().argmax(1) == likeliest).double().mean()
         return torch.stack([loss.detach().double(), right])
 
+    def _steps(self, epoch: int) -> int:
+        """The steps of all epochs, as they are planned in this one."""
+        return (epoch + self.pace.left) * self.per_epoch
+
     def _report(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
-        fresh = step - self.first
+        fresh, steps = step - self.first, self._steps(epoch)
         elapsed = time.monotonic() - self.began
-        left = elapsed / fresh * (self.steps - step) if fresh else None
+        left = elapsed / fresh * (steps - step) if fresh else None
         last = self.state.history[-1] if self.state.history else None
-        epochs = self.recipe.epochs
-        self.progress(
-            TrainingProgress(epoch + 1, epochs, step, self.steps, loss, accuracy, last, left)
-        )
+        epochs = epoch + self.pace.left
+        self.progress(TrainingProgress(epoch + 1, epochs, step, steps, loss, accuracy, last, left))
 
     def _finish(self, validation: Pixels) -> Trained:
         update: dict[str, object] = {"finished": True, "tensors": None}

@@ -78,7 +78,8 @@ class Trained:
         state = read_state(folder)
         if not state.finished:
             done, epochs = len(state.history), state.recipe.epochs
-            raise NasError(f"{folder}: {done} of {epochs} epochs are trained: go on with it")
+            most = "at most " if state.recipe.minutes else ""
+            raise NasError(f"{folder}: {done} of {most}{epochs} epochs are trained: go on with it")
         module = build(Architecture.from_dict(state.architecture), seed=0)
         path = inside(folder, WEIGHTS, f"training {folder}")
         try:

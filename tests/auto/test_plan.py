@@ -11,7 +11,6 @@ from nas.auto.plan import (
     FINAL,
     FINALISTS,
     LEARN,
-    LONGEST,
     MORE,
     TRANSFERRED,
     Counts,
@@ -23,11 +22,11 @@ from nas.auto.plan import (
     seconds_of,
     transfer_recipe,
 )
-from nas.cli.auto import read_minutes
+from nas.cli.options import read_minutes
 from nas.study.settings import FINE_TUNING
 from nas.support.errors import NasError
 from nas.training import Recipe
-from nas.training.recipe import TRANSFER
+from nas.training.recipe import LONGEST, TRANSFER
 
 COUNTS = st.integers(20, 100_000)
 MINUTES = st.floats(1, 600)

@@ -200,7 +200,7 @@ def test_a_recipe_with_int8_trains_and_goes_on_to_the_same_bits(
     data: DataSet, tmp_path: Path
 ) -> None:
     recipe = RECIPE.changed(int8=0.5, epochs=2)
-    assert (recipe.int8_epochs, RECIPE.int8_epochs) == (1, 0)
+    assert (recipe.int8_epochs(2), RECIPE.int8_epochs(2)) == (1, 0)
     at_once = train(ARCH, data, recipe, device="cpu")
 
     def stop(progress: object) -> None:

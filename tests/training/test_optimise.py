@@ -35,38 +35,38 @@ def _held(average: nn.Module) -> float:
 def test_the_average_soon_forgets_the_initial_weights() -> None:
     module = nn.Linear(1, 1, bias=False)
     nn.init.ones_(module.weight)
-    average, update = averaging(module, Recipe(ema=0.5), steps=1000)
+    average, update = averaging(module, Recipe(ema=0.5))
     nn.init.zeros_(module.weight)
     for step in range(20):
-        update(step)
+        update(step, 1000)
     assert _held(average) < 1e-3  # 0.96 were it slow from the beginning
 
 
 def test_the_average_later_looks_back_over_its_share_of_the_run() -> None:
     module = nn.Linear(1, 1, bias=False)
     nn.init.ones_(module.weight)
-    average, update = averaging(module, Recipe(ema=0.1), steps=10_000)
+    average, update = averaging(module, Recipe(ema=0.1))
     nn.init.zeros_(module.weight)
     for step in range(9_000, 10_000):
-        update(step)
+        update(step, 10_000)
     assert _held(average) == pytest.approx(exp(-1), rel=0.01)
 
 
 def test_the_average_is_of_the_weights_since_the_beginning() -> None:
     """While it follows quickly, a weight of a tenth of the steps ago counts for 1/e or less."""
     module = nn.Linear(1, 1, bias=False)
-    average, update = averaging(module, Recipe(ema=0.9), steps=10**6)
+    average, update = averaging(module, Recipe(ema=0.9))
     for step in range(1000):
         nn.init.constant_(module.weight, float(step))
-        update(step)
+        update(step, 10**6)
     assert _held(average) == pytest.approx(900, rel=0.01)
 
 
 def test_norm_statistics_are_averaged_and_counts_are_copied() -> None:
     module = nn.BatchNorm2d(2)
-    average, update = averaging(module, Recipe(ema=0.1), steps=1000)
+    average, update = averaging(module, Recipe(ema=0.1))
     module(torch.full((4, 2, 3, 3), 7.0))
-    update(10)
+    update(10, 1000)
     assert average.get_buffer("num_batches_tracked") == 1
     seen = module.get_buffer("running_mean")
     assert average.get_buffer("running_mean") == pytest.approx(seen.numpy() * 9 / 20)
@@ -76,8 +76,8 @@ def test_norm_statistics_are_averaged_and_counts_are_copied() -> None:
 
 def test_without_an_average_the_module_itself_counts() -> None:
     module = nn.Linear(1, 1)
-    average, update = averaging(module, Recipe(ema=0), steps=10)
-    update(0)
+    average, update = averaging(module, Recipe(ema=0))
+    update(0, 10)
     assert average is module
 
 

@@ -154,7 +154,7 @@ def test_mistakes(arch: Architecture, data: DataSet, tmp_path: Path) -> None:
 
 
 def test_the_rate_rises_and_falls_to_zero() -> None:
-    rates = [rate(Recipe(lr=1.0, warmup=0.25), step, 100) for step in range(101)]
+    rates = [rate(Recipe(lr=1.0, warmup=0.25), step / 100) for step in range(101)]
     assert rates.index(max(rates)) == 25
     assert max(rates) == 1.0
     assert rates[100] == pytest.approx(0)
