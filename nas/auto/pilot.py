@@ -12,7 +12,7 @@ from nas.auto.plan import EVALUATED, Counts, Plan, affordable_seconds, planned
 from nas.budget import parse_budget
 from nas.data import DataSet
 from nas.study.candidates import Candidate, Candidates
-from nas.study.families import hand_scaled
+from nas.study.families import hand_scaled, named
 from nas.support.text import significant
 from nas.training import Recipe, train
 
@@ -104,6 +104,7 @@ def largest(candidates: Candidates) -> Candidate:
     ones, as there may be none scaled by hand near the budget, and the smallest."""
     rng = np.random.default_rng(0)
     drawn = (candidates.feasible({}, rng) for _ in range(DRAWN))
-    made = [*map(candidates.make, hand_scaled(candidates).values()), *filter(None, drawn)]
+    by_hand = [named(candidates, *pair) for pair in hand_scaled(candidates).items()]
+    made = [*by_hand, *filter(None, drawn)]
     made.append(candidates.make(candidates.smallest("macs").params))
     return max(made, key=lambda candidate: candidate.cost.macs)

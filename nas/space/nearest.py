@@ -118,15 +118,16 @@ def _layers(rows: Rows) -> Rows:
 @lru_cache(maxsize=1 << 15)
 def _row_distance(row: Block, other: Block) -> float:
     if row.kind != other.kind:
-        return OTHER_KIND + 0.4 * _apart(row.get("out"), other.get("out"))
+        apart = _apart(row.get("out"), other.get("out"))
+        return OTHER_KIND + 0.4 * apart / (1 + apart)
     apart = sum(_apart(row.get(name), other.get(name)) for name in kind(row.kind).parameters)
     return OTHER_KIND * apart / (1 + apart)
 
 
 def _apart(a: object, b: object) -> float:
-    """The difference of two settings, of logs where they are numbers; at most 1."""
+    """The difference of two settings, of logs where they are numbers."""
     if a == b:
         return 0.0
     if isinstance(a, int | float) and isinstance(b, int | float) and a > 0 and b > 0:
-        return min(1.0, abs(log(a / b)))
+        return abs(log(a / b))
     return 0.5

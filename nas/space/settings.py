@@ -141,6 +141,9 @@ class SpaceSettings(Settings):
     What pruning and squeezing leave of a layer's hidden channels is bounded: no convolution gets
     fewer than `narrowest`, and pruning leaves at least `narrowest_share` of the layer's width.
 
+    A search begins with networks scaled by hand as the space expresses them, or where it lets the
+    `families_beside` it, as they are.
+
     What `per_layer` names (choices, `width` or `block`) is chosen for each layer, and so is the
     pruning ratio; all else is chosen for each stage. A search scores by `proxies` unless it is
     given others; an empty list means the default ones.
@@ -153,6 +156,7 @@ class SpaceSettings(Settings):
     divisor: Count = 8
     narrowest: Count = 8
     narrowest_share: Ratio = 0.25
+    families_beside: bool = False
     resolution: Choice[Annotated[Resolution, PlainValidator(read_resolution)]]
     stem: Part
     stages: Annotated[tuple[StageSettings, ...], Field(min_length=1)]

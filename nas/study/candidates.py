@@ -36,6 +36,7 @@ class Candidate:
     assignment: dict[str, Any]
     arch: Architecture
     target: Target
+    beside: bool = False  # the space: samplers see the assignment in its place
 
     @cached_property
     def cost(self) -> Cost:
@@ -68,6 +69,11 @@ class Candidates:
     def make(self, assignment: Params) -> Candidate:
         """The candidate of an assignment, within budget or not."""
         return Candidate(dict(assignment), self.space.decode(assignment), self.target)
+
+    def beside(self, assignment: Params, arch: Architecture) -> Candidate:
+        """The candidate of a network that the space does not express, in the place of what an
+        assignment gives."""
+        return Candidate(dict(assignment), arch, self.target, beside=True)
 
     def excess(self, candidate: Candidate) -> dict[Measure, float]:
         """The share of itself by which each broken budget is exceeded; empty within all."""

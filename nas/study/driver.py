@@ -15,6 +15,7 @@ from optuna.trial import TrialState, create_trial
 
 from nas.study.candidates import Candidate
 from nas.study.failures import Failures
+from nas.study.families import named
 from nas.study.progress import SearchReport, Tally
 from nas.study.registered import check_registered
 from nas.study.samplers.budget import BudgetSampler
@@ -220,7 +221,7 @@ class Driver:
         name where it has one."""
         while self._first:
             assignment, like = self._first.pop(0)
-            candidate = self.study.candidates.make(assignment)
+            candidate = named(self.study.candidates, like or "", assignment)
             if candidate.arch.hash not in seen:
                 return candidate, like
         return None

@@ -6,6 +6,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas.architecture import Architecture
 from nas.latency import Target
 from nas.study.config import write_config
 from nas.study.manage import belongings, rename
@@ -64,7 +65,10 @@ def _again(study: Study, made: Study, trial: Stored) -> FrozenTrial:
     limits: dict[str, float] = {}
     state, values = trial.state, trial.values
     if trial.complete:
-        candidate = made.candidates.make(trial.assignment(study.options))
+        assignment, beside = trial.assignment(study.options), facts.get("architecture")
+        candidate = made.candidates.make(assignment)
+        if beside is not None:
+            candidate = made.candidates.beside(assignment, Architecture.from_dict(beside))
         values = made.values((trial.values or [])[0], candidate)
         limits = made.candidates.constraints(candidate)
         facts |= made.facts(candidate, values, {})

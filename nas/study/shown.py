@@ -92,7 +92,8 @@ def facts_text(record: Record) -> str:
 
 
 def trials_dataframe(trials: Iterable[Stored], options: OptionTable) -> pd.DataFrame:
-    """A row a trial; see `Study.trials_dataframe`."""
+    """A row a trial; see `Study.trials_dataframe`. Options of a network beside the space are those
+    of the nearest in it."""
     import pandas as pd
 
     rows: list[dict[str, Any]] = []

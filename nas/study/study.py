@@ -138,11 +138,12 @@ class Study(StudyTrials):
         self, candidate: Candidate, values: list[float] | None, noted: Mapping[str, Any]
     ) -> dict[str, Any]:
         """What is stored of a trial, with what is `noted` of its evaluation; its network once, as
-        what the assignment decodes to."""
+        what the assignment decodes to, if it does."""
         latency, cost = candidate.latency, candidate.cost
         return {
             "hash": candidate.arch.hash,
             "assignment": self.indices(candidate.assignment),
+            **({"architecture": candidate.arch.to_dict()} if candidate.beside else {}),
             "resolution": candidate.arch.resolution,
             "macs": cost.macs,
             "params": cost.params,

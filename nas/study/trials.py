@@ -135,7 +135,8 @@ class StudyTrials:
 
     def _decoded(self, trial: Stored) -> Architecture:
         try:
-            if (whole := trial.facts.get("architecture")) is not None:  # of an older hw-nas
+            # That of a network beside the space, or of any by an older hw-nas.
+            if (whole := trial.facts.get("architecture")) is not None:
                 return Architecture.from_dict(whole)
             arch = self.space.decode(trial.assignment(self.options))
             same = arch.hash == trial.facts["hash"]

@@ -6,31 +6,33 @@ from pathlib import Path
 
 import pytest
 
+from nas import cost
 from nas.architecture import Architecture
 from nas.blocks import Block, Layer
 from nas.budget import parse_budgets
 from nas.latency import Target
+from nas.references.adapted import FAMILIES, adapted
 from nas.space import SearchSpace
 from nas.space.nearest import nearest
-from nas.study import search
+from nas.study import Study, resume, search
 from nas.study.candidates import Candidates
-from nas.study.families import hand_scaled
+from nas.study.families import WIDTHS, hand_scaled, named
 
 
 @pytest.mark.parametrize(("space", "budget"), [("small", "8MFLOPs"), ("mobile", "300MFLOPs")])
 def test_hand_scaled_networks_are_within_budget_and_of_each_family(space: str, budget: str) -> None:
     candidates = Candidates(SearchSpace.load(space), Target.load("jetson"), parse_budgets([budget]))
     found = hand_scaled(candidates)
-    made = {name: candidates.make(assignment) for name, assignment in found.items()}
+    made = {name: named(candidates, name, assignment) for name, assignment in found.items()}
     assert not any(candidates.excess(candidate) for candidate in made.values())
     assert len({candidate.arch.hash for candidate in made.values()}) == len(found) >= 15
-    for family, kind in (
+    for family, block in (
         ("mobilenet_v2", "inverted"), ("ghostnet", "ghost"), ("squeezenet", "fire"),
         ("shufflenet_v1", "shuffle_v1"), ("mobilenet_v1", "depthwise"),
     ):  # fmt: skip
         arch = next(c.arch for name, c in made.items() if family in name)
         rows = [row.kind for stage in arch.stages for row in stage if row.kind != "maxpool"]
-        assert rows.count(kind) >= 0.6 * len(rows), family
+        assert rows.count(block) >= 0.6 * len(rows), family
 
 
 def test_a_space_without_a_familys_blocks_has_none_of_it() -> None:
@@ -51,6 +53,50 @@ def test_a_search_scores_them_first_and_marks_them(tmp_path: Path) -> None:
         "jetson", ["8MFLOPs"], "small", storage=str(tmp_path), trials=3, sampler="random"
     )
     assert not random.settings.families
+
+
+def test_in_small_they_are_the_families_own_networks() -> None:
+    space = SearchSpace.load("small")
+    candidates = Candidates(space, Target.load("cpu"), parse_budgets(["8MFLOPs"]))
+    found = hand_scaled(candidates)
+    assert {name.split()[0] for name in found} == set(FAMILIES)
+    for name, assignment in found.items():
+        family, width = name.split()[0], float(name.split("×")[1])
+        arch = named(candidates, name, assignment).arch
+        assert arch.hash == adapted(family, width, half=" half " in name, channels=3).hash
+        wider = adapted(family, WIDTHS[WIDTHS.index(width) - 1], half=" half " in name, channels=3)
+        assert cost(arch).macs <= 8e6 < cost(wider).macs
+
+
+def test_a_space_of_ones_own_is_not_left(tmp_path: Path) -> None:
+    settings = SearchSpace.load("small").to_dict() | {"families_beside": False}
+    space = SearchSpace.from_dict(settings)
+    candidates = Candidates(space, Target.load("cpu"), parse_budgets(["8MFLOPs"]))
+    found = hand_scaled(candidates)
+    assert len(found) >= 15
+    for name, assignment in found.items():
+        assert name.startswith("like ")
+        assert named(candidates, name, assignment).arch == space.decode(assignment)
+
+
+def test_they_are_kept_in_a_study_and_go_on_with_it(tmp_path: Path) -> None:
+    storage = str(tmp_path)
+    search("cpu", ["8MFLOPs"], "small", storage=storage, trials=4, name="s")
+    read = Study.load("s", storage)
+    for record in read.records():
+        assert record.like
+        family, width = record.like.split()[0], float(record.like.split("×")[1])
+        scaled = adapted(family, width, half=" half " in record.like, channels=3)
+        assert read.network(record).hash == record.hash == scaled.hash
+        assert record.macs == cost(scaled).macs
+    resume(read, len(read.settings.families) + 5)
+    assert sum(bool(record.like) for record in read.records()) == len(read.settings.families)
+
+
+def test_the_nearest_of_what_is_far_wider_is_the_widest() -> None:
+    space = SearchSpace.load("small")
+    found = space.decode(nearest(space, adapted("mobilenet_v1_100", 2.0)))
+    assert [stage[-1].get("out") for stage in found.stages] == [24, 48, 96, 160]
 
 
 def _network(act: str, stages: list[tuple[Block, ...]], *head: Block) -> Architecture:
