@@ -113,9 +113,11 @@ def _finished(study: Study) -> int:
 
 
 def _planned(settings: StudySettings) -> int:
-    """How many rounds there are to be: six networks or more in each, three rounds at most."""
+    """How many rounds there are to be: six networks or more in each, three rounds at most. Where
+    there is a limit of time, more than six have a round after which it is looked at."""
     if settings.learn:
-        return min(MOST_ROUNDS, max(1, settings.learn // FIRST))
+        least = 2 if settings.train_minutes and settings.learn > FIRST else 1
+        return min(MOST_ROUNDS, max(least, settings.learn // FIRST))
     return MOST_ROUNDS if settings.train_minutes else 0
 
 
@@ -127,9 +129,11 @@ def _next_size(study: Study) -> int:
     left = _planned(settings) - len(rounds)
     if left <= 0:
         return 0
+    if settings.train_minutes and not rounds:  # these show what one takes
+        return min(settings.learn or FIRST, FIRST)
     done = sum(len(each["trials"]) for each in rounds)
-    count = settings.learn - done if settings.learn else left * FIRST
-    if settings.train_minutes and rounds:
+    count = settings.learn - done
+    if settings.train_minutes:
         spent = sum(each["seconds"] for each in rounds) / 60
         if not spent:  # an earlier version kept rounds of which none could be trained
             return 0

@@ -173,6 +173,19 @@ def test_minutes_of_training_are_kept_to() -> None:
     assert len(study.trials()) == 32
 
 
+@pytest.mark.parametrize(
+    ("learn", "minutes", "rounds"),
+    [(4, 1e-6, [4]), (8, 1e-6, [6]), (24, 1e-6, [6]), (8, 1e6, [6, 2]), (13, 1e6, [6, 7])],
+)
+def test_of_networks_and_minutes_whichever_is_less(
+    learn: int, minutes: float, rounds: list[int]
+) -> None:
+    study = begin(**BRIEF, learn=learn, train_minutes=minutes)
+    run(study, 32)
+    assert [len(each["trials"]) for each in read_rounds(study)] == rounds
+    assert len(trained(study)) == sum(rounds)
+
+
 def test_a_full_disk_ends_learning_and_not_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*job: object) -> list[object]:
         raise NasError("t: No space left on device")
