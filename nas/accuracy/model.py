@@ -167,8 +167,9 @@ class AccuracyModel:
         return float(share_of(log_odds(np.array([accuracy])) + then - now)[0])
 
     def benchmark(self, classes: int) -> str:
-        """The benchmark whose accuracy is predicted for networks of so many classes."""
-        return self._scale(classes).task
+        """The benchmark whose accuracy is predicted for networks of so many classes. Errors:
+        `NasError` for no positive whole number."""
+        return self._scale(check_whole(classes, "classes", 1)).task
 
     def explain(self, arch: Architecture) -> list[Contribution]:
         """What each part gives to the prior's log odds; with the whole's they add up to it. What
