@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from nas.accuracy import AccuracyModel
 from nas.architecture import Architecture
 from nas.graph import Node
 from nas.graph_costs import BYTES, bytes_at, graph_cost, node_cost
@@ -97,4 +98,21 @@ def describe(network: Network, target: Target) -> dict[str, Any]:
         "constant_ms": target.constant_ms,
         "layers": layers(network, target),
         **({} if isinstance(network, Architecture) else {"unread": network.unread}),
+    }
+
+
+def accuracy(
+    network: Network, model: AccuracyModel, data: str | None = None, learned_from: int = 0
+) -> dict[str, Any] | None:
+    """The accuracy that a model predicts, in percent with its interval, what it is `of`, and what
+    each part gives to it; None of an imported network, which has no parts. The model may have
+    `learned_from` so many networks that were trained on `data`; else it is of a benchmark."""
+    if not isinstance(network, Architecture):
+        return None
+    share = 100 / model.unit
+    return {
+        **{name: share * value for name, value in model.predict(network)._asdict().items()},
+        "of": data if learned_from else model.benchmark(network.classes),
+        "learned_from": learned_from,
+        "parts": [gain._asdict() for gain in model.gains(network)],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from nas.study.pruned import begin_pruning
 from nas.study.storage.storage import Storage
 from nas.training import Recipe, Trained, train
 from nas.training.export import export_trained
+from nas.training.export_int8 import export_int8
 
 SPACE = nas.SearchSpace.load("small")
 
@@ -34,6 +36,15 @@ def searched(**options: Any) -> object:
 def pruned(parent: Any, **options: Any) -> object:
     given = {"weights": "w.pt", "target": "jetson", "budgets": ["1M"], "data": DATA}
     return begin_pruning(parent, **{**given, **options})
+
+
+def loaded(**options: Any) -> object:
+    return nas.create_model("lcnet_050", **options)
+
+
+@cache
+def brief() -> Trained:
+    return train(FITTING, DATA, Recipe(epochs=1, images=64))
 
 
 TARGET, MODEL = nas.Target.load("jetson"), nas.AccuracyModel.load()
@@ -87,6 +98,20 @@ CALLS: list[tuple[Callable[..., object], Any, str]] = [
     (lambda net: score(net, NOISE), SPACE.sample(0), "module must be a torch module"),
     (lambda batch: score(nas.build(SPACE.sample(0)), batch), np.eye(2), "batch must be a torch"),
     (lambda seed: score(nas.build(SPACE.sample(0)), NOISE, seed=seed), "0", "seed must be a whole"),
+    (MODEL.benchmark, None, "classes must be a whole number of at least 1, not None"),
+    (MODEL.benchmark, 0, "classes must be a whole number of at least 1, not 0"),
+    (MODEL.gains, "net", "'net' is no network"),
+    (lambda file: loaded(weights=file), 5, "weights must be text or a Path, not 5"),
+    (
+        lambda file: loaded(weights=file),
+        ["w.pt"],
+        r"weights must be text or a Path, not \['w.pt'\]",
+    ),
+    (lambda eps: loaded(weights="w.pt", norm_eps=eps), "1e-3", "norm_eps must be a number, not '1"),
+    (lambda one: export_trained(one, DATA, "a.onnx"), FITTING, "trained must be a training, as Tr"),
+    (lambda one: export_int8(one, DATA, Path("a.onnx")), "net", "trained must be a training, as T"),
+    (lambda data: export_trained(brief(), data, "a.onnx"), "digits", "data must be a data set, as"),
+    (lambda data: export_int8(brief(), data, Path("a.onnx")), None, "data must be a data set, as"),
 ]
 
 

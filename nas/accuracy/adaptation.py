@@ -139,6 +139,13 @@ class Adaptation:
         # Networks that happen to be equally good do not show that trainings have no noise.
         return mean, np.maximum(deviation, sqrt(LEAST_NOISE))
 
+    @property
+    def slope(self) -> float:
+        """How much the mean rises with the prior's, local features staying as they are."""
+        away = self.before - self._center
+        rises = [p.slope + (p.slope * SLOPE_DOUBT) ** 2 * (away @ w) for p, _, w in self._solved]
+        return float(self._weights @ np.array(rises))
+
     def _mean(self, point: Point, before: Vector) -> Vector:
         return self._level + point.slope * (before - self._center)
 

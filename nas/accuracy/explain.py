@@ -23,7 +23,7 @@ from nas.accuracy.features import (
 )
 from nas.architecture import Architecture
 
-WHOLE_NETWORK = "network"
+WHOLE_NETWORK, REST = "network", "rest"
 # Effects that are shared among parts as a sum over the whole network is.
 _BY_SUM = {
     "parameters": "params",
@@ -48,6 +48,15 @@ class Contribution(NamedTuple):
 
     part: str
     log_odds: float
+
+
+class Gain(NamedTuple):
+    """A part, the log odds that it gives to a prediction, and how many percentage points less would
+    be predicted without them; of what is no part's there are no points."""
+
+    part: str
+    log_odds: float
+    points: float | None
 
 
 def contributions(

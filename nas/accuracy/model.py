@@ -13,7 +13,7 @@ import numpy as np
 
 from nas.accuracy.adaptation import NINE_TENTHS, Adaptation, Index, far_off
 from nas.accuracy.effects import SHARED, assumed_brevity, brevity, class_counts, local, shared
-from nas.accuracy.explain import Contribution, contributions
+from nas.accuracy.explain import REST, Contribution, Gain, contributions
 from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import read_prior, sums_of
 from nas.accuracy.regression import HIGHEST, LOWEST, Fitted, fit, log_odds, share_of
@@ -167,15 +167,37 @@ class AccuracyModel:
         return float(share_of(log_odds(np.array([accuracy])) + then - now)[0])
 
     def benchmark(self, classes: int) -> str:
-        """The benchmark whose accuracy is predicted for networks of so many classes."""
-        return self.scales[int(nearest(np.array([float(classes)]), self.scales)[0])].task
+        """The benchmark whose accuracy is predicted for networks of so many classes. Errors:
+        `NasError` for no positive whole number."""
+        return self._scale(check_whole(classes, "classes", 1)).task
 
     def explain(self, arch: Architecture) -> list[Contribution]:
-        """What each part gives to the prior's log odds; with the whole's they add up to it."""
+        """What each part gives to the prior's log odds; with the whole's they add up to it. What
+        they give to a prediction is `gains`."""
         sums = sums_of([arch])
         *parts, whole = contributions(arch, self.fitted.effects, self._brevity)
         extra = sum(float(each.mean(local(sums))[0]) for each in self.processes)
         return [*parts, whole._replace(log_odds=whole.log_odds + extra)]
+
+    def gains(self, arch: Architecture) -> list[Gain]:
+        """What each part gives to the prediction, then the rest, which is no part's: the task's
+        level, the resolution, and what trained networks showed. Log odds add up to the
+        prediction's."""
+        (odds,), _ = self._odds(sums_of([arch]))
+        slope = self._slope(arch.classes)
+        given = [(part, slope * value) for part, value in self.explain(arch)[:-1]]
+        shares = share_of(odds - np.array([0.0, *(value for _, value in given)]))
+        lost = 100 * (shares[0] - shares[1:])
+        rest = float(odds) - sum(value for _, value in given)
+        gains = [Gain(*each, float(points)) for each, points in zip(given, lost, strict=True)]
+        return [*gains, Gain(REST, rest, None)]
+
+    def _slope(self, classes: int) -> float:
+        """How much a prediction's log odds rise with the prior's."""
+        return self.adaptation.slope if self.adaptation else self._scale(classes).slope
+
+    def _scale(self, classes: int) -> Scale:
+        return self.scales[int(nearest(np.array([float(classes)]), self.scales)[0])]
 
     @property
     def _brevity(self) -> float | None:

@@ -36,8 +36,9 @@ def describe(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Describe a network: its totals and its layers."""
+    """Describe a network: its totals, its predicted accuracy and its layers."""
     from nas import plugins
+    from nas.cli.gains import accuracy_parts, predicted_accuracy
     from nas.cli.tables import layers_table, show
     from nas.describe import describe as describe_architecture
     from nas.imported import ImportedNetwork
@@ -52,9 +53,10 @@ def describe(
     else:  # as it was when the study began, if the study has kept it
         device = study_target(study)[0] or study.target
     facts = describe_architecture(network, device)
+    accuracy = predicted_accuracy(network, study)
     tell_host(device)
     if as_json:
-        echo_json(facts)
+        echo_json(facts | ({"predicted_accuracy": accuracy} if accuracy else {}))
         return
     low, high = facts["latency_interval_ms"]
     show(
@@ -69,6 +71,7 @@ def describe(
         f"{known_interval(low, high, device.interval_known)}",
         *extrapolated(device, [(facts["latency_ms"], low, high)]),
         *([network.left_out] if isinstance(network, ImportedNetwork) and network.unread else []),
+        *(accuracy_parts(accuracy, facts["layers"], study) if accuracy else []),
         layers_table(network, device),
     )
 

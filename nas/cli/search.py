@@ -118,7 +118,8 @@ def search(
     train_minutes: Annotated[
         float | None,
         typer.Option(
-            help="The same by minutes of training, those of all workers added up.",
+            help="The same by minutes of training, those of all workers added up; with both, "
+            "whichever is less.",
             show_default=False,
         ),
     ] = None,

@@ -24,8 +24,10 @@ def show(
 ) -> None:
     """Show a study: its Pareto front, and its best network."""
     from nas import plugins
+    from nas.cli.gains import gains_parts, predicted_accuracy
     from nas.cli.tables import layers_table, print_best, print_finalists
     from nas.cli.tables import show as show_parts
+    from nas.describe import layers
     from nas.report.words import study_target
     from nas.study.config import config_text
     from nas.study.networks import load_study
@@ -43,8 +45,12 @@ def show(
     print_finalists(loaded)
     target, _ = study_target(loaded)
     if target:
-        layers = layers_table(best.arch, target)
-        show_parts("", f"Trial {best.trial}, the best, layer by layer", layers)
+        accuracy = predicted_accuracy(best.arch, loaded) if loaded.predicts else None
+        if accuracy:
+            given = gains_parts(accuracy, layers(best.arch, target))
+            show_parts("", f"Trial {best.trial}, the best, part by part", *given)
+        by_layer = layers_table(best.arch, target)
+        show_parts("", f"Trial {best.trial}, the best, layer by layer", by_layer)
 
 
 def study_facts(study: Study) -> dict[str, Any]:

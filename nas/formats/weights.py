@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 
 import torch
@@ -16,7 +17,8 @@ from nas.formats.weight_files import read_weight_file
 from nas.formats.weight_matching import Matching
 from nas.networks import find_network, made_here
 from nas.resolution import Resolution
-from nas.support.errors import NasError, NasWarning
+from nas.support.errors import NasError, NasWarning, check_type
+from nas.support.files import given_path
 from nas.support.plain_torch import plain_torch
 from nas.torch_module import Network, build
 
@@ -43,6 +45,7 @@ def load_weights(
     that fits nowhere, or in a file sorted by names in more than one place; and where an ONNX file
     computes something else than the network does with its weights.
     """
+    check_type(norm_eps, "norm_eps", "a number", Real)
     if not 0 < norm_eps <= 1:
         raise NasError(f"the epsilon of norms must be above 0 and at most 1, not {norm_eps}")
     module, file = build(arch, seed=seed), read_weight_file(path)
@@ -89,12 +92,13 @@ def create_model(
         return build(arch, seed=seed)
     module = load_weights(
         arch,
-        Path(weights),
+        given_path(weights, "weights"),
         norm_eps=norm_eps,
         new_classifier=num_classes is not None or in_chans is not None,
         seed=seed or 0,
     )
     if images is not None:
+        check_type(images, "images", "a torch tensor (N, C, H, W)", Tensor)
         if not len(images) or images.shape[1:] != arch.input_shape:
             shape, wanted = tuple(images.shape), ("N", *arch.input_shape)
             raise NasError(f"images of shape {shape}: the network takes {wanted}")

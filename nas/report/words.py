@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.latency import Prediction, Target
 from nas.plugins import options_of
@@ -91,15 +91,35 @@ def score_source(study: Study) -> str:
             f"{len(study.predictions.measured)} networks trained on it, with its 90% interval"
         )
     benchmark = study.predictions.model.benchmark(study.settings.space["classes"])
-    trained = ""
-    if steps := study.settings.training_steps:
-        trained = f" (of trainings of {steps} steps)"
-    elif study.settings.space["channels"] == 1:
-        trained = " (of short trainings, as those of grey images are)"
+    grey = study.settings.space["channels"] == 1
     return (
         f"predicted accuracy: what the top-1 in percent would be on {benchmark} by a published "
-        f"recipe, with its 90% interval; order and differences{trained} count, for other data "
-        "the value does not"
+        f"recipe, with its 90% interval; {what_counts(study.settings.training_steps, grey=grey)}"
+    )
+
+
+def what_counts(steps: int | None, *, grey: bool) -> str:
+    """Words on what a prediction says of data of which it has learned nothing, with the `steps` of
+    the trainings, where they are known; images may be `grey`."""
+    trained = ""
+    if steps:
+        trained = f" (of trainings of {steps} steps)"
+    elif grey:
+        trained = " (of short trainings, as those of grey images are)"
+    return f"order and differences{trained} count, for other data the value does not"
+
+
+def accuracy_line(facts: Mapping[str, Any], steps: int | None, *, grey: bool) -> str:
+    """A network's predicted accuracy, as `nas.describe.accuracy` has it, and what it is of."""
+    value, low, high = (facts[name] for name in ("value", "low", "high"))
+    said = f"predicted accuracy, not measured: {value:.1f}%, 90% interval {low:.1f}–{high:.1f}%, "
+    if facts["learned_from"]:
+        return (
+            said + f"on {facts['of']}, learned from {facts['learned_from']} networks trained on it"
+        )
+    return (
+        said + f"what the top-1 would be on {facts['of']} by a published recipe; "
+        f"{what_counts(steps, grey=grey)}"
     )
 
 

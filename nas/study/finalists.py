@@ -165,7 +165,7 @@ def run_finalists(
         _train_all(study, front, data, folder, report)
     finalists = read_finalists(study)
     complete = [(study.network(f.record), 100 * f.accuracy) for f in finalists if not f.pruned]
-    if settings.pruning is None:  # predictions are of networks that are trained alone
+    if settings.pruning is None:  # predictions are of networks that are trained from nothing
         remember(data, settings.recipe, complete)
     return finalists
 

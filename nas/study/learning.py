@@ -13,6 +13,7 @@ networks that were trained to the end are added to the user's own table of the d
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -23,14 +24,14 @@ from nas.data import DataSet
 from nas.study.choosing import by_family, spread
 from nas.study.driver import Driver
 from nas.study.finalists import study_data
-from nas.study.partial_training import inferred, outcomes
+from nas.study.partial_training import inferred, no_better_than_chance, outcomes
 from nas.study.progress import SearchReport
 from nas.study.rounds import ROUNDS, read_rounds
 from nas.study.settings import StudySettings
 from nas.study.storage.locks import claim_file
 from nas.study.study import Study
 from nas.study.workers.executors import InlineExecutor, Slots
-from nas.support.errors import NasError, one_line
+from nas.support.errors import NasError, NasWarning, one_line
 from nas.training.checkpoint import kept_epoch
 from nas.training.own_table import remember, remembered
 
@@ -113,9 +114,11 @@ def _finished(study: Study) -> int:
 
 
 def _planned(settings: StudySettings) -> int:
-    """How many rounds there are to be: six networks or more in each, three rounds at most."""
+    """How many rounds there are to be: six networks or more in each, three rounds at most. Where
+    there is a limit of time, more than six have a round after which it is looked at."""
     if settings.learn:
-        return min(MOST_ROUNDS, max(1, settings.learn // FIRST))
+        least = 2 if settings.train_minutes and settings.learn > FIRST else 1
+        return min(MOST_ROUNDS, max(least, settings.learn // FIRST))
     return MOST_ROUNDS if settings.train_minutes else 0
 
 
@@ -127,9 +130,11 @@ def _next_size(study: Study) -> int:
     left = _planned(settings) - len(rounds)
     if left <= 0:
         return 0
+    if settings.train_minutes and not rounds:  # these show what one takes
+        return min(settings.learn or FIRST, FIRST)
     done = sum(len(each["trials"]) for each in rounds)
-    count = settings.learn - done if settings.learn else left * FIRST
-    if settings.train_minutes and rounds:
+    count = settings.learn - done
+    if settings.train_minutes:
         spent = sum(each["seconds"] for each in rounds) / 60
         if not spent:  # an earlier version kept rounds of which none could be trained
             return 0
@@ -178,7 +183,19 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
             study.learn(measured)
 
         study.store(store)
+        _warn_of_chance([accuracy for _, accuracy in measured], data)
     return True
+
+
+def _warn_of_chance(accuracies: Sequence[float], data: DataSet) -> None:
+    classes, images = len(data.classes), len(data.validation.labels)
+    if no_better_than_chance(accuracies, classes, images):
+        words = (
+            f"none of {len(accuracies)} trained networks is better than chance "
+            f"({100 / classes:.3g}%): what is predicted by them says nothing; look at the recipe, "
+            "its rate (lr) and its epochs"
+        )
+        warnings.warn(words, NasWarning, stacklevel=2)
 
 
 def _chosen(study: Study, number: int, size: int) -> list[int]:

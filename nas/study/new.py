@@ -222,7 +222,8 @@ def search(
     data: a data set or its source; the space takes its classes, channels and resolution.
     finalists: how many good, different networks `study.finalists.run_finalists` trains on `data`.
     learn: how many networks to train on `data` in between, which predictions are adapted to.
-    train_minutes: the same by the minutes of training, those of all workers added up.
+    train_minutes: the same by the minutes of training, those of all workers added up; with both,
+        whichever is less.
     recipe: how it trains them; unless given for nine epochs, of few images for 540 steps.
     start_from: what the first trials are; see `study.warm_start.assignments`.
     cascade: how many proposals are screened for a trial; unless given, what suits the sampler.

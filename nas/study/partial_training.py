@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import bdtrc
 
 from nas.accuracy.regression import log_odds, share_of
 from nas.architecture import Architecture
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nas.training.checkpoint import Epoch
 
 FEWEST_PAIRS = 4  # trainings by which those that stopped are inferred
+LUCK = 0.05  # how likely, at most, what is taken for learned has been guessed
 
 
 def outcomes(
@@ -83,3 +85,11 @@ def inferred(early: Mapping[int, float], pairs: Sequence[tuple[float, float]]) -
     z = log_odds(np.array(list(early.values())))
     values = share_of(y.mean() + slope * (z - x.mean()))
     return dict(zip(early, map(float, values), strict=True))
+
+
+def no_better_than_chance(accuracies: Sequence[float], classes: int, images: int) -> bool:
+    """Whether networks of these validation accuracies, in percent, may all be guessing: the best of
+    so many that do is as good in one of twenty cases or more."""
+    right = round(max(accuracies) / 100 * images)
+    luck = float(bdtrc(right - 1, images, 1 / classes)) if right else 1.0
+    return len(accuracies) * luck > LUCK

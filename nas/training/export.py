@@ -17,7 +17,7 @@ from nas.data import DataSet
 from nas.formats.endings import FileFormat
 from nas.formats.onnx_model import OPSET
 from nas.formats.verified import checked, output_file
-from nas.support.errors import NasError
+from nas.support.errors import NasError, check_type
 from nas.support.files import given_path, write_whole
 from nas.support.plain_torch import plain_torch
 from nas.training.accuracy import BATCH, logits, metrics
@@ -101,7 +101,9 @@ def _by_onnxruntime(session: onnxruntime.InferenceSession, images: Array) -> Arr
 
 
 def check_data(trained: Trained, data: DataSet) -> None:
-    """Errors: `NasError` where the data are not those of the training."""
+    """Errors: `NasError` where the data are not those of the training, or either is none."""
+    check_type(trained, "trained", "a training, as Trained.load gives", Trained)
+    check_type(data, "data", "a data set, as nas.data.load_data gives", DataSet)
     if data.checksum != trained.data.checksum:
         raise NasError(f"data set {data.source} has changed since the training")
 

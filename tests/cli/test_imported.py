@@ -56,9 +56,11 @@ def test_describe_shows_nodes_and_says_what_is_left_out(run: Run, tmp_path: Path
     assert code == 0
     assert "a.onnx: 32x48 px, 0.1137 MMACs" in out
     assert "not read, so left out of parameters, multiply-adds and latency: 1 LRN" in out
+    assert "accuracy" not in out
     code, out, _ = run(*words, "--json")
     facts = json.loads(out)
     assert (facts["resolution"], facts["unread"]) == ("32x48", {"LRN": 1})
+    assert "predicted_accuracy" not in facts
     assert facts["macs"] == 16 * 24 * (8 * 27 + 80) == sum(n["macs"] for n in facts["layers"])
     assert [n["kind"] for n in facts["layers"]] == ["conv", "LRN", "conv", "gap"]
     parts = facts["constant_ms"] + sum(n["latency_ms"] for n in facts["layers"])

@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from commands import Run
 
 import nas
 from nas.accuracy.regression import share_of
@@ -20,7 +22,7 @@ from nas.references.adapted import FAMILIES
 from nas.study import Driver, Study, begin, partial_training
 from nas.study.finalists import run_finalists
 from nas.study.learning import LearningProgress, _chosen, learning_folder, run
-from nas.study.partial_training import inferred, train_part
+from nas.study.partial_training import inferred, no_better_than_chance, train_part
 from nas.study.rounds import read_rounds, trained
 from nas.support.errors import NasError
 from nas.training import Recipe, Trained
@@ -44,6 +46,7 @@ def report(progress):
     print(progress.stage, progress.done, flush=True)
 run(Study.load("killed"), 32, learning=report)
 """
+pytestmark = pytest.mark.filterwarnings("ignore:none of .* is better than chance")
 
 
 @pytest.fixture(autouse=True)
@@ -173,6 +176,19 @@ def test_minutes_of_training_are_kept_to() -> None:
     assert len(study.trials()) == 32
 
 
+@pytest.mark.parametrize(
+    ("learn", "minutes", "rounds"),
+    [(4, 1e-6, [4]), (8, 1e-6, [6]), (24, 1e-6, [6]), (8, 1e6, [6, 2]), (13, 1e6, [6, 7])],
+)
+def test_of_networks_and_minutes_whichever_is_less(
+    learn: int, minutes: float, rounds: list[int]
+) -> None:
+    study = begin(**BRIEF, learn=learn, train_minutes=minutes)
+    run(study, 32)
+    assert [len(each["trials"]) for each in read_rounds(study)] == rounds
+    assert len(trained(study)) == sum(rounds)
+
+
 def test_a_full_disk_ends_learning_and_not_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*job: object) -> list[object]:
         raise NasError("t: No space left on device")
@@ -234,6 +250,36 @@ def test_what_cannot_be_learned_is_refused(options: dict[str, Any], message: str
     with pytest.raises(nas.NasError, match=message):
         begin(**{**OPTIONS, **options})
     assert not Path("studies").exists()
+
+
+@pytest.mark.parametrize(("rate", "epochs"), [(1e-7, 1), (0.5, 3)])
+def test_a_recipe_that_trains_nothing_is_told(run: Run, rate: float, epochs: int) -> None:
+    Path("own.yaml").write_text(f"epochs: {epochs}\nbatch_size: 32\nlr: {rate:.7f}\nwarmup: 0.1\n")
+    words = "search --target jetson --budget 0.6MFLOPs --space small --data digits --learn 3"
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        code, _, err = run(*words.split(), "--trials", "6", "--recipe", "own.yaml")
+    lines = [line for line in err.splitlines() if "chance" in line]
+    assert code == 0
+    assert len(lines) == (rate < 1e-3)
+    assert all("none of 3 trained networks is better than chance (10%): " in a for a in lines)
+
+
+@pytest.mark.parametrize(
+    ("classes", "images", "count"), [(2, 40, 1), (10, 359, 30), (100, 1000, 8)]
+)
+def test_guessing_networks_are_rarely_taken_for_learned(
+    classes: int, images: int, count: int
+) -> None:
+    """Against guesses of images that are drawn; better by five deviations is no guess."""
+    rng = np.random.default_rng(classes)
+    draws = 100 * rng.binomial(images, 1 / classes, (2000, count)) / images
+    told = np.mean([no_better_than_chance(list(row), classes, images) for row in draws])
+    assert told > 0.94
+    deviation = 100 * (1 / classes * (1 - 1 / classes) / images) ** 0.5
+    better = [100 / classes] * (count - 1) + [100 / classes + 5 * deviation]
+    assert not no_better_than_chance(better, classes, images)
+    assert no_better_than_chance([0.0], classes, images)
 
 
 def test_stopped_trainings_are_inferred_without_bias() -> None:
