@@ -133,7 +133,7 @@ PythonOption = Annotated[
 ]
 NETWORK_HELP = (
     "A published network's name, a study (its best), STUDY:TRIAL, the folder of a training, or a "
-    "file: an architecture's JSON, or ONNX."
+    "file: an architecture's JSON, ONNX, or a TFLite that nas wrote."
 )
 NetworkArgument = Annotated[str, typer.Argument(metavar="NETWORK", help=NETWORK_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
