@@ -8,6 +8,7 @@ from nas.cli.exported import INHERITED, UNTRAINED, not_run, print_difference
 from nas.cli.terminal import echo, echo_json
 from nas.formats.endings import DEFAULT_ENDINGS
 from nas.resolution import Resolution
+from nas.support.resources import install_extra
 
 
 def export_other_format(
@@ -54,7 +55,7 @@ def export_other_format(
         return
     echo(f"{', '.join(map(str, done.files))}: {arch.resolution} px")
     if done.difference is None:
-        echo(not_run(done.runtime, f"'hw-nas[{done.runtime}]'"))
+        echo(not_run(done.runtime, install_extra(done.runtime)))
     else:
         print_difference(done.runtime, done.difference)
     echo(weights)
