@@ -183,6 +183,14 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert re.search(r"^it took \d+\.\d minutes$", out, re.M)
     page = (result / "report.html").read_text()
     assert "What it gets wrong" in page
+    lead, rest = page.split("</header>")
+    rows = card.split("---|---|---|---|---|---|\n")[1]
+    winner = rows.split("|")[1].strip()
+    assert f"The result is {winner}, the first of " in lead  # not the search's best
+    assert f"<span>test accuracy</span><b>{training['test_accuracy']:.1%}</b>" in lead
+    assert "<span>measured latency</span><b>" in lead
+    assert "predicted accuracy" not in lead
+    assert "The best of the search is trial" in rest
     assert "<h1>A network for digits on x86-avx512-ort</h1>" in page
     assert len(re.findall(r'class="scroll"[^>]*><table', page)) == page.count("<table")
     assert f"{training['test_accuracy']:.1%}" in page

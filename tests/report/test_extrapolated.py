@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 import nas
-from nas.auto.card import _predicted
+from nas.auto.card import predicted_line
 from nas.auto.result import Result
 from nas.cli.verify import _lines
 from nas.latency.measuring.verify import Comparison
@@ -24,5 +24,5 @@ def test_the_card_and_verify_say_so(target: nas.Target, name: str, said: bool) -
     arch = nas.reference(name)
     result = SimpleNamespace(target=target, trained=SimpleNamespace(arch=arch))
     lines = _lines(name, Comparison(target.predict(arch), 12.0, 0.01), target)
-    assert ("extrapolated: this latency is" in _predicted(cast(Result, result))) == said
+    assert ("extrapolated: this latency is" in predicted_line(cast(Result, result))) == said
     assert any(line.startswith("extrapolated: this latency is") for line in lines) == said
