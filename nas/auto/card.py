@@ -12,7 +12,7 @@ from nas.data import DataSet
 from nas.report.words import extrapolated
 from nas.resolution import in_words
 from nas.study.scoring import share_interval
-from nas.support.text import significant
+from nas.support.text import between, significant
 
 COLUMNS = ("network", "accuracy", "expected", "latency ms", "MMACs", "Mparams")
 
@@ -175,9 +175,10 @@ def predicted_line(result: Result) -> str:
     target = result.target
     predicted, device = target.predict(result.trained.arch), target.metadata
     kind = "90% interval" if target.interval_known else "assumed"
+    interval = between(predicted.low_ms, predicted.high_ms)
     return (
-        f"{predicted.ms:.3g} ms predicted ({kind} {predicted.low_ms:.3g} to "
-        f"{predicted.high_ms:.3g}) on {device.device}, {device.runtime}, {device.precision}; "
+        f"{significant(predicted.ms)} ms predicted ({kind} {interval}) on {device.device}, "
+        f"{device.runtime}, {device.precision}; "
         f"the target is {device.provenance}"
         f"{''.join(f'; {line}' for line in extrapolated(target, [predicted]))}"
     )
@@ -188,7 +189,8 @@ def timed_line(measured: Measured | None) -> str:
     if measured is None:
         return "not measured"
     found = measured.comparison
-    said = f"{found.measured_ms:.3g} ms (±{found.spread:.1%}) {measured.how}, on {measured.device}"
+    timed = f"{significant(found.measured_ms)} ms (±{found.spread:.1%})"
+    said = f"{timed} {measured.how}, on {measured.device}"
     return "; ".join([said, *measured.notes])
 
 

@@ -180,6 +180,7 @@ def _print(result: Result, data: DataSet, written: Written, output: Path) -> Non
     from nas.auto.write import int8_line
     from nas.cli.tables import show, table
     from nas.report.words import extrapolated, known_interval
+    from nas.support.text import significant
 
     arch, target = result.trained.arch, result.target
     predicted = target.predict(arch)
@@ -193,12 +194,12 @@ def _print(result: Result, data: DataSet, written: Written, output: Path) -> Non
     training = "trained fully" if result.further else "after that training"
     echo(f"accuracy, {training}: {accuracy_line(result, data)}")
     known = known_interval(predicted.low_ms, predicted.high_ms, target.interval_known)
-    echo(f"latency predicted for {target.name}: {predicted.ms:.3g} ms ({known})")
+    echo(f"latency predicted for {target.name}: {significant(predicted.ms)} ms ({known})")
     for line in extrapolated(target, [predicted]):
         echo(line)
     if written.measured:
         found, where, how, _, notes = written.measured
-        echo(f"latency measured {where}: {found.measured_ms:.3g} ms {how}")
+        echo(f"latency measured {where}: {significant(found.measured_ms)} ms {how}")
         for note in notes:
             echo(f"warning: {note}", err=True)
     else:
