@@ -204,7 +204,17 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert (tmp_path / "again.onnx").read_bytes()
     assert "What it gets wrong" in (tmp_path / "again.html").read_text()
     before = {path: path.stat().st_mtime_ns for path in (result / "work").rglob("*.safetensors")}
-    assert run(*words)[0] == 0  # all is there: nothing is trained again
+    code, out, err = run(*words, "--json")  # all is there: nothing is trained again
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["folder"] == "result"
+    assert all((tmp_path / file).exists() for file in told["files"])
+    assert "result/model.onnx" in told["files"]
+    assert told["winner"] == winner
+    assert told["test_accuracy"] == training["test_accuracy"]
+    low, high = told["interval_ms"]
+    assert low < told["predicted_ms"] < high
+    assert told["measured_ms"] > 0
     assert {p: p.stat().st_mtime_ns for p in (result / "work").rglob("*.safetensors")} == before
 
 
