@@ -22,7 +22,9 @@ HEAD = """# Commands
 
 Made by `scripts/make_cli_doc.py` from the commands themselves. `nas COMMAND -h` prints the same.
 NETWORK is a published network's name, a study (its best network), STUDY:TRIAL, the folder of a
-training, or a JSON or ONNX file as nas writes it.
+training, or a file: an architecture's JSON, ONNX, or a TFLite file that nas wrote. An ONNX file of
+another program is described, calibrated from and timed ([importing](importing.md)); where an
+architecture is needed, as to train or export, it is refused.
 """
 
 

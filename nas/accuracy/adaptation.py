@@ -193,7 +193,8 @@ class Adaptation:
 
         How noisy networks are is known from these alone, and level, slope and departures have taken
         about half of what they tell: Student's distribution with the other half as its degrees of
-        freedom. Of many networks it counts, too, what leaving each out shows.
+        freedom, and one for what is known of noise before them. Of many networks it counts, too,
+        what leaving each out shows.
         """
         from scipy.special import stdtrit
 
@@ -204,5 +205,5 @@ class Adaptation:
         n = len(scores)
         rank = min(n - 1, int(np.ceil(0.9 * (n + 1))) - 1)
         seen = float(scores[rank]) / NINE_TENTHS
-        student = float(stdtrit((n + 1) / 2, 0.95)) / NINE_TENTHS
+        student = float(stdtrit((n + 3) / 2, 0.95)) / NINE_TENTHS
         return student * (n * seen + TRUST) / (n + TRUST)

@@ -28,6 +28,7 @@ from nas.support.threads import one_blas_thread
 FEWEST = 3  # networks to adapt to
 BRIEFLY = np.array([name.endswith("_brief") for name in SHARED])
 BREVITIES = (0.0, 0.35, 0.7, 1.0)  # of trainings of which nothing is known
+BREVITY_SPREAD = 0.35  # deviation of these from what is assumed before any network
 
 
 class Prediction(NamedTuple):
@@ -107,7 +108,8 @@ class AccuracyModel:
 
         Accuracies are in percent, or shares where none is above 1. An adapted model starts anew
         from the prior with the networks given. How short their trainings were is, where it is not
-        known (`trained_for`), what makes their accuracies most likely. Of five or more, one that
+        known (`trained_for`), the likeliest: what is assumed of such images, unless their
+        accuracies say otherwise. Of five or more, one that
         is far from what the others show (a broken training, another unit) bends no other's
         prediction; a `NasWarning` names it, and another says how many accuracies are so near 0 or
         100% that they are not told apart. Errors: `NasError` for fewer than three networks or for
@@ -146,7 +148,9 @@ class AccuracyModel:
             brief: Adaptation(before, positions, same, odds, far)
             for brief, before in priors.items()
         }
-        brief = max(found, key=lambda brief: found[brief].evidence)
+        assumed = float(assumed_brevity(sums).mean())
+        doubt = {b: ((b - assumed) / BREVITY_SPREAD) ** 2 / 2 for b in found}
+        brief = max(found, key=lambda brief: found[brief].evidence - doubt[brief])
         return replace(self, adaptation=found[brief], unit=unit, found_brief=brief)
 
     def trained_for(self, steps: int | None) -> AccuracyModel:

@@ -93,11 +93,11 @@ def write_result(
     return Written((*files, (CARD, "this in words")), int8, agreed, measured, unmeasured)
 
 
-def int8_line(int8: ExportedInt8) -> str:
-    """What int8 costs, in words."""
+def int8_line(int8: ExportedInt8, page: str = "docs/deploying.md of hw-nas") -> str:
+    """What int8 costs, in words, and the page that says more."""
     kind = "test" if int8.tested else "validation"
     said = f"{int8.accuracy:.1%} on the {kind} images, {int8.float_accuracy:.1%} in float32"
-    return said + ("; more than a point is lost: see docs/deploying.md" if int8.lost else "")
+    return said + (f"; more than a point is lost: see {page}" if int8.lost else "")
 
 
 def _for_runtime(

@@ -35,6 +35,7 @@ from nas.cli.options import (
 from nas.cli.terminal import echo, echo_json
 from nas.defaults import DEFAULT_TARGET
 from nas.support.errors import NasError
+from nas.support.resources import document
 
 if TYPE_CHECKING:
     from nas.auto.result import Result
@@ -244,7 +245,7 @@ def _print(result: Result, data: DataSet, written: Written, output: Path) -> Non
             echo(f"warning: {note}", err=True)
     else:
         echo(f"latency not measured: {written.unmeasured}")
-    echo(f"int8: {int8_line(written.int8)}")
+    echo(f"int8: {int8_line(written.int8, document('deploying.md'))}")
     echo(f"predict.py agrees with torch on {written.agreed:.0%} of the examples")
     for line in result.cut:
         echo(f"cut for time: {line}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nas.cli.options import JsonOption, PluginOption
 from nas.cli.terminal import echo_json
+from nas.support.resources import document
 
 
 def list_criteria(plugin: PluginOption = None, as_json: JsonOption = False) -> None:
@@ -24,6 +25,6 @@ def list_criteria(plugin: PluginOption = None, as_json: JsonOption = False) -> N
     ]
     show(
         table(columns, rows, left=5, fold=columns[1:]),
-        "Channels with the highest scores are kept; see docs/pruning.md.",
+        f"Channels with the highest scores are kept; see {document('pruning.md')}.",
         "cost: in forward passes of the images; a backward pass is two",
     )

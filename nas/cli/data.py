@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.terminal import echo, say
+from nas.support.resources import document
 
 if TYPE_CHECKING:
     from nas.data import DataSet
 
 DATA = (
     "digits, fashion-mnist, a folder of images or of IDX files, a CSV of labels, or Parquet, tar "
-    "or .npz files; see docs/data.md"
+    f"or .npz files; see {document('data.md')}"
 )
 SplitOption = Annotated[
     list[str] | None,

@@ -8,6 +8,7 @@ from nas.cli.exported import INHERITED, UNTRAINED, not_run, of_file, print_diffe
 from nas.cli.terminal import echo, echo_json
 from nas.formats.endings import DEFAULT_ENDINGS
 from nas.resolution import Resolution
+from nas.support.resources import install_extra
 
 
 def export_other_format(
@@ -57,7 +58,7 @@ def export_other_format(
         return
     echo(f"{', '.join(map(str, done.files))}: {arch.resolution} px")
     if done.difference is None:
-        echo(not_run(done.runtime, f"'hw-nas[{done.runtime}]'"))
+        echo(not_run(done.runtime, install_extra(done.runtime)))
     else:
         print_difference(done.runtime, done.difference)
     echo(weights)

@@ -28,12 +28,12 @@ def versions() -> str:
     return json.dumps(made)
 
 
-def not_run(what: str, package: str) -> str:
+def not_run(what: str, install: str) -> str:
     """Says that a file was not run, since what would run it is not installed."""
-    return f"the file was not run: {what} is not installed (pip install {package})"
+    return f"the file was not run: {what} is not installed ({install})"
 
 
-NOT_RUN = not_run("LiteRT", "ai-edge-litert")
+NOT_RUN = not_run("LiteRT", "pip install ai-edge-litert")
 
 
 def print_difference(what: str, difference: float) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from nas.budget import EXAMPLES
 from nas.support.errors import NasError
+from nas.support.resources import document
 
 if TYPE_CHECKING:
     from nas.resolution import Resolution
@@ -88,7 +89,9 @@ BudgetOption = Annotated[
 ]
 SamplerOption = Annotated[
     str,
-    typer.Option("--sampler", help="evolution, nsga2, tpe, gp or random; see docs/search.md."),
+    typer.Option(
+        "--sampler", help=f"evolution, nsga2, tpe, gp or random; see {document('search.md')}."
+    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Makes it reproducible.")]
 StudyArgument = Annotated[
@@ -130,7 +133,7 @@ PythonOption = Annotated[
 ]
 NETWORK_HELP = (
     "A published network's name, a study (its best), STUDY:TRIAL, the folder of a training, or a "
-    "file: an architecture's JSON, or ONNX."
+    "file: an architecture's JSON, ONNX, or a TFLite that nas wrote."
 )
 NetworkArgument = Annotated[str, typer.Argument(metavar="NETWORK", help=NETWORK_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nas.cli.options import JsonOption, PluginOption
 from nas.cli.terminal import echo_json
+from nas.support.resources import document
 
 
 def list_proxies(plugin: PluginOption = None, as_json: JsonOption = False) -> None:
@@ -30,7 +31,8 @@ def list_proxies(plugin: PluginOption = None, as_json: JsonOption = False) -> No
     ]
     show(
         table(columns, rows, left=5, fold=columns[1:]),
-        "*: the default, combined by log-rank; see docs/proxies.md. Higher is better for all.",
+        f"*: the default, combined by log-rank; see {document('proxies.md')}. Higher is better "
+        "for all.",
         "cost: in forward passes of the batch; a proxy that needs nothing is analytic",
         "shared: one forward pass among all that need data, one backward pass of the loss",
     )

@@ -25,6 +25,7 @@ from nas.cli.run_study import conclude, run_study, worker_options
 from nas.cli.terminal import echo
 from nas.cli.unstructured import check_zeros, prune_unstructured
 from nas.defaults import DEFAULT_OBJECTIVES, DEFAULT_SAMPLER, DEFAULT_TARGET
+from nas.support.resources import document
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
@@ -64,7 +65,7 @@ def prune(
     ] = 1e-5,
     target: TargetOption = DEFAULT_TARGET,
     criterion: Annotated[
-        str, typer.Option(help="What ranks channels; see docs/pruning.md.")
+        str, typer.Option(help=f"What ranks channels; see {document('pruning.md')}.")
     ] = "taylor_2019",
     reconstruct: Annotated[
         bool,
@@ -88,7 +89,8 @@ def prune(
         typer.Option(help="Of fine-tuning. Default: the recipe's, or 9, and more for few images."),
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="How children are fine-tuned: YAML, see docs/training.md.")
+        Path | None,
+        typer.Option(help=f"How children are fine-tuned: YAML, see {document('training.md')}."),
     ] = None,
     seed: SeedOption = 0,
     resolution: ResolutionOption = None,

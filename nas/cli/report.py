@@ -12,6 +12,7 @@ from nas.cli.data import MovedOption
 from nas.cli.options import PluginOption, StorageOption, StudyArgument
 from nas.cli.terminal import echo, say
 from nas.support.errors import NasError
+from nas.support.resources import install_extra
 
 if TYPE_CHECKING:
     from nas.charts import Chart
@@ -83,7 +84,7 @@ def dashboard(
     try:
         from optuna_dashboard import run_server
     except ImportError:
-        raise NasError("dashboard: it needs pip install 'hw-nas[dashboard]'") from None
+        raise NasError(f"dashboard: it needs {install_extra('dashboard')}") from None
     from nas.study import Study
     from nas.study.objectives import titles
     from nas.study.quiet import name_values

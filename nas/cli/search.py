@@ -44,6 +44,7 @@ from nas.defaults import (
     PROXY_TRIALS,
 )
 from nas.measures import OBJECTIVES
+from nas.support.resources import document
 
 if TYPE_CHECKING:
     from nas.space import SearchSpace
@@ -126,7 +127,7 @@ def search(
     recipe: Annotated[
         Any,
         typer.Option(
-            metavar="<path>", help="How networks are trained: YAML, see docs/training.md."
+            metavar="<path>", help=f"How networks are trained: YAML, see {document('training.md')}."
         ),
     ] = None,
     study: Annotated[

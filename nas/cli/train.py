@@ -31,6 +31,7 @@ from nas.cli.options import (
     read_minutes,
 )
 from nas.cli.terminal import echo, echo_json, say
+from nas.support.resources import document
 
 if TYPE_CHECKING:
     from nas.data import DataSet
@@ -55,7 +56,7 @@ def train(
         ),
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="YAML file of settings; see docs/training.md.")
+        Path | None, typer.Option(help=f"YAML file of settings; see {document('training.md')}.")
     ] = None,
     int8: Annotated[
         bool,

@@ -18,6 +18,7 @@ from nas.data.options import DataOptions
 from nas.data.packed import Sample, packed_files, read_packed
 from nas.data.registry import reader
 from nas.support.errors import NasError, one_line
+from nas.support.resources import install_extra
 
 ROWS = 64  # in memory at once
 KINDS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp", b"GI": ".gif", b"BM": ".bmp"}
@@ -45,7 +46,7 @@ def _samples(file: Path) -> Iterator[Sample]:
         import pyarrow
         from pyarrow import parquet
     except ModuleNotFoundError:
-        raise NasError("Parquet needs the package pyarrow: pip install 'hw-nas[parquet]'") from None
+        raise NasError(f"Parquet needs the package pyarrow: {install_extra('parquet')}") from None
     try:
         with parquet.ParquetFile(file) as opened:
             schema = opened.schema_arrow

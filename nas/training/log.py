@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from nas.support.errors import NasError, one_line, one_of
+from nas.support.resources import install_extra
 from nas.training.checkpoint import Epoch
 from nas.training.progress import TrainingProgress, TrainingReport
 from nas.training.recipe import Recipe
@@ -51,7 +52,7 @@ def check_place(place: str) -> None:
 
 def _lacking(place: str, why: str) -> NasError:
     kind = place.partition(":")[0]
-    hint = f"pip install 'hw-nas[{kind}]' ({why})"
+    hint = f"{install_extra(kind)} ({why})"
     return NasError(f"--log {place}: needs the package {kind}: {hint}")
 
 

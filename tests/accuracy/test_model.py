@@ -347,6 +347,22 @@ def test_short_trainings_want_shallow_networks(model: AccuracyModel) -> None:
             model.trained_for(wrong)
 
 
+@pytest.mark.parametrize(("channels", "assumed"), [(3, 0.0), (1, 0.7)])
+def test_three_networks_do_not_tell_how_short_trainings_were(
+    model: AccuracyModel, channels: int, assumed: float
+) -> None:
+    space = SearchSpace.from_dict(SearchSpace.load("small").to_dict() | {"channels": channels})
+    archs = [space.sample(seed) for seed in range(120)]
+    before = values(model, archs[3:])
+    noise = np.random.default_rng(0).normal(0, 0.3, 3)
+    for signs in np.array([[1, 1, -1], [1, -1, 1], [-1, 1, 1], [-1, -1, 1], [1, 1, 1]]):
+        made = values(model, archs[:3]) + signs * np.abs(noise)
+        adapted = model.adapt(list(zip(archs[:3], made, strict=True)))
+        assert adapted.found_brief is not None
+        assert abs(adapted.found_brief - assumed) < 0.36
+        assert spearmanr(values(adapted, archs[3:]), before).statistic > 0.9
+
+
 def test_adapting_finds_how_short_the_trainings_were(model: AccuracyModel) -> None:
     """Accuracies made by the model itself, of trainings of some length."""
     archs = [SearchSpace.load("small").sample(seed) for seed in range(80)]

@@ -84,7 +84,7 @@ def test_ncnn_is_written_where_it_is_not_installed(
     words = ("--format", "ncnn", "--output", "net.param")
     code, out, _ = run("export", "mlperf_tiny_resnet8", *words)
     assert code == 0
-    assert "not run: ncnn is not installed (pip install 'hw-nas[ncnn]')" in out
+    assert "not run: ncnn is not installed (pip install '.[ncnn]' in a clone of hw-nas)" in out
     layers, tensors = (tmp_path / "net.param").read_text().splitlines()[1].split()
     assert int(tensors) >= int(layers) > 20
     params = nas.cost(nas.reference("mlperf_tiny_resnet8")).params

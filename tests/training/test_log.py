@@ -67,9 +67,7 @@ def test_a_package_that_is_not_there_is_one_line(
     kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, kind, None)
-    with pytest.raises(
-        NasError, match=rf"needs the package {kind}: pip install 'hw-nas\[{kind}\]'"
-    ):
+    with pytest.raises(NasError, match=rf"needs the package {kind}: pip install '\.\[{kind}\]'"):
         write(f"{kind}:{tmp_path}")
 
 

@@ -1,6 +1,7 @@
 """TFLite files, written directly: for LiteRT on phones and boards, TFLite Micro, and NPUs."""
 
 from nas.support.errors import NasError
+from nas.support.resources import install_extra
 
 try:
     from nas.formats.tflite.flatbuffer import read_metadata as read_metadata
@@ -8,4 +9,4 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in ("flatbuffers", "tflite"):
         raise
-    raise NasError("TFLite files need two packages: pip install 'hw-nas[tflite]'") from None
+    raise NasError(f"TFLite files need two packages: {install_extra('tflite')}") from None

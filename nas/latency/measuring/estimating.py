@@ -18,6 +18,7 @@ from nas.latency.table import TableRow, read_table, write_table
 from nas.space import SearchSpace
 from nas.support.errors import NasError
 from nas.support.files import check_folder, write_whole
+from nas.support.resources import install_extra
 
 PRECISION, SPACE = "int8", "tiny"
 BATCH = 24  # rows between writes of the table
@@ -49,7 +50,7 @@ def estimate(
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("ethosu"):
             raise
-        raise NasError("Vela is not installed: pip install 'hw-nas[vela]'") from None
+        raise NasError(f"Vela is not installed: {install_extra('vela')}") from None
     check_numbers(1, 1, PRECISION, minutes)
     check_folder(Path(folder))
     facts = {

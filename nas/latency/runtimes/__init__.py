@@ -21,6 +21,7 @@ from nas.formats.folding import State
 from nas.graph import Graph
 from nas.latency.lowering.rows import NEUTRAL, Lowering
 from nas.support.errors import NasError, one_of
+from nas.support.resources import install_extra
 from nas.support.silence import silent
 
 Array = npt.NDArray[np.float32]
@@ -98,7 +99,7 @@ def find_runtime(name: str) -> Runtime:
             raise
         raise NasError(
             f"runtime {name} is not installed, or not for {platform.machine()}: "
-            f"pip install 'hw-nas[{name}]'"
+            + install_extra(name)
         ) from None
     runtime: Runtime = module.RUNTIME
     return runtime

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nas.study.storage.lost import PATIENCE_SECONDS, is_lost
 from nas.support.errors import NasError
+from nas.support.resources import install_extra
 from nas.support.text import masked
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def open_database(url: str) -> RDBStorage:
     except Exception as error:  # each database driver has its own errors
         reason = reason_of(error)
         if isinstance(error, ImportError) and url.startswith("postgresql"):
-            reason = "it needs a driver: pip install 'hw-nas[postgres]'"
+            reason = f"it needs a driver: {install_extra('postgres')}"
         raise NasError(f"storage {masked(url)!r} cannot be opened: {reason}") from None
 
 

@@ -14,6 +14,7 @@ from nas import _version
 from nas.plugins import PluginFile, load_sent
 from nas.study.workers.executors import TRIES, Killed, WorkersLost, one_thread, queue_of
 from nas.support.errors import NasError
+from nas.support.resources import document, install_extra
 
 CONNECT_SECONDS, CLOSE_SECONDS = 10, 1
 _ONE_AT_A_TIME = Lock()
@@ -32,7 +33,7 @@ class ClusterExecutor(Executor):
         try:
             from distributed import Client, KilledWorker, Security
         except ImportError:
-            raise NasError("a scheduler needs Dask: pip install 'hw-nas[cluster]'") from None
+            raise NasError(f"a scheduler needs Dask: {install_extra('cluster')}") from None
         self.address, self._plugins, self._killed = address, tuple(plugins), KilledWorker
         client: Any = Client
         self._silence = ExitStack()
@@ -41,7 +42,7 @@ class ClusterExecutor(Executor):
         try:
             settings = security().get_connection_args("client")
             if address[:3] in ("tls", "wss") and settings.get("ssl_context") is None:
-                raise ValueError("TLS needs a certificate, see docs/workers.md")
+                raise ValueError(f"TLS needs a certificate, see {document('workers.md')}")
             self._client: Any = client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, RuntimeError) as error:
             self._silence.close()

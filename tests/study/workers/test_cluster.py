@@ -154,7 +154,7 @@ def test_a_scheduler_that_is_not_there_or_no_address_is_one_clear_error(
 
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(NasError, match=r"pip install 'hw-nas\[cluster\]'"):
+    with pytest.raises(NasError, match=r"pip install '\.\[cluster\]'"):
         open_executor(scheduler="tcp://127.0.0.1:1").__enter__()
 
 
