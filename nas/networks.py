@@ -79,7 +79,7 @@ def network_file(path: Path, resolution: Resolution | None = None) -> Network:
     if path.is_dir():
         raise NasError(f"{path}: a folder without a training: it has no training.json")
     if path.suffix == ".onnx":
-        text = _metadata(path)
+        text = file_metadata(path).get("architecture")
         unknown = None if text is None else _unknown_block(text)
         if unknown:
             warnings.warn(
@@ -125,46 +125,31 @@ def read_network(path: Path) -> Architecture:
     Errors: `NasError` with the file and the rule.
     """
     match path.suffix:
-        case ".onnx":
-            text = _metadata(path)
-            if text is None:
-                raise _not_ours(path)
-        case ".tflite":
-            text = _tflite_metadata(path)
+        case ".onnx" | ".tflite":
+            text = file_metadata(path).get("architecture")
         case _:
             text = read_text(path, str(path))
+    if text is None:
+        raise NasError(
+            f"{path}: its metadata have no 'architecture': it was not written by this program"
+        )
     try:
         return Architecture.from_json(text)
     except NasError as error:
         raise NasError(f"{path}: {error}") from None
 
 
-def _metadata(path: Path) -> str | None:
-    """The architecture's JSON in an ONNX file; None where another program wrote it."""
-    from nas.formats.onnx_import.loading import parsed
+def file_metadata(path: Path) -> dict[str, str]:
+    """The texts in an ONNX or TFLite file's metadata by their names. Errors: `NasError`."""
+    if path.suffix == ".onnx":
+        from nas.formats.onnx_import.loading import parsed
 
-    for entry in parsed(path).metadata_props:
-        if entry.key == "architecture":
-            return str(entry.value)
-    return None
-
-
-def _tflite_metadata(path: Path) -> str:
-    """The architecture's JSON in a TFLite file."""
+        return {entry.key: str(entry.value) for entry in parsed(path).metadata_props}
     from nas.formats.tflite import read_metadata
 
     try:
-        known = read_metadata(path.read_bytes())
+        return read_metadata(path.read_bytes())
     except OSError as error:
         raise NasError(f"{path}: {error.strerror}") from None
     except NasError as error:
         raise NasError(f"{path}: {error}") from None
-    if "architecture" not in known:
-        raise _not_ours(path)
-    return known["architecture"]
-
-
-def _not_ours(path: Path) -> NasError:
-    return NasError(
-        f"{path}: its metadata have no 'architecture': it was not written by this program"
-    )

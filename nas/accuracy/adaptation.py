@@ -21,6 +21,7 @@ from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.regression import LEAST_NOISE
 from nas.accuracy.residual import distances
 from nas.support.outliers import outlying
+from nas.support.threads import one_blas_thread
 
 SLOPES = (0.4, 0.7, 1.0, 1.4)
 LINEAR = (0.1, 0.3, 0.6, 1.2)  # of the local features, which are scaled by what they should move
@@ -88,6 +89,7 @@ class Adaptation:
     """What follows from the prior means, local features and log odds of a table's networks, which
     `names` tells apart. Those that are `far` say nothing of the others."""
 
+    @one_blas_thread()
     def __init__(
         self, before: Vector, local: Matrix, names: Index, odds: Vector, far: Mask | None = None
     ) -> None:

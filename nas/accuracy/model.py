@@ -23,6 +23,7 @@ from nas.imported import network_pairs, networks_of
 from nas.support.errors import NasError, NasWarning, check_type, check_whole, one_of, shown
 from nas.support.html import Html, tag
 from nas.support.text import between, significant
+from nas.support.threads import one_blas_thread
 
 FEWEST = 3  # networks to adapt to
 BRIEFLY = np.array([name.endswith("_brief") for name in SHARED])
@@ -239,12 +240,13 @@ def _loaded(without: frozenset[str]) -> AccuracyModel:
     """The prior without these tables. Models do not change, so that one serves all."""
     stored, tables, residuals = read_prior()
     kept = {name: table for name, table in tables.items() if name not in without}
-    fitted = fit(kept)
-    processes = tuple(
-        process(sums, kept[name], fitted.effects, fitted.slopes[name])
-        for name, sums in residuals.items()
-        if name in kept
-    )
+    with one_blas_thread():
+        fitted = fit(kept)
+        processes = tuple(
+            process(sums, kept[name], fitted.effects, fitted.slopes[name])
+            for name, sums in residuals.items()
+            if name in kept
+        )
     scales = tuple(
         Scale(**{**scale.model_dump(), "center": np.array(scale.center)}) for scale in stored.scales
     )

@@ -107,15 +107,19 @@ class Process(NamedTuple):
 
 
 def process(sums: Residual, table: Squares, effects: Vector, slope: float) -> Process:
-    """The process given a table, with the noise at the likelihood's fixed point."""
-    target = sums.py / slope - sums.px @ effects
+    """The process given a table, with the noise at the likelihood's fixed point.
+
+    In the axes of `pp` every round is sums of vectors.
+    """
+    sizes, axes = np.linalg.eigh(sums.pp)
+    target = axes.T @ (sums.py / slope - sums.px @ effects)
     rest = table.yy / slope**2 - 2 * effects @ table.xy / slope + effects @ table.xx @ effects
-    noise, eye = 0.05, np.eye(len(target))
+    noise = 0.05
     for _ in range(20):
-        covariance = np.linalg.inv(sums.pp / noise + eye / AMPLITUDE**2)
-        weights = covariance @ target / noise
-        error = rest - 2 * weights @ target + weights @ sums.pp @ weights
-        spent = float(np.trace(covariance @ sums.pp)) / noise
+        variance = 1 / (sizes / noise + 1 / AMPLITUDE**2)
+        weights = variance * target / noise
+        error = rest - 2 * weights @ target + weights @ (sizes * weights)
+        spent = float(variance @ sizes) / noise
         noise = max(float(error) / max(table.rows - spent, 0.2 * table.rows), 1e-4)
-    basis = Basis(sums.landmarks)
+    basis, weights = Basis(sums.landmarks), axes @ weights
     return Process(basis, weights, float((basis(sums.landmarks) @ weights).mean()))

@@ -9,14 +9,10 @@ from nas.auto.measured import Measured
 from nas.auto.result import WORK, Compared, Result
 from nas.costs import cost
 from nas.data import DataSet
-from nas.report.page import note, plots, scroll, section
-from nas.report.training import curves_charts
-from nas.report.training_page import outcome_parts
 from nas.report.words import extrapolated
 from nas.resolution import in_words
 from nas.study.scoring import share_interval
-from nas.support.html import Child, table, tag
-from nas.support.text import significant
+from nas.support.text import between, significant
 
 COLUMNS = ("network", "accuracy", "expected", "latency ms", "MMACs", "Mparams")
 
@@ -93,7 +89,8 @@ def remarks(result: Result, data: DataSet) -> list[str]:
     ]
 
 
-def _name(each: Compared) -> str:
+def name_of(each: Compared) -> str:
+    """A compared network in words."""
     if each.by_hand:
         return f"by hand: {each.by_hand}"
     return f"{'pruned, ' if each.pruned else ''}trial {each.record.trial}"
@@ -104,7 +101,7 @@ def compared_rows(result: Result) -> list[tuple[str, ...]]:
     Mparams of what was compared."""
     return [
         (
-            _name(each),
+            name_of(each),
             f"{each.accuracy:.2%}",
             f"{each.expected:.1%}" if result.foreseen else "–",
             significant(each.record.latency_ms),
@@ -112,32 +109,6 @@ def compared_rows(result: Result) -> list[tuple[str, ...]]:
             significant(each.record.params / 1e6),
         )
         for each in result.compared
-    ]
-
-
-def report_title(result: Result, data: DataSet) -> str:
-    """What the page is about."""
-    return f"A network for {Path(data.source).name} on {result.target.name}"
-
-
-def report_sections(result: Result, data: DataSet, measured: Measured | None = None) -> list[Child]:
-    """What the report says before it comes to the search: the result and what it gets wrong."""
-    made, _ = outcome_parts(result.trained, data)
-    charts = curves_charts({"": result.trained.history})
-    alike = f"trained alike and briefly; {order(result)}"
-    return [
-        section(
-            "The result",
-            tag("p", f"Accuracy: {accuracy_line(result, data)}."),
-            tag("p", f"Latency: {_predicted(result)}; measured: {_timed(measured)}."),
-            scroll(table(COLUMNS, compared_rows(result)), alike),
-            note(alike),
-            [note(line) for line in remarks(result, data)],
-            note(verdict(result)),
-            [note(f"cut for time: {line}") for line in result.cut],
-        ),
-        section("Training of the winner", plots(charts)),
-        section("What it gets wrong", made),
     ]
 
 
@@ -160,8 +131,8 @@ A convolutional network that classifies images of {data.channels} channel(s) at
 | | |
 |---|---|
 | accuracy | {accuracy_line(result, data)} |
-| latency | {_predicted(result)} |
-| measured | {_timed(measured)} |
+| latency | {predicted_line(result)} |
+| measured | {timed_line(measured)} |
 | size | {costs.params / 1e6:.3g} M parameters, {costs.macs / 1e6:.3g} M multiply-adds |
 | budgets | {", ".join(result.budgets) or "none"} |
 
@@ -199,23 +170,27 @@ trained on them is for you to see.
 """
 
 
-def _predicted(result: Result) -> str:
+def predicted_line(result: Result) -> str:
+    """The predicted latency of the result, in words."""
     target = result.target
     predicted, device = target.predict(result.trained.arch), target.metadata
     kind = "90% interval" if target.interval_known else "assumed"
+    interval = between(predicted.low_ms, predicted.high_ms)
     return (
-        f"{predicted.ms:.3g} ms predicted ({kind} {predicted.low_ms:.3g} to "
-        f"{predicted.high_ms:.3g}) on {device.device}, {device.runtime}, {device.precision}; "
+        f"{significant(predicted.ms)} ms predicted ({kind} {interval}) on {device.device}, "
+        f"{device.runtime}, {device.precision}; "
         f"the target is {device.provenance}"
         f"{''.join(f'; {line}' for line in extrapolated(target, [predicted]))}"
     )
 
 
-def _timed(measured: Measured | None) -> str:
+def timed_line(measured: Measured | None) -> str:
+    """The measured latency of the result, in words."""
     if measured is None:
         return "not measured"
     found = measured.comparison
-    said = f"{found.measured_ms:.3g} ms (±{found.spread:.1%}) {measured.how}, on {measured.device}"
+    timed = f"{significant(found.measured_ms)} ms (±{found.spread:.1%})"
+    said = f"{timed} {measured.how}, on {measured.device}"
     return "; ".join([said, *measured.notes])
 
 

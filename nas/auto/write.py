@@ -12,8 +12,9 @@ import onnxruntime
 import torch
 
 from nas._version import __version__
-from nas.auto.card import model_card, report_sections, report_title
+from nas.auto.card import model_card
 from nas.auto.measured import Measured, measured_winner
+from nas.auto.page import report_lead, report_sections, report_title
 from nas.auto.predict import EXAMPLES, SCRIPT, write_predict
 from nas.auto.result import WORK, Result
 from nas.auto.state import STATE
@@ -70,7 +71,7 @@ def write_result(
     measured, unmeasured = measured_winner(result, remote)
     page, _ = study_report(
         result.study, data.source, report_sections(result, data, measured),
-        report_title(result, data),
+        report_title(result, data), report_lead(result, data, measured),
     )  # fmt: skip
     write_whole(output / REPORT, page)
     files = [

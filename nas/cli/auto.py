@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from shlex import join, quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from nas.cli.data import (
 from nas.cli.host import tell_host
 from nas.cli.options import (
     BudgetOption,
+    JsonOption,
     NormEpsOption,
     PluginOption,
     PythonOption,
@@ -31,7 +32,7 @@ from nas.cli.options import (
     WorkersOption,
     read_minutes,
 )
-from nas.cli.terminal import echo
+from nas.cli.terminal import echo, echo_json
 from nas.defaults import DEFAULT_TARGET
 from nas.support.errors import NasError
 from nas.support.resources import document
@@ -103,6 +104,7 @@ def auto(
     workers: WorkersOption = 1,
     scheduler: SchedulerOption = None,
     plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Find, train, export and check a network for your images. The same command goes on."""
     from nas import plugins
@@ -151,8 +153,12 @@ def auto(
         echo("writing and checking the result", err=True)
         written = write_result(result, loaded, output, remote)
     except KeyboardInterrupt:
-        echo(f"interrupted: what is done is kept; go on: {join(['nas', *sys.argv[1:]])}")
+        kept = "interrupted: what is done is kept"
+        echo(f"{kept}; go on: {join(['nas', *sys.argv[1:]])}", err=as_json)
         raise typer.Exit(130) from None
+    if as_json:
+        echo_json(_facts(result, written, output))
+        return
     _print(result, loaded, written, output)
     slower = minutes is not None and result.seconds > OVERRUN * 60 * minutes
     why = ": the machine was slower than when training was timed" if slower else ""
@@ -176,11 +182,46 @@ def _check(
         raise NasError("--from: a budget is needed: what is the network to be pruned to?")
 
 
+def _facts(result: Result, written: Written, output: Path) -> dict[str, Any]:
+    """The result as JSON types; accuracies are shares of the images."""
+    from nas.auto.card import name_of
+    from nas.costs import cost
+
+    trained, target, winner = result.trained, result.target, result.winner
+    costs, predicted = cost(trained.arch), target.predict(trained.arch)
+    timed = written.measured.comparison if written.measured else None
+    return {
+        "folder": str(output),
+        "files": [str(output / name) for name, _ in written.files],
+        "winner": name_of(winner),
+        "trial": None if winner.by_hand else winner.record.trial,
+        "by_hand": winner.by_hand,
+        "pruned": winner.pruned,
+        "test_accuracy": trained.test.accuracy if trained.test else None,
+        "validation_accuracy": trained.accuracy,
+        "int8_accuracy": written.int8.accuracy,
+        "target": target.name,
+        "predicted_ms": predicted.ms,
+        "interval_ms": [predicted.low_ms, predicted.high_ms],
+        "interval_known": target.interval_known,
+        "measured_ms": timed.measured_ms if timed else None,
+        "noise": timed.spread if timed else None,
+        "measured": written.measured.where if written.measured else written.unmeasured,
+        "macs": costs.macs,
+        "params": costs.params,
+        "resolution": trained.arch.resolution,
+        "warnings": list(written.measured.notes) if written.measured else [],
+        "cut": list(result.cut),
+        "seconds": result.seconds,
+    }
+
+
 def _print(result: Result, data: DataSet, written: Written, output: Path) -> None:
     from nas.auto.card import COLUMNS, accuracy_line, compared_rows, order, remarks, verdict
     from nas.auto.write import int8_line
     from nas.cli.tables import show, table
     from nas.report.words import extrapolated, known_interval
+    from nas.support.text import significant
 
     arch, target = result.trained.arch, result.target
     predicted = target.predict(arch)
@@ -194,12 +235,12 @@ def _print(result: Result, data: DataSet, written: Written, output: Path) -> Non
     training = "trained fully" if result.further else "after that training"
     echo(f"accuracy, {training}: {accuracy_line(result, data)}")
     known = known_interval(predicted.low_ms, predicted.high_ms, target.interval_known)
-    echo(f"latency predicted for {target.name}: {predicted.ms:.3g} ms ({known})")
+    echo(f"latency predicted for {target.name}: {significant(predicted.ms)} ms ({known})")
     for line in extrapolated(target, [predicted]):
         echo(line)
     if written.measured:
         found, where, how, _, notes = written.measured
-        echo(f"latency measured {where}: {found.measured_ms:.3g} ms {how}")
+        echo(f"latency measured {where}: {significant(found.measured_ms)} ms {how}")
         for note in notes:
             echo(f"warning: {note}", err=True)
     else:

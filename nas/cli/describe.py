@@ -19,6 +19,8 @@ from nas.cli.terminal import echo_json
 from nas.defaults import DEFAULT_TARGET
 from nas.support.text import rough_count, significant
 
+ERROR_WIDTH = 9  # of the column that is beside name and alias on the narrowest terminal, with gaps
+
 if TYPE_CHECKING:
     from nas.blocks import Block
     from nas.graph import Shape
@@ -106,6 +108,7 @@ def list_targets(
     as_json: JsonOption = False,
 ) -> None:
     """List the devices whose latency can be predicted."""
+    from nas.cli.console import console
     from nas.cli.tables import show, table
     from nas.latency import target_names
     from nas.latency.metadata import PRECISIONS, PROVENANCES, read_metadata
@@ -143,15 +146,22 @@ def list_targets(
     if as_json:
         echo_json(found)
         return
-    columns = ("target", "alias", "provenance", "device", "runtime", "precision", "date")
+    columns = ["target", "alias", "provenance", "device", "runtime", "precision", "date"]
+    widths = [max(len(str(row[i])) for row in rows) for i in (0, 1)]
+    said = []
+    if sum(widths) + ERROR_WIDTH > console().width:
+        del columns[1]
+        rows = [(str(row[1]).partition(",")[0] or row[0], *row[2:]) for row in rows]
+        said = ["target: its alias where it has one; either can be typed"]
     show(
         table(
             (*columns, "error", "noise"),
             rows,
-            left=7,
+            left=len(columns),
             fold=("provenance", "device", "runtime"),
-            minor=("noise", "alias", "date", "runtime", "device", "precision"),
+            minor=("noise", "date", "runtime", "device", "precision", "provenance"),
         ),
+        *said,
         "error: mean absolute error of predictions for networks that were left out of the fit; "
         "noise: that of the measurement itself",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.cli.exported import INHERITED, UNTRAINED, not_run, print_difference
+from nas.cli.exported import INHERITED, UNTRAINED, not_run, of_file, print_difference
 from nas.cli.terminal import echo, echo_json
 from nas.formats.endings import DEFAULT_ENDINGS
 from nas.resolution import Resolution
@@ -21,6 +21,7 @@ def export_other_format(
     as_json: bool,
 ) -> None:
     """Writes a network, untrained, or a trained one, in a format of `OTHER_ENDINGS`."""
+    from nas.formats.file_weights import file_weights
     from nas.formats.verified import initialised
     from nas.networks import made_here
     from nas.study.networks import find_network, find_study
@@ -39,7 +40,9 @@ def export_other_format(
         name = study if trial is None else f"{study}:{trial}"
         arch = made_here(find_network(name, resolution, storage)[0], "nas export")
         found = find_study(study, storage)
-        if found is not None and found.settings.pruning is not None:
+        if found is None and (own := file_weights(study, arch)) is not None:
+            module, weights = own[0](), of_file(study, own[1])
+        elif found is not None and found.settings.pruning is not None:
             module, weights = inherited_module(found.settings, arch), INHERITED
         else:
             module, weights = initialised(arch, found.settings.seed if found else 0), UNTRAINED

@@ -1,4 +1,4 @@
-"""`nas export` of a network without training: a study's, a published one, or that of a file."""
+"""`nas export` without a training's folder: of a study, a published network, or a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.cli.exported import INHERITED, NOT_RUN, UNTRAINED, print_difference, versions
+from nas.cli.exported import (
+    INHERITED,
+    NOT_RUN,
+    UNTRAINED,
+    of_file,
+    print_difference,
+    versions,
+)
 from nas.cli.terminal import echo, echo_json
 from nas.formats.endings import Form
 from nas.support.text import significant
@@ -32,6 +39,7 @@ def export_network(
     as_json: bool,
 ) -> None:
     """Writes a published network or that of a file, and says how far it is from torch."""
+    from nas.formats.file_weights import file_weights
     from nas.formats.verified import initialised, output_file, unnamed_output
     from nas.networks import made_here
     from nas.study.networks import find_network
@@ -47,15 +55,16 @@ def export_network(
             f"{output or path} is the file that is read, whose weights would be lost: "
             "name another with --output"
         )
-    metadata = {"versions": versions(), "weights": "untrained"}
-    difference = _write(arch, partial(initialised, arch), path, form, metadata)
+    found = file_weights(name, arch, int8=form.int8)
+    module, about = found or (partial(initialised, arch), {"weights": "untrained"})
+    difference = _write(arch, module, path, form, {**about, "versions": versions()})
     if as_json:
         echo_json({"file": str(path), "network": named, "difference": difference})
         return
     size = significant(path.stat().st_size / 1e6)
     echo(f"{path}: {named}, {arch.resolution} px, {size} MB")
     _print_run(form, difference)
-    echo(UNTRAINED)
+    echo(of_file(name, about) if found else UNTRAINED)
 
 
 def export_trial(

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from nas.cli.terminal import echo
 
 INHERITED = "the weights are inherited and not fine-tuned: that is for the folder of a finalist"
 UNTRAINED = "the weights are untrained: the file is the architecture, ready to be measured"
+
+
+def of_file(name: str, about: Mapping[str, str]) -> str:
+    """Says whose the weights are that were read from a file, by its metadata."""
+    said = about.get("weights")
+    return f"the weights are those of {name}" + (f": {said}" if said else "")
 
 
 def versions() -> str:

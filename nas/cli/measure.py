@@ -18,7 +18,7 @@ from nas.cli.options import (
     SshOption,
     as_resolution,
 )
-from nas.cli.terminal import echo, echo_json, say
+from nas.cli.terminal import echo, echo_json, say, tell
 from nas.defaults import (
     DEFAULT_PRECISION,
     DEFAULT_RUNTIME,
@@ -169,7 +169,8 @@ def measure(
             made = measure_over_ssh(target, ssh, say=say, **settings)
         else:
             with show_progress(minutes * 60) as show:
-                made = measure_here(target, runtime=runtime, progress=show, quick=quick, **settings)
+                settings |= {"progress": show, "say": tell}
+                made = measure_here(target, runtime=runtime, quick=quick, **settings)
     _print_result(*made, as_json, own)
 
 
@@ -194,9 +195,8 @@ def _estimated(
     from nas.latency.measuring.estimating import estimate
 
     with _kept(folder / f"{target}.csv"), show_progress(minutes * 60) as show:
-        return estimate(
-            target, accelerator, minutes=minutes, folder=folder, progress=show, sample=sample
-        )
+        ways: dict[str, Any] = {"progress": show, "sample": sample, "say": tell}
+        return estimate(target, accelerator, minutes=minutes, folder=folder, **ways)
 
 
 @contextmanager
@@ -269,8 +269,7 @@ def _print_result(
     for name, subject in own.items():
         row = rows.get(subject)
         echo(f"{name}: {row.latency_ms:.3g} ms" if row else f"{name}: not timed")
-    if facts.error:
-        error = facts.error
+    if error := facts.error:
         echo(
             f"mean error of predictions for networks left out of the fit: {error.mape:.1%} "
             f"({error.networks} networks, {error.rows} rows)"

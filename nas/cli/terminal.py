@@ -76,6 +76,11 @@ def say(text: object) -> None:
         echo(text, err=True)
 
 
+def tell(text: object) -> None:
+    """Says a line that matters on standard error, also where the user wants it quiet."""
+    echo(text, err=True)
+
+
 def echo(text: object, *, err: bool = False) -> None:
     """Prints one line, on standard error if `err`."""
     print(clean(text), file=sys.stderr if err else sys.stdout, flush=True)

@@ -110,10 +110,8 @@ def train(
     from nas.support.files import check_file, check_folder
     from nas.training import Recipe
     from nas.training.checkpoint import is_training
-    from nas.training.device import device_of
     from nas.training.log import check_place
     from nas.training.recipe import TRANSFER
-    from nas.training.teacher import Teacher, check_teacher
 
     plugins.load_all(plugin)
     found, _ = find_network(arch, as_resolution(resolution), storage)
@@ -125,11 +123,17 @@ def train(
     check_folder(output)
     if weights is not None:
         check_file(weights, str(weights))
-    if teacher is not None:
-        check_teacher(teacher)
     for place in log or ():
         check_place(place)
-    device_of(device)
+    # Without these torch is imported, for a second or two, once something is on the screen.
+    if teacher is not None:
+        from nas.training.teacher import Teacher, check_teacher
+
+        check_teacher(teacher)
+    if device is not None:
+        from nas.training.device import device_of
+
+        device_of(device)
     loaded = open_data(data, split, classes, left_out, test_share, image_size)
     assert loaded is not None
     fitted = fit_architecture(network, loaded)

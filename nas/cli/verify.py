@@ -91,8 +91,12 @@ def verify(
         return
     for note in notes:
         echo(f"warning: {note}", err=True)
-    front = f"networks on the Pareto front of {loaded.name}, timed here, against {device.name}"
-    _print(done, f"{len(done)} of {len(loaded.pareto())} {front}", device)
+    front = [record.trial for record in loaded.pareto()]
+    what = f"{len(done)} of {len(front)} networks on the Pareto front of {loaded.name}"
+    if trial is not None:
+        on_it = "on" if trial in front else "not on"
+        what = f"trial {trial} of {loaded.name}, {on_it} its Pareto front"
+    _print(done, f"{what}, timed here, against {device.name}", device)
 
 
 def _verify_network(

@@ -16,6 +16,7 @@ from nas.blocks import Block
 from nas.defaults import TARGETS_FOLDER
 from nas.graph import Graph, Shape
 from nas.imported import Network, check_network, networks_of
+from nas.latency.absent import unknown_target
 from nas.latency.folders import calibrated_file, found_by_name, own_targets
 from nas.latency.known import Known
 from nas.latency.lowering.kernels import Kernel
@@ -25,7 +26,7 @@ from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.fitting import table_predictor, timed_networks
 from nas.latency.model.npu_memory import ENCODINGS, Memory, network_memory
 from nas.latency.model.scaled import KernelPredictor, Scaled, scale
-from nas.support.errors import NasError, check_type, one_of
+from nas.support.errors import NasError, check_type
 from nas.support.files import at_home, given_path, read_bytes, read_text, write_whole
 from nas.support.html import Html, table, tag
 from nas.support.resources import shipped
@@ -34,7 +35,6 @@ from nas.support.text import between, significant
 SHIPPED = shipped(str(TARGETS_FOLDER))
 EXTRAPOLATED = 2.0  # times the logarithm of the usual interval
 UNKNOWN_FACTOR = 2.0  # the interval of a target whose error is not known
-NEAR = 3  # names that are offered for an unknown one
 CHUNK = 6  # networks that are predicted at once: their graphs are then still there for their costs
 
 
@@ -261,7 +261,7 @@ def target_path(name: str | Path) -> Path:
     if by_alias := _aliases(paths, str(name)).get(str(name)):
         return by_alias
     names = {n for n, _ in files} | _aliases(paths).keys()
-    raise one_of("target", str(name), names, NEAR, "nas targets")
+    raise unknown_target(str(name), names)
 
 
 @cache

@@ -25,10 +25,16 @@ from nas.training.trained import Trained
 
 
 def study_report(
-    study: Study, moved: str | None = None, before: Sequence[Child] = (), title: str = ""
+    study: Study,
+    moved: str | None = None,
+    before: Sequence[Child] = (),
+    title: str = "",
+    lead: Child = None,
 ) -> tuple[str, list[Chart]]:
-    """The page of a study, and its charts. `moved` is where its data are now, if that is elsewhere;
-    `before` are sections of whoever has more to say of it, who may have a `title` for the page.
+    """The page of a study, and its charts. `moved` is where its data are now, if that is elsewhere.
+
+    Whoever has more to say than the search, of a network that came of it, has a `title` for the
+    page, a `lead` and sections `before` the search's own.
 
     What cannot be had (a target's table that has changed, data that are gone) is left out, and the
     page says so. Errors: `NasError` where the study has no scored network, or is damaged.
@@ -36,6 +42,7 @@ def study_report(
     of = Reported(study, moved)
     sections = [
         *before,
+        section("The search", _lead(of)) if lead else None,
         pareto(of),
         network(of),
         _progress(of),
@@ -44,7 +51,7 @@ def study_report(
         _trainings(of),
         _reproduce(of),
     ]
-    return page(title or f"Search {study.name}", _lead(of), sections), of.charts
+    return page(title or f"Search {study.name}", lead or _lead(of), sections), of.charts
 
 
 def _lead(of: Reported) -> Child:
@@ -93,7 +100,7 @@ def _lead(of: Reported) -> Child:
     )
     return [
         tag("p", asked),
-        tag("p", f"The best is trial {best.trial}{rule}:"),
+        tag("p", f"The best of the search is trial {best.trial}{rule}:"),
         facts(cells),
         note(score_source(study)),
         note(_provenance(of)),

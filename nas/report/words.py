@@ -49,10 +49,11 @@ def extrapolated(target: Target | None, intervals: Iterable[Sequence[float]]) ->
     wide = sum(target.extrapolates(one) for one in all_of_them) if target else 0
     if not wide or target is None:
         return []
-    some = "this latency is" if len(all_of_them) == 1 else f"{wide} of these latencies are"
+    alone = "this latency" if len(all_of_them) == 1 else "1 of these latencies"
+    some = f"{wide} of these latencies are of networks"
     return [
-        f"extrapolated: {some} of networks unlike those that {target.name} was fitted to, "
-        "hence the wide interval"
+        f"extrapolated: {f'{alone} is of a network' if wide == 1 else some} unlike those "
+        f"that {target.name} was fitted to, hence the wide interval"
     ]
 
 

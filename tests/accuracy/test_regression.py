@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from nas.accuracy.effects import LOCAL, SHARED
+from nas.accuracy.prior import read_prior
 from nas.accuracy.regression import Squares, centred, fit, log_odds, prior, share_of, squares
-from nas.accuracy.residual import Basis, Residual, alikeness, process
+from nas.accuracy.residual import AMPLITUDE, Basis, Residual, alikeness, process
 
 SIZE = len(SHARED)
 
@@ -103,6 +104,23 @@ def test_a_residual_is_learned_in_its_space_and_silent_outside() -> None:
     away = new.copy()
     away[:, 10] += 1.0
     assert not found.mean(away).any()
+
+
+def test_the_noise_of_a_residual_is_what_turns_of_whole_matrices_come_to() -> None:
+    _, tables, residuals = read_prior()
+    effects = prior()[0]
+    for name, sums in residuals.items():
+        table, noise, eye = tables[name], 0.05, np.eye(len(sums.py))
+        target = sums.py - sums.px @ effects
+        rest = table.yy - 2 * effects @ table.xy + effects @ table.xx @ effects
+        for _ in range(20):
+            covariance = np.linalg.inv(sums.pp / noise + eye / AMPLITUDE**2)
+            weights = covariance @ target / noise
+            error = rest - 2 * weights @ target + weights @ sums.pp @ weights
+            spent = float(np.trace(covariance @ sums.pp)) / noise
+            noise = max(float(error) / max(table.rows - spent, 0.2 * table.rows), 1e-4)
+        found = process(sums, table, effects, 1.0)
+        assert found.weights == pytest.approx(weights, abs=1e-9)
 
 
 def test_coordinates_have_the_kernel_as_products() -> None:

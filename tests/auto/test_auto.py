@@ -183,6 +183,14 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert re.search(r"^it took \d+\.\d minutes$", out, re.M)
     page = (result / "report.html").read_text()
     assert "What it gets wrong" in page
+    lead, rest = page.split("</header>")
+    rows = card.split("---|---|---|---|---|---|\n")[1]
+    winner = rows.split("|")[1].strip()
+    assert f"The result is {winner}, the first of " in lead  # not the search's best
+    assert f"<span>test accuracy</span><b>{training['test_accuracy']:.1%}</b>" in lead
+    assert "<span>measured latency</span><b>" in lead
+    assert "predicted accuracy" not in lead
+    assert "The best of the search is trial" in rest
     assert "<h1>A network for digits on x86-avx512-ort</h1>" in page
     assert len(re.findall(r'class="scroll"[^>]*><table', page)) == page.count("<table")
     assert f"{training['test_accuracy']:.1%}" in page
@@ -196,7 +204,17 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert (tmp_path / "again.onnx").read_bytes()
     assert "What it gets wrong" in (tmp_path / "again.html").read_text()
     before = {path: path.stat().st_mtime_ns for path in (result / "work").rglob("*.safetensors")}
-    assert run(*words)[0] == 0  # all is there: nothing is trained again
+    code, out, err = run(*words, "--json")  # all is there: nothing is trained again
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["folder"] == "result"
+    assert all((tmp_path / file).exists() for file in told["files"])
+    assert "result/model.onnx" in told["files"]
+    assert told["winner"] == winner
+    assert told["test_accuracy"] == training["test_accuracy"]
+    low, high = told["interval_ms"]
+    assert low < told["predicted_ms"] < high
+    assert told["measured_ms"] > 0
     assert {p: p.stat().st_mtime_ns for p in (result / "work").rglob("*.safetensors")} == before
 
 

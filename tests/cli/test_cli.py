@@ -375,7 +375,7 @@ def on_a_terminal(columns: int, folder: Path, *words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "dropped"),
     [
-        ("targets", {"alias", "device", "runtime", "date", "noise"}),
+        ("targets", {"provenance", "device", "runtime", "date", "noise"}),
         ("spaces mobile squeeze", set()),
         ("references", set()),
         ("describe resnet18", set()),
@@ -400,6 +400,15 @@ def test_no_number_is_cut_on_a_narrow_terminal(
     for column in dropped:
         assert column not in narrow.split("──")[0]
         assert column in wide.split("──")[0]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_what_one_types_for_a_target_is_there_at_any_width(columns: int, tmp_path: Path) -> None:
+    printed = on_a_terminal(columns, tmp_path, "targets")
+    assert max(len(line.rstrip()) for line in printed.splitlines() if "%" in line) <= columns
+    assert re.search(r"^(jetson-agx-xavier +)?jetson .*2\.7%", printed, re.M)
+    assert re.search(r"^(x86-avx512-ort +)?cpu ", printed, re.M)
+    assert re.search(r"^jetson-nano ", printed, re.M)  # has none
 
 
 def test_the_ms_of_the_layers_add_up(run: Run) -> None:

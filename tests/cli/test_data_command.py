@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +192,22 @@ def test_what_is_printed_as_json_is_json_after_ctrl_c_too(
     assert done.exit_code == 130
     assert json.loads(done.stdout)["ended"] == "interrupted"
     assert "every finished epoch of the finalists is kept" in done.stderr
+
+
+def test_a_training_says_something_before_torch_is_imported(place: Path) -> None:
+    """On two busy cores torch takes seconds, in which it was not to be seen whether it works."""
+    script = """import sys
+import nas.cli.data as data
+tell = data.tell
+def told(found):
+    tell(found)
+    print("torch" in sys.modules)
+    raise SystemExit
+data.tell = told
+sys.argv = ["nas", "train", "net.json", "--data", "photos", "-o", "out"]
+from nas.cli.main import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "photos: 24 training" in done.stderr
+    assert done.stdout == "False\n"

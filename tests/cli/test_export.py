@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -97,6 +98,45 @@ def test_the_file_that_is_read_is_not_written_over(
             run("export", *words)
     run("export", "net.onnx", "--int8")  # another file
     assert Path("net.onnx").read_bytes() == before
+
+
+def answers(file: Path) -> np.ndarray:
+    session = onnxruntime.InferenceSession(file)
+    image = np.random.default_rng(0).normal(size=(1, *ARCH.input_shape)).astype(np.float32)
+    (found,) = session.run(None, {session.get_inputs()[0].name: image})
+    return np.asarray(found)
+
+
+def test_a_file_that_holds_trained_weights_is_written_with_these(
+    folder: Path, tmp_path: Path
+) -> None:
+    trained, again = tmp_path / "trained.onnx", tmp_path / "again.onnx"
+    run("export", folder, "-o", trained)
+    out = run("export", trained, "-o", again)
+    assert "untrained" not in out
+    assert f"the weights are those of {trained}: trained on digits" in out
+    assert answers(again) == pytest.approx(answers(trained), abs=1e-5)
+    about = [{p.key: p.value for p in onnx.load(f).metadata_props} for f in (trained, again)]
+    assert about[0] == about[1]  # how images are prepared, the classes
+    out = run("export", trained, "-o", tmp_path / "net.pt2")
+    assert f"the weights are those of {trained}: trained on digits" in out
+    module = torch.export.load(tmp_path / "net.pt2").module()
+    image = np.random.default_rng(0).normal(size=(1, *ARCH.input_shape)).astype(np.float32)
+    assert module(torch.tensor(image)).detach().numpy() == pytest.approx(answers(trained), abs=1e-4)
+
+
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+def test_trained_weights_that_are_not_read_are_not_lost_silently(
+    form: str, folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip(form)
+    trained, asked = tmp_path / f"trained.{form}", ["--int8"] * (form == "onnx")
+    run("export", folder, "-o", trained)
+    with pytest.raises(NasError, match=r"trained on digits.*export the folder of its training"):
+        run("export", trained, "-o", tmp_path / "other.onnx", *asked)
+    run("export", folder, "--int8", "-o", tmp_path / "int8.onnx")
+    with pytest.raises(NasError, match=r"trained on digits.*export the folder of its training"):
+        run("export", tmp_path / "int8.onnx", "-o", tmp_path / "other.pt2")
 
 
 def test_what_a_runtime_takes_is_said_as_json_too(tmp_path: Path) -> None:

@@ -113,6 +113,11 @@ def test_verify_prints_predicted_against_measured(run: Run, tmp_path: Path) -> N
     assert f"1 of {len(front)} networks" in out
     assert "of 1 are inside their 90% interval; mean error" in out
     assert "warning: mine was measured on onnxruntime 1.0, this is onnxruntime" in err
+    on_front = [record["trial"] for record in front]
+    for trial in (on_front[0], next(n for n in range(6) if n not in on_front)):
+        code, out, err = run("verify", f"s:{trial}")
+        where = "on" if trial in on_front else "not on"
+        assert f"trial {trial} of s, {where} its Pareto front, timed here" in out
     code, out, err = run("verify", "s", "--target", "jetson")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "TensorRT in fp16, which cannot be run here" in err

@@ -11,6 +11,7 @@ import yaml
 import nas
 from nas.blocks import Block
 from nas.latency import Target, target_names
+from nas.latency.absent import unknown_target
 from nas.latency.lowering.kernels import Kernel, KernelOp
 from nas.latency.metadata import Protocol
 from nas.latency.target import target_path
@@ -115,10 +116,9 @@ def test_the_working_directory_comes_first(tmp_path: Path, monkeypatch: pytest.M
     ("name", "near"),
     [
         ("jetsn", ["jetson"]),
-        ("rpi5", ["rpi5-vulkan", "rpi4"]),
-        ("raspberry-pi-5", ["ncnn/raspberry-pi-5-broadcom-bcm2712-vulkan", "raspberry-pi-4"]),
+        ("rpi5-vulcan", ["rpi5-vulkan"]),
         ("tx2", ["jetson-tx2", "ncnn/nvidia-jetson-tx2-nx"]),
-        ("snapdragon-855", ["snapdragon-888", "snapdragon-821", "snapdragon-810"]),
+        ("snapdragon-865", ["snapdragon-675", "snapdragon-888", "snapdragon-821"]),
         ("ncnn/rk3588-3", ["ncnn/rockchip-rk3588-2", "ncnn/rockchip-rk3588"]),
     ],
 )
@@ -139,6 +139,36 @@ def _changed(folder: Path, change: dict[str, object]) -> Target:
     path = folder / "jetson-nano.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return Target.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [
+        ("raspberry-pi-5", "Raspberry Pi 5"),
+        ("rpi5", "Raspberry Pi 5"),
+        ("Raspberry Pi 5", "Raspberry Pi 5"),
+        ("snapdragon-855", "Snapdragon 855"),
+        ("jetson-orin", "Jetson Orin"),
+        ("jetson-orin-nano", "Jetson Orin"),
+        ("orin", "Jetson Orin"),
+    ],
+)
+def test_a_device_that_is_known_to_be_missing_is_answered_by_how_to_add_it(
+    name: str, device: str
+) -> None:
+    with pytest.raises(NasError) as error:
+        Target.load(name)
+    said = str(error.value)
+    assert "no published latencies of " in said
+    assert device in said
+    assert "nas measure --ssh" in said
+    assert "nas calibrate --suggest" in said
+    assert "did you mean" not in said
+
+
+def test_what_is_missing_is_not_shipped() -> None:
+    for name in target_names():
+        assert "no published" not in str(unknown_target(name, []))
 
 
 def test_the_checksum_is_of_what_predictions_depend_on(tmp_path: Path) -> None:

@@ -33,13 +33,15 @@ def estimate(
     folder: str | Path = TARGETS_FOLDER,
     progress: Callable[[MeasuringProgress], None] | None = None,
     sample: Sampler | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Path, list[str]]:
     """Compiles networks and blocks with Vela and writes NAME.csv and NAME.yaml: `rows` of them, or
     as many as fit into `minutes`.
 
     Rows that the table already has are kept, so an interrupted call goes on. `sample(seed)` gives
     the networks, those of the space `tiny` unless it is given. The target's provenance is
-    `estimated`. Returns the path of the YAML and lines about models that were left out. Errors:
+    `estimated`. `say` is as `measure` has it. Returns the path of the YAML and lines about models
+    that were left out. Errors:
     `NasError` for an unusable name, folder or accelerator, or where Vela is not installed.
     """
     npu = find_accelerator(accelerator)
@@ -80,6 +82,10 @@ def estimate(
                 draft.write()
                 if progress:
                     progress(draft.progress(rows, minutes * 60))
+    except KeyboardInterrupt:
+        if draft.rows:
+            say(f"interrupted; fitting {len(draft.rows)} rows")
+        raise
     finally:
         draft.finish()
     return draft.target, sorted(left_out)

@@ -60,6 +60,7 @@ def measure(
     sample: Sampler = mixed_network,
     own: Sequence[Subject] = (),
     quick: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Path, list[str]]:
     """Times networks, blocks and kernels with a runtime and writes NAME.csv and NAME.yaml.
 
@@ -68,9 +69,10 @@ def measure(
     networks to be timed beside published ones; those of `own` are timed first. `provider` is
     onnxruntime's. The `folder` is the user's own unless given or unless `latency_tables` has the
     target. A `quick` table has `QUICK` networks and only scales the predictor of a shipped target.
-    Returns the path of the YAML, which `Target.load` reads, and lines about what is wrong with the
-    machine. Errors: `NasError` for an unusable name, folder, runtime, provider or budget, or a
-    table that was made with other settings.
+    `say` gets a line where an interruption is followed by the fit of what there is. Returns the
+    path of the YAML, which `Target.load` reads, and lines about what is wrong with the machine.
+    Errors: `NasError` for an unusable name, folder, runtime, provider or budget, or a table that
+    was made with other settings.
     """
     check_numbers(threads, visits, precision, minutes)
     cores = os.cpu_count() or threads
@@ -101,7 +103,7 @@ def measure(
         write_whole(target, metadata.to_yaml())
 
     try:
-        with TemporaryDirectory() as models, failures():
+        with TemporaryDirectory() as models, failures(), told_of_the_fit(table, say):
             files = model_files(Path(models), plan, precision, settings.provider)
             entries, load = files, None
             if engine is not None:
@@ -115,6 +117,18 @@ def measure(
         elif begins:
             target.unlink(missing_ok=True)
     return target, notes
+
+
+@contextmanager
+def told_of_the_fit(table: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """A context after whose interruption the table is fitted, which takes seconds: `say` is told at
+    once."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if table.exists() and (rows := len(read_table(table))):
+            say(f"interrupted; fitting {rows} rows")
+        raise
 
 
 def check_numbers(threads: int, visits: int, precision: str, minutes: float) -> None:

@@ -94,7 +94,9 @@ def measure_over_ssh(
         device.send(bundle)
         try:
             device.run(f"exec {quote(python)} -u {SCRIPT} --attached", say)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                say(f"{host}: interrupted; fetching and fitting what it has timed")
             with suppress(NasError):  # the first error counts; the next call tries again
                 if device.fetch(Path(temporary)):
                     import_results(Path(temporary) / RESULTS, name=name, folder=folder)

@@ -87,14 +87,43 @@ def test_an_interrupted_measurement_keeps_its_rows_and_goes_on(
         assert progress.rows > 0
         raise KeyboardInterrupt
 
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        text = (tmp_path / "cut.yaml").read_text(encoding="utf-8")
+        said.append(f"{line}, {'not yet' if 'error:' not in text else 'done'}")
+
+    ways: dict[str, Any] = {"sample": tiny, "visits": 1, "progress": interrupt, "say": say}
     with pytest.raises(KeyboardInterrupt):
-        measure("cut", minutes=1, folder=tmp_path, sample=tiny, visits=1, progress=interrupt)
+        measure("cut", minutes=1, folder=tmp_path, **ways)
+    assert said == [f"interrupted; fitting {len(read_table(tmp_path / 'cut.csv'))} rows, not yet"]
     assert os.sched_getaffinity(0) == cores
     kept = read_table(tmp_path / "cut.csv")
     assert Target.load(tmp_path / "cut.yaml").predict(tiny(0)).ms > 0
     measure("cut", minutes=0.01 * SECOND, folder=tmp_path, sample=tiny, visits=1)
     assert read_table(tmp_path / "cut.csv")[: len(kept)] == kept
     assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"cut"}
+
+
+def test_the_command_says_at_once_that_it_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nas.latency.runner.batches.BATCH", 6)
+    timed: Any = batches.run
+
+    def interrupted(*given: Any) -> Any:
+        def end(progress: MeasuringProgress) -> None:
+            raise KeyboardInterrupt
+
+        return timed(*given[:5], end, *given[6:])
+
+    monkeypatch.setattr("nas.latency.measuring.measure.run", interrupted)
+    with pytest.raises(typer.Exit):
+        command("cut", folder=tmp_path)
+    rows = len(read_table(tmp_path / "cut.csv"))
+    first, last = capsys.readouterr().err.strip().splitlines()[-2:]
+    assert first == f"interrupted; fitting {rows} rows"
+    assert last.startswith(f"interrupted: {rows} rows are kept in ")
 
 
 def test_a_table_whose_first_batch_was_its_last_can_be_gone_on_with(
