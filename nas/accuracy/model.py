@@ -109,11 +109,10 @@ class AccuracyModel:
         Accuracies are in percent, or shares where none is above 1. An adapted model starts anew
         from the prior with the networks given. How short their trainings were is, where it is not
         known (`trained_for`), the likeliest: what is assumed of such images, unless their
-        accuracies say otherwise. Of five or more, one that
-        is far from what the others show (a broken training, another unit) bends no other's
-        prediction; a `NasWarning` names it, and another says how many accuracies are so near 0 or
-        100% that they are not told apart. Errors: `NasError` for fewer than three networks or for
-        an accuracy outside 0 to 100.
+        accuracies say otherwise. Of five or more, one that is far from what the others show (a
+        broken training, another unit) bends no other's prediction; a `NasWarning` names it, and
+        another says how many accuracies are so near 0 or 100% that they are not told apart. Errors:
+        `NasError` for fewer than three networks or for an accuracy outside 0 to 100.
         """
         pairs = network_pairs(measured, "adapt")
         if len(pairs) < FEWEST:

@@ -125,6 +125,7 @@ def _calibrate(
 
 def _print(path: Path, facts: Metadata) -> None:
     from nas.latency.calibration import FEW
+    from nas.latency.metadata import UNSTATED
 
     error = facts.error
     assert error is not None
@@ -140,7 +141,7 @@ def _print(path: Path, facts: Metadata) -> None:
     )
     if facts.notes:
         echo(facts.notes)
-    if facts.runtime == "not stated":
+    if facts.runtime == UNSTATED:
         echo(
             "warning: --runtime is not given: runtimes rank networks differently on one device",
             err=True,

@@ -14,7 +14,7 @@ import numpy as np
 from nas.imported import Network, network_pairs
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
-from nas.latency.metadata import Metadata, check_name
+from nas.latency.metadata import UNSTATED, Metadata, check_name
 from nas.latency.model.basis import KINDS, Vector
 from nas.latency.model.calibrated import Calibrated
 from nas.latency.model.design import Design
@@ -103,7 +103,7 @@ def calibrate(
     facts = {
         "name": name,
         "device": device or name,
-        "runtime": runtime or (known.runtime if known else "not stated"),
+        "runtime": runtime or (known.runtime if known else UNSTATED),
         "precision": precision or (known.precision if known else "fp32"),
         "threads": known.threads if known else None,
         "throughput": throughput,

@@ -29,6 +29,9 @@ class _Strict(Settings):
     model_config = ConfigDict(strict=True)
 
 
+UNSTATED = "not stated"  # the runtime of a table of which nobody said it
+
+
 class Error(_Strict):
     """How far predictions are off, on networks that the fit had not seen.
 
@@ -98,9 +101,11 @@ class Metadata(_Strict):
 
     @property
     def kind(self) -> str:
-        """What its latencies are, for a sentence."""
+        """What its latencies are, for a sentence; runtimes rank networks differently."""
+        runtime = f"runtime {UNSTATED}" if self.runtime == UNSTATED else self.runtime
+        threads = [f"{self.threads} thread{'s' * (self.threads > 1)}"] if self.threads else []
         batches = ["time per image of batches"] if self.throughput else []
-        return ", ".join([self.provenance, self.precision, *batches])
+        return ", ".join([self.provenance, runtime, *threads, self.precision, *batches])
 
     def shown(self) -> dict[str, Any]:
         """What there is to know of the target as JSON types, without what the fit found."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import bdtrc
 
 from nas.accuracy.regression import log_odds, share_of
 from nas.architecture import Architecture
@@ -90,6 +89,8 @@ def inferred(early: Mapping[int, float], pairs: Sequence[tuple[float, float]]) -
 def no_better_than_chance(accuracies: Sequence[float], classes: int, images: int) -> bool:
     """Whether networks of these validation accuracies, in percent, may all be guessing: the best of
     so many that do is as good in one of twenty cases or more."""
+    from scipy.special import bdtrc
+
     right = round(max(accuracies) / 100 * images)
     luck = float(bdtrc(right - 1, images, 1 / classes)) if right else 1.0
     return len(accuracies) * luck > LUCK

@@ -144,7 +144,7 @@ def test_a_throughput_is_called_one(run: Run, tmp_path: Path) -> None:
     (tmp_path / "gpu.csv").write_text(text, encoding="utf-8")
     assert run("calibrate", "--target", "mine", "--from", "gpu.csv", "--runtime", "trt")[0] == 0
     assert (
-        "mine (calibrated, fp32, time per image of batches)"
+        "mine (calibrated, trt, fp32, time per image of batches)"
         in run("describe", "resnet18", "--target", "mine")[1]
     )
     assert "trt, throughput" in " ".join(run("targets", "mine")[1].split())

@@ -65,7 +65,7 @@ def test_the_table(run: Run) -> None:
     assert "1000 classes (mlperf_tiny_resnet8 10, mlperf_tiny_vww 2); top-1: ImageNet" in said
     assert rows["mobilenet_v3_large_075_torchvision"][3] == "–"
     assert f"{row[4]} Sandler et al. 2018" in out
-    assert "x86-avx512-ort, measured, fp32" in out
+    assert "x86-avx512-ort, measured, onnxruntime 1.32.0, 1 thread, fp32" in out
 
 
 @pytest.mark.parametrize(

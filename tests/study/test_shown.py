@@ -96,7 +96,7 @@ def test_what_is_shown_names_the_best_and_its_interval(study: Study) -> None:
     assert "calibrated" in study.target._repr_html_()
     error = study.target.metadata.error
     assert error
-    assert f"calibrated, fp16, error {error.mape:.1%}" in repr(study.target)
+    assert f"calibrated, TensorRT, fp16, error {error.mape:.1%}" in repr(study.target)
     prediction = study.target.predict(best.arch)
     assert re.fullmatch(r"[\d.]+ ms \([\d.]+–[\d.]+\)", str(prediction))
 
