@@ -156,7 +156,7 @@ def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
 
 
 def test_a_row_of_a_frame_of_trials_is_an_assignment(tmp_path: Path) -> None:
-    options: Any = {"storage": str(tmp_path), "trials": 4}
+    options: Any = {"storage": str(tmp_path), "trials": 4, "sampler": "random"}
     study = searched(**options)
     assert isinstance(study, nas.Study)
     row = study.trials_dataframe().filter(like="params_").iloc[3]
@@ -193,7 +193,7 @@ def test_a_path_may_be_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_one_text_is_a_list_of_one_and_a_network_may_be_what_to_start_from(tmp_path: Path) -> None:
-    options: Any = {"storage": str(tmp_path), "trials": 1}
+    options: Any = {"storage": str(tmp_path), "trials": 1, "sampler": "random"}
     arch = searched(**options).record().arch  # type: ignore[attr-defined]
     study = searched(
         **options, name="one", objectives="macs", proxies="width", start_from=SPACE.sample(5)

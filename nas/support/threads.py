@@ -6,6 +6,7 @@ search took a third more CPU time, and a new network's latency three times as mu
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,13 +15,15 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+OWNERS = ("scipy.linalg", "torch")  # modules that bring linear algebra of their own, some later
 _lock, _within = Lock(), 0  # how many are in the context
 _limit: Any = None
 
 
 @cache
-def _libraries() -> ThreadpoolController:
-    """What is loaded already: finding it takes 100 times as long as setting its threads."""
+def _libraries(owners: tuple[str, ...]) -> ThreadpoolController:
+    """What is loaded already, with these modules: finding it takes 100 times as long as setting its
+    threads."""
     return ThreadpoolController()
 
 
@@ -31,7 +34,8 @@ def one_blas_thread() -> Iterator[None]:
     global _within, _limit
     with _lock:
         if not _within:
-            _limit = _libraries().limit(limits=1, user_api="blas")
+            owners = tuple(name for name in OWNERS if name in sys.modules)
+            _limit = _libraries(owners).limit(limits=1, user_api="blas")
         _within += 1
     try:
         yield

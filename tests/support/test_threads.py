@@ -1,5 +1,9 @@
 """Numpy's linear algebra on one thread: while it is asked for, and no longer."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
@@ -25,6 +29,25 @@ def test_there_is_one_thread_within_and_as_many_as_before_afterwards() -> None:
                 pass
             assert threads() == {1}
         assert threads() == before
+
+
+def test_a_library_that_is_loaded_later_has_one_thread_too() -> None:
+    code = (
+        "from nas.support.threads import one_blas_thread\n"
+        "from threadpoolctl import ThreadpoolController\n"
+        "with one_blas_thread(): pass\n"
+        "import scipy.linalg\n"
+        "with one_blas_thread():\n"
+        "    found = [e for e in ThreadpoolController().info() if e['user_api'] == 'blas']\n"
+        "print(len(found), {e['num_threads'] for e in found})\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    count, threads_of = run.stdout.split(maxsplit=1)
+    assert int(count) >= 1
+    assert threads_of.strip() == "{1}"
 
 
 def test_who_leaves_first_takes_nothing_from_who_came_later() -> None:
