@@ -55,6 +55,7 @@ from nas.training import Recipe, Trained, train
 from nas.training.checkpoint import WEIGHTS
 from nas.training.checks import Untrainable
 from nas.training.progress import TrainingReport
+from nas.training.recipe import LONGEST
 from nas.training.run import Start
 
 STUDY, PRUNED = "search", "pruned"
@@ -273,8 +274,8 @@ class _Run:
         recipe, cut = last_recipe(winner.folder, self.images, plan, left)
         if recipe is not None and left is not None and recipe.images is None:
             # The machine may get slower or faster: epochs follow it.
-            suited = self.images.suited(Recipe()).changed(seed=recipe.seed)
-            recipe = suited.timed(left / 60)
+            most = LONGEST * self.images.suited(Recipe()).epochs
+            recipe = recipe.changed(minutes=left / 60, epochs=most)
         cuts = (*self.kept.state.cut, *([cut] if cut else []))
         self.kept.store(final=recipe, cut=cuts, decided=True)
         if cut:

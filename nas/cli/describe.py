@@ -19,12 +19,12 @@ from nas.cli.terminal import echo_json
 from nas.defaults import DEFAULT_TARGET
 from nas.support.text import rough_count, significant
 
-ERROR_WIDTH = 9  # of the column that is beside name and alias on the narrowest terminal, with gaps
-
 if TYPE_CHECKING:
     from nas.blocks import Block
     from nas.graph import Shape
     from nas.latency.metadata import Metadata
+
+ERROR_WIDTH = 9  # of the column that is beside name and alias on the narrowest terminal, with gaps
 
 
 def describe(

@@ -71,9 +71,12 @@ class Candidates:
         return Candidate(dict(assignment), self.space.decode(assignment), self.target)
 
     def beside(self, assignment: Params, arch: Architecture) -> Candidate:
-        """The candidate of a network that the space does not express, in the place of what an
-        assignment gives."""
-        return Candidate(dict(assignment), arch, self.target, beside=True)
+        """The candidate of a network, which is beside the space where it is not what the assignment
+        gives."""
+        made = self.make(assignment)
+        if made.arch.hash == arch.hash:
+            return made
+        return Candidate(made.assignment, arch, self.target, beside=True)
 
     def excess(self, candidate: Candidate) -> dict[Measure, float]:
         """The share of itself by which each broken budget is exceeded; empty within all."""

@@ -46,8 +46,7 @@ def named(candidates: Candidates, label: str, assignment: dict[str, Any]) -> Can
     if match is None or match["family"] not in FAMILIES:
         return candidates.make(assignment)  # one that is like it, or of another version
     arch = _scaled(match["family"], float(match["width"]), bool(match["half"]), candidates)
-    made = candidates.make(assignment)
-    return made if made.arch.hash == arch.hash else candidates.beside(assignment, arch.renamed(""))
+    return candidates.beside(assignment, arch.renamed(""))
 
 
 def _widest(name: str, half: bool, candidates: Candidates) -> tuple[str, Candidate] | None:
@@ -78,12 +77,10 @@ def _made(
     if not {row.kind for stage in arch.stages for row in stage} <= known | {"maxpool"}:
         return None
     assignment = nearest(space, arch)
-    made = candidates.make(assignment)
-    if made.arch.hash == arch.hash:
-        return arch.name, made
-    if not space.settings.families_beside:
-        return f"like {arch.name}", made
-    return arch.name, candidates.beside(assignment, arch)
+    made = candidates.beside(assignment, arch)
+    if made.beside and not space.settings.families_beside:
+        return f"like {arch.name}", candidates.make(assignment)
+    return arch.name, made
 
 
 def _scaled(name: str, width: float, half: bool, candidates: Candidates) -> Architecture:

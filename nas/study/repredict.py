@@ -65,10 +65,11 @@ def _again(study: Study, made: Study, trial: Stored) -> FrozenTrial:
     limits: dict[str, float] = {}
     state, values = trial.state, trial.values
     if trial.complete:
-        assignment, beside = trial.assignment(study.options), facts.get("architecture")
-        candidate = made.candidates.make(assignment)
-        if beside is not None:
-            candidate = made.candidates.beside(assignment, Architecture.from_dict(beside))
+        assignment, whole = trial.assignment(study.options), facts.get("architecture")
+        if whole is None:
+            candidate = made.candidates.make(assignment)
+        else:
+            candidate = made.candidates.beside(assignment, Architecture.from_dict(whole))
         values = made.values((trial.values or [])[0], candidate)
         limits = made.candidates.constraints(candidate)
         facts |= made.facts(candidate, values, {})

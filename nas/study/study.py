@@ -137,8 +137,8 @@ class Study(StudyTrials):
     def facts(
         self, candidate: Candidate, values: list[float] | None, noted: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """What is stored of a trial, with what is `noted` of its evaluation; its network once, as
-        what the assignment decodes to, if it does."""
+        """What is stored of a trial, with what is `noted` of its evaluation; its network once: as
+        what the assignment decodes to, or whole where it is beside the space."""
         latency, cost = candidate.latency, candidate.cost
         return {
             "hash": candidate.arch.hash,

@@ -28,8 +28,8 @@ def pace(recipe: Recipe, seconds: Sequence[float]) -> Pace:
     """The pace after epochs that took so many seconds.
 
     Within `recipe.minutes` as many whole epochs are left as the latest ones say, one at least
-    before the training is over: so the learning rate has always fallen when it ends, as it should
-    within a budget (Li et al. 2020, "Budgeted training").
+    before the training is over: so the learning rate has fallen when it ends, as it should within a
+    budget (Li et al. 2020, "Budgeted training"), unless the first epoch turns out to be all.
     """
     done = len(seconds)
     if recipe.minutes is None:

@@ -130,11 +130,9 @@ class Recipe(Settings):
 
     def made(self, epochs: int) -> Recipe:
         """The recipe of a training that came to so many epochs, whatever limited its time."""
-        return (
-            self
-            if self.minutes is None
-            else self.model_copy(update={"minutes": None, "epochs": epochs})
-        )
+        if self.minutes is None:
+            return self
+        return self.model_copy(update={"minutes": None, "epochs": epochs})
 
     def changed(self, **changes: object) -> Recipe:
         """The recipe with those `changes` that are not None. Errors: `NasError` with the rule."""
