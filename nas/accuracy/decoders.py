@@ -10,6 +10,8 @@ from nas.architecture import Architecture
 from nas.blocks import Block
 from nas.references import reference
 from nas.references.nasbench201 import nasbench201
+from nas.references.regnet import Line
+from nas.references.regnet import regnet as regnet_layout
 from nas.references.resnet import resnet as resnet_layout
 from nas.references.scaled import scaled
 from nas.references.table import classifier
@@ -37,6 +39,27 @@ def resnet(kind: str, repeats: Sequence[int], width: float = 1.0, se: bool = Fal
     if isinstance(width, bool) or not isinstance(width, int | float) or not 0 < width <= 16:
         raise NasError(f"width must be above 0 and at most 16, not {shown(width)}")
     layout = resnet_layout(kind, EXPANSIONS[kind], tuple(counts), 1000, width, bool(se))
+    return Architecture(224, *layout)
+
+
+def regnet(
+    w_0: float, w_a: float, w_m: float, depth: int, group_width: int, se: float = 0.0
+) -> Architecture:
+    """A RegNetX for ImageNet, or a RegNetY with an `se` (Radosavovic et al. 2020)."""
+    for name, value, low, high in (
+        ("w_0", w_0, 8, 4096),
+        ("w_a", w_a, 0, 4096),
+        ("w_m", w_m, 1.01, 16),
+        ("depth", depth, 1, 128),
+        ("group_width", group_width, 1, 4096),
+        ("se", se, 0, 1),
+    ):
+        whole = name in ("depth", "group_width")
+        kind = int if whole else int | float
+        if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+            number = "a whole number" if whole else "a number"
+            raise NasError(f"{name} must be {number} of {low} to {high}, not {shown(value)}")
+    layout = regnet_layout(Line(w_0, w_a, w_m, depth, group_width, se), 1000)
     return Architecture(224, *layout)
 
 
@@ -80,6 +103,7 @@ DECODERS: dict[str, Callable[..., Architecture]] = {
     "accel_nasbench": accel_nasbench,
     "nasbench201": nasbench201,
     "reference": _reference,
+    "regnet": regnet,
     "resnet": resnet,
     "scaled": scaled,
 }

@@ -16,7 +16,8 @@ from nas.training.recipe import LONGEST, TRANSFER, Minutes, Recipe
 # Shares of the time; the rest goes to checks and to writing. What is not learned is trained longer.
 SEARCH, LEARN, FINALISTS, FINAL = 0.05, 0.25, 0.15, 0.45
 TRANSFERRED = 0.2  # of all of it, before the rest is divided
-SPARE = 0.08
+SPARE = 0.08  # at most, for checks and writing: so many seconds and passes over validation images
+CHECK_SECONDS, CHECK_PASSES = 90.0, 6
 TRIALS_A_SECOND = 60  # scored, with all that goes with it; a slow core
 TRIALS, FEWEST_TRIALS = 5000, 300
 LEARNED, LEAST_LEARNED, FINALISTS_TRAINED = 12, 6, 4
@@ -97,6 +98,11 @@ class Plan(Settings):
         """The seconds in which the winner is trained, where the time is limited."""
         share = FINAL if self.learn else FINAL + LEARN
         return None if self.minutes is None else share * 60 * self.minutes
+
+    def left(self, images: Counts, minutes: float, spent: float) -> float:
+        """The seconds that are left for training once so many are spent, before all is checked."""
+        check = CHECK_SECONDS + CHECK_PASSES * EVALUATED * images.validation * self.seconds_an_image
+        return max(0.0, 60 * minutes - min(SPARE * 60 * minutes, check) - spent)
 
     def fine_tuning(self, recipe: Recipe, seconds_an_image: float | None) -> Recipe:
         """The recipe cut to take about as long as a brief training, for children of a network of

@@ -18,7 +18,6 @@ from nas.auto.compare import best_by_hand, expected_of, last_recipe
 from nas.auto.parent import TRANSFERRED, Parent, check_reach, find_parent
 from nas.auto.pilot import Pilot
 from nas.auto.plan import (
-    SPARE,
     Asked,
     Counts,
     Plan,
@@ -270,7 +269,7 @@ class _Run:
         """Decides how the winner is trained."""
         left = None
         if self.asked.minutes is not None:
-            left = max(0.0, (1 - SPARE) * 60 * self.asked.minutes - self.kept.state.spent)
+            left = plan.left(self.images, self.asked.minutes, self.kept.state.spent)
         recipe, cut = last_recipe(winner.folder, self.images, plan, left)
         if recipe is not None and left is not None and recipe.images is None:
             # The machine may get slower or faster: epochs follow it.

@@ -7,6 +7,7 @@ import pytest
 
 from nas.accuracy.decoders import DECODERS, accel_nasbench, decoded
 from nas.accuracy.table import COLUMNS, FOLDER, TableRow, read_accuracy_table, write_rows
+from nas.costs import cost
 from nas.references import reference
 from nas.references.scaled import scaled
 from nas.support.errors import NasError
@@ -112,6 +113,44 @@ def test_choices_out_of_range_are_one_line(changes: dict[str, object], words: st
     choices = {"expansion": [1] * 7, "kernel": [3] * 7, "layers": [1] * 7, "se": [0] * 7}
     with pytest.raises(NasError, match=words):
         decoded("accel_nasbench", json.dumps(choices | changes))
+
+
+# What pycls prints in its MODEL_ZOO.md, RegNetX and RegNetY: 10^9 multiply-adds, 10^6 parameters.
+PYCLS = {
+    "regnetx_200mf": (0.2, 2.7), "regnetx_400mf": (0.4, 5.2), "regnetx_600mf": (0.6, 6.2),
+    "regnetx_800mf": (0.8, 7.3), "regnetx_1.6gf": (1.6, 9.2), "regnetx_3.2gf": (3.2, 15.3),
+    "regnetx_4.0gf": (4.0, 22.1), "regnetx_6.4gf": (6.5, 26.2), "regnetx_8.0gf": (8.0, 39.6),
+    "regnetx_12gf": (12.1, 46.1), "regnetx_16gf": (15.9, 54.3), "regnetx_32gf": (31.7, 107.8),
+    "regnety_200mf": (0.2, 3.2), "regnety_400mf": (0.4, 4.3), "regnety_600mf": (0.6, 6.1),
+    "regnety_800mf": (0.8, 6.3), "regnety_1.6gf": (1.6, 11.2), "regnety_3.2gf": (3.2, 19.4),
+    "regnety_4.0gf": (4.0, 20.6), "regnety_6.4gf": (6.4, 30.6), "regnety_8.0gf": (8.0, 39.2),
+    "regnety_12gf": (12.1, 51.8), "regnety_16gf": (15.9, 83.6), "regnety_32gf": (32.3, 145.0),
+}  # fmt: skip
+
+
+def test_regnets_have_the_counts_that_are_printed() -> None:
+    rows = read_accuracy_table(FOLDER / "published.csv").rows
+    found = {row.network: cost(row.architecture()) for row in rows if row.decoder == "regnet"}
+    assert set(found) == set(PYCLS)
+    for name, (giga, mega) in PYCLS.items():
+        assert found[name].macs / 1e9 == pytest.approx(giga, abs=0.051)
+        assert found[name].params / 1e6 == pytest.approx(mega, abs=0.051)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"w_0": 4}, "w_0 must be a number of 8 to 4096, not 4"),
+        ({"w_m": 1}, "w_m must be a number of 1.01 to 16, not 1"),
+        ({"depth": 2.5}, "depth must be a whole number of 1 to 128, not 2.5"),
+        ({"group_width": True}, "group_width must be a whole number of 1 to 4096, not True"),
+        ({"se": 2}, "se must be a number of 0 to 1, not 2"),
+    ],
+)
+def test_a_line_out_of_range_is_one_line(changes: dict[str, object], words: str) -> None:
+    choices = {"w_0": 24, "w_a": 36.44, "w_m": 2.49, "depth": 13, "group_width": 8}
+    with pytest.raises(NasError, match=words):
+        decoded("regnet", json.dumps(choices | changes))
 
 
 def test_every_decoder_is_used_or_named() -> None:

@@ -98,6 +98,18 @@ def test_the_last_training_fits_or_is_left_out(
         assert seconds_of(one_more, counts, each) > seconds * 0.999
 
 
+@given(images=COUNTS, minutes=MINUTES, each=st.floats(1e-6, 0.1), spent=st.floats(0, 1e5))
+def test_checks_have_time_however_long_the_training(
+    images: int, minutes: float, each: float, spent: float
+) -> None:
+    counts = Counts(images, images // 10)
+    plan, seconds = planned(counts, each, minutes, 0, ("1ms",)), 60 * minutes
+    left = plan.left(counts, minutes, spent)
+    passes = 4 * EVALUATED * counts.validation * each  # torch, onnxruntime, int8, the report
+    assert seconds - spent - left >= min(0.079 * seconds, 60 + passes) or left == 0
+    assert seconds - spent - left <= 0.081 * seconds or left == 0
+
+
 def test_the_winner_is_trained_on_what_images_there_is_time_for() -> None:
     counts = Counts(54_000, 6_000)
     brief = Recipe(epochs=9, images=500)
