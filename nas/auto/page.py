@@ -20,6 +20,7 @@ from nas.auto.result import Result
 from nas.costs import cost
 from nas.data import DataSet
 from nas.measures import format_measure
+from nas.report.network import BARS, Drawn, network_html
 from nas.report.page import facts, note, plots, scroll, section
 from nas.report.training import curves_charts
 from nas.report.training_page import outcome_parts
@@ -94,6 +95,11 @@ def report_sections(result: Result, data: DataSet, measured: Measured | None = N
             [note(line) for line in remarks(result, data)],
             note(verdict(result)),
             [note(f"cut for time: {line}") for line in result.cut],
+        ),
+        section(
+            "The result, row by row",
+            note(BARS),
+            network_html(Drawn.of(result.trained.arch, result.target)),
         ),
         section("Training of the winner", plots(charts)),
         section("What it gets wrong", made),

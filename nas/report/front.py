@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nas.latency import Target
 from nas.measures import format_measure
-from nas.report.network import Drawn, latency_chart, network_html
+from nas.report.network import BARS, Drawn, latency_chart, network_html
 from nas.report.page import folded, note, plot, scroll, section
 from nas.report.reported import Reported, button
 from nas.space import SearchSpace
@@ -92,10 +92,7 @@ def _drawn(of: Reported, record: Record, target: Target) -> Html:
             f"{format_measure('macs', record.macs)}, {record.resolution} px."
             + (f" {record.like[:1].upper()}{record.like[1:]}." if record.like else ""),
         ),
-        note(
-            "bars: output channels × pixels, by the root of the channels; and the predicted "
-            "latency with its share of the whole"
-        ),
+        note(BARS),
         network_html(drawn),
     )
 

@@ -15,6 +15,10 @@ from nas.support.html import Html, tag
 from nas.support.text import significant
 
 MOST_BARS = 60
+BARS = (
+    "bars: output channels × pixels, by the root of the channels; and the predicted latency with "
+    "its share of the whole"
+)
 
 
 class Drawn(NamedTuple):

@@ -20,6 +20,7 @@ from tiny import TINY
 
 import nas
 import nas.auto.run as auto_run
+from nas.architecture import Architecture
 from nas.auto import card, compare
 from nas.auto.pilot import Pilot, largest
 from nas.auto.plan import Counts, Plan
@@ -190,6 +191,10 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert f"<span>test accuracy</span><b>{training['test_accuracy']:.1%}</b>" in lead
     assert "<span>measured latency</span><b>" in lead
     assert "predicted accuracy" not in lead
+    drawn = rest.split("The result, row by row")[1].split("</section>")[0]
+    delivered = Architecture.from_json((result / "architecture.json").read_text())
+    assert drawn.count("<b>") == len(list(delivered.rows()))
+    assert all(row.kind in drawn for row in delivered.rows())
     assert "The best of the search is trial" in rest
     assert "<h1>A network for digits on x86-avx512-ort</h1>" in page
     assert len(re.findall(r'class="scroll"[^>]*><table', page)) == page.count("<table")
