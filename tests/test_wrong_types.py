@@ -52,7 +52,7 @@ DATA = load_data("digits")
 FITTING = fit_architecture(SPACE.sample(0), DATA)
 NOISE = torch.zeros(2, 3, 8, 8)
 CALLS: list[tuple[Callable[..., object], Any, str]] = [
-    (nas.Target.load, None, "target must be a name or a path, not None"),
+    (nas.Target.load, None, "target must be a name or a path, as Target.name is one, not None"),
     (lambda seed: SPACE.sample(seed), -1, "seed must be a whole number"),
     (lambda seed: SPACE.sample(seed), 1.5, "seed must be a whole number"),
     (lambda seed: nas.build(SPACE.sample(0), seed), "x", "seed must be a whole number"),

@@ -188,8 +188,7 @@ def timed_line(measured: Measured | None) -> str:
     """The measured latency of the result, in words."""
     if measured is None:
         return "not measured"
-    found = measured.comparison
-    timed = f"{significant(found.measured_ms)} ms (±{found.spread:.1%})"
+    timed = f"{significant(measured.comparison.measured_ms)} ms ({measured.noise})"
     said = f"{timed} {measured.how}, on {measured.device}"
     return "; ".join([said, *measured.notes])
 

@@ -25,6 +25,11 @@ class Measured(NamedTuple):
     device: str
     notes: tuple[str, ...] = ()
 
+    @property
+    def noise(self) -> str:
+        """How far apart the two halves of its visits are: by chance that may be nothing."""
+        return f"±{max(self.comparison.spread, 0.001):.1%}"
+
 
 def check_remote(target: Target, remote: Remote) -> str:
     """Times a small network on a machine, as `measured_winner` will, and returns what the machine

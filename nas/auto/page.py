@@ -50,7 +50,7 @@ def report_lead(result: Result, data: DataSet, measured: Measured | None = None)
     ]
     if measured is not None:
         found = measured.comparison
-        timed = f"±{found.spread:.1%}, on {measured.device}"
+        timed = f"{measured.noise}, on {measured.device}"
         cells.insert(2, ("measured latency", f"{significant(found.measured_ms)} ms", timed))
     count, budgets = len(result.compared), " and ".join(result.budgets) or "no budget"
     asked = f"a network for {Path(data.source).name} on {target.name}, within {budgets}"

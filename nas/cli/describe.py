@@ -40,7 +40,7 @@ def describe(
 ) -> None:
     """Describe a network: its totals, its predicted accuracy and its layers."""
     from nas import plugins
-    from nas.cli.gains import accuracy_parts, predicted_accuracy
+    from nas.cli.gains import accuracy_parts, predicted_accuracy, trained_accuracy, trained_line
     from nas.cli.tables import layers_table, show
     from nas.describe import describe as describe_architecture
     from nas.imported import ImportedNetwork
@@ -56,9 +56,11 @@ def describe(
         device = study_target(study)[0] or study.target
     facts = describe_architecture(network, device)
     accuracy = predicted_accuracy(network, study)
+    trained = trained_accuracy(arch)
     tell_host(device)
     if as_json:
-        echo_json(facts | ({"predicted_accuracy": accuracy} if accuracy else {}))
+        known = {"predicted_accuracy": accuracy, "trained_accuracy": trained}
+        echo_json(facts | {name: value for name, value in known.items() if value})
         return
     low, high = facts["latency_interval_ms"]
     show(
@@ -73,6 +75,7 @@ def describe(
         f"{known_interval(low, high, device.interval_known)}",
         *extrapolated(device, [(facts["latency_ms"], low, high)]),
         *([network.left_out] if isinstance(network, ImportedNetwork) and network.unread else []),
+        *([trained_line(trained)] if trained else []),
         *(accuracy_parts(accuracy, facts["layers"], study) if accuracy else []),
         layers_table(network, device),
     )

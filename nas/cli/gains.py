@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.cli.tables import table
@@ -32,6 +33,33 @@ def predicted_accuracy(network: Network, study: Study | None) -> dict[str, Any] 
     of = study.predictions
     learned = len(of.measured) if of.adapted else 0
     return accuracy(network, of.model, study.settings.data, learned)
+
+
+def trained_accuracy(name: str) -> dict[str, float | int] | None:
+    """The accuracy of the training whose folder that is, once it has ended, as shares of its
+    images; else None."""
+    from nas.references import reference_names
+    from nas.training.checkpoint import is_training, kept_epoch, read_state
+
+    if name in reference_names() or not is_training(name):
+        return None
+    state = read_state(Path(name))
+    if not state.finished:
+        return None
+    found: dict[str, float | int] = {
+        "epochs": len(state.history),
+        "validation": kept_epoch(state.recipe, state.history).validation_accuracy,
+    }
+    return found if state.test_accuracy is None else found | {"test": state.test_accuracy}
+
+
+def trained_line(facts: Mapping[str, float | int]) -> str:
+    """What `trained_accuracy` found, in words."""
+    tested = f", {facts['test']:.2%} of its test images" if "test" in facts else ""
+    return (
+        f"accuracy measured after its training of {facts['epochs']} epochs: "
+        f"{facts['validation']:.2%} of its validation images{tested}"
+    )
 
 
 def accuracy_parts(

@@ -251,7 +251,7 @@ def target_names() -> list[str]:
 
 def target_path(name: str | Path) -> Path:
     """The YAML file that `Target.load` reads. Errors: `NasError` with the nearest names."""
-    check_type(name, "target", "a name or a path", str, Path)
+    check_type(name, "target", "a name or a path, as Target.name is one", str, Path)
     if Path(name).suffix in SUFFIXES:
         return Path(at_home(str(name)))
     files = list(_files())

@@ -204,8 +204,10 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
         ["export", "result", "-o", "again.onnx"],
         ["report", "result", "-o", "again.html"],
     ):
-        code, _, err = run(*command)  # the folder is a network as any training's
+        code, out, err = run(*command)  # the folder is a network as any training's
         assert code == 0, err
+        if command[0] == "describe":
+            assert f"{training['test_accuracy']:.2%} of its test images" in out
     assert (tmp_path / "again.onnx").read_bytes()
     assert "What it gets wrong" in (tmp_path / "again.html").read_text()
     before = {path: path.stat().st_mtime_ns for path in (result / "work").rglob("*.safetensors")}
