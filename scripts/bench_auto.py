@@ -93,7 +93,7 @@ def _trial(
 
 def rows(seed: int, compared: list[Trial], target: Target) -> Iterator[tuple[object, ...]]:
     """The rows of a seed, once all its networks are trained."""
-    times, _ = verify([trial.trained.arch for trial in compared], target, minutes=MINUTES)
+    times, *_ = verify([trial.trained.arch for trial in compared], target, minutes=MINUTES)
     for trial, measured in zip(compared, times, strict=True):
         assert measured is not None
         assert trial.trained.test is not None

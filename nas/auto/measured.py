@@ -46,7 +46,7 @@ def measured_winner(result: Result, remote: Remote | None) -> tuple[Measured | N
     networks, target, notes = [result.trained.arch], result.target, list[str]()
     try:
         if remote is None:
-            (found,), notes = verify(networks, target, minutes=MINUTES)
+            (found,), notes, _ = verify(networks, target, minutes=MINUTES)
             m = target.metadata
             where = "on this machine"
             how = f"through {m.runtime.split()[0]}, {m.precision}, {m.threads or 1} thread(s)"

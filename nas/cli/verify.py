@@ -71,7 +71,7 @@ def verify(
     if not records:
         raise NasError(f"study {loaded.name} has no network to verify")
     with show_progress(minutes * 60) as progress:
-        comparisons, notes = compare(
+        comparisons, notes, drift = compare(
             [record.arch for record in records], device, minutes=minutes, progress=progress
         )
     done = [(record.trial, one) for record, one in zip(records, comparisons, strict=True) if one]
@@ -79,7 +79,7 @@ def verify(
         raise NasError(f"study {loaded.name}: {'; '.join(notes)}")
     store_verified(loaded, device.name, done)
     if as_json:
-        facts = _summary(done) | {
+        facts = _summary(done, drift) | {
             "study": loaded.name,
             "target": device.name,
             "networks": [_facts(trial, one) for trial, one in done],
@@ -96,7 +96,7 @@ def verify(
     if trial is not None:
         on_it = "on" if trial in front else "not on"
         what = f"trial {trial} of {loaded.name}, {on_it} its Pareto front"
-    _print(done, f"{what}, timed here, against {device.name}", device)
+    _print(done, f"{what}, timed here, against {device.name}", device, drift)
 
 
 def _verify_network(
@@ -107,20 +107,30 @@ def _verify_network(
     from nas.support.errors import NasError
 
     with show_progress(minutes * 60) as progress:
-        (one,), notes = compare([network], device, minutes=minutes, progress=progress)
+        (one,), notes, drift = compare([network], device, minutes=minutes, progress=progress)
     if one is None:
         raise NasError(f"{name}: {'; '.join(notes)}")
     if as_json:
         facts = {k: v for k, v in _facts(0, one).items() if k != "trial"}
+        facts |= {"drift": drift, "error_without_drift": one.without(drift)}
         echo_json({"network": name, "target": device.name, **facts, "warnings": notes})
         return
     for note in notes:
         echo(f"warning: {note}", err=True)
-    for line in _lines(name, one, device):
+    for line in _lines(name, one, device, drift):
         echo(line)
 
 
-def _lines(name: str, one: Comparison, device: Target) -> list[str]:
+def _drift(device: Target, drift: float, without: str) -> str:
+    """How the machine as a whole is off a target's predictions, and what is left without that."""
+    slower = "longer" if drift > 0 else "less"
+    return (
+        f"reference networks take {abs(drift):.1%} {slower} here than {device.name} predicts: "
+        f"without that, {without}"
+    )
+
+
+def _lines(name: str, one: Comparison, device: Target, drift: float) -> list[str]:
     """The comparison of one network in words."""
     from nas.report.words import extrapolated
     from nas.support.text import between, significant
@@ -130,15 +140,19 @@ def _lines(name: str, one: Comparison, device: Target) -> list[str]:
         f"{name}: {significant(one.measured_ms)} ms measured here (noise {one.spread:.1%}), "
         f"{significant(one.predicted.ms)} ms ({between(low, high)}) predicted for {device.name}: "
         f"{one.error:+.1%}",
+        _drift(device, drift, f"{one.without(drift):+.1%}"),
         *extrapolated(device, [one.predicted]),
     ]
 
 
-def _summary(done: Sequence[tuple[int, Comparison]]) -> dict[str, Any]:
-    """The number of networks inside their interval, and the mean error of the predictions."""
+def _summary(done: Sequence[tuple[int, Comparison]], drift: float) -> dict[str, Any]:
+    """The number of networks inside their interval, and the mean error of the predictions, also
+    without what the whole machine is off."""
     return {
         "inside": sum(one.inside for _, one in done),
         "mean_error": fmean(abs(one.error) for _, one in done),
+        "drift": drift,
+        "mean_error_without_drift": fmean(abs(one.without(drift)) for _, one in done),
     }
 
 
@@ -155,7 +169,9 @@ def _facts(trial: int, one: Comparison) -> dict[str, Any]:
     }
 
 
-def _print(done: Sequence[tuple[int, Comparison]], title: str, device: Target) -> None:
+def _print(
+    done: Sequence[tuple[int, Comparison]], title: str, device: Target, drift: float
+) -> None:
     """The comparisons as a table with what they come to."""
     from nas.cli.tables import show, table
     from nas.report.words import extrapolated
@@ -174,11 +190,12 @@ def _print(done: Sequence[tuple[int, Comparison]], title: str, device: Target) -
         )
         for trial, one in done
     ]
-    kind, all_of_them = "90%" if device.interval_known else "assumed", _summary(done)
+    kind, all_of_them = "90%" if device.interval_known else "assumed", _summary(done, drift)
     show(
         title,
         table(columns, rows, left=0, minor=("noise", "interval")),
         f"{all_of_them['inside']} of {len(done)} are inside their {kind} interval; "
         f"mean error {all_of_them['mean_error']:.1%}",
+        _drift(device, drift, f"{all_of_them['mean_error_without_drift']:.1%}"),
         *extrapolated(device, (one.predicted for _, one in done)),
     )

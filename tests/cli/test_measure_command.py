@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import subprocess
 import sys
@@ -108,10 +109,16 @@ def test_verify_prints_predicted_against_measured(run: Run, tmp_path: Path) -> N
     assert shown["inside"] == sum(network["inside"] for network in shown["networks"])
     errors = [abs(n["predicted_ms"] / n["measured_ms"] - 1) for n in shown["networks"]]
     assert shown["mean_error"] == pytest.approx(sum(errors) / len(errors))
+    longer = 1 + shown["drift"]
+    left = [abs(longer * n["predicted_ms"] / n["measured_ms"] - 1) for n in shown["networks"]]
+    assert shown["mean_error_without_drift"] == pytest.approx(sum(left) / len(left))
     code, out, err = run("verify", "s", "--top", "1")
     assert code == 0
     assert f"1 of {len(front)} networks" in out
     assert "of 1 are inside their 90% interval; mean error" in out
+    assert re.search(
+        r"^reference networks take [\d.]+% \w+ here than mine predicts: without", out, re.M
+    )
     assert "warning: mine was measured on onnxruntime 1.0, this is onnxruntime" in err
     on_front = [record["trial"] for record in front]
     for trial in (on_front[0], next(n for n in range(6) if n not in on_front)):

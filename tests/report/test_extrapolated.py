@@ -25,7 +25,7 @@ def target() -> nas.Target:
 def test_the_card_and_verify_say_so(target: nas.Target, name: str, said: bool) -> None:
     arch = nas.reference(name)
     result = SimpleNamespace(target=target, trained=SimpleNamespace(arch=arch))
-    lines = _lines(name, Comparison(target.predict(arch), 12.0, 0.01), target)
+    lines = _lines(name, Comparison(target.predict(arch), 12.0, 0.01), target, 0.1)
     assert ("extrapolated: this latency is" in predicted_line(cast(Result, result))) == said
     assert any(line.startswith("extrapolated: this latency is") for line in lines) == said
     predicted = target.predict(arch)

@@ -235,8 +235,9 @@ def finish(target: Path, metadata: Metadata, notes: list[str]) -> None:
 
 
 def base_of(metadata: Metadata) -> str:
-    """The shipped target that a quick table of these settings scales: of the same precision, and
-    as alike as may be in threads. Errors: `NasError` where there is none."""
+    """The shipped target that a quick table of these settings scales: of the same precision, and as
+    alike as may be in how channels are stored, then in threads. Errors: `NasError` where there is
+    none."""
     if metadata.provider != CPU:
         raise NasError("--quick scales the table of a CPU with onnxruntime: leave it out")
     known = [read_metadata(path) for path in sorted(SHIPPED.glob("*.yaml"))]
@@ -249,7 +250,11 @@ def base_of(metadata: Metadata) -> str:
     if not alike:
         raise NasError(f"--quick: no shipped target is in {metadata.precision}: leave it out")
     threads = metadata.threads or 1
-    return min(alike, key=lambda each: abs((each.threads or 1) - threads)).name
+
+    def unlike(each: Metadata) -> tuple[bool, int]:
+        return each.lowering != metadata.lowering, abs((each.threads or 1) - threads)
+
+    return min(alike, key=unlike).name
 
 
 def finish_quick(target: Path, metadata: Metadata, notes: list[str]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from nas.defaults import DEFAULT_PRECISION, VERIFY_MINUTES
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.engines import loader, runtime_facts, subject_entries
 from nas.latency.measuring.measure import ONNXRUNTIME, PRECISIONS, check_numbers, failures
+from nas.latency.measuring.plan import anchors
 from nas.latency.measuring.remote import Remote, time_over_ssh
 from nas.latency.measuring.transfer import Facts
 from nas.latency.runner.batches import MeasuringProgress, run
@@ -23,6 +25,16 @@ from nas.latency.runtimes import NAMES, Runtime, find_runtime
 from nas.latency.table import Subject
 from nas.latency.target import Prediction, Target
 from nas.support.errors import NasError
+
+
+class Timed(NamedTuple):
+    """A comparison for each network, None for one that there was no time for; lines about what is
+    wrong with the machine; and the `drift`: how much longer the reference networks take than is
+    predicted of them (the median; .1: 10%), which is the machine's, or its state's."""
+
+    comparisons: list[Comparison | None]
+    notes: list[str]
+    drift: float
 
 
 class Comparison(NamedTuple):
@@ -38,6 +50,10 @@ class Comparison(NamedTuple):
         faster than predicted."""
         return self.predicted.ms / self.measured_ms - 1
 
+    def without(self, drift: float) -> float:
+        """The error that is left where the whole machine takes so much longer than predicted."""
+        return (1 + self.error) * (1 + drift) - 1
+
     @property
     def inside(self) -> bool:
         """Whether the measured latency is in the predicted interval."""
@@ -51,9 +67,9 @@ def verify(
     minutes: float = VERIFY_MINUTES,
     visits: int = 6,
     progress: Callable[[MeasuringProgress], None] = lambda progress: None,
-) -> tuple[list[Comparison | None], list[str]]:
-    """Times networks here with the target's settings. Returns a comparison for each network, None
-    for one that there was no time for, and lines about what is wrong with the machine.
+) -> Timed:
+    """Times networks here with the target's settings, and the reference networks that every table
+    begins with: in each batch, so that they tell how steady the machine is, too.
 
     Errors: `NasError` where the target's runtime, precision or provider cannot be run here.
     """
@@ -61,7 +77,7 @@ def verify(
     precision = target.metadata.precision
     check_numbers(settings.threads, visits, precision, minutes)
     subjects = [Subject.network(arch) for arch in networks]
-    unique = list(dict.fromkeys(subjects))
+    unique = list(dict.fromkeys([*anchors(), *subjects]))
     with TemporaryDirectory() as name, failures():
         folder = Path(name)
         results = folder / "results.csv"
@@ -84,7 +100,15 @@ def verify(
             f"{settings.threads} threads share {cores} core(s), as target {target.name} has them: "
             "latencies may be many times too long"
         )
-    return _compared(networks, subjects, timed, target), notes + outcome.warnings()
+    compared = _compared(networks, subjects, timed, target)
+    return Timed(compared, notes + outcome.warnings(), drift(timed, target))
+
+
+def drift(timed: Mapping[str, tuple[float, float]], target: Target) -> float:
+    """How much longer the reference networks among the timed ones take than the target predicts:
+    the median over them. `timed` are latencies in ms and spreads by spec."""
+    known = [(timed[each.spec][0], each.architecture()) for each in anchors() if each.spec in timed]
+    return median(ms / target.predict(arch).ms for ms, arch in known) - 1
 
 
 def verify_over_ssh(

@@ -6,7 +6,8 @@ import pytest
 
 import nas
 from nas.latency import Prediction, Target
-from nas.latency.measuring.verify import Comparison, verify
+from nas.latency.measuring.plan import anchors
+from nas.latency.measuring.verify import Comparison, drift, verify
 from nas.space import SearchSpace
 
 NETWORKS = [SearchSpace.load("small").sample(seed) for seed in range(3)]
@@ -28,14 +29,30 @@ def here() -> Change:
 
 def test_predictions_are_compared_with_what_was_measured(here: Change) -> None:
     target = here()
-    found, notes = verify([*NETWORKS, NETWORKS[0]], target, visits=2)
+    found, notes, longer = verify([*NETWORKS, NETWORKS[0]], target, visits=2)
     assert found[0] == found[3]
+    one = found[0]
+    assert one is not None
+    assert one.without(longer) == pytest.approx(
+        one.predicted.ms * (1 + longer) / one.measured_ms - 1
+    )
     for arch, one in zip(NETWORKS, found, strict=False):
         assert one is not None
         assert one.predicted == target.predict(arch)
         assert one.measured_ms > 0
         assert one.error == pytest.approx(one.predicted.ms / one.measured_ms - 1)
     assert any("this is" in note for note in notes)
+
+
+def test_the_drift_is_that_of_most_reference_networks(here: Change) -> None:
+    target = here()
+    usual = {each.spec: target.predict(each.architecture()).ms for each in anchors()}
+    assert len(usual) >= 5
+    for factor in (0.9, 1.0, 1.25):
+        timed = {spec: (factor * ms, 0.0) for spec, ms in usual.items()}
+        timed[next(iter(timed))] = (99.0, 0.0)  # one that was disturbed
+        timed["another network"] = (1.0, 0.0)
+        assert drift(timed, target) == pytest.approx(factor - 1)
 
 
 @pytest.mark.parametrize(
