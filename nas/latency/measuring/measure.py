@@ -14,6 +14,7 @@ import numpy as np
 from nas.defaults import DEFAULT_PRECISION, DEFAULT_RUNTIME, MEASURE_MINUTES
 from nas.imported import Network
 from nas.latency.folders import folder_of
+from nas.latency.host import shipped_cpus
 from nas.latency.lowering.rows import BLOCKS, NEUTRAL
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.engines import (
@@ -32,7 +33,7 @@ from nas.latency.runner.main import machine_facts
 from nas.latency.runner.timing import CPU, Failure, TimingSettings, full_provider
 from nas.latency.runtimes import find_runtime
 from nas.latency.table import Subject, read_table
-from nas.latency.target import SHIPPED, shipped_target
+from nas.latency.target import shipped_target
 from nas.networks import network_file
 from nas.resolution import Resolution
 from nas.support.errors import NasError
@@ -240,13 +241,7 @@ def base_of(metadata: Metadata) -> str:
     none."""
     if metadata.provider != CPU:
         raise NasError("--quick scales the table of a CPU with onnxruntime: leave it out")
-    known = [read_metadata(path) for path in sorted(SHIPPED.glob("*.yaml"))]
-    alike = [
-        each
-        for each in known
-        if (each.provenance, each.provider) == ("measured", CPU)
-        and each.precision == metadata.precision
-    ]
+    alike = shipped_cpus(metadata.precision)
     if not alike:
         raise NasError(f"--quick: no shipped target is in {metadata.precision}: leave it out")
     threads = metadata.threads or 1
