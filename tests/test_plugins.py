@@ -465,7 +465,11 @@ def test_a_study_is_looked_at_without_the_plugins_that_its_networks_do_not_need(
     words = ("--sampler", "mine", "--proxies", "wide", "--budget", "20M", "--space", "small")
     assert run("search", *words, "--plugin", "mine.py", "--study", "s", "--trials", "3")[0] == 0
     forget()
-    reading = (["show", "s"], ["show", "s", "--json"], ["describe", "s"], ["export", "s"])
+    timed = ["verify", "s", "--top", "1", "--minutes", "0.001"]
+    reading = (
+        *(["show", "s"], ["show", "s", "--json"], ["describe", "s"], ["export", "s"]),
+        *(["compare", "s"], timed),
+    )
     for command in (*reading, ["report", "s"]):
         assert run(*command)[0] == 0, command
     assert "mine" not in SAMPLERS

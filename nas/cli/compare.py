@@ -65,8 +65,8 @@ def compare(
     from nas.charts.figure import KINDS, save
     from nas.report.compare import compare_figure, compare_report
     from nas.report.words import compared_scores
-    from nas.study import Study
     from nas.study.compare import curves
+    from nas.study.networks import load_study
     from nas.support.errors import NasError
 
     if plot is not None and plot.suffix[1:] not in KINDS:
@@ -88,7 +88,7 @@ def compare(
         names = list(dict.fromkeys(listed([samplers])))
         studies = _run(names, seeds, target, budget or [], space, options, as_json)
     else:
-        studies = [Study.load(name, storage) for name in dict.fromkeys(study or [])]
+        studies = [load_study(name, storage) for name in dict.fromkeys(study or [])]
     all_curves, scores = curves(studies), compared_scores(studies[0])
     if plot is not None:
         save(compare_figure(all_curves), plot)

@@ -50,7 +50,7 @@ def verify(
     from nas.latency import Target
     from nas.latency.measuring.verify import verify as compare
     from nas.networks import made_here
-    from nas.study.networks import find_network, find_study, split_trial
+    from nas.study.networks import find_network, find_study, load_blocks, split_trial
     from nas.study.verified import store_verified
     from nas.support.errors import NasError
 
@@ -64,7 +64,7 @@ def verify(
         device = Target.load(DEFAULT_TARGET if target is None else target)
         _verify_network(network, study, device, minutes, as_json)
         return
-    loaded.load_plugins()
+    load_blocks(loaded)
     device = loaded.target if target is None else Target.load(target)
     _, trial = split_trial(study, storage)
     records = loaded.pareto()[:top] if trial is None else [loaded.record(trial)]

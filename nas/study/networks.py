@@ -40,11 +40,11 @@ def load_study(name: str, storage: str | None = None) -> Study:
     Errors: `NasError`; see `Study.load`.
     """
     study = Study.open(*locate(name, storage))
-    _load_blocks(study)
+    load_blocks(study)
     return study
 
 
-def _load_blocks(study: Study) -> None:
+def load_blocks(study: Study) -> None:
     """Loads a study's plugins, unless its blocks are shipped ones or those of its own plugins."""
     try:
         space = study.space
@@ -95,7 +95,7 @@ def find_network(
     study = find_study(name, storage)
     if study is None:
         return _without_study(name, resolution, storage), None
-    _load_blocks(study)
+    load_blocks(study)
     _, trial = split_trial(name, storage)
     return study.network(study.record(trial)), study
 
