@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nas.latency.host import host_notice
+from nas.latency.measuring.measure import base_of
 from nas.latency.metadata import Metadata, read_metadata
 from nas.latency.target import target_path
 
@@ -36,6 +37,20 @@ def test_what_matters_is_said(
     notice = host_notice(CPU)
     assert said in notice
     assert bool(said) == ("nas measure --target NAME --quick" in notice)
+
+
+def test_a_target_that_computes_alike_is_named_and_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without AVX-512 channels are stored in blocks of 8, as in one shipped table."""
+    avx2 = read_metadata(target_path("x86-avx2-ort"))
+    this_machine(monkeypatch, "Desktop", ["sse4_2", "avx", "avx2", "fma"])
+    assert "target x86-avx2-ort is of one that computes alike, and nas measure" in host_notice(CPU)
+    assert "computes alike" not in host_notice(avx2)  # which is of another machine
+    assert (avx2.lowering, CPU.lowering) == ("nchwc8", "nchwc16")
+    own = CPU.model_copy(update={"name": "mine", "lowering": "nchwc8"})
+    assert base_of(own) == "x86-avx2-ort"
+    assert base_of(own.model_copy(update={"lowering": "nchwc16"})) == CPU.name
+    this_machine(monkeypatch, "Pi", ["asimd", "asimddp"])
+    assert "computes alike" not in host_notice(CPU)
 
 
 def test_bytes_matter_to_int8(monkeypatch: pytest.MonkeyPatch) -> None:
