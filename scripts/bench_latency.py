@@ -1,11 +1,12 @@
 """How well a measured target predicts networks that it has never seen, on the machine at hand.
 
-    nice -n -10 python scripts/bench_latency.py measure FOLDER    # about 8 minutes
+    nice -n -10 python scripts/bench_latency.py measure FOLDER [--networks N]  # about 8 minutes
     python scripts/bench_latency.py report FOLDER TARGET
 
 `measure` times 1,000 fresh networks of `mobile` and `small`, as `nas measure` does, and single
-kernels for the baselines; interrupted, it goes on. `report` prints the errors of the target and of
-three baselines against the noise of the measurement.
+kernels for the baselines; interrupted, it goes on. `report` prints the errors of the target, also
+without what the reference networks that were timed beside them show, and of the baselines whose
+kernels are there, against the noise of the measurement.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.measuring.bundle import model_files
 from nas.latency.measuring.plan import ANCHORS, anchors, mixed_network
+from nas.latency.measuring.verify import drift
 from nas.latency.model.basis import Vector
 from nas.latency.model.corrections import features
 from nas.latency.runner.batches import run
@@ -68,9 +70,9 @@ def alone(kernel: Kernel) -> Block | None:
     return Block("gap") if kernel.op == "gap" else None
 
 
-def measure(folder: Path) -> None:
+def measure(folder: Path, count: int) -> None:
     """Times everything; rows that are there already are kept."""
-    tables = {NETWORKS_CSV: fresh(), KERNELS_CSV: dict.fromkeys(single_kernels())}
+    tables = {NETWORKS_CSV: fresh()[:count], KERNELS_CSV: dict.fromkeys(single_kernels())}
     for name, subjects in tables.items():
         with TemporaryDirectory() as place:
             entries = model_files(Path(place), [*anchors(), *subjects], "fp32")
@@ -80,6 +82,12 @@ def measure(folder: Path) -> None:
 def rows(path: Path) -> list[TableRow]:
     """Everything in a table but the anchors."""
     return read_table(path)[len(ANCHORS) :]
+
+
+def reference_drift(path: Path, target: Target) -> float:
+    """How much longer the anchors of a table take than the target predicts of them."""
+    timed = {row.subject.spec: (row.latency_ms, row.spread) for row in read_table(path)}
+    return drift(timed, target)
 
 
 class Summed:
@@ -157,7 +165,7 @@ def report(folder: Path, name: str) -> None:
     """Prints the errors, one line a predictor."""
     from scipy.stats import kendalltau
 
-    networks, kernels = rows(folder / NETWORKS_CSV), rows(folder / KERNELS_CSV)
+    networks = rows(folder / NETWORKS_CSV)
     archs = [row.subject.architecture() for row in networks]
     measured = np.log([row.latency_ms for row in networks])
     target = Target.load(name)
@@ -175,15 +183,21 @@ def report(folder: Path, name: str) -> None:
     predicted = {
         target.name: np.array([p.ms for p in predictions]),
         "multiply-adds, a line": flops_fit(target, archs),
-        "nearest kernel, summed": Summed(kernels).predict(archs),
-        "kernel regression, summed": Regressed(kernels).predict(archs),
     }
+    if (folder / KERNELS_CSV).exists():
+        kernels = rows(folder / KERNELS_CSV)
+        predicted["nearest kernel, summed"] = Summed(kernels).predict(archs)
+        predicted["kernel regression, summed"] = Regressed(kernels).predict(archs)
     for label, ms in predicted.items():
         line(label, np.log(ms) - measured, float(kendalltau(ms, measured).statistic))
     off = np.log(predicted[target.name]) - measured
     line("  of `mobile`", off[~small], None)
     line("  of `small`", off[small], None)
     line("  without the bias", off - np.median(off), None)
+    off += np.log1p(reference_drift(folder / NETWORKS_CSV, target))
+    line("  without the drift of the reference networks", off, None)
+    line("    of `mobile`", off[~small], None)
+    line("    of `small`", off[small], None)
     inside = [
         p.low_ms <= ms <= p.high_ms for p, ms in zip(predictions, np.exp(measured), strict=True)
     ]
@@ -213,10 +227,11 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("measure", "report"):
         commands.add_parser(name).add_argument("folder", type=Path)
+    commands.choices["measure"].add_argument("--networks", type=int, default=FRESH)
     commands.choices["report"].add_argument("target")
     options = parser.parse_args()
     if options.command == "measure":
-        measure(options.folder)
+        measure(options.folder, options.networks)
     else:
         report(options.folder, options.target)
 
