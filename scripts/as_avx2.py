@@ -11,10 +11,10 @@ processor that lets `cpuid` trap. A command may set no handler of SIGSEGV: pytes
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,9 +25,11 @@ MOUNTED = 'mount --bind "$0" /proc/cpuinfo && exec env LD_PRELOAD="$1" "${@:2}"'
 
 
 def main() -> None:
-    command = sys.argv[1:]
-    if not command or command[0] in ("-h", "--help"):
-        raise SystemExit(__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    command = parser.parse_args().command
+    if not command:
+        parser.error("which command?")
     with TemporaryDirectory() as name:
         library, told = Path(name) / "as_avx2.so", Path(name) / "cpuinfo"
         subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", library, SOURCE], check=True)

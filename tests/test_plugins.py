@@ -252,9 +252,11 @@ def test_an_onnx_file_with_an_own_block_is_read_without_its_plugin(
 ) -> None:
     plugin = ("--plugin", "my_blocks.py")
     assert searched("export", "s", "--output", "best.onnx", *plugin)[0] == 0
-    known = json.loads(searched("describe", "best.onnx", "--json", *plugin)[1])
+    known = json.loads(
+        searched("describe", "best.onnx", "--json", "--target", "jetson", *plugin)[1]
+    )
     forget()
-    code, out, err = searched("describe", "best.onnx", "--json")
+    code, out, err = searched("describe", "best.onnx", "--json", "--target", "jetson")
     assert (code, err.count("\n")) == (0, 1)
     assert "best.onnx: read as a file of another program, for block 'sandglass' is not" in err
     read = json.loads(out)

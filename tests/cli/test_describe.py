@@ -96,7 +96,7 @@ def test_it_loads_no_torch() -> None:
     program = """if True:
         import sys
         from nas.cli.main import main
-        sys.argv = ["nas", "describe", "mobilenet_v2_100"]
+        sys.argv = ["nas", "describe", "mobilenet_v2_100", "--target", "jetson"]
         try:
             main()
         finally:
