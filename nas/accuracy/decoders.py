@@ -16,7 +16,7 @@ from nas.references.resnet import resnet as resnet_layout
 from nas.references.scaled import scaled
 from nas.references.table import classifier
 from nas.resolution import Resolution
-from nas.support.errors import NasError, one_of, shown
+from nas.support.errors import NasError, check_whole, one_of, shown
 
 JSON = "json"
 EXPANSIONS = {"basic": 1, "bottleneck": 4}
@@ -46,19 +46,14 @@ def regnet(
     w_0: float, w_a: float, w_m: float, depth: int, group_width: int, se: float = 0.0
 ) -> Architecture:
     """A RegNetX for ImageNet, or a RegNetY with an `se` (Radosavovic et al. 2020)."""
+    check_whole(depth, "depth", 1, 128)
+    check_whole(group_width, "group_width", 1, 4096)
     for name, value, low, high in (
-        ("w_0", w_0, 8, 4096),
-        ("w_a", w_a, 0, 4096),
-        ("w_m", w_m, 1.01, 16),
-        ("depth", depth, 1, 128),
-        ("group_width", group_width, 1, 4096),
-        ("se", se, 0, 1),
-    ):
-        whole = name in ("depth", "group_width")
-        kind = int if whole else int | float
-        if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-            number = "a whole number" if whole else "a number"
-            raise NasError(f"{name} must be {number} of {low} to {high}, not {shown(value)}")
+        ("w_0", w_0, 8, 4096), ("w_a", w_a, 0, 4096), ("w_m", w_m, 1.01, 16), ("se", se, 0, 1),
+    ):  # fmt: skip
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not low <= value <= high:
+            raise NasError(f"{name} must be a number of {low} to {high}, not {shown(value)}")
     layout = regnet_layout(Line(w_0, w_a, w_m, depth, group_width, se), 1000)
     return Architecture(224, *layout)
 

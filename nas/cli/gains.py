@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.cli.tables import table
@@ -38,13 +37,11 @@ def predicted_accuracy(network: Network, study: Study | None) -> dict[str, Any] 
 def trained_accuracy(name: str) -> dict[str, float | int] | None:
     """The accuracy of the training whose folder that is, once it has ended, as shares of its
     images; else None."""
-    from nas.references import reference_names
-    from nas.training.checkpoint import is_training, kept_epoch, read_state
+    from nas.study.networks import training_of
+    from nas.training.checkpoint import kept_epoch, read_state
 
-    if name in reference_names() or not is_training(name):
-        return None
-    state = read_state(Path(name))
-    if not state.finished:
+    folder = training_of(name)
+    if folder is None or not (state := read_state(folder)).finished:
         return None
     found: dict[str, float | int] = {
         "epochs": len(state.history),

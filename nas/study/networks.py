@@ -69,11 +69,16 @@ def split_trial(name: str, storage: Storage | str | None = None) -> tuple[str, i
     return study, int(number)
 
 
+def training_of(name: str) -> Path | None:
+    """The folder of a training that a name is, unless a published network has the name."""
+    return Path(name) if name and name not in reference_names() and is_training(name) else None
+
+
 def trained_folder(name: str, storage: Storage | str | None = None) -> Path | None:
     """The folder of the training that a name means: that folder, or the finalist that a study's
     trial, or its best finalist, became. None where there is none."""
-    if name not in reference_names() and is_training(name):
-        return Path(name)
+    if folder := training_of(name):
+        return folder
     study, (_, trial) = find_study(name, storage), split_trial(name, storage)
     finalists = read_finalists(study) if study else []
     done = [each for each in finalists if not each.pruned and trial in (None, each.record.trial)]
@@ -129,8 +134,8 @@ def find_networks(name: str, storage: Storage | str | None = None) -> list[Archi
 def _without_study(
     name: str, resolution: Resolution | None, storage: Storage | str | None
 ) -> Network:
-    if name and name not in reference_names() and is_training(name):
-        return Architecture.from_dict(read_state(Path(name)).architecture)
+    if folder := training_of(name):
+        return Architecture.from_dict(read_state(folder).architecture)
     studies = locate(name, storage)[0].names()
     if (study := name.rpartition(":")[0]) in studies and not os.path.exists(name):
         raise NasError(f"{name!r:.200}: a trial of study '{study}' is a number, as in {study}:0")
