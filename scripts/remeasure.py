@@ -63,7 +63,7 @@ def main() -> None:
         places = np.linspace(0, len(networks) - 1, NETWORKS).round().astype(int)
         chosen = [networks[i] for i in dict.fromkeys(places.tolist())]
         archs = [row.subject.architecture() for row in chosen]
-        compared, notes, drift = verify(archs, target, minutes=MINUTES)
+        compared, notes, drift, *_ = verify(archs, target, minutes=MINUTES)
         print(f"\n## {name}\n\nMeasured on {target.metadata.date}.", *notes)
         print("\n| | networks | within 5% | 10% | RMSPE | 5%, no bias | 10% | RMSPE | bias |")
         print("|---|---|---:|---:|---:|---:|---:|---:|---:|")

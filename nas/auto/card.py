@@ -9,7 +9,8 @@ from nas.auto.measured import Measured
 from nas.auto.result import WORK, Compared, Result
 from nas.costs import cost
 from nas.data import DataSet
-from nas.report.words import extrapolated
+from nas.latency import Target
+from nas.report.words import drifted, extrapolated
 from nas.resolution import in_words
 from nas.study.scoring import share_interval
 from nas.support.text import between, significant
@@ -132,7 +133,7 @@ A convolutional network that classifies images of {data.channels} channel(s) at
 |---|---|
 | accuracy | {accuracy_line(result, data)} |
 | latency | {predicted_line(result)} |
-| measured | {timed_line(measured)} |
+| measured | {timed_line(measured, result.target)} |
 | size | {costs.params / 1e6:.3g} M parameters, {costs.macs / 1e6:.3g} M multiply-adds |
 | budgets | {", ".join(result.budgets) or "none"} |
 
@@ -184,13 +185,13 @@ def predicted_line(result: Result) -> str:
     )
 
 
-def timed_line(measured: Measured | None) -> str:
+def timed_line(measured: Measured | None, target: Target) -> str:
     """The measured latency of the result, in words."""
     if measured is None:
         return "not measured"
     timed = f"{significant(measured.comparison.measured_ms)} ms ({measured.noise})"
     said = f"{timed} {measured.how}, on {measured.device}"
-    return "; ".join([said, *measured.notes])
+    return "; ".join([said, drifted(target, measured.drift), *measured.notes])
 
 
 def _made(result: Result) -> str:

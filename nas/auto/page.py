@@ -85,11 +85,12 @@ def report_sections(result: Result, data: DataSet, measured: Measured | None = N
     made, _ = outcome_parts(result.trained, data)
     charts = curves_charts({"": result.trained.history})
     alike = f"trained alike and briefly; {order(result)}"
+    timed = timed_line(measured, result.target)
     return [
         section(
             "The result",
             tag("p", f"Accuracy: {accuracy_line(result, data)}."),
-            tag("p", f"Latency: {predicted_line(result)}; measured: {timed_line(measured)}."),
+            tag("p", f"Latency: {predicted_line(result)}; measured: {timed}."),
             scroll(table(COLUMNS, compared_rows(result)), alike),
             note(alike),
             [note(line) for line in remarks(result, data)],

@@ -206,6 +206,7 @@ def _facts(result: Result, written: Written, output: Path) -> dict[str, Any]:
         "interval_known": target.interval_known,
         "measured_ms": timed.measured_ms if timed else None,
         "noise": timed.spread if timed else None,
+        "drift": written.measured.drift if written.measured else None,
         "measured": written.measured.where if written.measured else written.unmeasured,
         "macs": costs.macs,
         "params": costs.params,
@@ -220,7 +221,7 @@ def _print(result: Result, data: DataSet, written: Written, output: Path) -> Non
     from nas.auto.card import COLUMNS, accuracy_line, compared_rows, order, remarks, verdict
     from nas.auto.write import int8_line
     from nas.cli.tables import show, table
-    from nas.report.words import extrapolated, known_interval
+    from nas.report.words import drifted, extrapolated, known_interval
     from nas.support.text import significant
 
     arch, target = result.trained.arch, result.target
@@ -239,8 +240,9 @@ def _print(result: Result, data: DataSet, written: Written, output: Path) -> Non
     for line in extrapolated(target, [predicted]):
         echo(line)
     if written.measured:
-        found, where, how, _, notes = written.measured
-        echo(f"latency measured {where}: {significant(found.measured_ms)} ms {how}")
+        found, where, how, _, notes, drift = written.measured
+        timed = f"{significant(found.measured_ms)} ms {how}"
+        echo(f"latency measured {where}: {timed}; {drifted(target, drift)}")
         for note in notes:
             echo(f"warning: {note}", err=True)
     else:

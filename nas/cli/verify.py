@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.options import NETWORK_HELP, JsonOption, PluginOption, StorageOption
-from nas.cli.terminal import echo, echo_json
+from nas.cli.options import (
+    NETWORK_HELP,
+    JsonOption,
+    PluginOption,
+    PythonOption,
+    SshOption,
+    StorageOption,
+)
+from nas.cli.terminal import echo, echo_json, say
 from nas.defaults import DEFAULT_TARGET, VERIFY_MINUTES
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
     from nas.latency import Target
-    from nas.latency.measuring.verify import Comparison
+    from nas.latency.measuring.remote import Remote
+    from nas.latency.measuring.verify import Comparison, Timed
 
 
 def verify(
@@ -29,7 +37,7 @@ def verify(
     target: Annotated[
         str | None,
         typer.Option(
-            help="A target of this machine. Default: the study's, otherwise cpu.",
+            help="The target that is compared with. Default: the study's, otherwise cpu.",
             show_default=False,
         ),
     ] = None,
@@ -40,15 +48,24 @@ def verify(
     minutes: Annotated[
         float, typer.Option(help="No network is begun later; at least one batch is timed.")
     ] = VERIFY_MINUTES,
+    ssh: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USER@HOST",
+            help="Time them on that machine, with onnxruntime.",
+            show_default=False,
+        ),
+    ] = None,
+    ssh_option: SshOption = None,
+    python: PythonOption = "python3",
     storage: StorageOption = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Time a study's Pareto front, or a network, here; compare with what was predicted."""
+    """Time a study's Pareto front, or a network; compare with what was predicted."""
     from nas import plugins
-    from nas.cli.measure import show_progress
     from nas.latency import Target
-    from nas.latency.measuring.verify import verify as compare
+    from nas.latency.measuring.remote import Remote
     from nas.networks import made_here
     from nas.study.networks import find_network, find_study, load_blocks, split_trial
     from nas.study.verified import store_verified
@@ -57,12 +74,13 @@ def verify(
     if top is not None and top < 1:
         raise NasError(f"--top {top}: must be at least 1")
     plugins.load_all(plugin)
+    remote = None if ssh is None else Remote(ssh, tuple(ssh_option or ()), python)
     loaded = find_study(study, storage)
     if loaded is None:
         found, _ = find_network(study, None, storage)
         network = made_here(found, "nas verify")
         device = Target.load(DEFAULT_TARGET if target is None else target)
-        _verify_network(network, study, device, minutes, as_json)
+        _verify_network(network, study, device, remote, minutes, as_json)
         return
     load_blocks(loaded)
     device = loaded.target if target is None else Target.load(target)
@@ -70,77 +88,87 @@ def verify(
     records = loaded.pareto()[:top] if trial is None else [loaded.record(trial)]
     if not records:
         raise NasError(f"study {loaded.name} has no network to verify")
-    with show_progress(minutes * 60) as progress:
-        comparisons, notes, drift = compare(
-            [record.arch for record in records], device, minutes=minutes, progress=progress
-        )
-    done = [(record.trial, one) for record, one in zip(records, comparisons, strict=True) if one]
+    timed = _timed([record.arch for record in records], device, remote, minutes)
+    pairs = zip(records, timed.comparisons, strict=True)
+    done = [(record.trial, one) for record, one in pairs if one]
     if not done:
-        raise NasError(f"study {loaded.name}: {'; '.join(notes)}")
+        raise NasError(f"study {loaded.name}: {'; '.join(timed.notes)}")
     store_verified(loaded, device.name, done)
     if as_json:
-        facts = _summary(done, drift) | {
+        facts = _summary(done, timed.drift) | {
             "study": loaded.name,
             "target": device.name,
             "networks": [_facts(trial, one) for trial, one in done],
             "pareto": len(loaded.pareto()),
             "interval_known": device.interval_known,
-            "warnings": notes,
+            "warnings": timed.notes,
         }
         echo_json(facts)
         return
-    for note in notes:
+    for note in timed.notes:
         echo(f"warning: {note}", err=True)
     front = [record.trial for record in loaded.pareto()]
     what = f"{len(done)} of {len(front)} networks on the Pareto front of {loaded.name}"
     if trial is not None:
         on_it = "on" if trial in front else "not on"
         what = f"trial {trial} of {loaded.name}, {on_it} its Pareto front"
-    _print(done, f"{what}, timed here, against {device.name}", device, drift)
+    where = f"timed {_where(remote)}, against {device.name}"
+    _print(done, f"{what}, {where}", device, timed.drift)
+
+
+def _timed(
+    networks: Sequence[Architecture], device: Target, remote: Remote | None, minutes: float
+) -> Timed:
+    """The comparison of networks, with progress while they are timed."""
+    from nas.cli.measure import show_progress
+    from nas.latency.measuring.verify import verify as compare
+
+    if remote is not None:
+        return compare(networks, device, remote=remote, minutes=minutes, say=say)
+    with show_progress(minutes * 60) as progress:
+        return compare(networks, device, minutes=minutes, progress=progress)
+
+
+def _where(remote: Remote | None) -> str:
+    return "here" if remote is None else f"on {remote.host}"
 
 
 def _verify_network(
-    network: Architecture, name: str, device: Target, minutes: float, as_json: bool
+    network: Architecture,
+    name: str,
+    device: Target,
+    remote: Remote | None,
+    minutes: float,
+    as_json: bool,
 ) -> None:
-    from nas.cli.measure import show_progress
-    from nas.latency.measuring.verify import verify as compare
     from nas.support.errors import NasError
 
-    with show_progress(minutes * 60) as progress:
-        (one,), notes, drift = compare([network], device, minutes=minutes, progress=progress)
+    timed = _timed([network], device, remote, minutes)
+    (one,) = timed.comparisons
     if one is None:
-        raise NasError(f"{name}: {'; '.join(notes)}")
+        raise NasError(f"{name}: {'; '.join(timed.notes)}")
     if as_json:
         facts = {k: v for k, v in _facts(0, one).items() if k != "trial"}
-        facts |= {"drift": drift, "error_without_drift": one.without(drift)}
-        echo_json({"network": name, "target": device.name, **facts, "warnings": notes})
+        facts |= {"drift": timed.drift, "error_without_drift": one.without(timed.drift)}
+        echo_json({"network": name, "target": device.name, **facts, "warnings": timed.notes})
         return
-    for note in notes:
+    for note in timed.notes:
         echo(f"warning: {note}", err=True)
-    for line in _lines(name, one, device, drift):
+    for line in _lines(f"{name}, timed {_where(remote)}", one, device, timed.drift):
         echo(line)
-
-
-def _drift(device: Target, drift: float, without: str) -> str:
-    """How the machine as a whole is off a target's predictions, and what is left without that."""
-    slower = "longer" if drift > 0 else "less"
-    return (
-        f"reference networks take {abs(drift):.1%} {slower} here than {device.name} predicts: "
-        f"without that, {without}"
-    )
 
 
 def _lines(name: str, one: Comparison, device: Target, drift: float) -> list[str]:
     """The comparison of one network in words."""
-    from nas.report.words import extrapolated
+    from nas.report.words import drifted, extrapolated
     from nas.support.text import between, significant
 
     low, high = one.predicted.low_ms, one.predicted.high_ms
     return [
-        f"{name}: {significant(one.measured_ms)} ms measured here (noise {one.spread:.1%}), "
+        f"{name}: {significant(one.measured_ms)} ms measured (noise {one.spread:.1%}), "
         f"{significant(one.predicted.ms)} ms ({between(low, high)}) predicted for {device.name}: "
         f"{one.error:+.1%}",
-        _drift(device, drift, f"{one.without(drift):+.1%}"),
+        drifted(device, drift, f"{one.without(drift):+.1%}"),
         *extrapolated(device, [one.predicted]),
     ]
 
@@ -174,7 +202,7 @@ def _print(
 ) -> None:
     """The comparisons as a table with what they come to."""
     from nas.cli.tables import show, table
-    from nas.report.words import extrapolated
+    from nas.report.words import drifted, extrapolated
     from nas.support.text import between, significant
 
     columns = ("trial", "predicted ms", "interval", "measured ms", "noise", "error", "inside")
@@ -196,6 +224,6 @@ def _print(
         table(columns, rows, left=0, minor=("noise", "interval")),
         f"{all_of_them['inside']} of {len(done)} are inside their {kind} interval; "
         f"mean error {all_of_them['mean_error']:.1%}",
-        _drift(device, drift, f"{all_of_them['mean_error_without_drift']:.1%}"),
+        drifted(device, drift, f"{all_of_them['mean_error_without_drift']:.1%}"),
         *extrapolated(device, (one.predicted for _, one in done)),
     )

@@ -57,6 +57,14 @@ def extrapolated(target: Target | None, intervals: Iterable[Sequence[float]]) ->
     ]
 
 
+def drifted(target: Target, drift: float, without: str = "") -> str:
+    """How much longer reference networks take where something was timed than a target predicts, and
+    what error is left `without` that."""
+    much = f"{abs(drift):.1%} {'longer' if drift > 0 else 'less'}"
+    left = f": without that, {without}" if without else ""
+    return f"reference networks take {much} there than {target.name} predicts{left}"
+
+
 def study_target(study: Study) -> tuple[Target | None, str]:
     """A study's target, as far as it can still be read, and where the stored latencies come from.
 

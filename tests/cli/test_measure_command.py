@@ -88,6 +88,24 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
+def test_verify_times_a_network_on_another_machine(
+    run: Run, tmp_path: Path, server: tuple[str, list[str], Path]
+) -> None:
+    host, options, home = server
+    before = sorted(home.iterdir())  # other tests' own
+    words = ["verify", "squeezenet1_1", "--target", "jetson", "--ssh", host]
+    words += ["--python", sys.executable, "--minutes", "0.001"]
+    words += [word for option in options for word in ("--ssh-option", option)]
+    code, out, err = run(*words)
+    assert code == 0, err
+    assert f"squeezenet1_1, timed on {host}: " in out
+    assert re.search(r"reference networks take [\d.]+% (longer|less) there than jetson-agx", out)
+    assert f"jetson-agx-xavier was measured on TensorRT, that machine is onnxruntime " in err
+    assert sorted(home.iterdir()) == before
+    code, out, err = run(*words[:4], "--ssh=-oX=y")
+    assert (code, err) == (2, "nas: --ssh '-oX=y' must be a host or user@host\n")
+
+
 def test_verify_prints_predicted_against_measured(run: Run, tmp_path: Path) -> None:
     data = yaml.safe_load(target_path("jetson").read_text(encoding="utf-8"))
     facts = {"name": "mine", "aliases": [], "runtime": "onnxruntime 1.0", "precision": "fp32"}
@@ -117,7 +135,7 @@ def test_verify_prints_predicted_against_measured(run: Run, tmp_path: Path) -> N
     assert f"1 of {len(front)} networks" in out
     assert "of 1 are inside their 90% interval; mean error" in out
     assert re.search(
-        r"^reference networks take [\d.]+% \w+ here than mine predicts: without", out, re.M
+        r"^reference networks take [\d.]+% \w+ there than mine predicts: without", out, re.M
     )
     assert "warning: mine was measured on onnxruntime 1.0, this is onnxruntime" in err
     on_front = [record["trial"] for record in front]

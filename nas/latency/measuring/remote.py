@@ -41,10 +41,12 @@ def time_over_ssh(
     settings: TimingSettings,
     precision: str,
     minutes: float,
+    say: Callable[[str], None],
 ) -> tuple[list[TableRow], Facts]:
-    """Times subjects with onnxruntime on another machine, which asks for no password. Returns their
-    rows, of which those are missing that there was no time for, and what the machine says of
-    itself. Errors: `NasError` with what ssh or the device said."""
+    """Times subjects with onnxruntime on another machine, which asks for no password; `say` gets
+    the lines that it prints. Returns their rows, of which those are missing that there was no time
+    for, and what the machine says of itself. Errors: `NasError` with what ssh or the device
+    said."""
     device = _Device(remote.host, (*remote.options, *UNATTENDED), TIMED)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -55,7 +57,7 @@ def time_over_ssh(
         )  # fmt: skip
         device.send(bundle)
         try:
-            device.run(f"exec {quote(remote.python)} -u {SCRIPT} --attached", lambda line: None)
+            device.run(f"exec {quote(remote.python)} -u {SCRIPT} --attached", say)
             if not device.fetch(folder):
                 raise NasError(f"{remote.host}: there are no {RESULTS}")
         finally:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nas.architecture import Architecture
 from nas.defaults import DEFAULT_PRECISION, VERIFY_MINUTES
@@ -17,7 +17,6 @@ from nas.latency.measuring.engines import loader, runtime_facts, subject_entries
 from nas.latency.measuring.measure import ONNXRUNTIME, PRECISIONS, check_numbers, failures
 from nas.latency.measuring.plan import anchors
 from nas.latency.measuring.remote import Remote, time_over_ssh
-from nas.latency.measuring.transfer import Facts
 from nas.latency.runner.batches import MeasuringProgress, run
 from nas.latency.runner.main import machine_facts
 from nas.latency.runner.timing import CPU, TimingSettings, full_provider
@@ -29,12 +28,15 @@ from nas.support.errors import NasError
 
 class Timed(NamedTuple):
     """A comparison for each network, None for one that there was no time for; lines about what is
-    wrong with the machine; and the `drift`: how much longer the reference networks take than is
-    predicted of them (the median; .1: 10%), which is the machine's, or its state's."""
+    wrong with the machine, or not as the target's; the `drift`: how much longer the reference
+    networks take than is predicted of them (the median; .1: 10%), which is the machine's, or its
+    state's; the `device`, and `how` they were timed there, in words."""
 
     comparisons: list[Comparison | None]
     notes: list[str]
     drift: float
+    device: str
+    how: str
 
 
 class Comparison(NamedTuple):
@@ -64,44 +66,76 @@ def verify(
     networks: Sequence[Architecture],
     target: Target,
     *,
+    remote: Remote | None = None,
     minutes: float = VERIFY_MINUTES,
     visits: int = 6,
     progress: Callable[[MeasuringProgress], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Timed:
-    """Times networks here with the target's settings, and the reference networks that every table
+    """Times networks with the target's settings, and the reference networks that every table
     begins with: in each batch, so that they tell how steady the machine is, too.
 
-    Errors: `NasError` where the target's runtime, precision or provider cannot be run here.
+    That is done here, or on a `remote` machine, whose lines `say` gets: with onnxruntime, in the
+    target's precision and with its threads and provider as far as onnxruntime has them. Errors:
+    `NasError` where the target's runtime, precision or provider cannot be run here, and those of
+    `time_over_ssh`.
     """
+    subjects = [Subject.network(arch) for arch in networks]
+    unique = list(dict.fromkeys([*anchors(), *subjects]))
+    if remote is None:
+        timed, facts, warnings = _timed_here(unique, target, minutes, visits, progress)
+    else:
+        settings, precision = _remote_settings(target, visits)
+        check_numbers(settings.threads, visits, precision, minutes)
+        rows, told = time_over_ssh(remote, unique, settings, precision, minutes, say)
+        timed = {row.subject.spec: (row.latency_ms, row.spread) for row in rows}
+        facts, warnings = told.model_dump(), told.warnings
+    where = "this" if remote is None else "that machine"
+    notes = [
+        f"{target.name} was measured on {was}, {where} is {facts[key]}"
+        for key, was in (("device", target.metadata.device), ("runtime", target.metadata.runtime))
+        if was != facts[key]
+    ]
+    found = [timed.get(subject.spec) for subject in subjects]
+    compared = [
+        row and Comparison(target.predict(arch), *row)
+        for arch, row in zip(networks, found, strict=True)
+    ]
+    how = f"through {facts['runtime']}, {facts['precision']}, {facts['threads']} thread(s)"
+    return Timed(compared, notes + warnings, drift(timed, target), facts["device"], how)
+
+
+def _timed_here(
+    subjects: Sequence[Subject],
+    target: Target,
+    minutes: float,
+    visits: int,
+    progress: Callable[[MeasuringProgress], None],
+) -> tuple[dict[str, tuple[float, float]], dict[str, Any], list[str]]:
+    """Latencies in ms and spreads by spec of subjects timed here, what the machine is, and what is
+    wrong with it."""
     settings, engine = _settings(target, visits)
     precision = target.metadata.precision
     check_numbers(settings.threads, visits, precision, minutes)
-    subjects = [Subject.network(arch) for arch in networks]
-    unique = list(dict.fromkeys([*anchors(), *subjects]))
     with TemporaryDirectory() as name, failures():
         folder = Path(name)
         results = folder / "results.csv"
         if engine is None:
-            entries, load = model_files(folder, unique, precision, settings.provider), None
+            entries, load = model_files(folder, subjects, precision, settings.provider), None
             machine = machine_facts(settings)
         else:
-            entries, load = subject_entries(unique), loader(engine, precision, settings.threads)
+            entries, load = subject_entries(subjects), loader(engine, precision, settings.threads)
             machine = runtime_facts(engine, settings)
-        outcome = run(folder, entries, results, settings, minutes, progress, len(unique), load)
-    timed = {row.spec: (row.latency_ms, row.spread) for row in outcome.rows}
-    notes = [
-        f"{target.name} was measured on {was}, this is {machine[key]}"
-        for key, was in (("device", target.metadata.device), ("runtime", target.metadata.runtime))
-        if was != machine[key]
-    ]
-    cores = len(os.sched_getaffinity(0))
+        outcome = run(folder, entries, results, settings, minutes, progress, len(subjects), load)
+    warnings, cores = outcome.warnings(), len(os.sched_getaffinity(0))
     if settings.threads > cores:
-        notes.append(
+        warnings.insert(
+            0,
             f"{settings.threads} threads share {cores} core(s), as target {target.name} has them: "
-            "latencies may be many times too long"
+            "latencies may be many times too long",
         )
-    compared = _compared(networks, subjects, timed, target)
-    return Timed(compared, notes + outcome.warnings(), drift(timed, target))
+    timed = {row.spec: (row.latency_ms, row.spread) for row in outcome.rows}
+    return timed, machine | {"precision": precision}, warnings
 
 
 def drift(timed: Mapping[str, tuple[float, float]], target: Target) -> float:
@@ -111,41 +145,12 @@ def drift(timed: Mapping[str, tuple[float, float]], target: Target) -> float:
     return median(ms / target.predict(arch).ms for ms, arch in known) - 1
 
 
-def verify_over_ssh(
-    networks: Sequence[Architecture],
-    target: Target,
-    remote: Remote,
-    *,
-    minutes: float = VERIFY_MINUTES,
-    visits: int = 6,
-) -> tuple[list[Comparison | None], Facts]:
-    """Times networks with onnxruntime on another machine, in the target's precision and with its
-    threads and provider as far as onnxruntime has them. Returns what `verify` does of each network,
-    and what the machine says of itself and of how they were timed. Errors: those of
-    `time_over_ssh`."""
+def _remote_settings(target: Target, visits: int) -> tuple[TimingSettings, str]:
+    """The settings and the precision of a target's measurement as far as onnxruntime has them."""
     facts = target.metadata
     precision = facts.precision if facts.precision in PRECISIONS else DEFAULT_PRECISION
     provider = facts.provider if facts.runtime.startswith(ONNXRUNTIME) else None
-    settings = TimingSettings(provider or CPU, facts.threads or 1, visits)
-    subjects = [Subject.network(arch) for arch in networks]
-    unique = list(dict.fromkeys(subjects))
-    rows, told = time_over_ssh(remote, unique, settings, precision, minutes)
-    timed = {row.subject.spec: (row.latency_ms, row.spread) for row in rows}
-    return _compared(networks, subjects, timed, target), told
-
-
-def _compared(
-    networks: Sequence[Architecture],
-    subjects: Sequence[Subject],
-    timed: Mapping[str, tuple[float, float]],
-    target: Target,
-) -> list[Comparison | None]:
-    """Each network beside its prediction; `timed` are latencies in ms and spreads by spec."""
-    found = [timed.get(subject.spec) for subject in subjects]
-    return [
-        row and Comparison(target.predict(arch), *row)
-        for arch, row in zip(networks, found, strict=True)
-    ]
+    return TimingSettings(provider or CPU, facts.threads or 1, visits), precision
 
 
 def _settings(target: Target, visits: int) -> tuple[TimingSettings, Runtime | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import onnxruntime
 import pytest
 
 import nas
@@ -29,7 +30,7 @@ def here() -> Change:
 
 def test_predictions_are_compared_with_what_was_measured(here: Change) -> None:
     target = here()
-    found, notes, longer = verify([*NETWORKS, NETWORKS[0]], target, visits=2)
+    found, notes, longer, device, how = verify([*NETWORKS, NETWORKS[0]], target, visits=2)
     assert found[0] == found[3]
     one = found[0]
     assert one is not None
@@ -41,7 +42,8 @@ def test_predictions_are_compared_with_what_was_measured(here: Change) -> None:
         assert one.predicted == target.predict(arch)
         assert one.measured_ms > 0
         assert one.error == pytest.approx(one.predicted.ms / one.measured_ms - 1)
-    assert any("this is" in note for note in notes)
+    assert f"{target.name} was measured on {target.metadata.device}, this is {device}" in notes
+    assert how == f"through onnxruntime {onnxruntime.__version__}, fp32, 1 thread(s)"
 
 
 def test_the_drift_is_that_of_most_reference_networks(here: Change) -> None:
