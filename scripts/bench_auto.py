@@ -22,7 +22,8 @@ from statistics import mean
 from typing import NamedTuple
 
 from nas import Architecture, Target, cost, reference
-from nas.auto.plan import Asked, Counts
+from nas.auto.asked import Asked
+from nas.auto.plan import Counts
 from nas.auto.result import Result
 from nas.auto.run import Displays, auto, default_space
 from nas.cli.options import read_minutes

@@ -5,7 +5,8 @@ from pathlib import Path
 import yaml
 from tiny import TINY
 
-from nas.auto.plan import Asked, Plan
+from nas.auto.asked import Asked
+from nas.auto.plan import Plan
 from nas.auto.state import STATE, State
 from nas.data import DataOptions, load_data
 from nas.training import Recipe

@@ -50,7 +50,11 @@ def verdict(result: Result) -> str:
     by_hand = next((each for each in compared if each.by_hand), None)
     found = next((each for each in compared if not each.by_hand), None)
     if by_hand is None:
-        time = " and the time" if len(result.study.settings.budgets) > len(result.budgets) else ""
+        time = (
+            " and the time"
+            if len(result.study.settings.budgets) > len(result.asked.budgets)
+            else ""
+        )
         return f"no published family fits the budgets{time}: there is nothing to compare with"
     if compared[0] is by_hand or found is None:
         return (
@@ -135,7 +139,7 @@ A convolutional network that classifies images of {data.channels} channel(s) at
 | latency | {predicted_line(result)} |
 | measured | {timed_line(measured, result.target)} |
 | size | {costs.params / 1e6:.3g} M parameters, {costs.macs / 1e6:.3g} M multiply-adds |
-| budgets | {", ".join(result.budgets) or "none"} |
+| budgets | {", ".join(result.asked.budgets) or "none"} |
 
 ## Against networks scaled by hand
 
@@ -206,11 +210,11 @@ def _made(result: Result) -> str:
 
 def _begun_with(result: Result) -> str:
     """Whose weights the network began with, where that is somebody else's to allow."""
-    if not (result.winner.pruned and result.weights):
+    if not (result.winner.pruned and result.asked.weights):
         return ""
     return (
         f"\n- It is pruned from a network whose training began with the weights of "
-        f"`{Path(result.weights).name}`: what their licence asks holds for these too."
+        f"`{Path(result.asked.weights).name}`: what their licence asks holds for these too."
     )
 
 

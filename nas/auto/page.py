@@ -52,7 +52,7 @@ def report_lead(result: Result, data: DataSet, measured: Measured | None = None)
         found = measured.comparison
         timed = f"{measured.noise}, on {measured.device}"
         cells.insert(2, ("measured latency", f"{significant(found.measured_ms)} ms", timed))
-    count, budgets = len(result.compared), " and ".join(result.budgets) or "no budget"
+    count, budgets = len(result.compared), " and ".join(result.asked.budgets) or "no budget"
     asked = f"a network for {Path(data.source).name} on {target.name}, within {budgets}"
     others = f", the first of {count} that were trained alike" if count > 1 else ""
     return [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.architecture import Architecture
-from nas.auto.plan import Asked
+from nas.auto.asked import Asked
 from nas.budget import Budget
 from nas.data import DataSet
 from nas.data.fit import fit_architecture

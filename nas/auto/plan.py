@@ -1,4 +1,4 @@
-"""What `nas auto` is asked for, and how it divides the time that it is given."""
+"""How `nas auto` divides the time that it is given."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from math import ceil
 from typing import NamedTuple
 
 from nas.data import DataSet
-from nas.data.options import DataOptions
 from nas.resolution import Resolution, area
 from nas.support.errors import NasError
 from nas.support.validation import Settings
-from nas.training.recipe import LONGEST, TRANSFER, Minutes, Recipe
+from nas.training.recipe import LONGEST, TRANSFER, Recipe
 
 # Shares of the time; the rest goes to checks and to writing. What is not learned is trained longer.
 SEARCH, LEARN, FINALISTS, FINAL = 0.05, 0.25, 0.15, 0.45
@@ -50,25 +49,6 @@ class Counts(NamedTuple):
     def epoch(self, some: int | None = None) -> float:
         """The images of an epoch on `some` of them or on all, as training on so many takes."""
         return (some or self.training) + EVALUATED * self.validation
-
-
-class Asked(Settings):
-    """What the command was given; another one may not go on with the same output. `parent` is the
-    folder of a training whose network is pruned, too; with `weights`, a file of them, any network
-    at the `resolution`, whose norms have the epsilon `norm_eps`."""
-
-    data: str
-    options: DataOptions
-    checksum: str
-    target: str
-    budgets: tuple[str, ...]
-    space: str
-    minutes: Minutes | None
-    seed: int
-    parent: str | None = None
-    weights: str | None = None
-    norm_eps: float | None = None
-    resolution: str | None = None
 
 
 class Plan(Settings):

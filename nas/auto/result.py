@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas.auto.asked import Asked
 from nas.latency import Target
 from nas.study import Record, Study
 from nas.study.finalists import Finalist
@@ -31,10 +32,10 @@ class Compared:
 @dataclass(frozen=True)
 class Result:
     """What was found: the networks that were compared, the best first, and the first of them
-    trained to the end in `folder`. Finalists that fell behind were `stopped`. `budgets` are those
-    asked for. After brief trainings of too few steps what is expected in the end is not `foreseen`.
-    `cut` says what there was no time for; `parent_data` is the checksum of what the network that
-    was pruned, if any, was trained on."""
+    trained to the end in `folder`. Finalists that fell behind were `stopped`. After brief trainings
+    of too few steps what is expected in the end is not `foreseen`. `cut` says what there was no
+    time for; `parent_data` is the checksum of what the network that was pruned, if any, was trained
+    on."""
 
     study: Study
     target: Target
@@ -46,10 +47,9 @@ class Result:
     work: Path
     cut: tuple[str, ...]
     seconds: float
-    budgets: tuple[str, ...]
+    asked: Asked
     foreseen: bool
     parent_data: str | None = None
-    weights: str | None = None
 
     @property
     def winner(self) -> Compared:

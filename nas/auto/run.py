@@ -14,11 +14,11 @@ from pathlib import Path
 
 from nas.accuracy.effects import BRIEF
 from nas.architecture import Architecture
+from nas.auto.asked import Asked
 from nas.auto.compare import best_by_hand, expected_of, last_recipe
 from nas.auto.parent import TRANSFERRED, Parent, check_reach, find_parent
 from nas.auto.pilot import Pilot
 from nas.auto.plan import (
-    Asked,
     Counts,
     Plan,
     children,
@@ -140,9 +140,9 @@ class _Run:
         return Result(
             study, self.target, compared, tuple(f for f in read_finalists(study) if f.pruned),
             tuple(failed_finalists(study)), Trained.load(folder), folder, self.work,
-            (*plan.cut, *self.kept.state.cut), self.kept.state.spent, self.asked.budgets,
+            (*plan.cut, *self.kept.state.cut), self.kept.state.spent, self.asked,
             plan.brief.steps(self.images.training) >= BRIEF,
-            parent.data.checksum if parent else None, self.asked.weights,
+            parent.data.checksum if parent else None,
         )  # fmt: skip
 
     def _transferred(self, parent: Parent) -> Trained:

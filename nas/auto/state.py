@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nas._version import __version__
-from nas.auto.plan import Asked, Plan
+from nas.auto.asked import Asked
+from nas.auto.plan import Plan
 from nas.support.errors import NasError
 from nas.support.files import inside, read_text, write_whole
 from nas.support.validation import Settings, validated

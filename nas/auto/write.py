@@ -21,6 +21,7 @@ from nas.auto.state import STATE
 from nas.data import DataSet
 from nas.data.tree import check_no_images
 from nas.latency.measuring.remote import Remote
+from nas.plugins import options_of
 from nas.report.study import study_report
 from nas.report.words import named
 from nas.support.errors import NasError
@@ -72,6 +73,7 @@ def write_result(
     page, _ = study_report(
         result.study, data.source, report_sections(result, data, measured),
         report_title(result, data), report_lead(result, data, measured),
+        result.asked.command(output) + options_of(result.study.settings.plugins),
     )  # fmt: skip
     write_whole(output / REPORT, page)
     files = [

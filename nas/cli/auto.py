@@ -108,8 +108,8 @@ def auto(
 ) -> None:
     """Find, train, export and check a network for your images. The same command goes on."""
     from nas import plugins
+    from nas.auto.asked import Asked
     from nas.auto.measured import check_remote
-    from nas.auto.plan import Asked
     from nas.auto.run import Displays, default_space
     from nas.auto.run import auto as run
     from nas.auto.write import check_own, write_result

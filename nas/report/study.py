@@ -30,11 +30,12 @@ def study_report(
     before: Sequence[Child] = (),
     title: str = "",
     lead: Child = None,
+    command: str | None = None,
 ) -> tuple[str, list[Chart]]:
     """The page of a study, and its charts. `moved` is where its data are now, if that is elsewhere.
 
     Whoever has more to say than the search, of a network that came of it, has a `title` for the
-    page, a `lead` and sections `before` the search's own.
+    page, a `lead`, sections `before` the search's own and the `command` that does all of it.
 
     What cannot be had (a target's table that has changed, data that are gone) is left out, and the
     page says so. Errors: `NasError` where the study has no scored network, or is damaged.
@@ -49,7 +50,7 @@ def study_report(
         _mattered(of),
         _checks(of),
         _trainings(of),
-        _reproduce(of),
+        _reproduce(of, command),
     ]
     return page(title or f"Search {study.name}", lead or _lead(of), sections), of.charts
 
@@ -218,7 +219,7 @@ def _finalists(of: Reported) -> Html | None:
     return tag("div", scroll(table(columns, rows, caption=caption), caption), failed)
 
 
-def _reproduce(of: Reported) -> Html:
+def _reproduce(of: Reported, command: str | None) -> Html:
     s, name, where = of.study.settings, of.study.name, named(of.study)
     target = f"target {s.target}, table {s.target_checksum[:16]}"
     data = f"; data {s.data}, {s.data_checksum[:16]}" if s.data and s.data_checksum else ""
@@ -229,8 +230,10 @@ def _reproduce(of: Reported) -> Html:
     config = None
     if s.pruning is None:
         file = f"{name}.yaml"
-        lines.insert(0, f"{anew(of.study, file)}   # begins it anew, from what is below")
+        lines.insert(0, f"{anew(of.study, file)}   # begins the search anew, from what is below")
         config = folded(file, commands(masked(config_text(of.study)).splitlines()))
+    if command is not None:
+        lines.insert(0, f"{command}   # all of it, anew")
     return section(
         "How to reproduce it",
         tag(

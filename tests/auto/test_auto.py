@@ -1,7 +1,9 @@
 """From data to a checked folder, by a plan that is small enough for a test."""
 
+import html
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -113,7 +115,8 @@ def test_no_more_is_claimed_than_is_known(foreseen: bool, by_hand: bool) -> None
     if by_hand:
         compared.append(Compared(record, 0.4, 0.6, "ghostnet ×1", Path()))
     study = SimpleNamespace(settings=SimpleNamespace(budgets=("1ms", "2MFLOPs")))
-    made = SimpleNamespace(compared=compared, study=study, budgets=("1ms",), foreseen=foreseen)
+    asked = SimpleNamespace(budgets=("1ms",))
+    made = SimpleNamespace(compared=compared, study=study, foreseen=foreseen, asked=asked)
     said = card.verdict(cast(Result, made))
     if not by_hand:
         assert "no published family fits the budgets and the time" in said
@@ -211,7 +214,8 @@ def test_a_result_is_complete_and_runs_by_itself(run: Run, tmp_path: Path) -> No
     assert (tmp_path / "again.onnx").read_bytes()
     assert "What it gets wrong" in (tmp_path / "again.html").read_text()
     before = {path: path.stat().st_mtime_ns for path in (result / "work").rglob("*.safetensors")}
-    code, out, err = run(*words, "--json")  # all is there: nothing is trained again
+    (command,) = re.findall(r"nas (auto .*)   # all of it, anew", html.unescape(page))
+    code, out, err = run(*shlex.split(command), "--json")  # all is there: nothing is trained again
     assert code == 0, err
     told = json.loads(out)
     assert told["folder"] == "result"
