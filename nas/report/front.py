@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.latency import Target
-from nas.measures import format_measure
+from nas.measures import MEASURES, OF_TARGET, format_measure
 from nas.report.network import BARS, Drawn, latency_chart, network_html
 from nas.report.page import folded, note, plot, scroll, section
 from nas.report.reported import Reported, button
@@ -36,8 +36,10 @@ def pareto(of: Reported) -> Html:
 
 
 def _table(of: Reported, records: Sequence[Record]) -> Html:
-    names = ["trial", of.study.score_name, "latency ms", "MMACs", "Mparams", "peak MB", "px"]
-    heads: list[Child] = [*names[:5], *(tag("span", n, class_="minor") for n in names[5:])]
+    memory = [measure for measure in OF_TARGET if any(measure in r.memory for r in of.front)]
+    names = ["trial", of.study.score_name, "latency ms", "MMACs", "Mparams"]
+    names += [f"{MEASURES[measure].title} KiB" for measure in memory]
+    heads: list[Child] = [*names, *(tag("span", n, class_="minor") for n in ("peak MB", "px"))]
     if of.measured:
         heads.insert(2, "measured")
     rows = []
@@ -50,6 +52,7 @@ def _table(of: Reported, records: Sequence[Record]) -> Html:
             [significant(r.latency_ms), tag("span", latency)],
             significant(r.macs / 1e6),
             significant(r.params / 1e6),
+            *(f"{r.memory[measure] / 2**10:.0f}" for measure in memory),
             tag("span", significant(r.peak_bytes / 1e6), class_="minor"),
             tag("span", str(r.resolution), class_="minor"),
         ]
