@@ -18,7 +18,7 @@ from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import read_prior, sums_of
 from nas.accuracy.regression import HIGHEST, LOWEST, Fitted, fit, log_odds, share_of
 from nas.accuracy.residual import Process, process
-from nas.architecture import Architecture
+from nas.architecture import Architecture, check_architecture
 from nas.imported import network_pairs, networks_of
 from nas.support.errors import NasError, NasWarning, check_type, check_whole, one_of, shown
 from nas.support.html import Html, tag
@@ -165,7 +165,12 @@ class AccuracyModel:
 
     def continued(self, arch: Architecture, accuracy: float, steps: int, final_steps: int) -> float:
         """The accuracy that is expected after `final_steps` of a network that has reached this one,
-        a share, after `steps`."""
+        a share, after `steps`. Errors: `NasError` for what is none."""
+        check_architecture(arch, "continued")
+        if not isinstance(accuracy, Real) or not 0 <= float(accuracy) <= 1:
+            raise NasError(f"accuracy must be a share from 0 to 1, not {shown(accuracy)}")
+        steps = check_whole(steps, "steps", 1)
+        final_steps = check_whole(final_steps, "final_steps", 1)
         sums, effects = sums_of([arch]), self.fitted.effects
         now, then = (shared(sums, brevity(s)) @ effects for s in (steps, final_steps))
         return float(share_of(log_odds(np.array([accuracy])) + then - now)[0])
