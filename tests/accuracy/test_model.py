@@ -426,4 +426,4 @@ def test_of_longer_trainings_it_expects_what_the_prior_says(model: AccuracyModel
         assert model.continued(arch, 0.8, 1000, 1000) == pytest.approx(0.8)
     for bad in (("a", 0.8, 1, 2), (arch, 80.0, 1, 2), (arch, 0.8, 0, 2), (arch, 0.8, 1, 2.5)):
         with pytest.raises(NasError, match=r"no architecture|a share from 0 to 1|a whole number"):
-            model.continued(*bad)  # type: ignore[arg-type]
+            model.continued(*bad)
