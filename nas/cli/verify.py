@@ -93,7 +93,7 @@ def verify(
     done = [(record.trial, one) for record, one in pairs if one]
     if not done:
         raise NasError(f"study {loaded.name}: {'; '.join(timed.notes)}")
-    store_verified(loaded, device.name, done)
+    store_verified(loaded, device.name, done, timed.drift)
     if as_json:
         facts = _summary(done, timed.drift) | {
             "study": loaded.name,

@@ -15,7 +15,7 @@ VERIFIED = "nas:verified"
 
 class Verified(NamedTuple):
     """A network's latency in ms as it was predicted for a target, with the interval, and as it was
-    measured."""
+    measured; and how much longer reference networks took beside it than predicted."""
 
     trial: int
     target: str
@@ -23,15 +23,17 @@ class Verified(NamedTuple):
     low_ms: float
     high_ms: float
     measured_ms: float
+    drift: float = 0.0  # as rows of before have none
 
 
-def store_verified(study: Study, target: str, done: Iterable[tuple[int, Comparison]]) -> None:
-    """Keeps comparisons by trial; those of the same trial and target take the place of older
+def store_verified(
+    study: Study, target: str, done: Iterable[tuple[int, Comparison]], drift: float
+) -> None:
+    """Keeps comparisons by trial, and the `drift` beside them; those of the same trial and target take the place of older
     ones."""
     known = {(each.trial, each.target): each for each in read_verified(study)}
     for trial, one in done:
-        low, high = one.predicted.low_ms, one.predicted.high_ms
-        known[trial, target] = Verified(trial, target, one.predicted.ms, low, high, one.measured_ms)
+        known[trial, target] = Verified(trial, target, *one.predicted, one.measured_ms, drift)
     rows = [list(each) for each in known.values()]
     study.store(lambda: study.log.set_attribute(VERIFIED, rows))
 

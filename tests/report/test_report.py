@@ -54,7 +54,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     best = made.record()
     low, high = best.latency_interval_ms
     predicted = Prediction(best.latency_ms, low, high)
-    store_verified(made, EVIL, [(best.trial, Comparison(predicted, 1.5 * high, 0.01))])
+    store_verified(made, EVIL, [(best.trial, Comparison(predicted, 1.5 * high, 0.01))], 0.1)
     return made
 
 
@@ -164,10 +164,13 @@ def test_an_interval_holds_what_it_says() -> None:
     assert share_interval(1.0, 50)[1] == pytest.approx(1)
 
 
-def test_verified_latencies_are_kept_by_trial_and_target(study: Study) -> None:
+def test_verified_latencies_are_kept_by_trial_and_target(study: Study, page: str) -> None:
     (kept,) = read_verified(Study.open(study.storage, study.name))
     assert (kept.trial, kept.target) == (study.record().trial, EVIL)
     assert kept.measured_ms == pytest.approx(1.5 * kept.high_ms)
+    error, left = (abs(f * kept.predicted_ms / kept.measured_ms - 1) for f in (1, 1.1))
+    assert f"0 of 1 measured latencies are inside their interval, mean error {error:.1%}" in page
+    assert f"; {left:.1%} without what reference networks timed beside them are off" in page
 
 
 @needs_browser
