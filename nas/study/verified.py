@@ -29,8 +29,8 @@ class Verified(NamedTuple):
 def store_verified(
     study: Study, target: str, done: Iterable[tuple[int, Comparison]], drift: float
 ) -> None:
-    """Keeps comparisons by trial, and the `drift` beside them; those of the same trial and target take the place of older
-    ones."""
+    """Keeps comparisons by trial, and the `drift` beside them; those of the same trial and target
+    take the place of older ones."""
     known = {(each.trial, each.target): each for each in read_verified(study)}
     for trial, one in done:
         known[trial, target] = Verified(trial, target, *one.predicted, one.measured_ms, drift)
