@@ -279,10 +279,12 @@ def _print_result(
 
 def warn_of_hidden(path: Path) -> None:
     """Says which shipped target the user's own one takes the place of."""
+    from nas.latency.folders import found_as
     from nas.latency.target import hidden_by
 
     if hidden := hidden_by(path):
-        named = f"{path.stem}, the default," if path.stem == DEFAULT_TARGET else path.stem
+        name = found_as(path)
+        named = f"{name}, the default," if name == DEFAULT_TARGET else name
         echo(
             f"warning: --target {named} means this target now, not the shipped {hidden}; "
             f"to undo that, remove {path}",
@@ -292,7 +294,7 @@ def warn_of_hidden(path: Path) -> None:
 
 def print_search_command(path: Path) -> None:
     """Prints how to search for a new target: by its name, where that is enough to find it."""
-    from nas.latency.folders import found_by_name
+    from nas.latency.folders import found_as
 
-    name = path.stem if found_by_name(path) else shlex.quote(str(path))
+    name = found_as(path) or shlex.quote(str(path))
     echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import log
@@ -16,7 +17,7 @@ from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import UNSTATED, Metadata, check_name
 from nas.latency.model.basis import KINDS, Vector
-from nas.latency.model.calibrated import Calibrated
+from nas.latency.model.calibrated import ALONE, Calibrated
 from nas.latency.model.design import Design
 from nas.latency.model.error import LeftOut, error_of, far_off, suspects, widening_of
 from nas.latency.model.posterior import Posterior, fit
@@ -82,9 +83,8 @@ def calibrate(
     check_name(name)
     if base is not None:
         check_type(base, "base", "a target, as Target.load(name) gives", Target)
-    networks, latency_ms = _checked(measured, throughput)
+    networks, kernels, latency_ms = _checked(measured, throughput)
     priors = usual_priors() if base is None else priors_around(base)
-    kernels = [network_kernels(arch) for arch in networks]
     judgement, off = without_wrong(kernels, latency_ms, priors)
     kept = [i for i in range(len(networks)) if i not in off]
     odd = {kept[i]: error for i, error in odd_ones(judgement.left_out).items()}
@@ -206,14 +206,15 @@ def _likeliest(
 
 def undetermined(posterior: Posterior, prior: Prior) -> str:
     """The kinds of work whose price the latencies hardly determine, as a note; empty if none of
-    those is a whole operation."""
+    those is a whole operation or activation."""
     size = len(KINDS)
     prices = posterior.reduction[:, :size]
     left = 1 - (prices**2).sum(axis=0) / np.diag(prior.covariance)[:size]
     hardly = [kind for kind in OPERATIONS if left[KINDS.index(kind)] > 1 - UNKNOWN**2]
+    hardly += [kind for kind in ALONE if not posterior.shares[KINDS.index(kind)]]
     if not hardly:
         return ""
-    names = ", ".join(kind.rsplit("_", 1)[0] for kind in hardly)
+    names = ", ".join(kind.rsplit("_", 1)[0].replace("smooth", "silu") for kind in hardly)
     return f"Hardly determined by the networks, so from what devices have in common: {names}."
 
 
@@ -250,22 +251,28 @@ def _prices_of(target: Target) -> dict[str, float]:
 
 def _checked(
     measured: Iterable[tuple[Network, float]], throughput: bool
-) -> tuple[list[Network], Vector]:
-    """Every network once, with the median of its latencies. Errors: see `calibrate`."""
-    networks: dict[str, Network] = {}
-    runs: dict[str, list[float]] = {}
+) -> tuple[list[Network], list[tuple[Kernel, ...]], Vector]:
+    """Every network once, with its kernels and the median of its latencies: what makes the same
+    kernels, as a published network and its ONNX file do, is one. Errors: see `calibrate`."""
+    networks: dict[frozenset[tuple[Kernel, int]], Network] = {}
+    runs: dict[frozenset[tuple[Kernel, int]], list[float]] = {}
     for arch, ms in network_pairs(measured, "calibrate"):
         try:
             check_latency(ms)
         except NasError as error:
             raise NasError(f"calibrate: {arch.name!r}: {error}") from None
-        networks.setdefault(arch.hash, arch)
-        runs.setdefault(arch.hash, []).append(float(ms))
+        same = frozenset(Counter(network_kernels(arch)).items())
+        # Of twins always the same one, whatever the order of the rows is.
+        networks[same] = min(networks.get(same, arch), arch, key=lambda each: each.hash)
+        runs.setdefault(same, []).append(float(ms))
     if len(networks) < FEWEST:
         raise NasError(f"calibrate: {len(networks)} networks; at least {FEWEST} are needed")
     # In one order, whatever that of the rows is, for sums of floats depend on it.
-    order = sorted(networks)
-    given = [(networks[key], median(runs[key])) for key in order]
+    given = sorted(
+        ((network, median(runs[same])) for same, network in networks.items()),
+        key=lambda pair: pair[0].hash,
+    )
     if not throughput:  # what no device does with one image may be done with batches
         check_plausible("calibrate", given)
-    return [network for network, _ in given], np.array([ms for _, ms in given])
+    found = [network for network, _ in given]
+    return found, list(map(network_kernels, found)), np.array([ms for _, ms in given])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from nas.approvals import config_folder
@@ -21,9 +22,13 @@ def folder_of(name: str) -> Path:
     return TARGETS_FOLDER if here else own_targets()
 
 
-def found_by_name(path: Path) -> bool:
-    """Whether a target of the user's is in a folder where commands find it by its name."""
-    return path.parent.resolve() in [f.resolve() for f in (TARGETS_FOLDER, own_targets())]
+def found_as(path: Path) -> str | None:
+    """The name by which commands find a target of the user's; None where its folder is another."""
+    for folder in (TARGETS_FOLDER, own_targets()):
+        with suppress(ValueError):
+            inside = path.resolve().relative_to(folder.resolve())
+            return inside.with_suffix("").as_posix() if len(inside.parts) <= 2 else None
+    return None
 
 
 def calibrated_file(name: str, folder: Path | None = None) -> Path:

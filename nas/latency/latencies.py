@@ -53,6 +53,7 @@ NAMES = ("network", "model", "name", "model_name", "architecture", "arch", "file
 RESOLUTIONS = ("resolution", "input_resolution", "input_size", "image_size", "img_size")
 BATCHES = ("batch", "batch_size", "batchsize")
 SEPARATORS = ",;\t"
+CHANNELS = ("1", "3")  # of images
 MISSING = ("", "-", "nan", "na", "n/a", "none", "null")
 
 
@@ -204,6 +205,8 @@ def _number(text: str, columns: _Columns) -> float:
     """A cell's number above 0; 0.0 where it is none."""
     with suppress(ValueError):
         value = float(text.replace(",", ".") if columns.decimal_comma else text)
+        if "_" in text:  # which Python reads
+            return 0.0
         return value if isfinite(value) and value > 0 else 0.0
     return 0.0
 
@@ -215,13 +218,15 @@ def _row(
     value = _number(text, columns)
     if not value:
         raise NasError(f"{columns.unit} must be a number above 0, not {text!r:.40}")
-    written = _cell(cells, columns.batch) or "1"
+    resolution, own = _sides(_cell(cells, columns.resolution))
+    written = _cell(cells, columns.batch) or own
     batch = whole_number(written) or 0
     if not 1 <= batch <= 1 << 16:
         raise NasError(f"batch must be a whole number of at least 1, not {written!r:.40}")
+    if own not in ("1", written):
+        raise NasError(f"the input's size has a batch of {own:.40}, the batch is {written}")
     ms = image_ms(value, columns.unit_ms, batch)
     check_latency(ms)
-    resolution = _sides(_cell(cells, columns.resolution))
     return _network(cells[columns.network], resolution, folder, elsewhere), ms, batch
 
 
@@ -239,13 +244,17 @@ def _contradicting(cells: Sequence[str], columns: _Columns, ms: float, batch: in
 
 def _cell(cells: Sequence[str], column: int | None) -> str:
     """A cell of whole numbers, "" where there is none. A spreadsheet may write them as 224.0."""
-    return "" if column is None else cells[column].removesuffix(".0")
+    return "" if column is None else re.sub("[.,]0$", "", cells[column])
 
 
-def _sides(text: str) -> str:
-    """Height and width of a size that may also have the batch and the channels: 1x3x224x224."""
+def _sides(text: str) -> tuple[str, str]:
+    """Height and width of a size, and its batch: "1" unless it has batch and channels, as
+    8x3x224x224 and 8x224x224x3 have."""
     sizes = [size.strip() for size in text.lower().replace("×", "x").split("x")]
-    return "x".join(sizes if len(sizes) <= 2 else [size for size in sizes if len(size) > 1])
+    batch = sizes.pop(0) if len(sizes) == 4 else "1"
+    if len(sizes) == 3:  # the channels are last where only that can be
+        sizes.pop(-1 if sizes[-1] in CHANNELS and sizes[0] not in CHANNELS else 0)
+    return "x".join(sizes), batch
 
 
 def _network(name: str, resolution: str, folder: Path, elsewhere: Finder | None) -> Network:

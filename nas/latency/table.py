@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from math import isfinite
+from math import inf, isfinite
 from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
@@ -145,8 +145,13 @@ def check_latency(ms: object) -> None:
     """Checks that a latency can be one. Errors: `NasError`, also for what is no number."""
     if not isinstance(ms, Real) or isinstance(ms, bool):
         raise NasError(f"latency_ms must be a number, not {shown(ms)}")
-    if not LEAST_MS <= float(ms) <= MOST_MS:
-        raise NasError(f"latency_ms must be above 0, from {LEAST_MS:g} to {MOST_MS:g}, not {ms:g}")
+    try:
+        value = float(ms)
+    except OverflowError:
+        value = inf
+    if not LEAST_MS <= value <= MOST_MS:
+        rule = f"above 0, from {LEAST_MS:g} to {MOST_MS:g}"
+        raise NasError(f"latency_ms must be {rule}, not {value:g}")
 
 
 def _number(text: str, name: str) -> float:

@@ -17,7 +17,7 @@ from nas.defaults import TARGETS_FOLDER
 from nas.graph import Graph, Shape
 from nas.imported import Network, check_network, networks_of
 from nas.latency.absent import unknown_target
-from nas.latency.folders import calibrated_file, found_by_name, own_targets
+from nas.latency.folders import calibrated_file, found_as, own_targets
 from nas.latency.known import Known
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import graph_kernels, lowered_output, typical_layout
@@ -220,11 +220,13 @@ class Target:
 
 def hidden_by(path: Path) -> str | None:
     """The shipped target whose name or alias finds the user's one in `path`, None without one."""
-    shipped, name = SHIPPED / path.name, path.stem
+    name = found_as(path)
+    if name is None:
+        return None
+    shipped = SHIPPED / f"{name}.yaml"
     if not shipped.exists():
         shipped = _aliases(sorted(SHIPPED.rglob("*.yaml")), name).get(name, shipped)
-    hides = shipped.exists() and found_by_name(path)
-    return shipped.relative_to(SHIPPED).with_suffix("").as_posix() if hides else None
+    return shipped.relative_to(SHIPPED).with_suffix("").as_posix() if shipped.exists() else None
 
 
 def scaled_predictor(metadata: Metadata, table: Path) -> Scaled:

@@ -56,6 +56,10 @@ def test_a_target_that_hides_a_shipped_one_is_said(run: Run, measured: Path) -> 
             "--target jetson-nano means this target now, not the shipped jetson-nano",
         ),
         ("jetson-tx2", "--target jetson-tx2 means this target now, not the shipped ncnn/nvidia-j"),
+        (
+            "ncnn/amd-epyc-7742",
+            "--target ncnn/amd-epyc-7742 means this target now, not the shipped ncnn/amd-e",
+        ),
     ):
         code, _, err = run(*words, "--target", name)
         assert code == 0

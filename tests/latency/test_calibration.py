@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import spearmanr
 
 import nas
+from nas.imported import ImportedNetwork
 from nas.latency import Target
 from nas.latency.calibration import calibrate, judged, usual_priors
 from nas.latency.lowering.kernels import Kernel
@@ -212,6 +213,19 @@ def test_latencies_of_one_network_are_its_runs() -> None:
         calibrate([*once[:2], *once[:2]])
 
 
+def test_a_network_and_its_onnx_are_one() -> None:
+    """Left out by itself, it would be judged by its twin."""
+    once = [(arch, latency("phone", arch)) for arch in NETWORKS[:6]]
+    files = [(ImportedNetwork("", arch.graph(), {}, ()), 1.1 * ms) for arch, ms in once[:3]]
+    assert not {arch.hash for arch, _ in once} & {network.hash for network, _ in files}
+    runs = [(arch, ms * (1.05 if i < 3 else 1)) for i, (arch, ms) in enumerate(once)]
+    found, expected = calibrate([*once, *files]).metadata.error, calibrate(runs).metadata.error
+    assert found is not None
+    assert expected is not None
+    assert found.networks == 6
+    assert found.mape == pytest.approx(expected.mape, abs=1e-3)
+
+
 @pytest.mark.parametrize("wrong", ["resnet18", "mobilenet_v3_large_100"])
 def test_only_the_wrong_latency_is_left_out(wrong: str) -> None:
     """Fits that have seen it predict networks like its own so badly that these look wrong too."""
@@ -276,6 +290,26 @@ def test_a_network_that_alone_has_an_operation_is_kept() -> None:
     assert not blind.extrapolates(blind.predict(nas.reference("mobilenet_v2_100")))
 
 
+def test_an_activation_that_no_given_network_has_is_not_sure() -> None:
+    """Elsewhere ReLU6 may be no part of a convolution: here it takes as long as three copies."""
+
+    def slow(arch: nas.Architecture) -> float:
+        clipped = [k for k in network_kernels(arch) if k.act == "relu6"]
+        return latency("phone", arch) + sum(prod(k.output) / 5e5 for k in clipped)
+
+    names = "mobilenet_v3_large_100 mobilenet_v3_small_100 mobilenet_v3_large_075 lcnet_100"
+    names += " lcnet_050 ghostnet_100 ghostnet_050 ghostnet_130 mobilenet_v3_small_075"
+    some = [nas.reference(name) for name in names.split()]
+    assert not any(k.act == "relu6" for arch in some for k in network_kernels(arch))
+    found = calibrate([(arch, slow(arch)) for arch in some])
+    assert found.metadata.error
+    clipped = found.predict(nas.reference("mobilenet_v2_100"))
+    width = np.log(clipped.high_ms / clipped.ms)
+    assert found.extrapolates(clipped)
+    assert width >= 2 * np.log(found.metadata.error.interval_factor)
+    assert "relu6" in found.metadata.notes
+
+
 def test_an_absurd_latency_of_few_is_said() -> None:
     archs = NETWORKS[:4]
     rows = [(arch, latency("phone", arch) * (3000 if arch is archs[1] else 1)) for arch in archs]
@@ -295,7 +329,7 @@ def test_wrong_latencies_are_refused() -> None:
     few = [(arch, 1.0) for arch in NETWORKS[:2]]
     with pytest.raises(nas.NasError, match="2 networks; at least 3"):
         calibrate(few)
-    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+    for wrong in (0.0, -1.0, float("nan"), float("inf"), 10**400):
         with pytest.raises(nas.NasError, match="must be above 0"):
             calibrate([*few, (NETWORKS[2], wrong)])
     untyped: tuple[tuple[Any, str], ...] = (

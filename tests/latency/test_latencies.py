@@ -140,10 +140,30 @@ def test_a_batch_by_another_name_is_one(column: str, tmp_path: Path) -> None:
     assert (found.measured[0][1], found.throughput) == (10, True)
 
 
-@pytest.mark.parametrize("size", ["160", "160.0", "160 x 160", "160×160", "1x3x160x160"])
+@pytest.mark.parametrize(
+    "size", ["160", "160.0", "160 x 160", "160×160", "1x3x160x160", "1x160x160x3", "3x160x160"]
+)
 def test_a_resolution_by_another_name_is_one(size: str, tmp_path: Path) -> None:
     found = read_latencies(written(tmp_path, f"network,ms,input_size\nresnet18,80,{size}\n"))
     assert found.measured == [(nas.reference("resnet18", resolution=160), 80.0)]
+
+
+def test_a_size_of_a_batch_is_not_that_of_one_image(tmp_path: Path) -> None:
+    row = "resnet18,80,8x3x160x160"
+    found = read_latencies(written(tmp_path, f"network,ms,input_size\n{row}\n"))
+    assert found.measured == [(nas.reference("resnet18", resolution=160), 10.0)]
+    assert found.throughput
+    found = read_latencies(written(tmp_path, f"network,ms,input_size,batch\n{row},8\n"))
+    assert [ms for _, ms in found.measured] == [10.0]
+    with pytest.raises(NasError, match="row 2: the input's size has a batch of 8, the batch is 1"):
+        read_latencies(written(tmp_path, f"network,ms,input_size,batch\n{row},1\n"))
+
+
+def test_small_sides_are_sides(tmp_path: Path) -> None:
+    found = read_latencies(
+        written(tmp_path, "network,ms,input_size\nresnet18,8,1x3x8x32\nresnet18,9,3x64x8\n")
+    )
+    assert [network.input_shape for network, _ in found.measured] == [(3, 8, 32), (3, 64, 8)]
 
 
 @pytest.mark.parametrize(

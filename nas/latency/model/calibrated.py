@@ -34,6 +34,7 @@ from nas.support.errors import NasError
 DOUBT = 2.0  # times the posterior's variance: devices differ more than a normal prior says
 UNTOLD = 2.01  # times the usual interval's log, at least: an operation is in no fitted network
 SIMPLE = (("add",), ("norm",))  # operations that cost what moving their elements does
+ALONE = ("relu6_traffic", "smooth_traffic")  # activations, of which others of a kind tell nothing
 UNSEEN = 0.3  # least standard deviation of a correction that the fitted networks say nothing of
 RANK = 64  # statements of the latencies that are kept, the strongest
 DIGITS = 6  # of a number; of the reduction, which has most of them, one less
@@ -67,7 +68,12 @@ class Calibrated:
         self._corrections = np.concatenate([[0.0], corrections, [0.0]])  # the last of all new names
         self._variances = [0.0, *map(self._variance_of, names)]  # by number
         told = {*SIMPLE, *(DONE_BY[KINDS[i]] for i in np.flatnonzero(posterior.shares))}
-        self._untold = np.array([done_by not in told for done_by in DONE_BY.values()])
+        self._untold = np.array(
+            [
+                not share if kind in ALONE else DONE_BY[kind] not in told
+                for kind, share in zip(KINDS, posterior.shares, strict=True)
+            ]
+        )
         self._axes = self._axes_of_prices()
         self._far = np.exp(CERTAIN * np.hstack([self._axes, -self._axes]))
         self._fitted_far = np.log(posterior.shares @ self._far)
