@@ -200,11 +200,15 @@ def _warn_of_chance(accuracies: Sequence[float], data: DataSet) -> None:
 
 def _chosen(study: Study, number: int, size: int) -> list[int]:
     """The trials of a round. Half of the first are families scaled by hand: what predictions do not
-    know of a family is found where people have found it good already."""
+    know of a family is found where people have found it good already. None is a network that
+    another study has trained alike, from which this one learns."""
     known = {trial for each in read_rounds(study) for trial in each["trials"]}
     reach = REACHES[min(number, len(REACHES) - 1)]
     objectives, records = study.settings.objectives, study.records()
-    by_hand = [] if number else by_family(records)[: size // 2]
+    learned = {arch.hash for arch, _ in study.predictions.measured}
+    known.update(record.trial for record in records if record.arch.hash in learned)
+    families = [record for record in by_family(records) if record.trial not in known]
+    by_hand = [] if number else families[: size // 2]
     known.update(record.trial for record in by_hand)
     left = size - len(by_hand)
     chosen = [*by_hand, *spread(records, objectives, left, reach, known, uncertain=True)]

@@ -116,6 +116,9 @@ def test_half_of_the_first_round_are_families_scaled_by_hand() -> None:
     assert len(chosen) == 8
     assert len(families) >= 4
     assert max(by_hand, key=lambda r: r.score) in chosen
+    study.store(lambda: study.learn([(r.arch, 60.0 + i) for i, r in enumerate(chosen)]))
+    others = study.records(_chosen(study, 0, 8))  # as if another study had trained them
+    assert not {r.arch.hash for r in chosen} & {r.arch.hash for r in others}
 
 
 def test_the_worse_half_stops_after_a_third(
@@ -147,6 +150,7 @@ def test_what_was_trained_is_in_the_users_own_table(
     again = begin(**OPTIONS, name="again", learn=6)
     run(again, 1)
     assert len(again.predictions.measured) == 4 + 6  # the table's, before its own
+    assert len({arch.hash for arch, _ in again.predictions.measured}) == 4 + 6
 
 
 def test_a_killed_study_learns_what_an_uninterrupted_one_does(
