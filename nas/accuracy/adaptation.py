@@ -95,7 +95,8 @@ class Adaptation:
     ) -> None:
         far = np.zeros(len(odds), bool) if far is None else far
         alone = far & ~np.isin(names, names[~far])  # another training of it may not be far
-        self._far = list(zip(names[alone], odds[alone], strict=True))
+        # Of several broken trainings of one network the mean, whatever their order is.
+        self._far = {name: odds[alone & (names == name)] for name in names[alone]}
         before, local, names, odds = before[~far], local[~far], names[~far], odds[~far]
         self.before, self.odds, self._known = before, odds, (before, local, names)
         self._center, self._middle = float(before.mean()), local.mean(axis=0)
@@ -104,6 +105,7 @@ class Adaptation:
         self._spread = sqrt(squares / (len(odds) - 1 + TYPICAL_COUNT))
         rows = np.arange(len(odds))
         if len(rows) > MANY:
+            rows = np.lexsort((odds, names))  # whatever the networks' order is
             rows = np.random.default_rng(0).permutation(rows)[:MANY]
         some = before[rows], local[rows], names[rows]
         parts = self._parts(some, some)
@@ -133,11 +135,11 @@ class Adaptation:
         mean: Vector = (self._weights @ np.array(means)).astype(np.float64)
         between = self._weights @ (np.array(means) - mean) ** 2
         deviation: Vector = self.factor * np.sqrt(self._weights @ np.array(variances) + between)
-        for name, own in self._far:
+        for name, own in self._far.items():
             # What it was, and no narrower than to what the others say: its training may be broken.
-            mine = names == name
-            deviation[mine] = np.maximum(deviation[mine], np.abs(own - mean[mine]) / NINE_TENTHS)
-            mean[mine] = own
+            mine, away = names == name, np.abs(own[:, None] - mean[names == name]).max(axis=0)
+            deviation[mine] = np.maximum(deviation[mine], away / NINE_TENTHS)
+            mean[mine] = own.mean()
         # Networks that happen to be equally good do not show that trainings have no noise.
         return mean, np.maximum(deviation, sqrt(LEAST_NOISE))
 

@@ -16,7 +16,7 @@ from nas.references.resnet import resnet as resnet_layout
 from nas.references.scaled import scaled
 from nas.references.table import classifier
 from nas.resolution import Resolution
-from nas.support.errors import NasError, check_whole, one_of, shown
+from nas.support.errors import NasError, check_type, check_whole, one_of, shown
 
 JSON = "json"
 EXPANSIONS = {"basic": 1, "bottleneck": 4}
@@ -33,12 +33,13 @@ def _reference(name: str, resolution: Resolution | None = None) -> Architecture:
 
 def resnet(kind: str, repeats: Sequence[int], width: float = 1.0, se: bool = False) -> Architecture:
     """A ResNet for ImageNet of other depth or width, or with squeeze-and-excitation."""
-    if kind not in EXPANSIONS:
+    if not isinstance(kind, str) or kind not in EXPANSIONS:
         raise one_of("kind", kind, EXPANSIONS)
+    check_type(se, "se", "true or false", bool)
     counts = _counts("repeats", repeats, STAGES, 1, 128)
     if isinstance(width, bool) or not isinstance(width, int | float) or not 0 < width <= 16:
         raise NasError(f"width must be above 0 and at most 16, not {shown(width)}")
-    layout = resnet_layout(kind, EXPANSIONS[kind], tuple(counts), 1000, width, bool(se))
+    layout = resnet_layout(kind, EXPANSIONS[kind], tuple(counts), 1000, width, se)
     return Architecture(224, *layout)
 
 

@@ -197,6 +197,13 @@ def class_counts(sums: Matrix) -> Vector:
     return _View(sums).fact("classes")
 
 
+def telling(sums: Matrix, classes: Vector | float) -> Matrix:
+    """The sums of the same networks, telling so many classes apart."""
+    changed = sums.copy()
+    changed[:, _FACTS["classes"]] = classes
+    return changed
+
+
 def class_weight(sums: Matrix) -> Vector:
     """The classes' logarithm, scaled: 0 for ten and fewer, 1 for a thousand and more."""
     weight: Vector = np.clip((np.log10(np.maximum(class_counts(sums), 1)) - 1) / 2, 0.0, 1.0)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.accuracy.effects import SHALLOW, SHARED, SPARSE, shared
+from nas.accuracy.effects import SHALLOW, SHARED, SPARSE, shared, telling
 from nas.accuracy.features import (
     STAGED,
     STAGES,
@@ -60,15 +60,15 @@ class Gain(NamedTuple):
 
 
 def contributions(
-    arch: Architecture, effects: Vector, brief: float | None = None
+    arch: Architecture, effects: Vector, brief: float | None, classes: float
 ) -> list[Contribution]:
     """The parts of a network in order, then the whole; they add up to the effects' sum. `brief`
-    is the brevity of its training."""
+    is the brevity of its training, `classes` are how many it is taken to tell apart."""
     parts: dict[str, Vector] = {}
     rows = [(path.rsplit(".", 1)[0], row) for path, row in arch.named_rows()]
     for (part, row), (shape, last) in zip(rows, summed_rows(arch), strict=True):
         parts[part] = parts.get(part, 0) + row_sums(row, shape, last)
-    values = shared(network_sums(arch)[None], brief)[0] * effects
+    values = shared(telling(network_sums(arch)[None], classes), brief)[0] * effects
     given = _given(np.array(list(parts.values())), dict(zip(SHARED, values, strict=True)), effects)
     of_parts = [Contribution(part, float(g)) for part, g in zip(parts, given, strict=True)]
     return [*of_parts, Contribution(WHOLE_NETWORK, float(values.sum() - given.sum()))]

@@ -12,7 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from nas.accuracy.adaptation import NINE_TENTHS, Adaptation, Index, far_off
-from nas.accuracy.effects import SHARED, assumed_brevity, brevity, class_counts, local, shared
+from nas.accuracy.effects import (
+    SHARED,
+    assumed_brevity,
+    brevity,
+    class_counts,
+    local,
+    shared,
+    telling,
+)
 from nas.accuracy.explain import REST, Contribution, Gain, contributions
 from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import read_prior, sums_of
@@ -83,9 +91,9 @@ class AccuracyModel:
         for an unknown name."""
         _, tables, _ = read_prior()
         check_type(exclude, "exclude", "names of tables", Collection)
-        names = {exclude} if isinstance(exclude, str) else set(exclude)
+        names = [exclude] if isinstance(exclude, str) else list(exclude)
         for name in names:
-            if name not in tables:
+            if not isinstance(name, str) or name not in tables:
                 raise one_of("accuracy table", name, tables)
         return _loaded(frozenset(names))
 
@@ -121,7 +129,8 @@ class AccuracyModel:
             number = isinstance(accuracy, Real) and not isinstance(accuracy, bool)
             if not number or not 0 <= float(accuracy) <= 100:
                 rule = "must be from 0 to 100 percent, or to 1 as a share"
-                raise NasError(f"adapt: accuracy of {arch.name!r} {rule}, not {shown(accuracy)}")
+                named = repr(arch.name) if arch.name else arch.hash[:12]
+                raise NasError(f"adapt: accuracy of {named} {rule}, not {shown(accuracy)}")
         values = np.array([float(accuracy) for _, accuracy in pairs])
         unit = 1.0 if values.max() <= 1 else 100.0
         shares = values / unit
@@ -130,6 +139,9 @@ class AccuracyModel:
         briefs = BREVITIES if self.brief is None else (self.brief,)
         priors = {brief: self._prior(shared(sums, brief), positions) for brief in briefs}
         far = far_off(odds, priors.values())
+        if unit > 1 and (small := int(((values > 0) & (values <= 1) & ~far).sum())):
+            words = f"{small} of {len(values)} accuracies are at most 1 beside others in percent"
+            warnings.warn(f"{words}, so they are taken for percent too", NasWarning, stacklevel=2)
         if drawn_in := int((((shares < LOWEST) | (shares > HIGHEST)) & ~far).sum()):
             words = (
                 f"{drawn_in} of {len(values)} accuracies to learn from are below {100 * LOWEST:g}% "
@@ -184,7 +196,8 @@ class AccuracyModel:
         """What each part gives to the prior's log odds; with the whole's they add up to it. What
         they give to a prediction is `gains`."""
         sums = sums_of([arch])
-        *parts, whole = contributions(arch, self.fitted.effects, self._brevity)
+        classes = arch.classes if self.adaptation else self._scale(arch.classes).classes
+        *parts, whole = contributions(arch, self.fitted.effects, self._brevity, classes)
         extra = sum(float(each.mean(local(sums))[0]) for each in self.processes)
         return [*parts, whole._replace(log_odds=whole.log_odds + extra)]
 
@@ -221,14 +234,15 @@ class AccuracyModel:
 
     def _odds(self, sums: Matrix) -> tuple[Vector, Vector]:
         """Mean and deviation of the log odds."""
-        known = self._brevity
+        known, which = self._brevity, nearest(class_counts(sums), self.scales)
+        if not self.adaptation:  # of the benchmark, however many classes there are
+            sums = telling(sums, np.array([scale.classes for scale in self.scales])[which])
         brief = assumed_brevity(sums) if known is None else np.full(len(sums), known)
         features, positions = shared(sums, brief), local(sums)
         before = self._prior(features, positions)
         if self.adaptation:
             return self.adaptation.predict(before, positions, identities(sums))
         odds, variance = np.zeros(len(sums)), np.zeros(len(sums))
-        which = nearest(class_counts(sums), self.scales)
         for i, scale in enumerate(self.scales):
             mine = which == i
             center = scale.center * np.where(BRIEFLY, brief[mine, None], 1.0)

@@ -87,7 +87,6 @@ def published(name: str) -> Published:
 
 
 def _network(name: str) -> Reference:
-    try:
-        return _NETWORKS[name]
-    except KeyError:
-        raise one_of("reference network", name, _NETWORKS, lister="nas references") from None
+    if not isinstance(name, str) or name not in _NETWORKS:
+        raise one_of("reference network", name, _NETWORKS, lister="nas references")
+    return _NETWORKS[name]

@@ -69,10 +69,10 @@ def scaled(
         if not number or not 0 < value <= LARGEST:
             raise NasError(f"{name} must be above 0 and at most {LARGEST:g}, not {value!r:.40}")
     size, classes = read_resolution(resolution), check_size(classes, "classes")
+    if not isinstance(family, str) or family not in family_names():
+        raise one_of("family", family, family_names())
     if family in MBCONV:
         layout = mbconv(MBCONV[family], width, depth, classes)
-    elif family not in WIDTHS:
-        raise one_of("family", family, family_names())
     elif depth != 1:
         raise NasError(f"depth must be 1 for {family}, not {depth}: its rows are fixed")
     else:

@@ -22,7 +22,8 @@ from nas.imported import ImportedNetwork
 from nas.references.scaled import scaled
 from nas.support.errors import NasWarning
 
-SAMPLED = [SearchSpace.load("small").sample(seed) for seed in range(12)]
+SPACE = SearchSpace.load("small")
+SAMPLED = [SPACE.sample(seed) for seed in range(12)]
 TABLES = ("accel_nasbench", "nasbench201", "small", "published")
 
 
@@ -100,6 +101,8 @@ def test_all_tables_can_be_left_out(archs: list[Architecture]) -> None:
 
 
 def test_a_table_that_there_is_not_is_one_line() -> None:
+    with pytest.raises(NasError, match=r"accuracy table \['small'\] is unknown"):
+        AccuracyModel.load([["small"]])  # type: ignore[list-item]
     with pytest.raises(NasError, match="accuracy table 'imagenet' is unknown"):
         AccuracyModel.load(["imagenet"])
 
@@ -261,7 +264,7 @@ def test_what_is_drawn_in_is_said(model: AccuracyModel, archs: list[Architecture
         model.adapt(list(zip(archs[:9], given_ones, strict=True)))
 
 
-@pytest.mark.filterwarnings("ignore:.* accuracies to learn from")
+@pytest.mark.filterwarnings("ignore:.* accuracies to learn from", "ignore:.* at most 1 beside")
 @given(st.lists(st.floats(0, 100), min_size=3, max_size=12))
 def test_any_accuracies_can_be_adapted_to(accuracies: list[float]) -> None:
     pairs = list(zip(SAMPLED, accuracies, strict=False))
@@ -427,3 +430,41 @@ def test_of_longer_trainings_it_expects_what_the_prior_says(model: AccuracyModel
     for bad in (("a", 0.8, 1, 2), (arch, 80.0, 1, 2), (arch, 0.8, 0, 2), (arch, 0.8, 1, 2.5)):
         with pytest.raises(NasError, match=r"no architecture|a share from 0 to 1|a whole number"):
             model.continued(*bad)
+
+
+@pytest.mark.parametrize(("classes", "benchmark"), [(2, 10), (31, 10), (32, 100), (400, 1000)])
+def test_the_value_is_the_benchmarks_however_many_classes_there_are(
+    model: AccuracyModel, classes: int, benchmark: int
+) -> None:
+    for name in ("mobilenet_v2_100", "resnet18"):
+        mine, theirs = (reference(name, classes=count) for count in (classes, benchmark))
+        assert model.predict(mine) == pytest.approx(model.predict(theirs))
+        given, known = model.gains(mine), model.gains(theirs)
+        assert [gain.part for gain in given] == [gain.part for gain in known]
+        assert [g.log_odds for g in given] == pytest.approx([g.log_odds for g in known])
+
+
+def test_what_is_learned_does_not_depend_on_the_order(model: AccuracyModel) -> None:
+    archs = [SPACE.sample(seed) for seed in range(330)]
+    values = np.array([found.value for found in model.predict_many(archs)])
+    values = np.clip(values + np.random.default_rng(0).normal(0, 1.5, len(archs)), 1, 99)
+    pairs = list(zip(archs[:320], values[:320].tolist(), strict=True))
+    first, other = (model.adapt(each).predict_many(archs[320:]) for each in (pairs, pairs[::-1]))
+    assert np.array(first) == pytest.approx(np.array(other), abs=1e-6)
+
+
+def test_of_two_broken_trainings_of_a_network_the_order_says_nothing(model: AccuracyModel) -> None:
+    archs = [SPACE.sample(seed) for seed in range(13)]
+    base = [(arch, 60 + i / 2) for i, arch in enumerate(archs[:12])]
+    with pytest.warns(NasWarning, match="broken training"):
+        one, two = (
+            model.adapt([*base, (archs[12], a), (archs[12], b)]).predict(archs[12])
+            for a, b in ((0.2, 1.0), (1.0, 0.2))
+        )
+    assert one == pytest.approx(two)
+
+
+def test_shares_beside_percent_are_told(model: AccuracyModel) -> None:
+    pairs = [(SPACE.sample(seed), value) for seed, value in enumerate((0.5, 60.0, 70.0))]
+    with pytest.warns(NasWarning, match="1 of 3 accuracies are at most 1 beside others in percent"):
+        model.adapt(pairs)

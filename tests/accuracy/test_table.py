@@ -39,6 +39,12 @@ def test_a_table_is_written_and_read_back(tmp_path: Path) -> None:
     assert table.metadata.recipes["short"].noise == 0.5
 
 
+def of(decoder: str, choices: str) -> str:
+    """A row of the table."""
+    quoted = choices.replace('"', '""')
+    return f'a,short,{decoder},"{quoted}",1,1'
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
@@ -57,6 +63,13 @@ def test_a_table_is_written_and_read_back(tmp_path: Path) -> None:
         (["a,short,json,{,1,1"], "not an architecture: invalid JSON"),
         (["a,short,resnet,[],1,1"], "choices must be a JSON object"),
         (["a,short,resnet,{},1,1"], "choice 'kind' is missing"),
+        ([of("reference", '{"name": ["a"]}')], r"reference network \['a'\] is unknown"),
+        ([of("scaled", '{"family": {}}')], "family {} is unknown"),
+        ([of("resnet", '{"kind": ["a"], "repeats": [1, 1, 1, 1]}')], r"kind \['a'\] is unknown"),
+        (
+            [of("resnet", '{"kind": "basic", "repeats": [1, 1, 1, 1], "se": "no"}')],
+            "se must be true or false, not 'no'",
+        ),
         (["a,short"], "2 cells; the table has 6 columns"),
     ],
 )
