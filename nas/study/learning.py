@@ -2,8 +2,8 @@
 
 The search goes in phases with rounds of training between them. A round trains networks that teach
 most (see `nas.study.choosing`): promising ones, of which less is known, unlike each other and what
-was trained; the first also families scaled by hand. After a third of the epochs the better half
-goes on, the others stop; what those would have reached is inferred from those that went on. Then
+was trained; the first also families scaled by hand. After a third of the epochs these and the
+better half of the others go on; what those would have reached that stop is inferred. Then
 predictions are adapted, all trials are predicted anew and the search goes on.
 
 What is kept is the choice of every round, in the study, and every network's training in a folder of
@@ -216,11 +216,15 @@ def _chosen(study: Study, number: int, size: int) -> list[int]:
 
 
 def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) -> dict[str, Any]:
-    """Trains the networks of the last round, the worse half of them a third of the way."""
+    """Trains the networks of the last round, the worse half of them a third of the way. Families
+    scaled by hand go on: they learn more slowly than what is predicted to be good after a short
+    training, so that early on they look worse than they become."""
     trials, recipe = rounds[-1]["trials"], study.settings.recipe
     folder = learning_folder(study).absolute()
     third = recipe.epochs // 3
-    archs = {record.trial: record.arch for record in study.records(trials)}
+    records = study.records(trials)
+    archs = {record.trial: record.arch for record in records}
+    by_hand = {record.trial for record in records if record.like}
     epochs: dict[int, list[Epoch]] = {}  # with patience fewer than were asked for
     failed: dict[int, Exception] = {}
 
@@ -243,7 +247,8 @@ def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) ->
     if third and len(trials) >= FEWEST_HALVED:
         train_to(trials, third, "to a third")
         early = {t: kept_epoch(recipe, h[:third]).validation_accuracy for t, h in epochs.items()}
-        going_on = sorted(early, key=lambda trial: -early[trial])[: -(-len(early) // 2)]
+        others = sorted(early.keys() - by_hand, key=lambda trial: (-early[trial], trial))
+        going_on = [*sorted(by_hand & early.keys()), *others[: -(-len(others) // 2)]]
     train_to(going_on, recipe.epochs, "to the end")
     if not epochs:
         why = one_line(failed[trials[0]])
