@@ -154,6 +154,25 @@ def test_rows_that_would_be_lost_are_an_error(finished: Path, tmp_path: Path) ->
         import_results(shorter / "results.csv", folder=tmp_path)
 
 
+def test_an_import_that_is_interrupted_is_gone_on_with(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = finished / "results.csv"
+
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    for step, left in (("transfer.write_table", []), ("measure.fitted", ["csv", "yaml"])):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"nas.latency.measuring.{step}", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                import_results(results, folder=tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [f"board.{end}" for end in left]
+    path, _ = import_results(results, folder=tmp_path)
+    assert read_table(tmp_path / "board.csv") == read_table(results)
+    assert Target.load(path).metadata.noise is not None
+
+
 def test_a_killed_bundle_goes_on_and_loses_no_row(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     assert make_bundle("board", bundle, minutes=0.25, visits=1, sample=tiny) == 75
