@@ -21,9 +21,10 @@ NETWORKS = [SearchSpace.load("small").sample(seed) for seed in range(3)]
 Change = Callable[..., Target]
 Server = tuple[str, list[str], Path]
 
-# What ssh connects through: it ends once so many bytes were sent, like a link that is lost.
+# What ssh connects through. It ends, like a link that is lost, once it has passed on 40,000 bytes
+# and there is a folder that was not there before.
 RELAY = """
-import os, socket, sys, threading
+import os, socket, sys, threading, time
 
 link = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 
@@ -35,10 +36,13 @@ def back():
 
 
 threading.Thread(target=back, daemon=True).start()
-left = int(sys.argv[2])
+left, before = 40000, os.listdir(sys.argv[2])
 while left > 0 and (data := os.read(0, 1 << 12)):
     link.sendall(data)
     left -= len(data)
+for _ in range(1000):
+    if left <= 0 and os.listdir(sys.argv[2]) == before:
+        time.sleep(0.01)
 """
 
 
@@ -151,7 +155,7 @@ def test_a_link_that_is_lost_while_copying_leaves_nothing_there(
     relay = tmp_path / "relay.py"
     relay.write_text(RELAY)
     port = options[0].removeprefix("Port=")
-    through = [*options, f"ProxyCommand={sys.executable} {relay} {port} 40000"]
+    through = [*options, f"ProxyCommand={sys.executable} {relay} {port} {home}"]
     with pytest.raises(nas.NasError, match=host):
         _timed_there(server, through)
     _await_folders(home, before)
