@@ -87,7 +87,8 @@ def measure_over_ssh(
     """
     check_name(name)
     _check_continued(folder / f"{name}.yaml", settings)
-    device = _Device(host, ssh_options, f".hw-nas-{name}")
+    flat = name.replace("/", "+")  # no name has a plus, so no other target has this folder
+    device = _Device(host, ssh_options, f".hw-nas-{flat}")
     with TemporaryDirectory() as temporary:
         if device.fetch(Path(temporary)):
             import_results(Path(temporary) / RESULTS, name=name, folder=folder)

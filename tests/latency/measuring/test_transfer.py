@@ -253,6 +253,17 @@ def test_a_device_is_measured_over_ssh_and_left_clean(
     assert len(rows) > len(kept)
 
 
+def test_a_target_whose_name_has_a_folder_is_measured_over_ssh(
+    server: tuple[str, list[str], Path], tmp_path: Path
+) -> None:
+    host, options, _ = server
+    settings: dict[str, Any] = {"python": sys.executable, "minutes": FEW, "visits": 1}
+    settings |= {"ssh_options": options, "sample": tiny, "say": lambda line: None}
+    path, _ = measure_over_ssh("acme/board2", host, folder=tmp_path, **settings)
+    assert path == tmp_path / "acme" / "board2.yaml"
+    assert len(read_table(path.with_suffix(".csv"))) == 7
+
+
 def test_an_interrupted_call_brings_its_rows_back(over_ssh: Measure, tmp_path: Path) -> None:
     def interrupt(line: str) -> None:
         if " rows, " in line:
