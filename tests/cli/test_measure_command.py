@@ -101,6 +101,7 @@ def test_verify_times_a_network_on_another_machine(
     assert f"squeezenet1_1, timed on {host}: " in out
     assert re.search(r"reference networks take [\d.]+% (longer|less) there than jetson-agx", out)
     assert "jetson-agx-xavier was measured on TensorRT, that machine is onnxruntime " in err
+    assert "warning: jetson-agx-xavier was measured in fp16, that machine times fp32" in err
     assert sorted(home.iterdir()) == before
     code, out, err = run(*words[:4], "--ssh=-oX=y")
     assert (code, err) == (2, "nas: --ssh '-oX=y' must be a host or user@host\n")
