@@ -76,6 +76,13 @@ def test_a_log_gets_a_line_a_batch(run: Run, monkeypatch: pytest.MonkeyPatch) ->
             "but --runtime vela times nothing",
         ),
         (["verify", "none"], "'none'"),
+        (["verify", "resnet18", "--ssh-option", "Port=1"], "--ssh-option Port=1: --ssh must name"),
+        (["verify", "resnet18", "--python", "py"], "--python py: --ssh must name the machine"),
+        (["measure", "--target", "x", "--ssh-option", "Port=1"], "--ssh-option Port=1: --ssh must"),
+        (
+            ["measure", "--target", "x", "--bundle", "b", "--python", "py"],
+            "--python py: --ssh must",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
