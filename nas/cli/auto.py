@@ -30,6 +30,7 @@ from nas.cli.options import (
     SshOption,
     TargetOption,
     WorkersOption,
+    as_remote,
     read_minutes,
 )
 from nas.cli.terminal import echo, echo_json
@@ -94,7 +95,7 @@ def auto(
         ),
     ] = None,
     ssh_option: SshOption = None,
-    python: PythonOption = "python3",
+    python: PythonOption = None,
     seed: SeedOption = 0,
     split: SplitOption = None,
     classes: ClassesOption = None,
@@ -120,7 +121,6 @@ def auto(
         training_display,
     )
     from nas.latency import Target
-    from nas.latency.measuring.remote import Remote
     from nas.study.workers.open import open_executor
     from nas.support.validation import validated
 
@@ -129,7 +129,7 @@ def auto(
     minutes = None if time is None else read_minutes(time)
     check_own(output)
     device = Target.load(target)
-    remote = None if ssh is None else Remote(ssh, tuple(ssh_option or ()), python)
+    remote = as_remote(ssh, ssh_option, python)
     if remote is not None:
         echo(f"{remote.host}: {check_remote(device, remote)}", err=True)
     loaded = open_data(data, split, classes, left_out, test_share, image_size)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -101,32 +104,68 @@ def _calibrate(
     from nas.study.networks import find_network
 
     path = calibrated_file(target, folder)
-    start = Target.load(base) if base else None
-    given = read_latencies(measured, lambda network: find_network(network)[0])
-    made = calibrated(
-        given.measured,
-        start,
-        name=target,
-        device=device,
-        runtime=runtime,
-        precision=precision,
-        throughput=given.throughput,
-    )
+    with _heard() as said:
+        start = Target.load(base) if base else None
+        given = read_latencies(measured, lambda network: find_network(network)[0])
+        made = calibrated(
+            given.measured,
+            start,
+            name=target,
+            device=device,
+            runtime=runtime,
+            precision=precision,
+            throughput=given.throughput,
+        )
     made.save(path)
     warn_of_hidden(path)
+    doubts = _doubts(made.metadata)
     if as_json:
-        echo_json({"file": str(path), **made.metadata.shown(), "warnings": given.notes})
+        told = [*given.notes, *said, *doubts]
+        echo_json({"file": str(path), **made.metadata.shown(), "warnings": told})
         return
     for note in given.notes:
         echo(f"{measured}: {note}")
     _print(path, made.metadata)
+    for doubt in doubts:
+        echo(f"warning: {doubt}", err=True)
     print_search_command(path)
 
 
-def _print(path: Path, facts: Metadata) -> None:
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """The warnings of nas' own that come in this context, which are shown as ever."""
+    from nas.support.errors import NasWarning
+
+    said: list[str] = []
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def hear(message: Warning | str, *where: Any, **more: Any) -> None:
+            if isinstance(message, NasWarning):
+                said.append(str(message))
+            shown(message, *where, **more)
+
+        warnings.showwarning = hear
+        yield said
+
+
+def _doubts(facts: Metadata) -> list[str]:
+    """What makes a target that was calibrated so less sure than it could be."""
     from nas.latency.calibration import FEW
     from nas.latency.metadata import UNSTATED
 
+    doubts = []
+    if facts.runtime == UNSTATED:
+        doubts.append("--runtime is not given: runtimes rank networks differently on one device")
+    if facts.error is not None and facts.error.networks < FEW:
+        doubts.append(
+            f"{facts.error.networks} networks are few: give at least {FEW} that differ, or the "
+            "error is itself uncertain; nas calibrate --suggest says which"
+        )
+    return doubts
+
+
+def _print(path: Path, facts: Metadata) -> None:
     error = facts.error
     assert error is not None
     echo(
@@ -141,17 +180,6 @@ def _print(path: Path, facts: Metadata) -> None:
     )
     if facts.notes:
         echo(facts.notes)
-    if facts.runtime == UNSTATED:
-        echo(
-            "warning: --runtime is not given: runtimes rank networks differently on one device",
-            err=True,
-        )
-    if error.networks < FEW:
-        echo(
-            f"warning: {error.networks} networks are few: give at least {FEW} that differ, or the "
-            "error is itself uncertain; nas calibrate --suggest says which",
-            err=True,
-        )
 
 
 def _suggest(count: int, space: str, folder: Path, as_json: bool) -> None:

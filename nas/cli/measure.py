@@ -16,6 +16,7 @@ from nas.cli.options import (
     PythonOption,
     ResolutionOption,
     SshOption,
+    as_remote,
     as_resolution,
 )
 from nas.cli.terminal import echo, echo_json, say, tell
@@ -92,7 +93,7 @@ def measure(
         typer.Option(metavar="USER@HOST", help="Measure that machine.", show_default=False),
     ] = None,
     ssh_option: SshOption = None,
-    python: PythonOption = "python3",
+    python: PythonOption = None,
     bundle: Annotated[
         Path | None,
         typer.Option(help="Write what another machine needs there instead.", show_default=False),
@@ -125,6 +126,7 @@ def measure(
     from nas.support.errors import NasError
 
     _check({"--ssh": ssh, "--bundle": bundle, "--import": results}, runtime, provider, quick)
+    remote = as_remote(ssh, ssh_option, python)
     if models and (results or accelerator is not None):
         other = "--import" if results else f"--runtime {VELA}"
         raise NasError(f"--models are timed, but {other} times nothing")
@@ -164,9 +166,9 @@ def measure(
         _print_bundle(bundle, make_bundle(target, bundle, say=say, **settings))
         return
     with _kept(folder / f"{target}.csv"):
-        if ssh is not None:
-            settings |= {"python": python, "ssh_options": ssh_option or ()}
-            made = measure_over_ssh(target, ssh, say=say, **settings)
+        if remote is not None:
+            settings |= {"python": remote.python, "ssh_options": remote.options}
+            made = measure_over_ssh(target, remote.host, say=say, **settings)
         else:
             with show_progress(minutes * 60) as show:
                 settings |= {"progress": show, "say": tell}

@@ -12,6 +12,7 @@ from nas.support.errors import NasError
 from nas.support.resources import document
 
 if TYPE_CHECKING:
+    from nas.latency.measuring.remote import Remote
     from nas.resolution import Resolution
 
 UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 24 * 60.0}
@@ -128,8 +129,12 @@ SshOption = Annotated[
     ),
 ]
 PythonOption = Annotated[
-    str,
-    typer.Option("--python", help="With --ssh: that machine's Python with onnxruntime and numpy."),
+    str | None,
+    typer.Option(
+        "--python",
+        help="With --ssh: that machine's Python with onnxruntime and numpy. Default: python3.",
+        show_default=False,
+    ),
 ]
 NETWORK_HELP = (
     "A published network's name, a study (its best), STUDY:TRIAL, the folder of a training, or a "
@@ -144,6 +149,21 @@ def as_resolution(resolution: str | None) -> "Resolution | None":
     from nas.resolution import read_resolution
 
     return None if resolution is None else read_resolution(resolution)
+
+
+def as_remote(ssh: str | None, options: list[str] | None, python: str | None) -> "Remote | None":
+    """The machine that `--ssh`, `--ssh-option` and `--python` mean, None for this one. Errors:
+    `NasError` where options of another machine are given, but none is named."""
+    from nas.latency.measuring.remote import Remote
+
+    if ssh is None:
+        given = [f"--ssh-option {option}" for option in options or ()]
+        given += [] if python is None else [f"--python {python}"]
+        if given:
+            raise NasError(f"{given[0]}: --ssh must name the machine that it is of")
+        return None
+    remote = Remote(ssh, tuple(options or ()))
+    return remote if python is None else remote._replace(python=python)
 
 
 def listed(values: Iterable[str]) -> list[str]:

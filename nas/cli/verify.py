@@ -15,6 +15,7 @@ from nas.cli.options import (
     PythonOption,
     SshOption,
     StorageOption,
+    as_remote,
 )
 from nas.cli.terminal import echo, echo_json, say
 from nas.defaults import DEFAULT_TARGET, VERIFY_MINUTES
@@ -57,7 +58,7 @@ def verify(
         ),
     ] = None,
     ssh_option: SshOption = None,
-    python: PythonOption = "python3",
+    python: PythonOption = None,
     storage: StorageOption = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
@@ -65,7 +66,6 @@ def verify(
     """Time a study's Pareto front, or a network; compare with what was predicted."""
     from nas import plugins
     from nas.latency import Target
-    from nas.latency.measuring.remote import Remote
     from nas.networks import made_here
     from nas.study.networks import find_network, find_study, load_blocks, split_trial
     from nas.study.verified import store_verified
@@ -74,7 +74,7 @@ def verify(
     if top is not None and top < 1:
         raise NasError(f"--top {top}: must be at least 1")
     plugins.load_all(plugin)
-    remote = None if ssh is None else Remote(ssh, tuple(ssh_option or ()), python)
+    remote = as_remote(ssh, ssh_option, python)
     loaded = find_study(study, storage)
     if loaded is None:
         found, _ = find_network(study, None, storage)

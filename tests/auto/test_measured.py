@@ -44,4 +44,7 @@ def test_a_wrong_host_is_noticed_at_the_beginning(run: Run, tmp_path: Path) -> N
         code, _, err = run(*words, f"--ssh={host}", "--ssh-option", "Port=1")
         assert (code, err.count("\n")) == (2, 1)
         assert said in err
+    for option in ("--ssh-option=Port=1", "--python=py"):
+        said = f"nas: {option.replace('=', ' ', 1)}: --ssh must name the machine that it is of\n"
+        assert run(*words, option) == (2, "", said)
     assert not (tmp_path / "new").exists()

@@ -35,6 +35,24 @@ def test_a_target_is_made_and_used_at_once(run: Run, measured: Path) -> None:
     assert run("describe", "resnet18", "--target", "mine")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("ms", "said"), [(100.0, "kept, but perhaps wrong, so better"), (2000.0, "left out as far off")]
+)
+def test_every_warning_is_in_the_json(run: Run, tmp_path: Path, ms: float, said: str) -> None:
+    like = nas.Target.load("x86-avx512-ort")
+    usual = {name: like.predict(nas.reference(name)).ms for name in NETWORKS}
+    rows = [f"{name},{one:.4g}" for name, one in (usual | {"resnet18": ms}).items()]
+    path = tmp_path / "wrong.csv"
+    path.write_text("\n".join(["network,latency_ms", *rows, ""]), encoding="utf-8")
+    words = ("calibrate", "--target", "mine", "--from", str(path))
+    shown = run(*words)[2]
+    warnings = json.loads(run(*words, "--json")[1])["warnings"]
+    assert len(warnings) == 3
+    for warning, part in zip(warnings, (said, "--runtime is not given", " are few"), strict=True):
+        assert part in warning
+        assert f"warning: {warning}\n" in shown
+
+
 def test_the_base_and_the_labels_are_those_given(run: Run, measured: Path, tmp_path: Path) -> None:
     words = ("--base", "jetson-nano", "--device", "Board", "--folder", "elsewhere")
     code, out, _ = run("calibrate", "--target", "mine", "--from", str(measured), *words)

@@ -76,6 +76,13 @@ def test_a_log_gets_a_line_a_batch(run: Run, monkeypatch: pytest.MonkeyPatch) ->
             "but --runtime vela times nothing",
         ),
         (["verify", "none"], "'none'"),
+        (["verify", "resnet18", "--ssh-option", "Port=1"], "--ssh-option Port=1: --ssh must name"),
+        (["verify", "resnet18", "--python", "py"], "--python py: --ssh must name the machine"),
+        (["measure", "--target", "x", "--ssh-option", "Port=1"], "--ssh-option Port=1: --ssh must"),
+        (
+            ["measure", "--target", "x", "--bundle", "b", "--python", "py"],
+            "--python py: --ssh must",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
@@ -101,6 +108,7 @@ def test_verify_times_a_network_on_another_machine(
     assert f"squeezenet1_1, timed on {host}: " in out
     assert re.search(r"reference networks take [\d.]+% (longer|less) there than jetson-agx", out)
     assert "jetson-agx-xavier was measured on TensorRT, that machine is onnxruntime " in err
+    assert "warning: jetson-agx-xavier was measured in fp16, that machine times fp32" in err
     assert sorted(home.iterdir()) == before
     code, out, err = run(*words[:4], "--ssh=-oX=y")
     assert (code, err) == (2, "nas: --ssh '-oX=y' must be a host or user@host\n")

@@ -99,25 +99,36 @@ def measure(
         plan, end = islice((s for s in plan if s.kind == "network"), QUICK), finish_quick
     notes: list[str] = []
 
-    # Before the table, which cannot be gone on with without it: the disk may be full in between.
-    if begins := not target.exists():
-        write_whole(target, metadata.to_yaml())
-
-    try:
-        with TemporaryDirectory() as models, failures(), told_of_the_fit(table, say):
-            files = model_files(Path(models), plan, precision, settings.provider)
-            entries, load = files, None
-            if engine is not None:
-                entries, load = subject_entries(plan), loader(engine, precision, threads)
-            total = QUICK if quick else SUBJECTS
-            outcome = run(Path(models), entries, table, settings, minutes, progress, total, load)
-        notes = outcome.warnings()
-    finally:
-        if table.exists() and target.exists():
-            end(target, metadata, notes)
-        elif begins:
-            target.unlink(missing_ok=True)
+    with begun(target, table, metadata):
+        try:
+            with TemporaryDirectory() as made, failures(), told_of_the_fit(table, say):
+                models = Path(made)
+                files = model_files(models, plan, precision, settings.provider)
+                entries, load = files, None
+                if engine is not None:
+                    entries, load = subject_entries(plan), loader(engine, precision, threads)
+                total = QUICK if quick else SUBJECTS
+                outcome = run(models, entries, table, settings, minutes, progress, total, load)
+            notes = outcome.warnings()
+        finally:
+            if table.exists() and target.exists():
+                end(target, metadata, notes)
     return target, notes
+
+
+@contextmanager
+def begun(target: Path, table: Path, metadata: Metadata) -> Iterator[None]:
+    """A context that writes a target's table. The YAML of a new one is there before it, and removed
+    where no table was written. Errors: `NasError` where the YAML cannot be written."""
+    begins = not target.exists()
+    try:
+        # The table cannot be gone on with without it, and what is between may be interrupted.
+        if begins:
+            write_whole(target, metadata.to_yaml())
+        yield
+    finally:
+        if begins and not table.exists():
+            target.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any, NamedTuple
+from uuid import uuid4
 
 from nas.defaults import TARGETS_FOLDER
 from nas.latency.measuring.bundle import SCRIPT, write_bundle
@@ -47,7 +48,8 @@ def time_over_ssh(
     the lines that it prints. Returns their rows, of which those are missing that there was no time
     for, and what the machine says of itself. Errors: `NasError` with what ssh or the device
     said."""
-    device = _Device(remote.host, (*remote.options, *UNATTENDED), TIMED)
+    own = f"{TIMED}-{uuid4().hex[:8]}"  # others may time there at the same moment
+    device = _Device(remote.host, (*remote.options, *UNATTENDED), own)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         bundle = folder / "bundle"
@@ -55,9 +57,9 @@ def time_over_ssh(
             bundle, subjects, target="timed", settings=settings, precision=precision,
             minutes=minutes,
         )  # fmt: skip
-        device.send(bundle)
         try:
-            device.run(f"exec {quote(remote.python)} -u {SCRIPT} --attached", say)
+            device.send(bundle)
+            device.run(remote.python, say, kept=False)
             if not device.fetch(folder):
                 raise NasError(f"{remote.host}: there are no {RESULTS}")
         finally:
@@ -85,7 +87,8 @@ def measure_over_ssh(
     """
     check_name(name)
     _check_continued(folder / f"{name}.yaml", settings)
-    device = _Device(host, ssh_options, f".hw-nas-{name}")
+    flat = name.replace("/", "+")  # no name has a plus, so no other target has this folder
+    device = _Device(host, ssh_options, f".hw-nas-{flat}")
     with TemporaryDirectory() as temporary:
         if device.fetch(Path(temporary)):
             import_results(Path(temporary) / RESULTS, name=name, folder=folder)
@@ -95,7 +98,7 @@ def measure_over_ssh(
         say(f"{host}: copying {models} models")
         device.send(bundle)
         try:
-            device.run(f"exec {quote(python)} -u {SCRIPT} --attached", say)
+            device.run(python, say)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 say(f"{host}: interrupted; fetching and fitting what it has timed")
@@ -130,18 +133,22 @@ class _Device:
         self._ssh = ["ssh", *(word for option in options for word in ("-o", option)), "--", host]
 
     def send(self, bundle: Path) -> None:
-        """Replaces the folder by a bundle's contents."""
+        """Replaces the folder by a bundle's contents. One that did not come whole is removed there:
+        the connection may be what broke."""
         with TemporaryFile() as packed:
             with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=3) as archive:
                 archive.add(bundle, arcname=".")
             packed.seek(0)
-            unpack = f"tar -xzf - -C {self.folder}"
-            self._output(f"rm -rf {self.folder} && mkdir {self.folder} && {unpack}", packed)
+            unpack = f"mkdir {self.folder} && tar -xzf - -C {self.folder}"
+            self._output(f"rm -rf {self.folder} && {unpack} || ! rm -rf {self.folder}", packed)
 
-    def run(self, command: str, say: Callable[[str], None]) -> None:
-        """Runs a command in the folder and passes on its lines. Its input stays open meanwhile:
-        when it ends, the command knows that nobody waits any more."""
-        with self._started(f"cd {self.folder} && {command}", subprocess.PIPE) as child:
+    def run(self, python: str, say: Callable[[str], None], *, kept: bool = True) -> None:
+        """Runs the bundle with that machine's `python` and passes on its lines. Its input stays
+        open meanwhile: when it ends, the runner knows that nobody waits any more. The folder is
+        `kept` where it fails, or removed there: the connection may be what broke."""
+        command = f"cd {self.folder} && {quote(python)} -u {SCRIPT} --attached"
+        otherwise = "" if kept else f" || ! rm -rf ../{self.folder}"
+        with self._started(command + otherwise, subprocess.PIPE) as child:
             for line in child.stdout:
                 say(f"{self.host}: {line.decode(errors='replace').rstrip()}")
 

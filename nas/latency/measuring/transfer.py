@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
 from nas.latency.folders import folder_of
 from nas.latency.measuring.bundle import write_bundle
-from nas.latency.measuring.measure import begin, check_numbers, finish, planned
+from nas.latency.measuring.measure import begin, begun, check_numbers, finish, planned
 from nas.latency.measuring.plan import Sampler, mixed_network
 from nas.latency.metadata import Protocol, check_name
 from nas.latency.runner.batches import ANCHORS
@@ -108,7 +108,7 @@ def import_results(
     Without it the device is unknown, and name, precision, threads and provider are the given ones.
     Errors: `NasError` for a file that is not as the runner wrote it, with the row and its rule,
     where what is given differs from it, and where the target has rows that `results` lacks or was
-    measured with other settings.
+    measured with other settings. A call that was interrupted is gone on with by the same one.
     """
     rows = read_table(results)
     path = results.with_name(FACTS)
@@ -138,8 +138,9 @@ def import_results(
         lost = {row.subject for row in read_table(table)} - {row.subject for row in rows}
         if lost:
             raise NasError(f"{table} has {len(lost)} rows that {results} lacks; use another name")
-    write_table(table, rows)
-    finish(target, metadata, warnings)
+    with begun(target, table, metadata):
+        write_table(table, rows)
+        finish(target, metadata, warnings)
     return target, warnings
 
 

@@ -76,7 +76,8 @@ def verify(
     begins with: in each batch, so that they tell how steady the machine is, too.
 
     That is done here, or on a `remote` machine, whose lines `say` gets: with onnxruntime, in the
-    target's precision and with its threads and provider as far as onnxruntime has them. Errors:
+    target's precision and with its threads and provider as far as onnxruntime has them; the notes
+    say where runtime and precision are others. Errors:
     `NasError` where the target's runtime, precision or provider cannot be run here, and those of
     `time_over_ssh`.
     """
@@ -96,6 +97,8 @@ def verify(
         for key, was in (("device", target.metadata.device), ("runtime", target.metadata.runtime))
         if was != facts[key]
     ]
+    if (wanted := target.metadata.precision) != facts["precision"]:
+        notes.append(f"{target.name} was measured in {wanted}, {where} times {facts['precision']}")
     found = [timed.get(subject.spec) for subject in subjects]
     compared = [
         row and Comparison(target.predict(arch), *row)

@@ -154,6 +154,25 @@ def test_rows_that_would_be_lost_are_an_error(finished: Path, tmp_path: Path) ->
         import_results(shorter / "results.csv", folder=tmp_path)
 
 
+def test_an_import_that_is_interrupted_is_gone_on_with(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = finished / "results.csv"
+
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    for step, left in (("transfer.write_table", []), ("measure.fitted", ["csv", "yaml"])):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"nas.latency.measuring.{step}", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                import_results(results, folder=tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [f"board.{end}" for end in left]
+    path, _ = import_results(results, folder=tmp_path)
+    assert read_table(tmp_path / "board.csv") == read_table(results)
+    assert Target.load(path).metadata.noise is not None
+
+
 def test_a_killed_bundle_goes_on_and_loses_no_row(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     assert make_bundle("board", bundle, minutes=0.25, visits=1, sample=tiny) == 75
@@ -232,6 +251,17 @@ def test_a_device_is_measured_over_ssh_and_left_clean(
     rows = read_table(tmp_path / "board.csv")
     assert rows[: len(kept)] == kept
     assert len(rows) > len(kept)
+
+
+def test_a_target_whose_name_has_a_folder_is_measured_over_ssh(
+    server: tuple[str, list[str], Path], tmp_path: Path
+) -> None:
+    host, options, _ = server
+    settings: dict[str, Any] = {"python": sys.executable, "minutes": FEW, "visits": 1}
+    settings |= {"ssh_options": options, "sample": tiny, "say": lambda line: None}
+    path, _ = measure_over_ssh("acme/board2", host, folder=tmp_path, **settings)
+    assert path == tmp_path / "acme" / "board2.yaml"
+    assert len(read_table(path.with_suffix(".csv"))) == 7
 
 
 def test_an_interrupted_call_brings_its_rows_back(over_ssh: Measure, tmp_path: Path) -> None:
