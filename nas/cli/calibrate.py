@@ -96,7 +96,7 @@ def _calibrate(
     folder: Path | None,
     as_json: bool,
 ) -> None:
-    from nas.cli.measure import print_search_command, warn_of_hidden
+    from nas.cli.made import print_search_command, warn_of_hidden
     from nas.latency import Target
     from nas.latency import calibrate as calibrated
     from nas.latency.folders import calibrated_file

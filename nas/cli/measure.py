@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.cli.made import print_search_command, warn_of_hidden
 from nas.cli.options import (
     JsonOption,
     PluginOption,
@@ -23,7 +23,6 @@ from nas.cli.terminal import echo, echo_json, say, tell
 from nas.defaults import (
     DEFAULT_PRECISION,
     DEFAULT_RUNTIME,
-    DEFAULT_TARGET,
     MEASURE_MINUTES,
     QUICK_MINUTES,
 )
@@ -277,26 +276,3 @@ def _print_result(
             f"({error.networks} networks, {error.rows} rows)"
         )
     print_search_command(path)
-
-
-def warn_of_hidden(path: Path) -> None:
-    """Says which shipped target the user's own one takes the place of."""
-    from nas.latency.folders import found_as
-    from nas.latency.target import hidden_by
-
-    if hidden := hidden_by(path):
-        name = found_as(path)
-        named = f"{name}, the default," if name == DEFAULT_TARGET else name
-        echo(
-            f"warning: --target {named} means this target now, not the shipped {hidden}; "
-            f"to undo that, remove {path}",
-            err=True,
-        )
-
-
-def print_search_command(path: Path) -> None:
-    """Prints how to search for a new target: by its name, where that is enough to find it."""
-    from nas.latency.folders import found_as
-
-    name = found_as(path) or shlex.quote(str(path))
-    echo(f"search for it: nas search --target {name} --budget 300MFLOPs")

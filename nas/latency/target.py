@@ -220,8 +220,7 @@ class Target:
 
 def hidden_by(path: Path) -> str | None:
     """The shipped target whose name or alias finds the user's one in `path`, None without one."""
-    name = found_as(path)
-    if name is None:
+    if (name := found_as(path)) is None:
         return None
     shipped = SHIPPED / f"{name}.yaml"
     if not shipped.exists():

@@ -74,8 +74,8 @@ def _data(source: str, options: str) -> DataSet:
 
 def inferred(early: Mapping[int, float], pairs: Sequence[tuple[float, float]]) -> dict[int, float]:
     """What trainings that stopped early would have reached (shares), by the regression of the log
-    odds at the end on those early, over the pairs of trainings that went on: which did was chosen by
-    the early ones, or whatever these were. Nothing where there are few pairs."""
+    odds at the end on those early, over the pairs of trainings that went on: which did was chosen
+    by the early ones, or whatever these were. Nothing where there are few pairs."""
     if len(pairs) < FEWEST_PAIRS or not early:
         return {}
     x, y = (log_odds(np.array(column)) for column in zip(*pairs, strict=True))
