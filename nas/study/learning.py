@@ -216,15 +216,17 @@ def _chosen(study: Study, number: int, size: int) -> list[int]:
 
 
 def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) -> dict[str, Any]:
-    """Trains the networks of the last round, the worse half of them a third of the way. Families
-    scaled by hand go on: they learn more slowly than what is predicted to be good after a short
-    training, so that early on they look worse than they become."""
+    """Trains the networks of the last round, the worse half of them a third of the way. Those of
+    the first half that are families scaled by hand go on: they learn more slowly than what is
+    predicted to be good after a short training, so that early on they look worse than they become.
+    """
     trials, recipe = rounds[-1]["trials"], study.settings.recipe
     folder = learning_folder(study).absolute()
     third = recipe.epochs // 3
     records = study.records(trials)
     archs = {record.trial: record.arch for record in records}
-    by_hand = {record.trial for record in records if record.like}
+    families = {record.trial for record in records if record.like}
+    by_hand = families.intersection(trials[: len(trials) // 2])
     epochs: dict[int, list[Epoch]] = {}  # with patience fewer than were asked for
     failed: dict[int, Exception] = {}
 
