@@ -137,7 +137,8 @@ class Adaptation:
         deviation: Vector = self.factor * np.sqrt(self._weights @ np.array(variances) + between)
         for name, own in self._far.items():
             # What it was, and no narrower than to what the others say: its training may be broken.
-            mine, away = names == name, np.abs(own[:, None] - mean[names == name]).max(axis=0)
+            mine = names == name
+            away = np.abs(own[:, None] - mean[mine]).max(axis=0)
             deviation[mine] = np.maximum(deviation[mine], away / NINE_TENTHS)
             mean[mine] = own.mean()
         # Networks that happen to be equally good do not show that trainings have no noise.

@@ -16,7 +16,7 @@ from nas.references.resnet import resnet as resnet_layout
 from nas.references.scaled import scaled
 from nas.references.table import classifier
 from nas.resolution import Resolution
-from nas.support.errors import NasError, check_type, check_whole, one_of, shown
+from nas.support.errors import NasError, check_one_of, check_type, check_whole, one_of, shown
 
 JSON = "json"
 EXPANSIONS = {"basic": 1, "bottleneck": 4}
@@ -33,8 +33,7 @@ def _reference(name: str, resolution: Resolution | None = None) -> Architecture:
 
 def resnet(kind: str, repeats: Sequence[int], width: float = 1.0, se: bool = False) -> Architecture:
     """A ResNet for ImageNet of other depth or width, or with squeeze-and-excitation."""
-    if not isinstance(kind, str) or kind not in EXPANSIONS:
-        raise one_of("kind", kind, EXPANSIONS)
+    check_one_of("kind", kind, EXPANSIONS)
     check_type(se, "se", "true or false", bool)
     counts = _counts("repeats", repeats, STAGES, 1, 128)
     if isinstance(width, bool) or not isinstance(width, int | float) or not 0 < width <= 16:

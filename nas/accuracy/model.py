@@ -28,7 +28,7 @@ from nas.accuracy.regression import HIGHEST, LOWEST, Fitted, fit, log_odds, shar
 from nas.accuracy.residual import Process, process
 from nas.architecture import Architecture, check_architecture
 from nas.imported import network_pairs, networks_of
-from nas.support.errors import NasError, NasWarning, check_type, check_whole, one_of, shown
+from nas.support.errors import NasError, NasWarning, check_one_of, check_type, check_whole, shown
 from nas.support.html import Html, tag
 from nas.support.text import between, significant
 from nas.support.threads import one_blas_thread
@@ -93,8 +93,7 @@ class AccuracyModel:
         check_type(exclude, "exclude", "names of tables", Collection)
         names = [exclude] if isinstance(exclude, str) else list(exclude)
         for name in names:
-            if not isinstance(name, str) or name not in tables:
-                raise one_of("accuracy table", name, tables)
+            check_one_of("accuracy table", name, tables)
         return _loaded(frozenset(names))
 
     def predict(self, arch: Architecture) -> Prediction:

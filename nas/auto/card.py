@@ -50,11 +50,8 @@ def verdict(result: Result) -> str:
     by_hand = next((each for each in compared if each.by_hand), None)
     found = next((each for each in compared if not each.by_hand), None)
     if by_hand is None:
-        time = (
-            " and the time"
-            if len(result.study.settings.budgets) > len(result.asked.budgets)
-            else ""
-        )
+        more = len(result.study.settings.budgets) > len(result.asked.budgets)
+        time = " and the time" if more else ""
         return f"no published family fits the budgets{time}: there is nothing to compare with"
     if compared[0] is by_hand or found is None:
         return (

@@ -254,25 +254,25 @@ def _checked(
 ) -> tuple[list[Network], list[tuple[Kernel, ...]], Vector]:
     """Every network once, with its kernels and the median of its latencies: what makes the same
     kernels, as a published network and its ONNX file do, is one. Errors: see `calibrate`."""
-    networks: dict[frozenset[tuple[Kernel, int]], Network] = {}
-    runs: dict[frozenset[tuple[Kernel, int]], list[float]] = {}
+    networks: dict[str, Network] = {}
+    runs: dict[str, list[float]] = {}
     for arch, ms in network_pairs(measured, "calibrate"):
         try:
             check_latency(ms)
         except NasError as error:
             raise NasError(f"calibrate: {arch.name!r}: {error}") from None
-        same = frozenset(Counter(network_kernels(arch)).items())
-        # Of twins always the same one, whatever the order of the rows is.
-        networks[same] = min(networks.get(same, arch), arch, key=lambda each: each.hash)
-        runs.setdefault(same, []).append(float(ms))
-    if len(networks) < FEWEST:
-        raise NasError(f"calibrate: {len(networks)} networks; at least {FEWEST} are needed")
+        networks.setdefault(arch.hash, arch)
+        runs.setdefault(arch.hash, []).append(float(ms))
     # In one order, whatever that of the rows is, for sums of floats depend on it.
-    given = sorted(
-        ((network, median(runs[same])) for same, network in networks.items()),
-        key=lambda pair: pair[0].hash,
-    )
+    kernels = {key: network_kernels(networks[key]) for key in sorted(networks)}
+    twins: dict[frozenset[tuple[Kernel, int]], list[str]] = {}
+    for key, executed in kernels.items():
+        twins.setdefault(frozenset(Counter(executed).items()), []).append(key)
+    if len(twins) < FEWEST:
+        raise NasError(f"calibrate: {len(twins)} networks; at least {FEWEST} are needed")
+    latencies = [median([ms for key in keys for ms in runs[key]]) for keys in twins.values()]
+    first = [keys[0] for keys in twins.values()]
+    found = [networks[key] for key in first]
     if not throughput:  # what no device does with one image may be done with batches
-        check_plausible("calibrate", given)
-    found = [network for network, _ in given]
-    return found, list(map(network_kernels, found)), np.array([ms for _, ms in given])
+        check_plausible("calibrate", list(zip(found, latencies, strict=True)))
+    return found, [kernels[key] for key in first], np.array(latencies)

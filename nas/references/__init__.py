@@ -29,7 +29,7 @@ from nas.references import (
 from nas.references.synonyms import synonym
 from nas.references.table import Published, Reference
 from nas.resolution import Resolution, read_resolution
-from nas.support.errors import check_type, one_of
+from nas.support.errors import check_one_of, check_type
 
 __all__ = ["Published", "meant", "published", "reference", "reference_names"]
 
@@ -87,6 +87,5 @@ def published(name: str) -> Published:
 
 
 def _network(name: str) -> Reference:
-    if not isinstance(name, str) or name not in _NETWORKS:
-        raise one_of("reference network", name, _NETWORKS, lister="nas references")
+    check_one_of("reference network", name, _NETWORKS, lister="nas references")
     return _NETWORKS[name]

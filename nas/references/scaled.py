@@ -11,7 +11,7 @@ from nas.references.mbconv import FAMILIES as MBCONV
 from nas.references.mbconv import mbconv
 from nas.references.table import Layout
 from nas.resolution import Resolution, read_resolution
-from nas.support.errors import NasError, one_of
+from nas.support.errors import NasError, check_one_of
 
 LARGEST = 16.0  # multiplier
 
@@ -69,8 +69,7 @@ def scaled(
         if not number or not 0 < value <= LARGEST:
             raise NasError(f"{name} must be above 0 and at most {LARGEST:g}, not {value!r:.40}")
     size, classes = read_resolution(resolution), check_size(classes, "classes")
-    if not isinstance(family, str) or family not in family_names():
-        raise one_of("family", family, family_names())
+    check_one_of("family", family, family_names())
     if family in MBCONV:
         layout = mbconv(MBCONV[family], width, depth, classes)
     elif depth != 1:

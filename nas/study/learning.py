@@ -207,8 +207,8 @@ def _chosen(study: Study, number: int, size: int) -> list[int]:
     objectives, records = study.settings.objectives, study.records()
     learned = {arch.hash for arch, _ in study.predictions.measured}
     known.update(record.trial for record in records if record.arch.hash in learned)
-    families = [record for record in by_family(records) if record.trial not in known]
-    by_hand = [] if number else families[: size // 2]
+    families = [] if number else by_family(records)
+    by_hand = [record for record in families if record.trial not in known][: size // 2]
     known.update(record.trial for record in by_hand)
     left = size - len(by_hand)
     chosen = [*by_hand, *spread(records, objectives, left, reach, known, uncertain=True)]
@@ -225,8 +225,8 @@ def _trained(study: Study, rounds: list[dict[str, Any]], training: _Training) ->
     third = recipe.epochs // 3
     records = study.records(trials)
     archs = {record.trial: record.arch for record in records}
-    families = {record.trial for record in records if record.like}
-    by_hand = families.intersection(trials[: len(trials) // 2])
+    half = trials[: len(trials) // 2]
+    by_hand = {record.trial for record in records if record.like and record.trial in half}
     epochs: dict[int, list[Epoch]] = {}  # with patience fewer than were asked for
     failed: dict[int, Exception] = {}
 

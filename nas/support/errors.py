@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from operator import index
@@ -51,6 +51,13 @@ def one_of(
     "block 'fir' is unknown; did you mean 'fire'? (one of: fire, ghost)"
     """
     return NasError(f"{what} {shown(value)} is unknown{nearest(value, allowed, most, lister)}")
+
+
+def check_one_of(what: str, value: object, allowed: Collection[str], lister: str = "") -> None:
+    """Checks that a value is one of the `allowed` names. Errors: that of `one_of`, also for what
+    is no text."""
+    if not isinstance(value, str) or value not in allowed:
+        raise one_of(what, value, allowed, lister=lister)
 
 
 def check_type(value: object, what: str, rule: str, *kinds: type) -> None:

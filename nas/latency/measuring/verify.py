@@ -77,9 +77,8 @@ def verify(
 
     That is done here, or on a `remote` machine, whose lines `say` gets: with onnxruntime, in the
     target's precision and with its threads and provider as far as onnxruntime has them; the notes
-    say where runtime and precision are others. Errors:
-    `NasError` where the target's runtime, precision or provider cannot be run here, and those of
-    `time_over_ssh`.
+    say where runtime and precision are others. Errors: `NasError` where the target's runtime,
+    precision or provider cannot be run here, and those of `time_over_ssh`.
     """
     subjects = [Subject.network(arch) for arch in networks]
     unique = list(dict.fromkeys([*anchors(), *subjects]))
