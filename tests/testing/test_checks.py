@@ -259,7 +259,7 @@ def test_generations_are_those_of_a_genetic_sampler() -> None:
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
 def test_every_sampler_keeps_the_contract(name: str) -> None:
     many = 130 if SAMPLERS[name].generations else 40  # more than two populations
-    check_sampler(name, trials=6 if name == "gp" else many)  # it takes long over a proposal
+    check_sampler(name, trials=3 if name == "gp" else many)  # it takes long over a proposal
 
 
 def raises(*given: Any) -> Any:
