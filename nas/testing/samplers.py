@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,6 +12,7 @@ import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas.space import SearchSpace
 from nas.study import Driver, Study, begin
 from nas.study.quiet import quiet
 from nas.study.samplers import SAMPLERS
@@ -21,15 +24,15 @@ from nas.testing.claims import claim, faults
 OPTIONS: dict[str, Any] = {
     "target": "cpu",
     "budgets": ["15MFLOPs"],
-    "space": "small",
     "objectives": ["latency", "memory"],
     "proxies": ["width"],
 }
 SCREENED = 4
 
 
-def check_sampler(name: str, trials: int = 24) -> None:
-    """Checks a registered sampler in searches of `trials` trials each.
+def check_sampler(name: str, trials: int = 24, space: SearchSpace | str = "small") -> None:
+    """Checks a registered sampler in searches of `trials` trials each. One that takes long over a
+    proposal is checked sooner in a space of few options.
 
     Made twice from the same seed, ancestors and history it proposes the same options of the space,
     with values that they have; a search that is interrupted goes on as if it had not been; one
@@ -40,16 +43,17 @@ def check_sampler(name: str, trials: int = 24) -> None:
     """
     entry = SAMPLERS[name]
     with faults(), TemporaryDirectory() as folder:
-        whole = _searched(Path(folder), "whole", name, [trials])
-        parts = _searched(Path(folder), "parts", name, [1, trials // 2, trials])
+        begun = partial(_begun, Path(folder), sampler=name, space=space)
+        whole = _searched(begun("whole"), [trials])
+        parts = _searched(begun("parts"), [1, trials // 2, trials])
         _check_equal(whole, parts, f"sampler '{name}': a search that was interrupted")
         _check_proposal(name, whole, whole.trials())
         _check_proposal(name, whole, [_failed(trial) for trial in whole.trials()])
         _check_proposal(name, whole, [])
-        _searched(Path(folder), "single", name, [4], objectives=["macs"])
-        _check_cascade(Path(folder), name, entry.cascade is not None)
+        _searched(begun("single", objectives=["macs"]), [4])
+        _check_cascade(begun, name, entry.cascade is not None)
         if entry.generations:
-            remembering = _begun(Path(folder), "remembering", name)
+            remembering = begun("remembering")
             driver = Driver(remembering)
             driver._history = History(
                 remembering.directions, entry._replace(generations=False), remembering.frozen
@@ -63,14 +67,15 @@ def _begun(folder: Path, study: str, sampler: str, **more: Any) -> Study:
     return begin(**given, sampler=sampler, storage=str(folder), name=study)
 
 
-def _searched(folder: Path, study: str, sampler: str, goals: list[int], **more: Any) -> Study:
-    """A study after runs to each of the goals, each run as in a new process. What a search begins
+def _searched(study: Study, goals: list[int]) -> Study:
+    """The study after runs to each of the goals, each run as in a new process. What a search begins
     with, before any sampler is asked, does not count."""
-    first = len(_begun(folder, study, sampler, **more).warm_start)
+    first, where = len(study.warm_start), study.storage.location
     for goal in goals:
-        ended = Driver(Study.load(study, str(folder))).run(first + goal)
+        ended = Driver(Study.load(study.name, where)).run(first + goal)
+        sampler = study.settings.sampler
         claim(ended == "finished", f"sampler '{sampler}': a search of {goal} trials is {ended}")
-    return Study.load(study, str(folder))
+    return Study.load(study.name, where)
 
 
 def _check_equal(one: Study, other: Study, what: str) -> None:
@@ -79,12 +84,12 @@ def _check_equal(one: Study, other: Study, what: str) -> None:
         claim(same, f"{what} proposes {b.params} for trial {b.number}, not {a.params}")
 
 
-def _check_cascade(folder: Path, name: str, taken: bool) -> None:
+def _check_cascade(begun: Callable[..., Study], name: str, taken: bool) -> None:
     if taken:
-        _searched(folder, "screened", name, [3], cascade=SCREENED)
+        _searched(begun("screened", cascade=SCREENED), [3])
         return
     try:
-        _begun(folder, "screened", name, cascade=SCREENED)
+        begun("screened", cascade=SCREENED)
     except NasError:
         return
     claim(False, f"sampler '{name}' takes no cascade, but a search with one begins")

@@ -15,6 +15,7 @@ import optuna
 import pytest
 import torch
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler
+from tiny import TINY
 
 from nas.blocks import block
 from nas.data import DataSet, Images, load_data, reader
@@ -23,6 +24,7 @@ from nas.latency import Target, target_names
 from nas.latency.target import Prediction
 from nas.proxies import Probe, UndefinedScore, proxy
 from nas.pruning.criteria import criterion
+from nas.space import SearchSpace
 from nas.study.samplers import SAMPLERS, sampler
 from nas.support.errors import NasError
 from nas.support.registry import transaction
@@ -259,7 +261,10 @@ def test_generations_are_those_of_a_genetic_sampler() -> None:
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
 def test_every_sampler_keeps_the_contract(name: str) -> None:
     many = 130 if SAMPLERS[name].generations else 40  # more than two populations
-    check_sampler(name, trials=3 if name == "gp" else many)  # it takes long over a proposal
+    if name == "gp":  # it takes long over a proposal
+        check_sampler(name, trials=6, space=SearchSpace.from_dict(TINY))
+    else:
+        check_sampler(name, many)
 
 
 def raises(*given: Any) -> Any:
