@@ -32,6 +32,16 @@ def configuration(
 
 
 @pytest.fixture
+def few_references(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the networks that are verified three of five reference networks are timed, small ones:
+    the others take most of the time."""
+    from nas.latency.measuring.plan import ANCHORS
+
+    for large in ("mobilenet_v2_100", "ghostnet_100"):
+        monkeypatch.delitem(ANCHORS, large)
+
+
+@pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs one command in an empty folder: (exit code, standard output, standard error)."""
     from nas.cli.main import main

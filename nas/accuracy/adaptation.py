@@ -40,6 +40,9 @@ KEPT = 12  # points of the grid that are averaged
 # as: a few that happen to be alike do not show how different others are.
 TYPICAL, TYPICAL_COUNT = 0.25, 2
 NINE_TENTHS = 1.645  # deviations
+# Deviation of the slope beyond two deviations of the known networks' prior means, in slopes: those
+# that are all good, or all cheap, do not show that the others lie on their line.
+OUTSIDE = 0.7
 TRUST = 100  # networks whose left-out errors count as much as theory in the interval
 # Log odds beyond which a network that is outlying is far from what the others show. None of the
 # 2,203 of recipes with 15 or more is: it is a broken training, or a number of another unit.
@@ -131,7 +134,8 @@ class Adaptation:
             means.append(self._mean(point, before) + cross @ weights)
             noise = (point.noise * self._spread) ** 2
             left = untold + OWN * noise - ((cross @ inverse) * cross).sum(axis=1)
-            variances.append(np.maximum(left, 0) + (1 - OWN) * noise)
+            beyond = (OUTSIDE * point.slope * self._outside(before)) ** 2
+            variances.append(np.maximum(left, 0) + (1 - OWN) * noise + beyond)
         mean: Vector = (self._weights @ np.array(means)).astype(np.float64)
         between = self._weights @ (np.array(means) - mean) ** 2
         deviation: Vector = self.factor * np.sqrt(self._weights @ np.array(variances) + between)
@@ -150,6 +154,12 @@ class Adaptation:
         away = self.before - self._center
         rises = [p.slope + (p.slope * SLOPE_DOUBT) ** 2 * (away @ w) for p, _, w in self._solved]
         return float(self._weights @ np.array(rises))
+
+    def _outside(self, before: Vector) -> Vector:
+        """How far prior means are beyond two deviations of the known ones."""
+        usual = 2 * float(self.before.std(ddof=1)) if len(self.before) > 1 else 0.0
+        outside: Vector = np.maximum(np.abs(before - self._center) - usual, 0)
+        return outside
 
     def _mean(self, point: Point, before: Vector) -> Vector:
         return self._level + point.slope * (before - self._center)
@@ -205,8 +215,8 @@ class Adaptation:
         for _, inverse, weights in self._solved:
             errors.append(weights / np.sqrt(np.diag(inverse)))
         scores = np.sort(np.abs(self._weights @ np.array(errors)))
-        n = len(scores)
-        rank = min(n - 1, int(np.ceil(0.9 * (n + 1))) - 1)
+        n = len(set(self._known[2]))  # other trainings of a network say less than another network
+        rank = min(len(scores) - 1, int(np.ceil(0.9 * (len(scores) + 1))) - 1)
         seen = float(scores[rank]) / NINE_TENTHS
         student = float(stdtrit((n + 3) / 2, 0.95)) / NINE_TENTHS
         return student * (n * seen + TRUST) / (n + TRUST)

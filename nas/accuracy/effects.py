@@ -14,7 +14,7 @@ training is, see `brevity`.
 from __future__ import annotations
 
 from math import log10
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -155,7 +155,7 @@ def shared(sums: Matrix, brief: Vector | float | None = None) -> Matrix:
         table.whole("path_unpooled") / rows,
         table.whole("path_pooled") / rows,
         np.log2(1 + table.fact("head")),
-        (table.whole("dead") > 0).astype(float),
+        dead(sums).astype(float),
         depth * brief,
         straight * brief,
         capacity * brief,
@@ -185,11 +185,16 @@ def local(sums: Matrix) -> Matrix:
         table.whole("narrowest") / count,
         np.log2(table.fact("resolution")),
         table.whole("smooth") / np.maximum(table.whole("channels"), 1),
-        (table.whole("dead") > 0).astype(float),
+        dead(sums).astype(float),
         *(table.whole(f"path_{name}") / count for name in Paths._fields),
     ]
     scaled: Matrix = np.array(columns).T * _UNITS
     return scaled
+
+
+def dead(sums: Matrix) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which networks compute nothing: a row of theirs is zero whatever its input."""
+    return np.asarray(_View(sums).whole("dead") > 0)
 
 
 def class_counts(sums: Matrix) -> Vector:

@@ -6,17 +6,20 @@ import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import sqrt
 from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
 from nas.accuracy.adaptation import NINE_TENTHS, Adaptation, Index, far_off
+from nas.accuracy.doubts import doubts
 from nas.accuracy.effects import (
     SHARED,
     assumed_brevity,
     brevity,
     class_counts,
+    dead,
     local,
     shared,
     telling,
@@ -24,7 +27,7 @@ from nas.accuracy.effects import (
 from nas.accuracy.explain import REST, Contribution, Gain, contributions
 from nas.accuracy.features import Matrix, Vector
 from nas.accuracy.prior import read_prior, sums_of
-from nas.accuracy.regression import HIGHEST, LOWEST, Fitted, fit, log_odds, share_of
+from nas.accuracy.regression import LEAST_NOISE, Fitted, fit, log_odds, share_of
 from nas.accuracy.residual import Process, process
 from nas.architecture import Architecture, check_architecture
 from nas.imported import network_pairs, networks_of
@@ -34,6 +37,7 @@ from nas.support.text import between, significant
 from nas.support.threads import one_blas_thread
 
 FEWEST = 3  # networks to adapt to
+MOST_CLASSES = 10**9
 BRIEFLY = np.array([name.endswith("_brief") for name in SHARED])
 BREVITIES = (0.0, 0.35, 0.7, 1.0)  # of trainings of which nothing is known
 BREVITY_SPREAD = 0.35  # deviation of these from what is assumed before any network
@@ -130,6 +134,8 @@ class AccuracyModel:
                 rule = "must be from 0 to 100 percent, or to 1 as a share"
                 named = repr(arch.name) if arch.name else arch.hash[:12]
                 raise NasError(f"adapt: accuracy of {named} {rule}, not {shown(accuracy)}")
+        # A row that is there twice is one training: nobody's two seeds agree to the last digit.
+        pairs = list({(arch.hash, float(value)): (arch, value) for arch, value in pairs}.values())
         values = np.array([float(accuracy) for _, accuracy in pairs])
         unit = 1.0 if values.max() <= 1 else 100.0
         shares = values / unit
@@ -138,22 +144,6 @@ class AccuracyModel:
         briefs = BREVITIES if self.brief is None else (self.brief,)
         priors = {brief: self._prior(shared(sums, brief), positions) for brief in briefs}
         far = far_off(odds, priors.values())
-        if unit > 1 and (small := int(((values > 0) & (values <= 1) & ~far).sum())):
-            words = f"{small} of {len(values)} accuracies are at most 1 beside others in percent"
-            warnings.warn(f"{words}, so they are taken for percent too", NasWarning, stacklevel=2)
-        if drawn_in := int((((shares < LOWEST) | (shares > HIGHEST)) & ~far).sum()):
-            words = (
-                f"{drawn_in} of {len(values)} accuracies to learn from are below {100 * LOWEST:g}% "
-                f"or above {100 * HIGHEST:g}%, and count as these"
-            )
-            warnings.warn(words, NasWarning, stacklevel=2)
-        if far.any():
-            archs = [pairs[i][0] for i in np.flatnonzero(far)[:FEWEST]]
-            words = (
-                f"{far.sum()} of {len(values)} accuracies to learn from say nothing of the others, "
-                "from which they are far, as of a broken training: "
-            )
-            warnings.warn(words + ", ".join(a.name or a.hash[:12] for a in archs), NasWarning, 2)
         found = {
             brief: Adaptation(before, positions, same, odds, far)
             for brief, before in priors.items()
@@ -161,6 +151,8 @@ class AccuracyModel:
         assumed = float(assumed_brevity(sums).mean())
         doubt = {b: ((b - assumed) / BREVITY_SPREAD) ** 2 / 2 for b in found}
         brief = max(found, key=lambda brief: found[brief].evidence - doubt[brief])
+        for words in doubts([arch for arch, _ in pairs], values, unit, far, priors[brief]):
+            warnings.warn(words, NasWarning, stacklevel=2)
         return replace(self, adaptation=found[brief], unit=unit, found_brief=brief)
 
     def trained_for(self, steps: int | None) -> AccuracyModel:
@@ -188,8 +180,8 @@ class AccuracyModel:
 
     def benchmark(self, classes: int) -> str:
         """The benchmark whose accuracy is predicted for networks of so many classes. Errors:
-        `NasError` for no positive whole number."""
-        return self._scale(check_whole(classes, "classes", 1)).task
+        `NasError` for no whole number of 1 to `MOST_CLASSES`."""
+        return self._scale(check_whole(classes, "classes", 1, MOST_CLASSES)).task
 
     def explain(self, arch: Architecture) -> list[Contribution]:
         """What each part gives to the prior's log odds; with the whole's they add up to it. What
@@ -240,11 +232,24 @@ class AccuracyModel:
         features, positions = shared(sums, brief), local(sums)
         before = self._prior(features, positions)
         if self.adaptation:
-            return self.adaptation.predict(before, positions, identities(sums))
-        odds, variance = np.zeros(len(sums)), np.zeros(len(sums))
+            odds, deviation = self.adaptation.predict(before, positions, identities(sums))
+        else:
+            odds, deviation = self._on_benchmarks(which, before, features, brief)
+        constant = dead(sums)
+        odds[constant] = log_odds(1 / class_counts(sums)[constant])
+        deviation[constant] = sqrt(LEAST_NOISE)
+        return odds, deviation
+
+    def _on_benchmarks(
+        self, which: Index, before: Vector, features: Matrix, brief: Vector
+    ) -> tuple[Vector, Vector]:
+        """Mean and deviation of the log odds on the scale of each network."""
+        odds, variance = np.zeros(len(before)), np.zeros(len(before))
         for i, scale in enumerate(self.scales):
             mine = which == i
-            center = scale.center * np.where(BRIEFLY, brief[mine, None], 1.0)
+            # Steps that are known to be few cost something; those assumed are the benchmark's.
+            short = brief[mine, None] if self.brief is None else 0.0
+            center = scale.center * np.where(BRIEFLY, short, 1.0)
             away = features[mine] - center
             doubt = ((away @ self.fitted.covariance) * away).sum(axis=1)
             variance[mine] = scale.slope**2 * doubt + scale.spread**2 + scale.noise

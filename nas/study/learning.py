@@ -166,7 +166,8 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
             trials = _chosen(study, number, size)
             if not trials:
                 return False
-            rounds.append({"trials": trials, "data": data.checksum})
+            before = len(study.predictions.measured)
+            rounds.append({"trials": trials, "data": data.checksum, "before": before})
             study.store(lambda: study.log.set_attribute(ROUNDS, rounds))
         if rounds[number]["data"] != data.checksum:
             raise NasError(f"data set {data.source} has changed since its networks were trained")
@@ -176,11 +177,12 @@ def _train_round(study: Study, number: int, size: int, training: _Training) -> b
         complete = [(archs[trial], accuracies[trial]) for trial in rounds[number]["complete"]]
         remember(data, study.settings.recipe, complete)
         new = [(archs[trial], accuracy) for trial, accuracy in accuracies.items()]
-        measured = [*study.predictions.measured, *new]
+        # Whoever was killed when these were learned, and the round not finished, left them there.
+        measured = [*study.predictions.measured[: rounds[number].get("before")], *new]
 
         def store() -> None:
-            study.log.set_attribute(ROUNDS, rounds)
             study.learn(measured)
+            study.log.set_attribute(ROUNDS, rounds)
 
         study.store(store)
         _warn_of_chance([accuracy for _, accuracy in measured], data)

@@ -20,8 +20,9 @@ class Measured(NamedTuple):
 
 
 def read_rounds(study: Study) -> list[dict[str, Any]]:
-    """The rounds so far: the `trials` that each trains, and once it is finished the `accuracies`,
-    those that are `complete`, the `early` ones after a third of the epochs, and the `seconds`."""
+    """The rounds so far: the `trials` that each trains, how many networks were learned from
+    `before` it, and once it is finished the `accuracies`, those that are `complete`, the `early`
+    ones after a third of the epochs, and the `seconds`."""
     rounds: list[dict[str, Any]] = deepcopy(study.log.attributes().get(ROUNDS, []))
     return rounds
 

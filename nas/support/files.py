@@ -179,7 +179,8 @@ def _opened(path: Path | str, source: str) -> Iterator[int]:
 def _beside(path: Path) -> str:
     """The end of an error about a file that is not there: the one that is called nearly so."""
     with suppress(OSError):
-        if near := get_close_matches(path.name, os.listdir(path.parent), n=1, cutoff=NEAR):
+        there = [name for name in os.listdir(path.parent) if not name.startswith(".")]
+        if near := get_close_matches(path.name, there, n=1, cutoff=NEAR):
             return f"; did you mean '{path.with_name(near[0])}'?"
     return ""
 

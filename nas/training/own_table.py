@@ -15,7 +15,7 @@ from nas.architecture import Architecture
 from nas.blocks import KINDS
 from nas.data.dataset import DataSet
 from nas.plugins import PluginFile
-from nas.support.errors import NasNote, NasWarning
+from nas.support.errors import NasError, NasNote, NasWarning
 from nas.training.recipe import Recipe
 
 MOST_PLUGINS = 3  # whose blocks one network has
@@ -35,8 +35,9 @@ def remember(data: DataSet, recipe: Recipe, trained: Iterable[tuple[Architecture
     try:
         for path, rows in by_path.items():
             append_rows(path, task, recipe.model_dump_json(), rows)
-    except OSError as error:  # the trainings themselves are whole
-        said = f"accuracies are not kept for later searches: {FOLDER}: {error.strerror}"
+    except (OSError, NasError) as error:  # the trainings themselves are whole
+        why = error if isinstance(error, NasError) else f"{FOLDER}: {error.strerror}"
+        said = f"accuracies are not kept for later searches: {why}"
         warnings.warn(said, NasWarning, stacklevel=2)
     else:
         if new and by_path:

@@ -103,3 +103,46 @@ def test_no_network_of_a_real_table_is_far(name: str, recipe: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", NasWarning)
         AccuracyModel.load([name]).adapt(rows(name, recipe))
+
+
+def test_a_row_that_is_there_twice_counts_once() -> None:
+    known, others = split(rows("small", "one_pass"), 20)
+    model = AccuracyModel.load(["small"])
+    once, thrice = model.adapt(known), model.adapt([*known, *known[::-1], *known])
+    assert predicted(thrice, others) == predicted(once, others)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_other_trainings_of_a_network_do_not_make_intervals_narrow(seeds: int) -> None:
+    """Trainings that are alike, of networks that are not."""
+    pairs, model, shares = rows("small", "one_pass"), AccuracyModel.load(["small"]), []
+    for seed in range(8):
+        known, others = split(pairs, 20, seed)
+        rng = np.random.default_rng(seed)
+        again = [(a, y + rng.normal(0, 0.2)) for a, y in known for _ in range(seeds)]
+        shares.append(held(predicted(model.adapt(again), others), others))
+    assert np.mean(shares) > 0.84
+
+
+@pytest.mark.parametrize(("table", "recipe"), RECIPES)
+def test_networks_that_are_all_good_show_less_of_the_others(table: str, recipe: str) -> None:
+    """As of a user who trains what was predicted to be good."""
+    pairs, model = rows(table, recipe), AccuracyModel.load([table])
+    order = np.argsort([-found.value for found in predicted(model, pairs)])
+    best, others = ([pairs[i] for i in part] for part in np.split(order, [len(order) // 3]))
+    shares = []
+    for seed in range(6):
+        chosen = np.random.default_rng(seed).choice(len(best), 20, replace=False)
+        found = predicted(model.adapt([best[i] for i in chosen]), others)
+        shares.append(held(found, others))
+    assert np.mean(shares) > 0.86
+
+
+def test_errors_that_are_given_as_accuracies_are_told() -> None:
+    known, _ = split(rows("small", "one_pass"), 20)
+    model = AccuracyModel.load(["small"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NasWarning)
+        model.adapt(known)
+    with pytest.warns(NasWarning, match="fall where networks are expected to be better"):
+        model.adapt([(arch, 100 - accuracy) for arch, accuracy in known])

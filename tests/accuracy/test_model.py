@@ -19,6 +19,7 @@ from nas.accuracy.prior import sums_of
 from nas.accuracy.regression import log_odds, share_of
 from nas.accuracy.table import FOLDER, read_accuracy_table
 from nas.imported import ImportedNetwork
+from nas.references.nasbench201 import nasbench201
 from nas.references.scaled import scaled
 from nas.support.errors import NasWarning
 
@@ -298,7 +299,10 @@ def test_the_more_often_a_network_is_trained_the_more_its_accuracies_say(
     pairs = list(zip(archs[:20], values(model, archs[:20]), strict=True))
     (odd, accuracy), others = pairs[0], pairs[1:]
     told = accuracy + 3
-    found = [model.adapt([*others, *[(odd, told)] * n]).predict(odd) for n in range(9)]
+    found = [
+        model.adapt([*others, *((odd, told + 1e-6 * i) for i in range(n))]).predict(odd)
+        for n in range(9)
+    ]
     assert [p.value for p in found] == sorted(p.value for p in found)
     assert found[0].value < accuracy + 1.5 < told - 1 < found[-1].value < told
     assert found[-1].high - found[-1].low < found[1].high - found[1].low
@@ -468,3 +472,24 @@ def test_shares_beside_percent_are_told(model: AccuracyModel) -> None:
     pairs = [(SPACE.sample(seed), value) for seed, value in enumerate((0.5, 60.0, 70.0))]
     with pytest.warns(NasWarning, match="1 of 3 accuracies are at most 1 beside others in percent"):
         model.adapt(pairs)
+
+
+@pytest.mark.parametrize("space", ["small", "mobile"])
+def test_fewer_steps_are_never_expected_to_do_better(space: str, model: AccuracyModel) -> None:
+    archs = [SearchSpace.load(space).sample(seed) for seed in range(60)]
+    found = [values(model.trained_for(steps), archs) for steps in (100, 1000, 3000, 10_000, None)]
+    assert (np.diff(found, axis=0) >= -1e-9).all()
+
+
+@pytest.mark.parametrize("classes", [10, 1000])
+@pytest.mark.parametrize("known", [0, 20])
+def test_what_computes_nothing_guesses(classes: int, known: int, model: AccuracyModel) -> None:
+    whole, dead = (
+        nasbench201(f"|{op}~0|+|{op}~0|{op}~1|+|{op}~0|{op}~1|{op}~2|", classes=classes)
+        for op in ("nor_conv_3x3", "none")
+    )
+    archs = [SPACE.sample(seed) for seed in range(known)]
+    used = model.adapt([(a, 60.0 + i / 2) for i, a in enumerate(archs)]) if known else model
+    guess = used.predict(dead)
+    assert guess.value == pytest.approx(100 / classes)
+    assert guess.high < 110 / classes < used.predict(whole).low

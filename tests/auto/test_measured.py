@@ -9,6 +9,7 @@ import pytest
 from begun import begun
 from commands import Run
 
+pytestmark = pytest.mark.usefixtures("few_references")
 Server = tuple[str, list[str], Path]
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 import yaml
 from begun import begun
@@ -16,6 +17,8 @@ from nas.auto.state import STATE
 from nas.space import SearchSpace
 from nas.torch_module import build
 from nas.training.recipe import TRANSFER
+
+pytestmark = pytest.mark.usefixtures("few_references")
 
 
 def published(folder: Path) -> Architecture:

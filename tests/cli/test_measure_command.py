@@ -114,6 +114,7 @@ def test_verify_times_a_network_on_another_machine(
     assert (code, err) == (2, "nas: --ssh '-oX=y' must be a host or user@host\n")
 
 
+@pytest.mark.usefixtures("few_references")
 def test_verify_prints_predicted_against_measured(run: Run, tmp_path: Path) -> None:
     data = yaml.safe_load(target_path("jetson").read_text(encoding="utf-8"))
     facts = {"name": "mine", "aliases": [], "runtime": "onnxruntime 1.0", "precision": "fp32"}

@@ -105,6 +105,13 @@ def test_where_accuracies_are_kept_is_said_when_it_is_made(run: Run, tmp_path: P
     train = ("train", "net.json", "--data", "digits", "--epochs", "1")
     said = [run(*train, "-o", f"{n}")[2].count(f"{tmp_path}/accuracy_tables") for n in range(2)]
     assert said == [1, 0]
+    (table,) = (tmp_path / "accuracy_tables").glob("*.csv")
+    table.write_text(table.read_text() + "edited,by,hand\n")
+    code, out, err = run(*train, "-o", "2")  # the training is whole
+    assert code == 0
+    assert "validation" in out
+    (line,) = (line for line in err.splitlines() if "not kept for later searches" in line)
+    assert table.name in line
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +145,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 NAMES = ("mlperf_tiny_resnet8", "net.json", "net.onnx", "s", "s:0", "training")
 
 
+@pytest.mark.usefixtures("few_references")
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_takes_every_network(
     name: str, networks: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

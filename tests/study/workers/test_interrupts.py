@@ -68,8 +68,7 @@ def check_ended(child: subprocess.Popen[str], signals: int) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("signals", [1, 3])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("workers", "signals"), [(1, 1), (2, 3)])
 def test_in_the_reference_sample(workers: int, signals: int, tmp_path: Path) -> None:
     child = start(f"{SEARCH} --proxies synflow,zico --workers {workers}", tmp_path)
     while not is_drawing(tmp_path):
