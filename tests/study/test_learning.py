@@ -172,14 +172,15 @@ def test_a_killed_study_learns_what_an_uninterrupted_one_does(
                     break
             child.send_signal(signal.SIGKILL)
     learn = Study.learn
-    with monkeypatch.context() as once, pytest.raises(KeyboardInterrupt):
 
-        def interrupted(study: Study, measured: Any) -> None:
-            learn(study, measured)
-            raise KeyboardInterrupt
+    def killed_after(study: Study, measured: Any) -> None:
+        learn(study, measured)
+        raise KeyboardInterrupt
 
-        once.setattr(Study, "learn", interrupted)  # and the round is not finished
-        run(Study.load("killed"), 32)
+    with monkeypatch.context() as once:
+        once.setattr(Study, "learn", killed_after)  # and the round is not finished
+        with pytest.raises(KeyboardInterrupt):
+            run(Study.load("killed"), 32)
     killed = Study.load("killed")
     assert run(killed, 32).how == "finished"
     assert len(killed.predictions.measured) == 8
