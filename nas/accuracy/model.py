@@ -247,14 +247,19 @@ class AccuracyModel:
         odds, variance = np.zeros(len(before)), np.zeros(len(before))
         for i, scale in enumerate(self.scales):
             mine = which == i
+            center = scale.center * np.where(BRIEFLY, brief[mine, None], 1.0)
             # Steps that are known to be few cost something; those assumed are the benchmark's.
-            short = brief[mine, None] if self.brief is None else 0.0
-            center = scale.center * np.where(BRIEFLY, short, 1.0)
-            away = features[mine] - center
-            doubt = ((away @ self.fitted.covariance) * away).sum(axis=1)
+            lost = center * (BRIEFLY & (self.brief is not None))
+            doubt = self._doubt(features[mine] - center) + self._doubt(lost)
             variance[mine] = scale.slope**2 * doubt + scale.spread**2 + scale.noise
-            odds[mine] = scale.level + scale.slope * (before[mine] - center @ self.fitted.effects)
+            usual = (center - lost) @ self.fitted.effects
+            odds[mine] = scale.level + scale.slope * (before[mine] - usual)
         return odds, np.sqrt(variance)
+
+    def _doubt(self, features: Matrix) -> Vector:
+        """The variance of what features give to the log odds."""
+        doubt: Vector = ((features @ self.fitted.covariance) * features).sum(axis=1)
+        return doubt
 
 
 @lru_cache(maxsize=32)

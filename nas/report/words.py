@@ -102,19 +102,22 @@ def score_source(study: Study) -> str:
     benchmark = study.predictions.model.benchmark(study.settings.space["classes"])
     grey = study.settings.space["channels"] == 1
     return (
-        f"predicted accuracy: what the top-1 in percent would be on {benchmark} by a published "
-        f"recipe, with its 90% interval; {what_counts(study.settings.training_steps, grey=grey)}"
+        f"predicted accuracy: what the top-1 in percent would be on {benchmark} "
+        f"{trained_how(study.settings.training_steps)}, with its 90% interval; "
+        f"{what_counts(study.settings.training_steps, grey=grey)}"
     )
 
 
+def trained_how(steps: int | None) -> str:
+    """By which trainings an accuracy of a benchmark would be."""
+    return f"after {steps} steps" if steps else "by a published recipe"
+
+
 def what_counts(steps: int | None, *, grey: bool) -> str:
-    """Words on what a prediction says of data of which it has learned nothing, with the `steps` of
-    the trainings, where they are known; images may be `grey`."""
-    trained = ""
-    if steps:
-        trained = f" (of trainings of {steps} steps)"
-    elif grey:
-        trained = " (of short trainings, as those of grey images are)"
+    """Words on what a prediction says of data of which it has learned nothing; `steps` of the
+    trainings may be known, and images `grey`."""
+    short = grey and not steps
+    trained = " (of short trainings, as those of grey images are)" if short else ""
     return f"order and differences{trained} count, for other data the value does not"
 
 
@@ -127,7 +130,7 @@ def accuracy_line(facts: Mapping[str, Any], steps: int | None, *, grey: bool) ->
             said + f"on {facts['of']}, learned from {facts['learned_from']} networks trained on it"
         )
     return (
-        said + f"what the top-1 would be on {facts['of']} by a published recipe; "
+        said + f"what the top-1 would be on {facts['of']} {trained_how(steps)}; "
         f"{what_counts(steps, grey=grey)}"
     )
 

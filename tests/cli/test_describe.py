@@ -68,7 +68,7 @@ def test_a_study_that_has_learned_predicts_by_what_it_learned(run: Run, tmp_path
     assert before["value"] == pytest.approx(trials[3].score, rel=1e-5)
     assert before["of"] == "CIFAR-10"
     steps = study.settings.training_steps
-    assert f"(of trainings of {steps} steps) count" in " ".join(run("describe", "s:3")[1].split())
+    assert f"on CIFAR-10 after {steps} steps" in " ".join(run("describe", "s:3")[1].split())
 
     study.learn([(record.arch, 60 + 2.0 * trial) for trial, record in trials.items()])
     after = described(run, "s:3")["predicted_accuracy"]

@@ -89,8 +89,7 @@ def test_the_page_says_what_the_study_holds(study: Study, page: str) -> None:
     assert f"{best.score:.1f}%" in text
     assert "90% interval {:.1f}–{:.1f}".format(*best.accuracy_interval) in text
     steps = study.settings.training_steps
-    assert "what the top-1 in percent would be on CIFAR-10" in text
-    assert f"differences (of trainings of {steps} steps) count" in text
+    assert f"what the top-1 in percent would be on CIFAR-10 after {steps} steps" in text
     assert "calibrated" in text
     assert "fitted to latencies: " in text
     assert f"{len(study.pareto())} that no other of {study.tally().scored}" in text
