@@ -21,7 +21,7 @@ def test_the_contract(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(PROXIES.shipped))
 def test_a_shipped_proxy_tells_networks_apart_and_is_always_defined(name: str) -> None:
-    assert len({evaluate(SPACE.sample(seed), [name])[name] for seed in range(8)}) > 1
+    assert len({evaluate(SPACE.sample(seed), [name])[name] for seed in range(4)}) > 1
 
 
 @pytest.mark.parametrize("name", sorted(PROXIES.shipped))
