@@ -12,6 +12,7 @@ saves it.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -199,7 +200,7 @@ def _network(name: str, resolution: str, places: _Places) -> Network:
         return find_network(name, size, folders=(places.folder, Path()))
     except NasError as error:
         unknown = _is_plain_name(name, places.folder)
-        if places.elsewhere is None or size is not None or (places.folder / name).is_file():
+        if places.elsewhere is None or size is not None or os.path.isfile(places.folder / name):
             raise (_UnknownName(error) if unknown else error) from None
         try:
             return places.elsewhere(name)
@@ -210,4 +211,4 @@ def _network(name: str, resolution: str, places: _Places) -> Network:
 def _is_plain_name(name: str, folder: Path) -> bool:
     """Whether nothing but a published network or a study can be meant, and no published one is."""
     plain = re.fullmatch(r"[\w.+ -]+", name) and Path(name).suffix not in SUFFIXES
-    return bool(plain) and meant(name) is None and not (folder / name).exists()
+    return bool(plain) and meant(name) is None and not os.path.exists(folder / name)
