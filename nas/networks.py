@@ -18,6 +18,7 @@ from nas.architecture import Architecture
 from nas.blocks import KINDS
 from nas.imported import ImportedNetwork, Network, check_network
 from nas.references import meant, reference, reference_names
+from nas.references.synonyms import without_size
 from nas.resolution import Resolution, read_resolution, sides
 from nas.support.errors import NasError, NasNote, one_of, shown
 from nas.support.files import read_text
@@ -39,6 +40,11 @@ def find_network(
     `NasError`.
     """
     published = meant(name)
+    bare, size = without_size(name)
+    if published is None and size and (published := meant(bare)):
+        if resolution not in (None, own := read_resolution(size)):
+            raise NasError(f"{name} has images of {size} pixels, the resolution is {resolution}")
+        resolution = own
     if published == name:
         return reference(name, resolution=resolution)
     paths = [folder / name for folder in folders if name]

@@ -19,11 +19,11 @@ from nas.latency.metadata import UNSTATED, Metadata, check_name
 from nas.latency.model.basis import KINDS, Vector
 from nas.latency.model.calibrated import ALONE, Calibrated
 from nas.latency.model.design import Design
-from nas.latency.model.error import LeftOut, error_of, far_off, suspects, widening_of
+from nas.latency.model.error import LeftOut, error_of, far_off, mape, suspects, widening_of
 from nas.latency.model.posterior import Posterior, fit
 from nas.latency.model.prices import fit_prices
 from nas.latency.model.prior import Prior, shipped_prior
-from nas.latency.plausible import check_plausible
+from nas.latency.plausible import check_plausible, misfit, slowness
 from nas.latency.table import check_latency
 from nas.latency.target import Target
 from nas.references import reference, reference_names
@@ -74,7 +74,8 @@ def calibrate(
     (of more than 20, a tenth of them at a time), and so is what the predicted uncertainty of every
     prediction is multiplied by to give its interval. Several latencies of a network are runs, of
     which the median counts. A network that is far off is left out, and one that is odd kept, with a
-    `NasWarning` that names it. `runtime` and `precision` are labels, the base's unless given;
+    `NasWarning` that names it; another says where all fit no device, or only one that is slower
+    than those known. `runtime` and `precision` are labels, the base's unless given;
     `throughput` says that the latencies are times per image of batches.
 
     Errors: `NasError` for fewer than three networks, a latency that is not positive or in another
@@ -99,6 +100,12 @@ def calibrate(
         )
         if named:
             warnings.warn(words + named, NasWarning, stacklevel=2)
+    pairs = list(zip(networks, map(float, latency_ms), strict=True))
+    every = judgement.left_out.logs
+    usual = float(np.median(abs(np.expm1(every)))) if odd else mape(every)  # odd ones are named
+    doubts = [misfit(pairs, usual), "" if throughput else slowness(pairs)]
+    for doubt in filter(None, doubts):
+        warnings.warn(doubt, NasWarning, stacklevel=2)
     known = base.metadata if base else None
     facts = {
         "name": name,
@@ -274,5 +281,8 @@ def _checked(
     first = [keys[0] for keys in twins.values()]
     found = [networks[key] for key in first]
     if not throughput:  # what no device does with one image may be done with batches
-        check_plausible("calibrate", list(zip(found, latencies, strict=True)))
+        try:
+            check_plausible(list(zip(found, latencies, strict=True)))
+        except NasError as error:
+            raise NasError(f"calibrate: {error}") from None
     return found, [kernels[key] for key in first], np.array(latencies)

@@ -190,7 +190,7 @@ def test_rows_without_a_latency_are_left_out_and_counted(cell: str, tmp_path: Pa
 
 
 def test_repeated_rows_are_runs_and_other_columns_are_ignored(tmp_path: Path) -> None:
-    text = "network,ms,top1\nresnet18,9,70\nresnet-18,30,70\nalexnet,5,57\nResNet18,10,70\n"
+    text = "network,ms,top1\nresnet18,9,70\nresnet-18,11,70\nalexnet,5,57\nResNet18,10,70\n"
     found = read_latencies(written(tmp_path, text))
     assert dict(found.measured)[nas.reference("resnet18")] == 10
     assert found.notes == [
@@ -247,6 +247,11 @@ def test_what_is_slow_for_a_reason_is_read(tmp_path: Path) -> None:
         ("shufflenet_v2_x1_0", "shufflenet_v2_x1_0"),
         ("efficientnet-b0", "efficientnet_b0"),
         ("regnet_y_400mf", "regnety_400mf"),
+        ("mobilenetv2_100.ra_in1k", "mobilenet_v2_100"),
+        ("resnet50_v1.5", "resnet50"),
+        ("resnet18_v1", "resnet18"),
+        ("mobilenet_0.25", "mobilenet_v1_025"),
+        ("shufflenetv2_0.5x", "shufflenet_v2_x0_5"),
     ],
 )
 def test_the_usual_synonyms_are_known(name: str, meaning: str) -> None:
@@ -255,6 +260,16 @@ def test_the_usual_synonyms_are_known(name: str, meaning: str) -> None:
 
 def test_what_is_no_synonym_is_not_taken_for_one() -> None:
     assert [meant(name) for name in ("resnet", "resnet19", "", "mobilenet_v2_055")] == [None] * 4
+    # Of another layout, another size, and a file.
+    others = ("resnet50_v1", "mobilenetv4_conv_medium.e500_r256_in1k", "resnet18.onnx")
+    assert [meant(name) for name in others] == [None] * 3
+
+
+def test_a_size_in_a_name_is_the_input_s(tmp_path: Path) -> None:
+    path = written(tmp_path, "network,ms\nmobilenet_v1_0.25_128,3\n")
+    assert read_latencies(path).measured == [(nas.reference("mobilenet_v1_025", None, 128), 3)]
+    with pytest.raises(NasError, match="has images of 128 pixels, the resolution is 224"):
+        read_latencies(written(tmp_path, HEAD + "mobilenet_v1_0.25_128,3,224\n"))
 
 
 HEAD = "network,latency_ms,resolution\n"

@@ -13,15 +13,17 @@ import onnxruntime
 from pydantic import ConfigDict
 
 from nas.defaults import DEFAULT_PRECISION, MEASURE_MINUTES, TARGETS_FOLDER
+from nas.imported import ImportedNetwork
 from nas.latency.folders import folder_of
 from nas.latency.measuring.bundle import write_bundle
 from nas.latency.measuring.measure import begin, begun, check_numbers, finish, planned
 from nas.latency.measuring.plan import Sampler, mixed_network
 from nas.latency.metadata import Protocol, check_name
+from nas.latency.plausible import check_plausible, slowness
 from nas.latency.runner.batches import ANCHORS
 from nas.latency.runner.main import FACTS, RESULTS
 from nas.latency.runner.timing import CPU, TimingSettings
-from nas.latency.table import Subject, read_table, write_table
+from nas.latency.table import Subject, TableRow, read_table, write_table
 from nas.support.errors import NasError, one_of
 from nas.support.files import read_text
 from nas.support.validation import Settings, validated
@@ -106,11 +108,13 @@ def import_results(
 
     `results.json` beside the rows describes the device, and what is given must agree with it.
     Without it the device is unknown, and name, precision, threads and provider are the given ones.
-    Errors: `NasError` for a file that is not as the runner wrote it, with the row and its rule,
-    where what is given differs from it, and where the target has rows that `results` lacks or was
-    measured with other settings. A call that was interrupted is gone on with by the same one.
+    Errors: `NasError` for a file that is not as the runner wrote it, with the row and its rule, for
+    latencies that no device has, where what is given differs from it, and where the target has rows
+    that `results` lacks or was measured with other settings. A call that was interrupted is gone on
+    with by the same one.
     """
     rows = read_table(results)
+    slow = _slowness(results, rows)
     path = results.with_name(FACTS)
     facts: dict[str, Any]
     if path.exists():
@@ -133,6 +137,7 @@ def import_results(
             "threads": 1 if threads is None else threads,
             "date": date.today().isoformat(),
         }
+    warnings = [*warnings, *slow]
     target, table, metadata = begin(name, folder or folder_of(name), facts)
     if table.exists():
         lost = {row.subject for row in read_table(table)} - {row.subject for row in rows}
@@ -142,6 +147,20 @@ def import_results(
         write_table(table, rows)
         finish(target, metadata, warnings)
     return target, warnings
+
+
+def _slowness(results: Path, rows: Sequence[TableRow]) -> list[str]:
+    """What to tell of latencies that only a microcontroller has. Errors: `NasError` for those of
+    no device."""
+    timed = {f"row {n}": row for n, row in enumerate(rows, 2) if row.subject.kind == "network"}
+    networks = [ImportedNetwork("", row.subject.graph(), {}, ()) for row in timed.values()]
+    latency_ms = [row.latency_ms for row in timed.values()]
+    pairs = list(zip(networks, latency_ms, strict=True))
+    try:
+        check_plausible(pairs, labels=list(timed))
+    except NasError as error:
+        raise NasError(f"table {results}: {error}") from None
+    return [*filter(None, [slowness(pairs)])]
 
 
 def _full_provider(name: str) -> str:

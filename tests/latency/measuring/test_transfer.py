@@ -24,7 +24,7 @@ from nas.latency.measuring.remote import measure_over_ssh
 from nas.latency.measuring.transfer import import_results, make_bundle
 from nas.latency.runner import batches, layout
 from nas.latency.runner.timing import Failure
-from nas.latency.table import read_table
+from nas.latency.table import Subject, TableRow, read_table, write_table
 from nas.space import SearchSpace
 
 FEW = 7.1 / 300  # minutes: seven models, and a second and a half
@@ -117,6 +117,26 @@ def test_a_provider_alone_has_the_name_that_onnxruntime_gives_it(
     with pytest.raises(nas.NasError, match=r"^provider 'cudda' is unknown; did you mean 'cuda'\?"):
         import_results(alone, name="wrong", folder=tmp_path, provider="cudda")
     assert not list(tmp_path.glob("wrong*"))
+
+
+def test_latencies_of_another_unit_are_not_imported(tmp_path: Path) -> None:
+    """Those of a laptop: ResNet-18 in 20 ms, AlexNet in 10."""
+    archs = {"resnet18": 20.0, "alexnet": 10.0}
+    results = tmp_path / "results.csv"
+
+    def imported(factor: float) -> list[str]:
+        rows = [
+            TableRow(Subject.network(nas.reference(name)), ms * factor, 0.01, 6)
+            for name, ms in archs.items()
+        ]
+        write_table(results, rows)
+        return import_results(results, name=f"x{factor:g}", folder=tmp_path)[1]
+
+    assert len(imported(1)) == 1
+    assert "are the values microseconds" in imported(1000)[1]
+    with pytest.raises(nas.NasError, match=r"results.csv: row 2: .*are the values seconds\?"):
+        imported(0.001)
+    assert not (tmp_path / "x0.001.yaml").exists()
 
 
 def test_a_damaged_import_is_refused_and_writes_nothing(finished: Path, tmp_path: Path) -> None:
