@@ -16,6 +16,7 @@ from nas.imported import Network, network_pairs
 from nas.latency.lowering.kernels import Kernel
 from nas.latency.lowering.rows import network_kernels
 from nas.latency.metadata import UNSTATED, Metadata, check_name
+from nas.latency.model.agreeing import agreeing
 from nas.latency.model.basis import KINDS, Vector
 from nas.latency.model.calibrated import ALONE, Calibrated
 from nas.latency.model.design import Design
@@ -94,8 +95,8 @@ def calibrate(
         (odd, "kept, but perhaps wrong, so better measured again: "),
     ):
         named = ", ".join(
-            f"{networks[i].name or networks[i].hash[:12]} ({latency_ms[i]:g} ms is "
-            f"{np.exp(-one):.2g} times what the others make likely)"
+            f"{networks[i].name or networks[i].hash[:12]} ({_pixels(networks[i])}: "
+            f"{latency_ms[i]:g} ms is {np.exp(-one):.2g} times what the others make likely)"
             for i, one in logs.items()
         )
         if named:
@@ -120,6 +121,11 @@ def calibrate(
         ],
     }
     return calibrated_target(judgement, facts)
+
+
+def _pixels(network: Network) -> str:
+    """The size of its images: a network may be given at several."""
+    return "x".join(map(str, network.input_shape[1:])) + " px"
 
 
 def calibrated_target(judgement: Judgement, facts: Mapping[str, object]) -> Target:
@@ -170,7 +176,8 @@ def without_wrong(
     """What the latencies say without those that are far off, and these with their log errors.
 
     Several suspects are judged again, by a fit without them all: a latency that is wrong makes
-    those of networks like its own look so.
+    those of networks like its own look so. Those stay that agree on a kernel which none but they
+    have: a runtime may do it slowly, and only they show that.
     """
     found = judged(networks, latency_ms, priors)
     logs = found.left_out.logs
@@ -181,7 +188,8 @@ def without_wrong(
         without = Calibrated(*_likeliest(design, latency_ms[others], priors), 1.0)
         logs = logs.copy()
         logs[suspected] = [_off_by(without, networks[i], latency_ms[i])[0] for i in suspected]
-    off = {i: float(logs[i]) for i in far_off(logs) if i in suspected}
+    stay = agreeing(networks, logs, suspected)
+    off = {i: float(logs[i]) for i in far_off(logs) if i in suspected and i not in stay}
     if not off:
         return found, off
     kept = [i for i in range(len(logs)) if i not in off]

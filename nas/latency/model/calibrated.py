@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from math import exp, sqrt
+from math import exp, log, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,7 @@ from nas.support.errors import NasError
 
 DOUBT = 2.0  # times the posterior's variance: devices differ more than a normal prior says
 UNTOLD = 2.01  # times the usual interval's log, at least: an operation is in no fitted network
+STRANGE = 4.0  # as a factor: few networks, with a wider usual interval, hold unseen sizes as it is
 SIMPLE = (("add",), ("norm",))  # operations that cost what moving their elements does
 ALONE = ("relu6_traffic", "smooth_traffic")  # activations, of which others of a kind tell nothing
 UNSEEN = 0.3  # least standard deviation of a correction that the fitted networks say nothing of
@@ -74,6 +75,8 @@ class Calibrated:
                 for kind, share in zip(KINDS, posterior.shares, strict=True)
             ]
         )
+        self._told_kernels = set(map(_kernel_of, self._seen))
+        self._strange = [False, *map(self._is_strange, names)]  # by number
         self._axes = self._axes_of_prices()
         self._far = np.exp(CERTAIN * np.hstack([self._axes, -self._axes]))
         self._fitted_far = np.log(posterior.shares @ self._far)
@@ -100,11 +103,16 @@ class Calibrated:
     def log_interval(self, trace: Trace, usual: float = 0.0) -> float:
         """How far the log latency of the network of these kernels may be off, nine times out of
         ten: the posterior's standard deviation, widened. Nothing tells what an operation costs that
-        no fitted network has, so that of those that have it is `UNTOLD` times the `usual` at least.
+        no fitted network has, so that of those that have it is `UNTOLD` times the `usual` at least;
+        and little what a size of kernel does, for which that is up to a factor of `STRANGE`.
         """
         interval = self.widening * self.deviation(trace)
-        _, by_price, _ = trace
-        return max(interval, UNTOLD * usual) if by_price[:, self._untold].any() else interval
+        _, by_price, at = trace
+        if by_price[:, self._untold].any():
+            return max(interval, UNTOLD * usual)
+        kernels = set(at[:, CORRECTED.index("kernel")].tolist())
+        strange = any(self._strange[i] for i in kernels)
+        return max(interval, min(UNTOLD * usual, log(STRANGE))) if strange else interval
 
     def deviation(self, trace: Trace) -> float:
         """The standard deviation of the log latency of the network of these kernels."""
@@ -222,14 +230,24 @@ class Calibrated:
             if name not in self._index:
                 self._index[name] = 1 + len(self._index)
                 self._variances.append(self._variance_of(name))
+                self._strange.append(self._is_strange(name))
             numbers.append(self._index[name])
         return numbers + [0] * (len(CORRECTED) - len(numbers))
+
+    def _is_strange(self, name: str) -> bool:
+        """Whether it corrects a convolution of an operation and size that no fitted network has."""
+        return name.startswith("kernel ") and _kernel_of(name) not in self._told_kernels
 
     def _variance_of(self, name: str) -> float:
         """The prior's variance of a correction. How far those of the fitted networks go says little
         of others, so these are taken to go far."""
         scale = exp(self.posterior.log_scales[GROUPS.index(name.split(" ", 1)[0])])
         return scale**2 if name in self._seen else max(scale, UNSEEN) ** 2
+
+
+def _kernel_of(name: str) -> str:
+    """The operation and size in the name of a kernel's correction: all but the stride."""
+    return name.rpartition(" ")[0]
 
 
 def _strongest(reduction: Vector) -> Vector:
