@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from commands import Run
@@ -13,6 +14,8 @@ from ssh_server import server
 __all__ = ["server"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+NOTHING = TemporaryDirectory()  # of the user's own: tests over all targets are collected by it
+os.environ["NAS_CONFIG"] = NOTHING.name
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it for its jobs
 
 # The one place for how many examples: `pytest --hypothesis-profile thorough` looks longer.

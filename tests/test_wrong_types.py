@@ -98,8 +98,9 @@ CALLS: list[tuple[Callable[..., object], Any, str]] = [
     (lambda net: score(net, NOISE), SPACE.sample(0), "module must be a torch module"),
     (lambda batch: score(nas.build(SPACE.sample(0)), batch), np.eye(2), "batch must be a torch"),
     (lambda seed: score(nas.build(SPACE.sample(0)), NOISE, seed=seed), "0", "seed must be a whole"),
-    (MODEL.benchmark, None, "classes must be a whole number of at least 1, not None"),
-    (MODEL.benchmark, 0, "classes must be a whole number of at least 1, not 0"),
+    (MODEL.benchmark, None, "classes must be a whole number of 1 to 1000000000, not None"),
+    (MODEL.benchmark, 0, "classes must be a whole number of 1 to 1000000000, not 0"),
+    (MODEL.benchmark, 10**400, "classes must be a whole number of 1 to 1000000000, not 1000"),
     (MODEL.gains, "net", "'net' is no network"),
     (lambda file: loaded(weights=file), 5, "weights must be text or a Path, not 5"),
     (
