@@ -113,12 +113,14 @@ def slowness(measured: Sequence[tuple[Network, float]]) -> str:
 def misfit(measured: Sequence[tuple[Network, float]], error: float) -> str:
     """What to tell of latencies in ms that fit no device, by the `error` of networks that were left
     out of the fit; else ""."""
-    macs, times = [network_cost(net).macs for net, _ in measured], [ms for _, ms in measured]
-    ranks = np.array([np.argsort(np.argsort(values)) for values in (macs, times)])
-    falling = len(times) >= FEWEST and float(np.corrcoef(ranks)[0, 1]) < FALLING
-    if falling:
+    from scipy.stats import rankdata
+
+    pairs = np.array([(network_cost(net).macs, ms) for net, ms in measured])
+    ranks = np.asarray(rankdata(pairs, axis=0))
+    known = len(measured) >= FEWEST and ranks.std(axis=0).all()
+    if known and float(np.corrcoef(ranks.T)[0, 1]) < FALLING:
         return "latencies fall as multiply-adds grow, as rates do: if they are, name the column fps"
-    if error <= (MISFIT if len(times) >= FEW else MISFIT_OF_FEW):
+    if error <= (MISFIT if len(measured) >= FEW else MISFIT_OF_FEW):
         return ""
     return (
         f"the latencies fit no device, for networks left out are {error:.0%} off: are some rates, "

@@ -114,7 +114,7 @@ def import_results(
     with by the same one.
     """
     rows = read_table(results)
-    slow = _slowness(results, rows)
+    slow = _checked(results, rows)
     path = results.with_name(FACTS)
     facts: dict[str, Any]
     if path.exists():
@@ -149,7 +149,7 @@ def import_results(
     return target, warnings
 
 
-def _slowness(results: Path, rows: Sequence[TableRow]) -> list[str]:
+def _checked(results: Path, rows: Sequence[TableRow]) -> list[str]:
     """What to tell of latencies that only a microcontroller has. Errors: `NasError` for those of
     no device."""
     timed = {f"row {n}": row for n, row in enumerate(rows, 2) if row.subject.kind == "network"}
@@ -160,7 +160,8 @@ def _slowness(results: Path, rows: Sequence[TableRow]) -> list[str]:
         check_plausible(pairs, labels=list(timed))
     except NasError as error:
         raise NasError(f"table {results}: {error}") from None
-    return [*filter(None, [slowness(pairs)])]
+    said = slowness(pairs)
+    return [said] if said else []
 
 
 def _full_provider(name: str) -> str:
